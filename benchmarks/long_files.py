@@ -1,0 +1,101 @@
+"""Memory and time for files of hours: neither may grow faster than the length.
+
+    python benchmarks/long_files.py [--hours 0.2 2 10] [--method nearest] [--write docs/long-files.md]
+
+A mono file of each length is made by repeating a minute of music-like noise (16 bit, 44.1 kHz, RF64
+where WAV ends), upmixed in a process of its own by the command line, and deleted. Room on the disk
+for four times the mono file is needed: ten hours take 13 GB.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import soundfile
+
+RATE = 44_100
+
+
+def make_input(path: Path, hours: float) -> None:
+    """Bursts of coloured noise with silences, so that every part of the work has work."""
+    generator = np.random.default_rng(0)
+    noise = np.cumsum(generator.standard_normal(60 * RATE))
+    noise -= np.convolve(noise, np.ones(200) / 200, mode="same")
+    envelope = np.abs(np.sin(np.linspace(0, 60 * np.pi, noise.size))) ** 3
+    minute = (0.3 * envelope * noise / np.abs(noise).max()).astype(np.float32)
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16", format="RF64") as file:
+        for _ in range(round(60 * hours)):
+            file.write(minute)
+
+
+def upmix(source: Path, target: Path, method: str) -> dict[str, float]:
+    """Seconds and the highest memory of the command, its start-up included."""
+    command = [str(Path(sys.executable).with_name("soundstage")), "upmix", str(source)]
+    started = time.perf_counter()
+    process = psutil.Popen(
+        [*command, "-o", str(target), "--method", method, "--json"], stdout=subprocess.PIPE
+    )
+    peak = 0
+
+    def watch() -> None:
+        nonlocal peak
+        while process.poll() is None:
+            try:
+                peak = max(peak, process.memory_info().rss)
+            except psutil.NoSuchProcess:
+                return
+            time.sleep(0.1)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    output, _ = process.communicate()
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"upmix failed on {source}")
+    report = json.loads(output)["done"][0]
+    return {
+        "seconds": time.perf_counter() - started,
+        "megabytes": peak / 1e6,
+        "frames": report["frames"],
+        "gain_db": report["gain_db"],
+    }
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--hours", type=float, nargs="+", default=[0.2, 2.0])
+    parser.add_argument("--method", default="nearest")
+    parser.add_argument("--folder", type=Path, help="where the files are made and deleted")
+    parser.add_argument("--write", type=Path, help="a Markdown file to write")
+    options = parser.parse_args()
+    lines = [
+        f"Method `{options.method}`, 16 bit, 44.1 kHz, from the command line, start-up included.",
+        "",
+        "| hours | minutes of work | real-time factor | peak memory, MB |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
+    for hours in options.hours:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            source = Path(folder) / "mono.wav"
+            make_input(source, hours)
+            row = upmix(source, Path(folder) / "stereo.wav", options.method)
+        factor = row["seconds"] / (row["frames"] / RATE)
+        minutes = row["seconds"] / 60
+        lines.append(f"| {hours:g} | {minutes:.1f} | {factor:.4f} | {row['megabytes']:.0f} |")
+        print(lines[-1], flush=True)
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if options.write:
+        options.write.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

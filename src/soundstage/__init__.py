@@ -1,0 +1,63 @@
+"""Soundstage: mono into stereo that folds back to the original.
+
+    import soundstage
+    stereo = soundstage.upmix("old.flac")
+    stereo.write("old-stereo.flac")
+
+Names are loaded when they are first used, so that the command line answers before torch is there.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from soundstage.audio import Audio
+    from soundstage.errors import SoundstageError
+    from soundstage.metrics import analyze
+    from soundstage.upmixing import (
+        METHODS,
+        Controls,
+        load_method,
+        upmix,
+        upmix_file,
+        upmix_stream,
+    )
+    from soundstage.weights import load_card, shipped
+
+_HOMES = {
+    "METHODS": "soundstage.upmixing",
+    "Audio": "soundstage.audio",
+    "Controls": "soundstage.upmixing",
+    "SoundstageError": "soundstage.errors",
+    "analyze": "soundstage.metrics",
+    "load_card": "soundstage.weights",
+    "load_method": "soundstage.upmixing",
+    "shipped": "soundstage.weights",
+    "upmix": "soundstage.upmixing",
+    "upmix_file": "soundstage.upmixing",
+    "upmix_stream": "soundstage.upmixing",
+}
+
+__all__ = [
+    "METHODS",
+    "Audio",
+    "Controls",
+    "SoundstageError",
+    "analyze",
+    "load_card",
+    "load_method",
+    "shipped",
+    "upmix",
+    "upmix_file",
+    "upmix_stream",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,43 @@
+"""Sound in files and in memory: reading, writing, resampling, quantising and metering.
+
+`open_sound` and `SoundWriter` stream files of any length; `Audio` is a whole sound in memory.
+"""
+
+from soundstage.audio.files import check_collisions, expand_inputs, is_same_file, output_path
+from soundstage.audio.formats import (
+    MEDIA_SUFFIXES,
+    READABLE_SUFFIXES,
+    WRITABLE_SUFFIXES,
+    SoundFormat,
+    output_format,
+)
+from soundstage.audio.level import TruePeakMeter, true_peak
+from soundstage.audio.quantise import Quantiser
+from soundstage.audio.reading import MAX_RATE, MIN_RATE, SoundReader, open_sound
+from soundstage.audio.resampling import StreamResampler, resample, resampled_frames
+from soundstage.audio.value import Audio
+from soundstage.audio.writing import SoundWriter
+
+__all__ = [
+    "MAX_RATE",
+    "MEDIA_SUFFIXES",
+    "MIN_RATE",
+    "READABLE_SUFFIXES",
+    "WRITABLE_SUFFIXES",
+    "Audio",
+    "Quantiser",
+    "SoundFormat",
+    "SoundReader",
+    "SoundWriter",
+    "StreamResampler",
+    "TruePeakMeter",
+    "check_collisions",
+    "expand_inputs",
+    "is_same_file",
+    "open_sound",
+    "output_format",
+    "output_path",
+    "resample",
+    "resampled_frames",
+    "true_peak",
+]

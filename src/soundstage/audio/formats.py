@@ -1,0 +1,190 @@
+"""Containers and encodings: what a file is, and what to write when a suffix is asked for.
+
+Containers and encodings carry libsndfile's names; the four containers that FFmpeg writes (MP4, MOV,
+MATROSKA, WEBM) and their encodings (AAC among them) are named in the same manner. In MATROSKA,
+PCM_16 and PCM_24 are packed as FLAC, and the samples are the same.
+
+What becomes of the encoding of the source when no bit depth is asked for:
+
+| source          | target holds it | target is lossless      | target is lossy           |
+| --------------- | --------------- | ----------------------- | ------------------------- |
+| 8 to 32 bits    | kept            | next larger, or largest | its usual encoding        |
+| float, double   | kept            | float, or largest       | its usual encoding        |
+| MP3, AAC, ...   | kept            | PCM_16                  | its usual encoding        |
+| µ-law, ADPCM    | never kept      | PCM_16                  | its usual encoding        |
+
+MP4 counts as lossy (AAC) unless the source is ALAC or a bit depth is asked for, which gives ALAC.
+"""
+
+import re
+from dataclasses import dataclass
+
+from soundstage.errors import OptionError
+
+BIT_DEPTHS = ("8", "16", "24", "32", "float", "double")
+
+_SUFFIXES = {
+    ".wav": "WAV",
+    ".wave": "WAV",
+    ".bwf": "WAV",
+    ".rf64": "RF64",
+    ".w64": "W64",
+    ".flac": "FLAC",
+    ".mp3": "MP3",
+    ".ogg": "OGG",
+    ".oga": "OGG",
+    ".opus": "OGG",
+    ".aif": "AIFF",
+    ".aiff": "AIFF",
+    ".aifc": "AIFF",
+    ".au": "AU",
+    ".snd": "AU",
+    ".caf": "CAF",
+    ".m4a": "MP4",
+    ".mp4": "MP4",
+    ".m4v": "MP4",
+    ".mov": "MOV",
+    ".mkv": "MATROSKA",
+    ".mka": "MATROSKA",
+    ".webm": "WEBM",
+}
+
+# The first is what a lossy source or, where nothing else is said, any source becomes
+_HOLDS = {
+    "WAV": ("PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
+    "RF64": ("PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
+    "W64": ("PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
+    "AIFF": ("PCM_16", "PCM_S8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
+    "AU": ("PCM_16", "PCM_S8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
+    "CAF": (
+        *("PCM_16", "PCM_S8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
+        *("ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32"),
+    ),
+    "FLAC": ("PCM_16", "PCM_S8", "PCM_24"),
+    "MP3": ("MPEG_LAYER_III",),
+    "OGG": ("VORBIS", "OPUS"),
+    "MP4": ("AAC", "ALAC_16", "ALAC_24"),
+    "MOV": ("AAC", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "ALAC_16", "ALAC_24"),
+    "MATROSKA": ("AAC", "OPUS", "PCM_16", "PCM_24", "PCM_32", "FLOAT"),
+    "WEBM": ("OPUS",),
+}
+
+MEDIA_CONTAINERS = frozenset({"MP4", "MOV", "MATROSKA", "WEBM"})
+"""Containers that FFmpeg writes."""
+
+WRITABLE_SUFFIXES = frozenset(_SUFFIXES)
+"""Suffixes, lower case, that `output_format` accepts."""
+
+MEDIA_SUFFIXES = frozenset(
+    {".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".mka", ".webm", ".avi", ".aac"}
+)
+"""Suffixes, lower case, of files that FFmpeg reads."""
+
+READABLE_SUFFIXES = WRITABLE_SUFFIXES | MEDIA_SUFFIXES | {".mp2", ".voc", ".nist", ".sph", ".avr"}
+"""Suffixes, lower case, taken for sound in a folder; a file named by itself may have any."""
+
+_INTEGER = re.compile(r"(?:PCM_[SU]?|ALAC_|DWVW_)(\d+)")
+
+
+@dataclass(frozen=True)
+class SoundFormat:
+    """What a sound file is made of.
+
+    Attributes:
+        container: such as "WAV", "FLAC", "OGG", "MP4".
+        encoding: such as "PCM_24", "FLOAT", "VORBIS", "AAC".
+    """
+
+    container: str
+    encoding: str
+
+    @property
+    def integer_bits(self) -> int | None:
+        """Bits of a lossless integer sample; None for floating point and lossy encodings."""
+        found = _INTEGER.fullmatch(self.encoding)
+        return int(found[1]) if found else None
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether decoding gives something else than was encoded."""
+        return self.integer_bits is None and self.encoding not in ("FLOAT", "DOUBLE")
+
+
+def container_of(suffix: str) -> str:
+    """The container that a suffix, with or without its dot, stands for.
+
+    Raises:
+        OptionError: nothing with that suffix can be written.
+    """
+    try:
+        return _SUFFIXES["." + suffix.lower().lstrip(".")]
+    except KeyError:
+        raise OptionError(
+            f"Files ending in {suffix or 'nothing'!r} cannot be written: "
+            f"choose one of {' '.join(sorted(WRITABLE_SUFFIXES))}."
+        ) from None
+
+
+def output_format(source: SoundFormat, suffix: str, bit_depth: str | None) -> SoundFormat:
+    """What to write into a file with this suffix.
+
+    Args:
+        source: what the input is; its encoding is kept where the target can hold it.
+        suffix: of the target, such as ".flac".
+        bit_depth: "8", "16", "24", "32", "float" or "double"; None follows the source.
+
+    Raises:
+        OptionError: the suffix is unknown, or its container has no such bit depth.
+    """
+    container = container_of(suffix)
+    encodings = ("OPUS",) if suffix.lower().endswith("opus") else _HOLDS[container]
+    if bit_depth is not None:
+        return SoundFormat(container, _encoding_of_depth(container, encodings, bit_depth))
+    if source.encoding in encodings:
+        return SoundFormat(container, source.encoding)
+    first = SoundFormat(container, encodings[0])
+    if source.is_lossy or (first.is_lossy and container != "MATROSKA"):
+        return first
+    depths = {e: bits for e in encodings if (bits := SoundFormat(container, e).integer_bits)}
+    wanted = source.integer_bits
+    if wanted is None:
+        largest = max(depths, key=lambda e: depths[e])
+        return SoundFormat(container, "FLOAT" if "FLOAT" in encodings else largest)
+    enough = [e for e in depths if depths[e] >= wanted]
+    nearest = (
+        min(enough, key=lambda e: depths[e]) if enough else max(depths, key=lambda e: depths[e])
+    )
+    return SoundFormat(container, nearest)
+
+
+def check_encoding(container: str, encoding: str) -> SoundFormat:
+    """The format of that container and encoding, by libsndfile's names.
+
+    Raises:
+        OptionError: the container cannot hold the encoding.
+    """
+    if encoding.upper() not in _HOLDS[container]:
+        raise OptionError(
+            f"{container} files cannot hold {encoding!r}: choose one of "
+            f"{', '.join(_HOLDS[container])}."
+        )
+    return SoundFormat(container, encoding.upper())
+
+
+def _encoding_of_depth(container: str, encodings: tuple[str, ...], bit_depth: str) -> str:
+    if bit_depth not in BIT_DEPTHS:
+        raise OptionError(
+            f"There is no bit depth {bit_depth!r}: choose one of {', '.join(BIT_DEPTHS)}."
+        )
+    depths = {_depth_of(SoundFormat(container, e)): e for e in reversed(encodings)}
+    if bit_depth not in depths:
+        offered = [depth for depth in BIT_DEPTHS if depth in depths]
+        instead = f"choose {', '.join(offered)}" if offered else "it has none, so leave it out"
+        raise OptionError(f"{container} files cannot have bit depth {bit_depth}: {instead}.")
+    return depths[bit_depth]
+
+
+def _depth_of(form: SoundFormat) -> str | None:
+    if form.encoding in ("FLOAT", "DOUBLE"):
+        return form.encoding.lower()
+    return None if form.integer_bits is None else str(form.integer_bits)

@@ -1,0 +1,65 @@
+"""Sample rate conversion of signals of any length, by soxr at its very high quality."""
+
+import numpy as np
+import soxr
+from jaxtyping import Float
+
+Block = Float[np.ndarray, "channels frames"]
+
+
+def resampled_frames(frames: int, rate_in: int, rate_out: int) -> int:
+    """Length after resampling: frames·out/in, rounded to the nearest, halves up."""
+    return (2 * frames * rate_out + rate_in) // (2 * rate_in)
+
+
+class StreamResampler:
+    """Resamples block by block; the result does not depend on the blocks.
+
+    The delay of the filter is taken out, so the first sample in stays the first sample out. Equal
+    rates pass every block through untouched. The first block decides between single and double
+    precision.
+
+    Args:
+        rate_in: of what is pushed, in Hz.
+        rate_out: of what comes back, in Hz.
+        channels: of both.
+    """
+
+    def __init__(self, rate_in: int, rate_out: int, channels: int) -> None:
+        self.rate_in, self.rate_out, self.channels = rate_in, rate_out, channels
+        self._stream: soxr.ResampleStream | None = None
+        self._dtype = np.dtype(np.float32)
+        self._taken = self._given = 0
+
+    def push(self, block: Block) -> Block:
+        """What can be said after this block; may be empty."""
+        if self.rate_in == self.rate_out or not block.shape[-1]:
+            return block
+        self._taken += block.shape[-1]
+        return self._convert(block, last=False)
+
+    def finish(self) -> Block:
+        """The rest; all blocks together have `resampled_frames` frames."""
+        rest = np.zeros((self.channels, 0), self._dtype)
+        if self._stream is None:
+            return rest
+        missing = resampled_frames(self._taken, self.rate_in, self.rate_out) - self._given
+        rest = self._convert(rest, last=True)[:, :missing]
+        return np.pad(rest, ((0, 0), (0, missing - rest.shape[1])))
+
+    def _convert(self, block: Block, *, last: bool) -> Block:
+        if self._stream is None:
+            self._dtype = np.dtype(np.float64 if block.dtype == np.float64 else np.float32)
+            self._stream = soxr.ResampleStream(
+                self.rate_in, self.rate_out, self.channels, dtype=self._dtype, quality="VHQ"
+            )
+        rows = np.ascontiguousarray(block.T, dtype=self._dtype)
+        out = self._stream.resample_chunk(rows, last=last).reshape(-1, self.channels).T
+        self._given += out.shape[1]
+        return out
+
+
+def resample(samples: Block, rate_in: int, rate_out: int) -> Block:
+    """A whole signal at another rate; `resampled_frames` long."""
+    stream = StreamResampler(rate_in, rate_out, samples.shape[0])
+    return np.concatenate([stream.push(samples), stream.finish()], axis=1)

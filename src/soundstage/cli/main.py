@@ -1,0 +1,73 @@
+"""The `soundstage` command. Nothing here imports torch: `--help` answers at once."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from soundstage.cli.analyze import analyze
+from soundstage.cli.models import models
+from soundstage.cli.train import train
+from soundstage.cli.upmix import upmix
+from soundstage.errors import SoundstageError
+
+app = typer.Typer(
+    name="soundstage",
+    help="Mono into stereo that folds back to the original.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+class Interrupted(BaseException):
+    """Raised where the program stands when it is asked to stop, so that every file is put away."""
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise Interrupted
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"soundstage {version('soundstage')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+for command in (upmix, analyze, models, train):
+    app.command(name=command.__name__)(command)
+
+
+def main() -> None:
+    """Run the command line; a user's error is one sentence and exit code 2."""
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except SoundstageError as error:
+        print(f"soundstage: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Interrupted:
+        print("soundstage: interrupted; no unfinished file was left behind.", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output went away, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(2)

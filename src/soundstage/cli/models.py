@@ -1,0 +1,40 @@
+"""`soundstage models`: the methods, and the weights that they ship with."""
+
+from typing import Annotated
+
+import typer
+
+
+def models(
+    json_output: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """List the methods, their sources and their trained weights."""
+    import json
+
+    from soundstage.upmix.methods import DEFAULT_METHOD, METHODS
+    from soundstage.weights import load_card
+
+    cards = {method.weights: load_card(method.weights) for method in METHODS.values()}
+    if json_output:
+        methods = [
+            {
+                "name": method.name,
+                "default": method.name == DEFAULT_METHOD,
+                "summary": method.summary,
+                "source": method.source,
+                "weights": method.weights,
+            }
+            for method in METHODS.values()
+        ]
+        print(json.dumps({"methods": methods, "weights": cards}, indent=2))
+        return
+    for method in METHODS.values():
+        default = " (default)" if method.name == DEFAULT_METHOD else ""
+        print(f"{method.name}{default}: {method.summary}")
+        print(f"    after {method.source}; weights: {method.weights}")
+    print()
+    for name, card in cards.items():
+        megabytes = card["bytes"] / 1e6
+        print(f"{name}.safetensors, {megabytes:.2f} MB, {card['parameters']:,} numbers")
+        print(f"    data: {card['data']}")
+        print(f"    limits: {card['limits']}")

@@ -1,0 +1,47 @@
+"""`soundstage train`: weights from a recipe and a folder of stereo records."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/nearest.yaml.")],
+    data: Annotated[Path, typer.Option(help="Folder of stereo records, searched with subfolders.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="NAME.safetensors to write.")],
+    pairs: Annotated[
+        int | None, typer.Option(help="nearest: pairs in all, in place of the recipe's.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that read records.")] = 1,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train a model on your own records; use it with `soundstage upmix --weights`."""
+    import sys
+
+    from soundstage.cli.progress import progress_bar
+    from soundstage.errors import OptionError
+
+    try:
+        from soundstage.training import load_recipe
+        from soundstage.training import train as run
+    except ModuleNotFoundError as error:
+        raise OptionError(
+            f'Training needs {error.name}: pip install "soundstage[train]" brings it.'
+        ) from error
+
+    loaded = load_recipe(recipe, **({"pairs": pairs} if pairs is not None else {}))
+    with progress_bar(f"training {loaded.family}", shown=not quiet) as tell:
+        result = run(
+            loaded,
+            data,
+            output,
+            workers=workers,
+            overwrite=overwrite,
+            progress=lambda done, total: tell(done / total),
+        )
+    for reason in result.left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    print(f"{result.weights}: {result.records} records in {result.seconds:.0f} s")
+    print(f"{result.card}: its card")

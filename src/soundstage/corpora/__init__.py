@@ -1,0 +1,13 @@
+"""Readers of sound collections, and the features that models learn from."""
+
+from soundstage.corpora.features import RecordFeatures, record_features
+from soundstage.corpora.folder import stereo_records
+from soundstage.corpora.manifest import find_manifest, read_credits
+
+__all__ = [
+    "RecordFeatures",
+    "find_manifest",
+    "read_credits",
+    "record_features",
+    "stereo_records",
+]

@@ -1,0 +1,54 @@
+"""What a model of parametric stereo learns from one record: band magnitudes of the mid, parameters.
+
+A record is read once from start to end in blocks, so that its length does not matter.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.audio import StreamResampler, open_sound
+from soundstage.errors import InputError
+from soundstage.spectra import AnalysisStream
+from soundstage.stereo import RATE, TRANSFORM, Parameters, band_sums, encode
+
+BLOCK_SECONDS = 10
+
+
+class RecordFeatures(NamedTuple):
+    """One column a frame, 43.1 a second."""
+
+    magnitudes: Float[Tensor, "bands frames"]
+    """Sum of the magnitudes of the mid's bins in each band."""
+    parameters: Parameters
+
+
+def record_features(path: Path) -> RecordFeatures:
+    """Features of a stereo file of any rate.
+
+    Raises:
+        InputError: the file cannot be read or is not stereo.
+    """
+    magnitudes: list[Tensor] = []
+    parameters: list[Parameters] = []
+
+    def take(left: Tensor, right: Tensor) -> None:
+        magnitudes.append(band_sums((0.5 * (left + right)).abs()))
+        parameters.append(encode(left, right))
+
+    with open_sound(path) as sound, torch.inference_mode():
+        if sound.channels != 2:
+            raise InputError(f"{path}: has {sound.channels} channels, and a record here has 2.")
+        resampler = StreamResampler(sound.rate, RATE, 2)
+        analysis = AnalysisStream(TRANSFORM, (2,))
+        for block in sound.blocks(BLOCK_SECONDS * sound.rate):
+            take(*analysis.push(torch.from_numpy(resampler.push(block.astype("float32")))))
+        take(*analysis.push(torch.from_numpy(resampler.finish())))
+        take(*analysis.finish())
+    return RecordFeatures(
+        torch.cat(magnitudes, dim=1),
+        Parameters(*(torch.cat(parts, dim=1) for parts in zip(*parameters, strict=True))),
+    )

@@ -1,0 +1,90 @@
+"""The figures of a file in words: plain strings, with units, for a terminal or a picture."""
+
+import math
+
+from soundstage.metrics.analysis import Analysis
+
+BAND_COLUMNS = ("band, Hz", "IID, dB", "spread, dB", "IC", "energy, dB")
+NOTHING = "-"
+
+
+def figure_rows(analysis: Analysis) -> list[tuple[str, str]]:
+    """Name and value of every figure of the whole file; "-" where there is none."""
+    return [
+        ("format", f"{analysis.format}, {_kilohertz(analysis)}"),
+        ("length", _length(analysis)),
+        ("image", analysis.image),
+        ("true peak", _with_unit(analysis.true_peak_db, "dBTP")),
+        ("sample peak", _with_unit(analysis.sample_peak_db, "dBFS")),
+        ("rms", _with_unit(analysis.rms_db, "dBFS")),
+        ("width", _number(analysis.width, 3)),
+        ("channel correlation", _number(analysis.channel_correlation, 3)),
+        ("phase correlation", _number(analysis.phase_correlation, 3)),
+        ("side over mid", _with_unit(analysis.side_to_mid_db, "dB")),
+        ("left over right", _with_unit(analysis.balance_db, "dB")),
+        ("wobble", _with_unit(analysis.wobble_db, "dB", digits=2)),
+    ]
+
+
+def band_rows(analysis: Analysis) -> list[tuple[str, str, str, str, str]]:
+    """A row for each of the 34 bands, under `BAND_COLUMNS`; "-" where a band is empty."""
+    return [
+        (
+            f"{band.low_hz:.0f} - {band.high_hz:.0f}",
+            _number(band.iid_db, 1),
+            _number(band.iid_spread_db, 1),
+            _number(band.coherence, 2),
+            _number(10 * math.log10(band.energy_share), 1) if band.energy_share else NOTHING,
+        )
+        for band in analysis.bands
+    ]
+
+
+def describe(analysis: Analysis) -> str:
+    """One line, for a picture."""
+    facts = [
+        analysis.image,
+        _kilohertz(analysis),
+        _length(analysis),
+        describe_image(analysis),
+        f"side/mid {_with_unit(analysis.side_to_mid_db, 'dB')}",
+        f"true peak {_with_unit(analysis.true_peak_db, 'dBTP')}",
+    ]
+    return "  ·  ".join(map(typeset, facts))
+
+
+def describe_image(analysis: Analysis) -> str:
+    """The stereo image in half a line."""
+    facts = (
+        f"width {_number(analysis.width, 2)}",
+        f"correlation {_number(analysis.channel_correlation, 2)}",
+        f"wobble {_with_unit(analysis.wobble_db, 'dB')}",
+    )
+    return "  ·  ".join(map(typeset, facts))
+
+
+def typeset(text: str) -> str:
+    """Signs as a printer sets them; a terminal may not have them."""
+    return text.replace("-", "−").replace("inf", "∞")
+
+
+def _number(value: float, digits: int) -> str:
+    if math.isnan(value):
+        return NOTHING
+    rounded = round(value, digits) if math.isfinite(value) else value
+    return f"{rounded + 0.0:.{digits}f}"  # + 0 makes −0 a plain 0
+
+
+def _with_unit(value: float, unit: str, *, digits: int = 1) -> str:
+    return NOTHING if math.isnan(value) else f"{_number(value, digits)} {unit}"
+
+
+def _kilohertz(analysis: Analysis) -> str:
+    return f"{analysis.rate / 1000:g} kHz"
+
+
+def _length(analysis: Analysis) -> str:
+    minutes, seconds = divmod(round(analysis.duration, 1), 60)
+    if minutes:
+        return f"{minutes:.0f}:{seconds:04.1f} min"
+    return f"{analysis.duration:.3g} s"

@@ -1,0 +1,15 @@
+"""Spectra: short-time Fourier transforms, perceptual bands and long filters, whole or in blocks."""
+
+from soundstage.spectra.bands import erb_band_edges
+from soundstage.spectra.convolution import StreamingConvolver
+from soundstage.spectra.queue import SampleQueue
+from soundstage.spectra.stft import STFT, AnalysisStream, SynthesisStream
+
+__all__ = [
+    "STFT",
+    "AnalysisStream",
+    "SampleQueue",
+    "StreamingConvolver",
+    "SynthesisStream",
+    "erb_band_edges",
+]

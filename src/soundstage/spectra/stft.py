@@ -1,0 +1,138 @@
+"""The short-time Fourier transform, of a whole signal or of a stream of blocks.
+
+Frame t is centred on sample t·hop; beyond its ends the signal counts as zero. A signal of n samples
+has ⌈n/hop⌉ + 1 frames, so that each of its samples lies well inside a frame. Synthesis is weighted
+overlap-add with the analysis window, divided by the sum of the squared windows that really overlap
+at each sample: analysis then synthesis is the identity to rounding, borders included, and a gain
+between the two is cross-faded without blocking (Crochiere 1980).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Complex, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class STFT:
+    """A transform with periodic Hann frames of `frame` samples every `hop`, a divisor of `frame`."""
+
+    frame: int
+    hop: int
+
+    def __post_init__(self) -> None:
+        if self.frame % 2 or self.frame % self.hop or self.frame // self.hop < 4:
+            raise ValueError("a frame is even and a multiple, at least fourfold, of the hop")
+
+    @property
+    def bins(self) -> int:
+        """Frequencies from zero to Nyquist, both included."""
+        return self.frame // 2 + 1
+
+    @cached_property
+    def window(self) -> Float[Tensor, " frame"]:
+        """The periodic Hann window."""
+        return torch.hann_window(self.frame)
+
+    def frames(self, length: int) -> int:
+        """Number of frames that analyse `length` samples."""
+        return math.ceil(length / self.hop) + 1
+
+    def analyse(
+        self, samples: Float[Tensor, "*batch length"]
+    ) -> Complex[Tensor, "*batch bins frames"]:
+        """Spectrogram of a whole signal."""
+        stream = AnalysisStream(self, samples.shape[:-1])
+        return torch.cat([stream.push(samples), stream.finish()], dim=-1)
+
+    def synthesise(
+        self, spectrogram: Complex[Tensor, "*batch bins frames"], length: int
+    ) -> Float[Tensor, "*batch length"]:
+        """The signal of `length` samples whose spectrogram, or its nearest match, is given."""
+        stream = SynthesisStream(self, spectrogram.shape[:-2])
+        return torch.cat([stream.push(spectrogram), stream.finish()], dim=-1)[..., :length]
+
+
+class AnalysisStream:
+    """Blocks of samples in, the frames that they complete out."""
+
+    def __init__(self, stft: STFT, batch: tuple[int, ...] = ()) -> None:
+        self._stft = stft
+        self._pending = torch.zeros(*batch, stft.frame // 2)  # the zeros before the signal
+        self._length = 0
+        self._frames = 0
+
+    def push(
+        self, samples: Float[Tensor, "*batch length"]
+    ) -> Complex[Tensor, "*batch bins frames"]:
+        """Frames that end within the samples seen so far and were not returned yet."""
+        self._length += samples.shape[-1]
+        return self._frames_of(torch.cat([self._pending, samples], dim=-1))
+
+    def finish(self) -> Complex[Tensor, "*batch bins frames"]:
+        """The remaining frames, with zeros after the signal."""
+        missing = self._stft.frames(self._length) - self._frames
+        needed = self._stft.frame + (missing - 1) * self._stft.hop if missing else 0
+        tail = max(needed - self._pending.shape[-1], 0)
+        padding = self._pending.new_zeros(*self._pending.shape[:-1], tail)
+        return self._frames_of(torch.cat([self._pending, padding], dim=-1)[..., :needed])
+
+    def _frames_of(self, samples: Tensor) -> Tensor:
+        frame, hop = self._stft.frame, self._stft.hop
+        count = max((samples.shape[-1] - frame) // hop + 1, 0)
+        self._pending = samples[..., count * hop :]
+        self._frames += count
+        if not count:
+            return torch.zeros(*samples.shape[:-1], self._stft.bins, 0, dtype=torch.complex64)
+        frames = samples.unfold(-1, frame, hop)  # (*batch, count, frame), a view
+        return torch.fft.rfft(frames * self._stft.window).transpose(-1, -2)
+
+
+class SynthesisStream:
+    """Frames in, the samples that no later frame can change out."""
+
+    def __init__(self, stft: STFT, batch: tuple[int, ...] = ()) -> None:
+        self._stft = stft
+        self._batch = batch
+        self._overlap = torch.zeros(*batch, stft.frame - stft.hop)  # not yet complete
+        self._weight = torch.zeros(stft.frame - stft.hop)  # squared windows summed there
+        self._skip = stft.frame // 2  # the first frame begins before the signal
+
+    def push(
+        self, spectrogram: Complex[Tensor, "*batch bins frames"]
+    ) -> Float[Tensor, "*batch length"]:
+        """Samples completed by these frames."""
+        frame, hop = self._stft.frame, self._stft.hop
+        count = spectrogram.shape[-1]
+        if not count:
+            return self._overlap[..., :0]
+        window = self._stft.window
+        frames = torch.fft.irfft(spectrogram.transpose(-1, -2), n=frame) * window
+        total = self._add(frames, self._overlap)
+        weight = self._add((window**2).expand(count, frame), self._weight)
+        done = count * hop
+        self._overlap, self._weight = total[..., done:], weight[done:]
+        samples = total[..., :done] / weight[:done].clamp(min=1e-6)
+        start = min(self._skip, done)
+        self._skip -= start
+        return samples[..., start:]
+
+    def finish(self) -> Float[Tensor, "*batch length"]:
+        """What is left, up to the centre of the last frame."""
+        rest = self._overlap / self._weight.clamp(min=1e-6)
+        return rest[..., self._skip : self._stft.frame // 2 - self._stft.hop]
+
+    def _add(self, frames: Tensor, overlap: Tensor) -> Tensor:
+        """Overlap-add `frames` (*batch, count, frame) onto the open tail of the earlier ones."""
+        frame, hop = self._stft.frame, self._stft.hop
+        count, parts = frames.shape[-2], frame // hop
+        hops = frames.reshape(*frames.shape[:-1], parts, hop)
+        total = frames.new_zeros(*frames.shape[:-2], count + parts - 1, hop)
+        for part in range(parts):  # the k-th hop of frame t falls on hop t + k
+            total[..., part : part + count, :] += hops[..., part, :]
+        total = total.reshape(*frames.shape[:-2], -1)
+        total[..., : frame - hop] += overlap
+        return total

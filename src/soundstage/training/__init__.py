@@ -1,0 +1,6 @@
+"""Training: recipes in, weights and their card out; one small file a family of models."""
+
+from soundstage.training.recipes import DecorrelateRecipe, NearestRecipe, Recipe, load_recipe
+from soundstage.training.run import train
+
+__all__ = ["DecorrelateRecipe", "NearestRecipe", "Recipe", "load_recipe", "train"]

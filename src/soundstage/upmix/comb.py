@@ -1,0 +1,73 @@
+"""`comb`: complementary phase perturbation, the kind of effect sold as a mono-to-stereo plug-in.
+
+    S = j·tan(φ(f))·M    so that    L = M·e^{+jφ}/cos φ,    R = M·e^{−jφ}/cos φ
+
+Left and right have the same magnitude everywhere and opposite phases, which swing to and fro along
+frequency, φ = A·sin ψ, once every equivalent rectangular bandwidth but no faster than every 120 Hz:
+a comb whose echoes lie within 8.3 ms. Over a period the coherence is the mean of cos 2φ, which is
+the Bessel function J₀(2A), and A is solved for the mean coherence of music in that band. It places
+nothing and costs next to nothing; it is what DiffStereo (2025) compares with, made to fold down.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.special import j0
+from torch import Tensor
+
+from soundstage.stereo import BANDS, RATE, TRANSFORM
+from soundstage.stereo.bands import spread
+from soundstage.upmix.filtering import FilterStream
+from soundstage.weights import load_weights
+
+TAPS = 8_193  # 186 ms; the response has died away long before
+CENTRE = TAPS // 2
+SLOWEST_PERIOD_HZ = 120.0
+MAX_PHASE = 1.1  # radians: tan is 2 there, and J₀(2.2) = 0.11 is less coherent than any band
+
+
+class Comb:
+    """The method, with its table of coherences (34 values, −1 to 1)."""
+
+    rate = RATE
+    rows = 1
+
+    def __init__(self, coherence: Float[Tensor, " bands"]) -> None:
+        self._coherence = coherence
+
+    @classmethod
+    def load(cls, source: str = "decorrelate") -> "Comb":
+        """With the table that `decorrelate` ships, or with that of a file.
+
+        Raises:
+            WeightsError: the table is missing, damaged or not a table of coherences.
+        """
+        weights = load_weights(source, "decorrelate")
+        return cls(weights.tensor("coherence", torch.float32, (BANDS,)).clamp(-1, 1))
+
+    def stream(self, *, seed: int) -> FilterStream:
+        """Begin a signal; the seed moves the teeth of the comb."""
+        response = side_response(self._coherence, seed=seed)
+        return FilterStream(response, advance=CENTRE, keep_transients=False)
+
+
+def phase_swing(coherence: np.ndarray) -> np.ndarray:
+    """Amplitude A in radians for which J₀(2A) is the wanted coherence, at most `MAX_PHASE`."""
+    amplitudes = np.linspace(0, MAX_PHASE, 1_000)
+    return np.interp(-coherence, -j0(2 * amplitudes), amplitudes)
+
+
+def side_response(coherence: Float[Tensor, " bands"], *, seed: int) -> Float[Tensor, " taps"]:
+    """Antisymmetric impulse response from mid to side, with its time zero at `CENTRE`."""
+    start = torch.rand(1, generator=torch.Generator().manual_seed(seed)).item()
+    size = 2 * (TAPS - 1)
+    frequency = np.fft.rfftfreq(size, 1 / RATE)
+    bandwidth = 24.7 * (1 + 0.00437 * frequency)  # ERB in Hz (Glasberg and Moore 1990, Eq. 3)
+    turns = np.cumsum(frequency[1] / np.maximum(bandwidth, SLOWEST_PERIOD_HZ))
+    bins = np.fft.rfftfreq(TRANSFORM.frame, 1 / RATE)
+    wanted = np.interp(frequency, bins, spread(coherence[:, None])[:, 0].numpy())
+    phase = phase_swing(wanted) * np.sin(2 * np.pi * (turns + start))
+    side = 1j * np.tan(phase)
+    side[[0, -1]] = 0  # a quarter turn does not exist at 0 Hz and at Nyquist
+    response = np.roll(np.fft.irfft(side, size), CENTRE)[:TAPS]
+    return torch.from_numpy(response * np.hanning(TAPS + 2)[1:-1]).float()

@@ -1,0 +1,101 @@
+"""Upmixing in memory and as a generator, for programs."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from soundstage.audio import Audio, open_sound
+from soundstage.errors import InputError
+from soundstage.metrics import ImageMeter
+from soundstage.upmix.controls import Controls
+from soundstage.upmix.engine import upmix_blocks
+from soundstage.upmix.folding import READ_FRAMES, check_channels, find_dual_mono, mid_blocks, mid_of
+from soundstage.upmix.methods import DEFAULT_METHOD, load_method
+from soundstage.upmix.upmixer import Upmixer
+
+Source = str | Path | Audio | tuple[np.ndarray, int]
+
+
+def upmix(
+    source: Source,
+    *,
+    method: str | Upmixer = DEFAULT_METHOD,
+    seed: int = 0,
+    width: float = 1.0,
+    bass_mono_hz: float = 0.0,
+    centre_focus: float = 0.0,
+    downmix: bool = False,
+) -> Audio:
+    """Stereo from mono.
+
+    Args:
+        source: a path, an `Audio`, or (samples, rate) with samples (frames,) or (channels, frames).
+        method: a name out of `soundstage models`, or what `load_method` returned (which saves
+            loading it again, and may hold weights of your own).
+        seed: which take; the same seed gives the same samples.
+        width: gain of the side signal, 0 to 2.
+        bass_mono_hz: crossover below which everything is centred, 20 to 500 Hz; 0 is off.
+        centre_focus: how far voices and leads are drawn to the centre, 0 to 1.
+        downmix: fold down a stereo source whose channels differ, instead of refusing it.
+
+    Returns:
+        Two channels at the rate and of the length of the source, in floating point: never clipped,
+        and with (L+R)/2 equal to the source to the rounding of float32.
+
+    Raises:
+        InputError: the source cannot be read, is empty, not finite, or not mono.
+        OptionError: the method is unknown or a control out of its range.
+    """
+    controls = Controls(width, bass_mono_hz, centre_focus)
+    upmixer = load_method(method) if isinstance(method, str) else method
+    if isinstance(source, str | Path):
+        with open_sound(source) as sound:
+            find_dual_mono(sound, downmix=downmix)
+            blocks = upmix_blocks(
+                mid_blocks(sound), upmixer, sound.rate, controls=controls, seed=seed
+            )
+            return _joined((block.left_right() for block in blocks), sound.rate)
+    audio = source if isinstance(source, Audio) else Audio(*source)
+    mid = _checked_mid(audio, downmix=downmix)
+    cut = (mid[start : start + READ_FRAMES] for start in range(0, mid.size, READ_FRAMES))
+    made = upmix_blocks(cut, upmixer, audio.rate, controls=controls, seed=seed)
+    return _joined((block.left_right() for block in made), audio.rate)
+
+
+def upmix_stream(
+    blocks: Iterable[Float[np.ndarray, " frames"]],
+    rate: int,
+    *,
+    method: str | Upmixer = DEFAULT_METHOD,
+    seed: int = 0,
+    controls: Controls | None = None,
+) -> Iterator[Float[np.ndarray, "2 frames"]]:
+    """Stereo blocks from mono blocks of any size, in bounded memory.
+
+    What comes out lags behind what goes in by one to two seconds; together the blocks are as long
+    as the input, and the same samples as `upmix` gives for it in one piece.
+    """
+    upmixer = load_method(method) if isinstance(method, str) else method
+    for block in upmix_blocks(blocks, upmixer, rate, controls=controls, seed=seed):
+        yield block.left_right()
+
+
+def _checked_mid(audio: Audio, *, downmix: bool) -> np.ndarray:
+    name = "The sound"
+    check_channels(audio.channels, name)
+    if not audio.frames:
+        raise InputError(f"{name} has no samples.")
+    if not np.isfinite(audio.samples).all():
+        raise InputError(f"{name} has samples that are not finite numbers.")
+    if audio.channels == 2 and not downmix:
+        meter = ImageMeter()
+        meter.push(audio.samples)
+        if not meter.is_dual_mono():
+            raise InputError(f"{name} is stereo already; pass downmix=True to fold it down first.")
+    return mid_of(audio.samples)
+
+
+def _joined(blocks: Iterator[np.ndarray], rate: int) -> Audio:
+    return Audio(np.concatenate(list(blocks), axis=1).astype(np.float32, copy=False), rate)

@@ -1,0 +1,96 @@
+"""The list of methods. A new one is its own file and one line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from soundstage.errors import OptionError
+from soundstage.stereo import Decoder
+from soundstage.upmix.comb import Comb
+from soundstage.upmix.decorrelate import Decorrelate
+from soundstage.upmix.nearest import NearestPredictor
+from soundstage.upmix.parametric import ParametricUpmixer
+from soundstage.upmix.upmixer import Predictor, Upmixer
+
+DEFAULT_METHOD = "nearest"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A line of the list."""
+
+    name: str
+    summary: str
+    source: str
+    """Where it is described."""
+    weights: str
+    """The shipped model it uses unless another is given."""
+    load: Callable[[str], Upmixer] | None = None
+    load_predictor: Callable[[str], Predictor] | None = None
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method(
+            "nearest",
+            "the stereo image of the most similar moments of real records",
+            "PS-NN, Serrà et al. 2023, §3.1",
+            "nearest",
+            load_predictor=NearestPredictor.load,
+        ),
+        Method(
+            "decorrelate",
+            "diffuse width that depends on frequency as in real music, attacks kept sharp",
+            "Decorr, Serrà et al. 2023, §4.1",
+            "decorrelate",
+            load=Decorrelate.load,
+        ),
+        Method(
+            "comb",
+            "opposite phases left and right, swinging along frequency",
+            "the family of plug-in that DiffStereo (2025) compares with",
+            "decorrelate",
+            load=Comb.load,
+        ),
+    )
+}
+
+
+def find_method(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if name not in METHODS:
+        raise OptionError(f"There is no method {name!r}; choose one of {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
+def load_method(
+    name: str = DEFAULT_METHOD, *, weights: str | None = None, decoder: str = "prediction"
+) -> Upmixer:
+    """A method with its weights, ready to run on any number of signals.
+
+    Args:
+        name: one of `METHODS`.
+        weights: a file of weights in place of the shipped ones.
+        decoder: for methods that predict parametric stereo: "prediction" (the fold-down is exact)
+            or "mixing" (the matrices of Breebaart et al. 2005; it is not).
+
+    Raises:
+        OptionError: the method or decoder is unknown, or the method has no choice of decoder.
+        WeightsError: the weights cannot be used.
+    """
+    method = find_method(name)
+    source = weights or method.weights
+    if decoder not in get_args(Decoder):
+        raise OptionError(f"The decoder is 'prediction' or 'mixing', not {decoder!r}.")
+    if method.load_predictor:
+        predictor = method.load_predictor(source)
+        return ParametricUpmixer(predictor, decoder=cast(Decoder, decoder))
+    if decoder != "prediction":
+        raise OptionError(f"{name} has no decoder to choose: it makes the side itself.")
+    assert method.load is not None
+    return method.load(source)

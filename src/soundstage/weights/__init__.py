@@ -1,0 +1,11 @@
+"""The shipped models: NAME.safetensors beside NAME.json, its card, and their loader.
+
+A file of weights says in its own header what it is, under `soundstage`: the family of the model and
+the version of the layout, as in "nearest/1". A stranger's file is refused before anything is
+computed.
+Nothing is ever unpickled.
+"""
+
+from soundstage.weights.store import Card, Weights, load_card, load_weights, save_weights, shipped
+
+__all__ = ["Card", "Weights", "load_card", "load_weights", "save_weights", "shipped"]

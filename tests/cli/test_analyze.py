@@ -1,0 +1,112 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from sounds import RATE, song, stereo_scene
+
+
+@pytest.fixture
+def stereo(tmp_path):
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, stereo_scene(RATE).numpy().T, RATE, subtype="PCM_24")
+    return path
+
+
+@pytest.fixture
+def mono(tmp_path):
+    path = tmp_path / "mono [old].wav"  # brackets are no markup
+    soundfile.write(path, song(RATE).numpy(), RATE, subtype="PCM_16")
+    return path
+
+
+def test_text_names_the_file_and_every_figure(command, mono, stereo):
+    code, out, err = command("analyze", mono, stereo)
+    assert (code, err) == (0, "")
+    first, second = out.split(str(stereo))
+    assert first.startswith(str(mono))
+    for part in (first, second):
+        for name in ("true peak", "width", "channel correlation", "phase correlation", "wobble"):
+            assert name in part
+        assert "IID, dB" in part
+        assert len([line for line in part.splitlines() if line.strip()[:1].isdigit()]) == 34
+    assert "WAV PCM_16" in first
+    assert "\x1b" not in out
+
+
+def test_json_agrees_with_the_library(command, stereo):
+    from soundstage.metrics import analyse
+
+    code, out, _ = command("analyze", stereo, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert report["failed"] == []
+    (done,) = report["done"]
+    assert done.pop("source") == str(stereo)
+    assert done == json.loads(json.dumps(analyse(stereo).as_dict()))
+
+
+def test_json_of_silence_has_no_number_that_json_lacks(command, tmp_path):
+    path = tmp_path / "silence.wav"
+    soundfile.write(path, np.zeros((RATE, 2)), RATE)
+    code, out, _ = command("analyze", path, "--json")
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    (done,) = json.loads(out, parse_constant=refuse)["done"]
+    assert code == 0
+    assert done["dual_mono"] is True
+    assert done["true_peak_db"] is None
+
+
+def test_a_folder_stands_for_its_files(command, mono, stereo, tmp_path):
+    code, out, _ = command("analyze", tmp_path, "--json")
+    assert code == 0
+    assert {done["source"] for done in json.loads(out)["done"]} == {str(mono), str(stereo)}
+
+
+def test_failures_are_listed_at_the_end_and_the_others_are_done(command, stereo, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF no more")
+    code, out, err = command("analyze", broken, stereo)
+    assert code == 2
+    assert out.startswith(str(stereo))
+    assert err.startswith("1 of 2 failed:\n")
+    assert "broken.wav" in err
+    code, out, _ = command("analyze", broken, stereo, "--json")
+    report = json.loads(out)
+    assert code == 2
+    assert [failure["source"] for failure in report["failed"]] == [str(broken)]
+    assert [done["source"] for done in report["done"]] == [str(stereo)]
+
+
+def test_a_single_failure_is_one_sentence(command, tmp_path):
+    code, out, err = command("analyze", tmp_path / "missing.wav")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "missing.wav" in err
+
+
+def test_a_picture_is_drawn_beside_the_text(command, stereo, tmp_path):
+    target = tmp_path / "picture.png"
+    code, out, _ = command("analyze", stereo, "--plot", target)
+    assert code == 0
+    assert "wobble" in out
+    assert target.read_bytes().startswith(b"\x89PNG")
+    drawn = target.read_bytes()
+    code, _, err = command("analyze", stereo, "--plot", target)
+    assert code == 2
+    assert "exists" in err
+    assert target.read_bytes() == drawn
+    target.write_bytes(b"")
+    assert command("analyze", stereo, "--plot", target, "--overwrite")[0] == 0
+    assert target.read_bytes() == drawn
+
+
+def test_one_picture_cannot_show_two_files(command, mono, stereo, tmp_path):
+    code, out, err = command("analyze", mono, stereo, "--plot", tmp_path / "picture.png")
+    assert (code, out) == (2, "")
+    assert "--plot" in err
+    assert not (tmp_path / "picture.png").exists()

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sounds import RATE, cut, noise, stereo_scene, tone
+from soundstage.audio import Audio
+from soundstage.evaluate.portrait import (
+    COLUMNS,
+    DISPLAY,
+    HIGHEST_HZ,
+    LOWEST_HZ,
+    ROWS,
+    ColumnStore,
+    GoniometerCount,
+    portray,
+)
+from soundstage.stereo import encode_signal
+from soundstage.stereo.parameters import BAND_EDGES
+
+CENTRE = DISPLAY // 2
+
+
+@given(st.integers(1, 300), st.sampled_from([2, 8, 64]), st.lists(st.integers(0, 300), max_size=6))
+def test_columns_are_means_of_equal_runs_however_the_frames_come(length, limit, places):
+    frames = np.random.default_rng(0).standard_normal((3, length))
+    store = ColumnStore(3, limit)
+    for block in cut(frames, places):
+        store.push(block)
+    starts = range(0, length, store.stride)
+    direct = np.stack([frames[:, i : i + store.stride].mean(axis=1) for i in starts], axis=1)
+    assert store.means() == pytest.approx(direct)
+    assert min(length, limit // 2) <= store.means().shape[1] <= limit
+
+
+def test_an_odd_limit_cannot_merge_in_pairs():
+    with pytest.raises(ValueError, match="even"):
+        ColumnStore(1, 3)
+
+
+def test_the_goniometer_counts_every_sounding_sample_once_whatever_comes_louder():
+    stereo = stereo_scene(RATE).numpy()
+    rising = np.concatenate([stereo * gain for gain in (1e-3, 0.1, 3.0)], axis=1)
+    together, apart = GoniometerCount(), GoniometerCount()
+    together.push(rising)
+    for block in np.array_split(rising, 30, axis=1):
+        apart.push(np.pad(block, ((0, 0), (0, 100))))  # silence has no place in it
+    assert together.picture(4.0).sum() == pytest.approx(rising.shape[1])
+    assert np.array_equal(together.picture(4.0), apart.picture(4.0))
+    assert apart.radius() == together.radius()
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "row", "column"),
+    [
+        (0.5, 0.5, 0.5, 0.0),  # the centre: mid, upwards
+        (0.5, 0.0, 0.25, -0.25),  # left is on the left
+        (0.0, 0.5, 0.25, 0.25),
+        (0.5, -0.5, 0.0, -0.5),
+    ],
+)
+def test_a_sample_lies_where_its_mid_and_side_are(left, right, row, column):
+    count = GoniometerCount()
+    count.push(np.array([[left], [right]]))
+    picture = count.picture(1.0)
+    at = np.argwhere(picture > 0.01).mean(axis=0)
+    assert at == pytest.approx([CENTRE + row * DISPLAY / 2, CENTRE + column * DISPLAY / 2], abs=1)
+
+
+def test_the_radius_holds_all_but_the_rarest_samples():
+    count = GoniometerCount()
+    mid = np.r_[np.full(99_999, 0.25), 1.0]
+    count.push(np.stack([mid, mid]))
+    assert count.radius() == pytest.approx(0.25, rel=0.02)
+    assert count.picture(0.3).sum() == pytest.approx(99_999)
+
+
+def test_a_silent_goniometer_is_empty():
+    count = GoniometerCount()
+    count.push(np.zeros((2, 100)))
+    assert count.radius() == 0
+    assert not count.picture(1.0).any()
+
+
+@pytest.mark.parametrize("hz", [60, 1000, 12_000])
+def test_a_tone_stands_in_its_row_at_its_level(hz):
+    source = tone(RATE, hz=hz, level=0.5).numpy()
+    portrait = portray(Audio(np.stack([source, 0 * source]), RATE))  # M = S
+    middle = portrait.mid.shape[1] // 2
+    expected = ROWS * np.log(hz / LOWEST_HZ) / np.log(HIGHEST_HZ / LOWEST_HZ)
+    assert abs(portrait.mid[:, middle].argmax() + 0.5 - expected) < max(5, 100 * 5 / hz)
+    assert portrait.side[:, middle] == pytest.approx(portrait.mid[:, middle], rel=1e-3)
+    if hz < 1000:  # rows as narrow as bins: the level of the sine itself, −12 dB re full scale
+        assert 10 * np.log10(portrait.mid.max()) == pytest.approx(-12, abs=1)
+
+
+def test_the_maps_are_the_parameters_of_the_coder():
+    stereo = stereo_scene(2 * RATE)
+    portrait = portray(Audio(stereo.numpy(), RATE))
+    parameters = encode_signal(stereo)
+    assert portrait.iid == pytest.approx(parameters.iid.numpy(), abs=1e-3)
+    assert portrait.coherence == pytest.approx(parameters.coherence.numpy(), abs=1e-4)
+    bins = np.diff(BAND_EDGES)
+    assert portrait.energy.shape == (len(bins), parameters.iid.shape[1])
+    assert portrait.column_seconds == pytest.approx(1024 / RATE)
+
+
+def test_a_long_file_has_no_more_columns_than_fit():
+    samples = noise(60 * 8_000).numpy()
+    portrait = portray(Audio(samples[None], 8_000))
+    assert COLUMNS / 2 <= portrait.mid.shape[1] <= COLUMNS
+    shown = portrait.mid.shape[1] * portrait.column_seconds
+    assert shown == pytest.approx(60, abs=2 * portrait.column_seconds)

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from sounds import RATE, noise, song
+from soundstage.audio import Audio
+from soundstage.evaluate import BAND_COLUMNS, band_rows, describe, figure_rows
+from soundstage.metrics import analyse
+
+
+def analysis_of(left, right, rate=RATE):
+    return analyse(Audio(np.stack([left, right]).astype(np.float32), rate))
+
+
+def test_every_figure_is_printed_with_its_unit():
+    source = song(2 * RATE).numpy()
+    rows = dict(figure_rows(analysis_of(source, 0.5 * source)))
+    assert rows["image"] == "stereo"
+    assert rows["left over right"] == "6.0 dB"
+    assert rows["side over mid"] == "-9.5 dB"
+    assert rows["width"] == "0.667"
+    assert rows["channel correlation"] == "1.000"
+    assert rows["phase correlation"] == "0.000"  # and not −0.000
+    assert rows["length"] == "2 s"
+    assert rows["true peak"].endswith(" dBTP")
+
+
+def test_bands_have_a_row_each_under_as_many_headings():
+    source = song(2 * RATE).numpy()
+    rows = band_rows(analysis_of(source, 0.5 * source))
+    assert len(rows) == 34
+    assert {len(row) for row in rows} == {len(BAND_COLUMNS)}
+    assert {row[1] for row in rows} == {"6.0"}
+    assert rows[0][0] == "0 - 32"
+
+
+def test_what_is_not_there_is_a_dash_and_what_has_no_end_is_inf():
+    silence = np.zeros(RATE)
+    assert dict(figure_rows(analysis_of(silence, silence)))["left over right"] == "-"
+    assert {row[1:] for row in band_rows(analysis_of(silence, silence))} == {("-",) * 4}
+    source = noise(RATE).numpy()
+    assert dict(figure_rows(analysis_of(source, -source)))["width"] == "inf"
+
+
+@pytest.mark.parametrize(
+    ("frames", "said"), [(800, "0.1 s"), (8000 * 59, "59 s"), (8000 * 75, "1:15.0 min")]
+)
+def test_the_line_says_how_long_the_file_is(frames, said):
+    source = noise(frames).numpy()
+    line = describe(analysis_of(source, source, rate=8_000))
+    assert f"  {said}  " in line
+    assert line.startswith("dual mono  ·  8 kHz")
+    assert "side/mid −∞ dB" in line

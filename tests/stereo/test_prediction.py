@@ -1,0 +1,83 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
+
+
+def gains(iid: float, coherence: float) -> tuple[float, float]:
+    alpha, beta = prediction_gains(
+        torch.tensor([iid], dtype=torch.float64), torch.tensor([coherence], dtype=torch.float64)
+    )
+    return alpha.item(), beta.item()
+
+
+def wanted_side_gain(iid: float, coherence: float) -> float:
+    c = 10 ** (iid / 20)
+    return math.sqrt((c**2 + 1 - 2 * coherence * c) / (c**2 + 1 + 2 * coherence * c))
+
+
+@given(iid=st.floats(-50, 50), coherence=st.floats(-0.88, 1))
+def test_the_expanded_side_has_the_wanted_level_difference_and_coherence(
+    iid: float, coherence: float
+) -> None:
+    # M and D are taken as vectors at right angles, each of length 1
+    alpha, beta = gains(iid, coherence)
+    left, right = 1 + alpha, 1 - alpha
+    left_energy, right_energy = left**2 + beta**2, right**2 + beta**2
+    cross = left * right - beta**2
+    assert alpha**2 + beta**2 < MAX_SIDE_GAIN**2
+    assert 10 * math.log10(left_energy / right_energy) == pytest.approx(iid, abs=1e-6)
+    assert cross / math.sqrt(left_energy * right_energy) == pytest.approx(coherence, abs=1e-6)
+
+
+@given(iid=st.floats(-50, 50), coherence=st.floats(-1, 1))
+def test_the_side_gain_is_exact_up_to_its_limit(iid: float, coherence: float) -> None:
+    side_gain = math.hypot(*gains(iid, coherence))
+    if abs(iid) > 0.1 or coherence > -0.999:  # elsewhere the mid is next to nothing
+        wanted = min(wanted_side_gain(iid, coherence), MAX_SIDE_GAIN)
+        assert side_gain == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+    assert side_gain <= MAX_SIDE_GAIN * (1 + 1e-9)
+
+
+@given(iid=st.floats(-50, 50), coherence=st.floats(-1, 1))
+def test_mirrored_parameters_mirror_the_direct_part_only(iid: float, coherence: float) -> None:
+    # 10^(x/20) is rounded, and near IID 0 and IC −1 its rounding is all that alpha has
+    alpha, beta = gains(iid, coherence)
+    mirrored = gains(-iid, coherence)
+    assert mirrored[0] == pytest.approx(-alpha, rel=1e-3, abs=1e-4)
+    assert mirrored[1] == pytest.approx(beta, rel=1e-3, abs=1e-4)
+
+
+def test_the_limit_keeps_the_proportion_of_direct_to_diffuse() -> None:
+    c, coherence = 10 ** (1 / 20), -0.99
+    alpha, beta = gains(1.0, coherence)
+    assert math.hypot(alpha, beta) == pytest.approx(MAX_SIDE_GAIN)
+    unlimited = (c**2 - 1) / (2 * c * math.sqrt(1 - coherence**2))
+    assert alpha / beta == pytest.approx(unlimited)
+
+
+def test_a_centred_coherent_sound_has_no_side() -> None:
+    assert gains(0.0, 1.0) == (0.0, 0.0)
+
+
+def test_a_centred_incoherent_sound_is_all_diffuse() -> None:
+    alpha, beta = gains(0.0, 0.0)
+    assert alpha == 0
+    assert beta == pytest.approx(1)
+
+
+def test_a_panned_source_has_no_diffuse_part() -> None:
+    alpha, beta = gains(6.0, 1.0)
+    assert beta == 0
+    assert alpha == pytest.approx((10**0.3 - 1) / (10**0.3 + 1))  # (L − R)/(L + R)
+
+
+def test_opposite_channels_stay_finite() -> None:
+    iid = torch.tensor([-1e-6, 0.0, 1e-6, 30.0])
+    alpha, beta = prediction_gains(iid, torch.full_like(iid, -1.0))
+    assert torch.isfinite(alpha).all()
+    assert torch.isfinite(beta).all()

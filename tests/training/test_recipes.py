@@ -1,0 +1,51 @@
+import pytest
+
+from soundstage.errors import OptionError
+from soundstage.training import DecorrelateRecipe, NearestRecipe, load_recipe
+
+
+def write(tmp_path, text):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_family_chooses_the_kind_of_recipe(tmp_path):
+    nearest = load_recipe(write(tmp_path, "family: nearest\npairs: 7\n"))
+    assert nearest == NearestRecipe(family="nearest", pairs=7, seed=0)
+    assert isinstance(load_recipe(write(tmp_path, "family: decorrelate\n")), DecorrelateRecipe)
+
+
+def test_a_change_replaces_the_value_of_the_file(tmp_path):
+    path = write(tmp_path, "family: nearest\npairs: 7\n")
+    assert load_recipe(path, pairs=9).pairs == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("family: nearest\npairs: 7\npears: 8\n", "pears"),
+        ("family: nearest\n", "pairs"),
+        ("family: nearest\npairs: 0\n", "pairs"),
+        ("family: unheard\n", "unheard"),
+        ("pairs: 7\n", "family"),
+        ("- a list\n", "keys and values"),
+        ("family: [unclosed\n", "cannot be read"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, text, says):
+    with pytest.raises(OptionError, match=says) as caught:
+        load_recipe(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_recipe_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="cannot be read"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_the_shipped_recipes_are_valid():
+    from pathlib import Path
+
+    recipes = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+    assert [load_recipe(path).family for path in recipes] == ["decorrelate", "nearest"]
