@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+import soundstage.weights
 from soundstage.audio import Audio
 from soundstage.corpora import record_features, stereo_records
 from soundstage.metrics import (
@@ -31,6 +32,9 @@ from soundstage.metrics import (
 )
 from soundstage.stereo import RATE, decode_signal, encode_signal, to_left_right, to_mid_side
 from soundstage.upmix import METHODS, load_method, make_side
+
+
+CARDS = Path(soundstage.weights.__file__).parent
 
 
 class Row(NamedTuple):
@@ -140,6 +144,22 @@ def markdown(lines: list[dict[str, float | str]], clips: int, seed: int) -> str:
     return "\n".join(head + body) + "\n"
 
 
+def write_into_cards(lines: list[dict[str, float | str]], clips: int) -> None:
+    """The figures of every method into the card of the weights that it uses."""
+    figures: dict[str, dict[str, object]] = {}
+    by_name = {line["system"]: line for line in lines}
+    for name, method in METHODS.items():
+        row = {key: round(value, 3) for key, value in by_name[name].items() if key != "system"}
+        figures.setdefault(method.weights, {"clips": clips})[name] = row
+    for weights, test in figures.items():
+        path = CARDS / f"{weights}.json"
+        card = json.loads(path.read_text(encoding="utf-8"))
+        head = {key: value for key, value in card.items() if key not in ("licences", "credits")}
+        tail = {key: card[key] for key in ("licences", "credits")}
+        text = json.dumps({**head, "test": test, **tail}, indent=2, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -148,6 +168,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", type=Path, help="a Markdown file to write; JSON goes beside it")
+    parser.add_argument("--cards", action="store_true", help="write the figures into the cards")
     options = parser.parse_args()
 
     paths, _ = stereo_records(options.data)
@@ -160,6 +181,8 @@ def main() -> None:
     lines = table(clips, floor)
     text = markdown(lines, len(clips), options.seed)
     print(text)
+    if options.cards:
+        write_into_cards(lines, len(clips))
     if options.write:
         options.write.write_text(text, encoding="utf-8")
         options.write.with_suffix(".json").write_text(json.dumps(lines, indent=2) + "\n")

@@ -118,7 +118,8 @@ def test_a_panned_tone_is_coloured_in_its_band_and_grey_elsewhere(drawn, tmp_pat
 def test_ticks_stand_at_their_frequencies(drawn, tmp_path):
     plot_analysis(scene(), tmp_path / "picture.png")
     spectrum, level = panels(drawn[0])[0].axes, panels(drawn[0])[3].axes
-    heights = dict(zip([t.get_text() for t in spectrum.get_yticklabels()], spectrum.get_yticks()))
+    names = [t.get_text() for t in spectrum.get_yticklabels()]
+    heights = dict(zip(names, spectrum.get_yticks(), strict=True))
     assert heights["20k"] == pytest.approx(256)
     assert heights["10k"] - heights["1k"] == pytest.approx(heights["1k"] - heights["100"])
     names = [t.get_text() for t in level.get_yticklabels()]
@@ -179,14 +180,15 @@ def test_without_matplotlib_the_extra_to_install_is_named(tmp_path, monkeypatch)
 
 def test_drawing_touches_nothing_global(tmp_path):
     program = (
-        "import sys, matplotlib, numpy as np\n"
-        "before = dict(matplotlib.rcParams)\n"
+        "import sys\n"
         "from soundstage.audio import Audio\n"
         "from soundstage.evaluate import plot_analysis\n"
-        "assert 'matplotlib.figure' not in sys.modules\n"
-        f"plot_analysis(Audio(np.ones((1, 9), 'f'), 8000), {str(tmp_path / 'picture.png')!r})\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "import matplotlib\n"
+        "before = matplotlib.rcParams.copy()\n"
+        f"plot_analysis(Audio([[1.0] * 9], 8000), {str(tmp_path / 'picture.png')!r})\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
-        "assert dict(matplotlib.rcParams) == before\n"
+        "assert matplotlib.rcParams.copy() == before\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 

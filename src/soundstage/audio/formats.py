@@ -13,7 +13,8 @@ What becomes of the encoding of the source when no bit depth is asked for:
 | MP3, AAC, ...   | kept            | PCM_16                  | its usual encoding        |
 | µ-law, ADPCM    | never kept      | PCM_16                  | its usual encoding        |
 
-MP4 counts as lossy (AAC) unless the source is ALAC or a bit depth is asked for, which gives ALAC.
+MP4 and MOV count as lossy (AAC) unless they hold the encoding of the source or a bit depth is asked
+for, which gives ALAC in MP4 and PCM in MOV.
 """
 
 import re
@@ -56,10 +57,8 @@ _HOLDS = {
     "W64": ("PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
     "AIFF": ("PCM_16", "PCM_S8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
     "AU": ("PCM_16", "PCM_S8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
-    "CAF": (
-        *("PCM_16", "PCM_S8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
-        *("ALAC_16", "ALAC_20", "ALAC_24", "ALAC_32"),
-    ),
+    # libsndfile writes ALAC of more than 16 bits wrongly where it cannot be compressed
+    "CAF": ("PCM_16", "PCM_S8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAC_16"),
     "FLAC": ("PCM_16", "PCM_S8", "PCM_24"),
     "MP3": ("MPEG_LAYER_III",),
     "OGG": ("VORBIS", "OPUS"),
@@ -163,6 +162,8 @@ def check_encoding(container: str, encoding: str) -> SoundFormat:
     Raises:
         OptionError: the container cannot hold the encoding.
     """
+    if container not in _HOLDS:
+        raise OptionError(f"{container} files cannot be written: choose {', '.join(_HOLDS)}.")
     if encoding.upper() not in _HOLDS[container]:
         raise OptionError(
             f"{container} files cannot hold {encoding!r}: choose one of "

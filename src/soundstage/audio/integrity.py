@@ -16,6 +16,7 @@ libsndfile plays what is there and says nothing. What tells, format by format:
 """
 
 import os
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,11 @@ from typing import BinaryIO
 from soundstage.audio.riff import sound_chunk
 from soundstage.errors import InputError
 
+MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+"""What an MP4 or MOV file can begin with, after four bytes."""
+
+_BOX_NAME = re.compile(rb"[\w\xa9 .-]{4}")
+_PADDING = (b"free", b"skip", b"wide")
 _OGG_TAIL = 1 << 17  # two pages of the largest size, 65,307 bytes
 _OPEN_END = -1
 
@@ -46,7 +52,7 @@ def check_complete(path: Path) -> None:
         length = os.fstat(file.fileno()).st_size
         if head[:4] == b"OggS":
             missing = _ogg_end(file, length)
-        elif head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        elif head[4:8] in MP4_BOXES:
             missing = _mp4_end(file, length)
         elif head[:4] == b"\x1aE\xdf\xa3":
             missing = _matroska_end(file, length)
@@ -84,16 +90,10 @@ def _ogg_end(file: BinaryIO, length: int) -> str | None:
     file.seek(max(length - _OGG_TAIL, 0))
     tail = file.read()
     at = tail.rfind(b"OggS")
-    while at >= 0:
-        page = tail[at:]
-        if (len(page) >= 27 and page[4] == 0 and page[5] < 8) or len(page) < 6:
-            lacing = page[27 : 27 + page[26]] if len(page) >= 27 else b""
-            whole = len(page) >= 27 and len(page) >= 27 + page[26] + sum(lacing)
-            if not whole:
-                return "its last page is not whole"
-            return None if page[5] & 4 else "the page that should end it is missing"
-        at = tail.rfind(b"OggS", 0, at)
-    return "its last page is missing"
+    page = tail[at:] if at >= 0 else b""
+    if len(page) < 27 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]]):
+        return "its last page is not whole"
+    return None if page[5] & 4 else "the page that should end it is missing"
 
 
 def _mp4_end(file: BinaryIO, length: int) -> str | None:
@@ -104,17 +104,15 @@ def _mp4_end(file: BinaryIO, length: int) -> str | None:
         size, name = struct.unpack(">I4s", head[:8])
         if size == 1 and len(head) == 16:
             size = struct.unpack(">Q", head[8:])[0]
-        if not size:  # the last box, to the end of the file
-            size = length - at
-        if size < 8 or (not name.isalnum() and name.strip(b" \xa9").isalnum() is False):
-            break  # bytes after the last box, such as another program's tag
+        if not _BOX_NAME.fullmatch(name) or 0 < size < 8:
+            break  # what follows the last box, such as another program's tag
         names.add(name)
-        if at + size > length:
+        if at + size > length and name not in _PADDING:
             return f"its part {name.decode('latin-1')!r} is not whole"
-        at += size
+        at += size or length  # a size of 0 stands for the rest of the file
     if b"moov" not in names:
         return "the index that stands at its end is missing"
-    return "its last part is not whole" if 0 < length - at < 8 else None
+    return None
 
 
 def _matroska_end(file: BinaryIO, length: int) -> str | None:

@@ -20,6 +20,7 @@ _KBITS = {
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _SAME_STREAM = 0xFFFE0C00  # version, layer and rate stay, the rest may change from frame to frame
+_LONGEST_LEAD = 1 << 16  # bytes before the first frame; after more, what looks like one is chance
 _TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
 
 
@@ -50,6 +51,11 @@ class MpegStream:
     has_info: bool
 
 
+def is_mpeg(head: bytes) -> bool:
+    """Whether a file that begins so may be MPEG audio: with a tag, or with a frame."""
+    return head[:3] == b"ID3" or _frame_size(head[:4], None) > 0
+
+
 def walk_frames(path: Path) -> MpegStream | None:
     """Count the frames of a file; None if it does not look like MPEG audio, or is free-format."""
     with path.open("rb") as file:
@@ -62,8 +68,9 @@ def walk_frames(path: Path) -> MpegStream | None:
 
 
 def _walk(data: mmap.mmap) -> MpegStream | None:
-    start = _find_frame(data, _after_id3(data), None)
-    if start is None:
+    begin = _after_id3(data)
+    start = _find_frame(data, begin, None)
+    if start is None or start - begin > _LONGEST_LEAD:
         return None
     head = data[start : start + 4]
     mark = _word(head) & _SAME_STREAM
@@ -141,11 +148,12 @@ def _frame_size(head: bytes, mark: int | None) -> int:
 
 def _find_frame(data: mmap.mmap, at: int, mark: int | None) -> int | None:
     """Offset of the next frame that another one, or the end, follows."""
+    begin = at
     while (at := data.find(b"\xff", at)) >= 0:
         head = data[at : at + 4]
         if size := _frame_size(head, mark):
             after = at + size
-            if after >= len(data) and mark is not None:
+            if after + 4 > len(data) and (mark is not None or at == begin):
                 return at
             if _frame_size(data[after : after + 4], _word(head) & _SAME_STREAM):
                 return at

@@ -11,10 +11,14 @@ from jaxtyping import Float
 
 from soundstage.audio.formats import MEDIA_SUFFIXES, SoundFormat
 from soundstage.audio.integrity import check_complete, check_length
+from soundstage.audio.media import MediaSource, is_media
+from soundstage.audio.mpeg import is_mpeg, walk_frames
 from soundstage.audio.sndfile import SndfileSource
 from soundstage.errors import InputError
 
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
+
+_BOTH_READ = (b"OggS", b"RIFF")  # FFmpeg knows some of these that libsndfile does not
 
 Block = Float[np.ndarray, "channels frames"]
 
@@ -23,6 +27,7 @@ class _Source(Protocol):
     rate: int
     channels: int
     frames: int | None
+    seconds: float | None
     format: SoundFormat
     tags: dict[str, str]
 
@@ -39,6 +44,7 @@ class SoundReader:
         rate: sample rate in Hz, from 8,000 to 192,000.
         channels: number of channels, one or more.
         frames: length, or None if only decoding can tell.
+        seconds: about how long it is, for a progress bar; None if nothing tells.
         format: container and encoding.
         tags: by the names in `soundstage.audio.tags`.
     """
@@ -50,6 +56,7 @@ class SoundReader:
         self.rate = self._source.rate
         self.channels = self._source.channels
         self.frames = self._source.frames
+        self.seconds = self._source.seconds
         self.format = self._source.format
         self.tags = self._source.tags
         if not MIN_RATE <= self.rate <= MAX_RATE:
@@ -95,10 +102,10 @@ class SoundReader:
         )
 
     def _check_finite(self, block: Block, done: int) -> None:
-        # A sum is not finite if any term is not; it may also overflow, so look again
-        if np.isfinite(block.sum(dtype=np.float64)) or np.isfinite(block).all():
+        finite = np.isfinite(block)
+        if finite.all():
             return
-        first = done + int(np.argmin(np.isfinite(block).all(axis=0)))
+        first = done + int(np.argmin(finite.all(axis=0)))
         raise InputError(
             f"{self.path} has samples that are not numbers, from {first / self.rate:.3f} s on: "
             "repair it in an editor, or export it again."
@@ -142,37 +149,26 @@ def _check_readable(path: Path) -> None:
 
 def _find_source(path: Path) -> _Source:
     with path.open("rb") as file:
-        head = file.read(4096)
+        head = file.read(16)
     check_complete(path)
-    if not _is_media(head):
-        try:
-            source = SndfileSource(path)
-        except (soundfile.LibsndfileError, TypeError) as error:
-            if path.suffix.lower() not in MEDIA_SUFFIXES and head[:4] not in (b"OggS", b"RIFF"):
-                raise _not_sound(path, error) from error
-        else:
-            if source.format.container == "RAW":
-                raise _not_sound(path, None)
-            if source.mpeg and (source.mpeg.cut or source.mpeg.short):
-                promised = source.mpeg.promised or source.mpeg.counted + 1
-                raise InputError(
-                    f"{path} is cut short: it holds {source.mpeg.counted:,} whole frames "
-                    f"of at least {promised:,}; get a whole copy of it."
-                )
-            return source
-    from soundstage.audio.media import MediaSource
-
-    return MediaSource(path)
-
-
-def _is_media(head: bytes) -> bool:
-    """Whether the first bytes are those of a file that libsndfile cannot know."""
-    return (
-        head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-        or head[:4] == b"\x1aE\xdf\xa3"
-        or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
-        or (head[0] == 0xFF and len(head) > 1 and head[1] & 0xF6 == 0xF0)
-    )
+    if is_media(head):
+        return MediaSource(path)
+    mpeg = walk_frames(path) if is_mpeg(head) else None
+    if mpeg and (mpeg.cut or mpeg.short):
+        promised = max(mpeg.promised or 0, mpeg.counted + 1)
+        raise InputError(
+            f"{path} is cut short: it holds {mpeg.counted:,} whole frames of {promised:,} or "
+            "more; get a whole copy of it."
+        )
+    try:
+        source = SndfileSource(path, mpeg)
+    except (soundfile.LibsndfileError, TypeError) as error:
+        if path.suffix.lower() in MEDIA_SUFFIXES or head[:4] in _BOTH_READ:
+            return MediaSource(path)
+        raise _not_sound(path, error) from error
+    if source.format.container == "RAW":  # taken by its suffix, whatever it is
+        raise _not_sound(path, None)
+    return source
 
 
 def _not_sound(path: Path, error: BaseException | None) -> InputError:

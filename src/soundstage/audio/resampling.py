@@ -28,7 +28,7 @@ class StreamResampler:
     def __init__(self, rate_in: int, rate_out: int, channels: int) -> None:
         self.rate_in, self.rate_out, self.channels = rate_in, rate_out, channels
         self._stream: soxr.ResampleStream | None = None
-        self._dtype = np.dtype(np.float32)
+        self._dtype: np.dtype = np.dtype(np.float32)
         self._taken = self._given = 0
 
     def push(self, block: Block) -> Block:

@@ -21,7 +21,7 @@ class SoundChunk:
         offset: where its content begins.
         size: bytes it promises, or None if the writer could not know.
         available: bytes there are from `offset` to the end of the file.
-        unfinished: its size was never filled in, and sound follows all the same.
+        unfinished: its size was never filled in, in a way that libsndfile does not understand.
     """
 
     container: str
@@ -119,12 +119,10 @@ def _au(head: bytes, length: int) -> SoundChunk:
 def _caf(file: BinaryIO, length: int) -> SoundChunk | None:
     found = None
     for name, size_offset, offset, size in _chunks(file, 8, ">4sq", length, align=1):
+        if name == b"data" and size < 0:
+            return SoundChunk("CAF", size_offset, offset, None, length - offset, unfinished=True)
         if name == b"data":
-            found = SoundChunk(
-                "CAF", size_offset, offset, None if size < 0 else size, length - offset
-            )
-            if size < 0:
-                return found
+            found = SoundChunk("CAF", size_offset, offset, size, length - offset)
         elif name == b"pakt" and found and found.size and offset + size > length:
             # Without its table of packets the sound cannot be decoded to its end
             return SoundChunk("CAF", size_offset, offset, size, length - offset)

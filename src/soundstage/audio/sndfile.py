@@ -11,7 +11,7 @@ import soundfile
 from jaxtyping import Float
 
 from soundstage.audio.formats import SoundFormat
-from soundstage.audio.mpeg import MpegStream, walk_frames, xing_frame
+from soundstage.audio.mpeg import MpegStream, xing_frame
 from soundstage.audio.riff import sound_chunk
 from soundstage.errors import InputError
 
@@ -68,29 +68,27 @@ class PatchedFile:
 class SndfileSource:
     """A sound file that libsndfile reads.
 
+    Args:
+        path: of the file.
+        mpeg: what a walk over its frames found, if it is MPEG audio.
+
     Raises:
         soundfile.LibsndfileError: libsndfile does not know the format.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mpeg: MpegStream | None) -> None:
         self.path = path
-        self.mpeg: MpegStream | None = None
-        self._prefix = b""
+        self._prefix = b"" if mpeg is None or mpeg.has_info else xing_frame(mpeg)
         self._patches: dict[int, bytes] = _repaired_header(path)
         with self._open() as file:
-            if file.format == "MP3" and file.subtype == "MPEG_LAYER_III":
-                self.mpeg = walk_frames(path)
             self.rate: int = file.samplerate
             self.channels: int = file.channels
             self.format = SoundFormat(file.format, file.subtype)
             self.frames: int | None = file.frames if file.frames < 1 << 62 else None
             self.tags: dict[str, str] = {k: v for k, v in file.copy_metadata().items() if v}
-        if self.mpeg and not self.mpeg.has_info:
-            self._prefix = xing_frame(self.mpeg)
-            self._patches = {}
-            self.frames = self.mpeg.counted * self.mpeg.frame_samples
         if self.format.container == "FLAC" and self.frames == 0:
-            self.frames = None
+            self.frames = None  # written to a pipe
+        self.seconds = None if self.frames is None else self.frames / self.rate
 
     def chunks(self, frames: int) -> Iterator[Float[np.ndarray, "channels frames"]]:
         """The samples from the start, `frames` at a time.
@@ -137,11 +135,13 @@ class _OwningFile(SequentialFile):
 
 
 def _repaired_header(path: Path) -> dict[int, bytes]:
-    """For a WAV file whose length was never filled in: the size that means "to the end"."""
+    """The size of the sound where a streaming writer left it open and libsndfile needs it."""
     chunk = sound_chunk(path)
-    if chunk is None or chunk.container not in ("RIFF", "RIFX") or not chunk.unfinished:
+    if chunk is None or not chunk.unfinished:
         return {}
-    return {chunk.size_offset: struct.pack("<I", 0xFFFFFFFF)}
+    if chunk.container == "CAF":
+        return {chunk.size_offset: struct.pack(">q", chunk.available)}
+    return {chunk.size_offset: b"\xff" * 4}
 
 
 def _name(path: Path) -> Any:

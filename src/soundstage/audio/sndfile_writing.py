@@ -13,8 +13,10 @@ from soundstage.audio.formats import SoundFormat
 from soundstage.audio.riff import sound_chunk
 from soundstage.audio.sndfile import SequentialFile
 from soundstage.audio.tags import TAGS, id3_block
+from soundstage.errors import OutputError
 
-MAX_WAV_BYTES = 0xFFFFFFFF - (1 << 20)  # of sound, with room for tags; beyond it RF64 is written
+MAX_BYTES = 0xFFFFFFFF - (1 << 20)  # of sound where sizes have 32 bits, with room for tags
+_SHORT = ("WAV", "AIFF", "AU")  # containers whose sizes have 32 bits
 _PIECE = 8192  # frames handed over at a time: the Vorbis encoder needs stack space for each
 
 # Compression level of libsndfile, 0 the best. An upmix must still fold down to what it came from,
@@ -88,8 +90,10 @@ class SndfileTarget:
     ) -> None:
         self._path, self._form = path, form
         container = form.container
-        if container == "WAV" and not _fits_wav(form, channels, expected_frames):
+        self._frame_bytes = channels * _sample_bytes(form)
+        if container == "WAV" and not self._is_short(expected_frames):
             container = "RF64"
+        self._room = MAX_BYTES if container in _SHORT else None
         self._turn_into_wav = container != form.container
         self._file = path.open("r+b", buffering=0)
         self._sound: SequentialFile | None = None
@@ -107,6 +111,9 @@ class SndfileTarget:
             if container != "MP3":
                 self._write_tags(tags)
             self._check()
+        except soundfile.LibsndfileError as error:
+            self.abort()
+            raise OSError(0, str(error).strip()) from error
         except BaseException:
             self.abort()
             raise
@@ -116,9 +123,16 @@ class SndfileTarget:
 
         Raises:
             OSError: the disk is full, or fails.
+            OutputError: the container cannot hold so much.
         """
         assert self._sound is not None
         rows = np.ascontiguousarray(block.T)
+        if self._room is not None:
+            self._room -= len(rows) * self._frame_bytes
+            if self._room < 0:
+                raise OutputError(
+                    f"{self._form.container} files cannot pass 4 GB: choose .w64, .rf64 or .caf."
+                )
         for start in range(0, len(rows), _PIECE):
             try:
                 self._sound.write(rows[start : start + _PIECE])
@@ -128,7 +142,7 @@ class SndfileTarget:
             self._check()
 
     def close(self) -> None:
-        """Complete the file and have it on the disk.
+        """Complete the file.
 
         Raises:
             OSError: the disk is full, or fails.
@@ -142,7 +156,6 @@ class SndfileTarget:
         self._check()
         if self._turn_into_wav:
             _downgrade(self._path, self._file)
-        os.fsync(self._file.fileno())
         self._file.close()
 
     def abort(self) -> None:
@@ -163,21 +176,23 @@ class SndfileTarget:
                 except soundfile.LibsndfileError:
                     return  # this container holds no tags
 
+    def _is_short(self, frames: int | None) -> bool:
+        return frames is not None and frames * self._frame_bytes <= MAX_BYTES
+
     def _check(self) -> None:
         if self._sink.failure:
             raise self._sink.failure
 
 
-def _fits_wav(form: SoundFormat, channels: int, frames: int | None) -> bool:
-    width = {"FLOAT": 4, "DOUBLE": 8}.get(form.encoding) or (form.integer_bits or 0) // 8
-    return frames is not None and frames * channels * width <= MAX_WAV_BYTES
+def _sample_bytes(form: SoundFormat) -> int:
+    return {"FLOAT": 4, "DOUBLE": 8}.get(form.encoding) or (form.integer_bits or 0) // 8
 
 
 def _downgrade(path: Path, file: IO[bytes]) -> None:
     """Make an RF64 file a WAV file if it is small enough after all (EBU Tech 3306, section 3)."""
     chunk = sound_chunk(path)
     length = os.fstat(file.fileno()).st_size
-    if chunk is None or chunk.size is None or length > MAX_WAV_BYTES:
+    if chunk is None or chunk.size is None or length > MAX_BYTES:
         return
     file.seek(0)
     head = file.read(chunk.offset)

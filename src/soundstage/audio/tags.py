@@ -1,7 +1,8 @@
 """Tags under one set of names, and the ID3 block that carries them in an MP3 file.
 
-The names are libsndfile's ten. WAV holds all but the licence, AIFF four and the software; W64, AU
-and RF64 containers may hold none. What a container cannot hold is left out.
+The names are libsndfile's ten. FLAC, Ogg and CAF hold all of them, WAV and MP3 all but the licence,
+AIFF title, artist, comment and, in ASCII, copyright, W64 and AU none. What a container cannot hold
+is left out.
 """
 
 from collections.abc import Mapping

@@ -1,9 +1,10 @@
 """Writing a sound file that appears only when it is complete."""
 
 import contextlib
+import errno
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -11,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, Int32
 
-from soundstage.audio.formats import MEDIA_CONTAINERS, SoundFormat
+from soundstage.audio.formats import MEDIA_CONTAINERS, SoundFormat, check_encoding
 from soundstage.audio.limits import check_limits
 from soundstage.audio.sndfile_writing import SndfileTarget
 from soundstage.errors import OutputError
@@ -51,6 +52,7 @@ class SoundWriter:
     Raises:
         OutputError: the target exists, is a folder, is in a folder that is missing or read-only,
             or its format cannot hold the rate or the channels.
+        OptionError: no such format can be written.
     """
 
     def __init__(
@@ -63,15 +65,17 @@ class SoundWriter:
         tags: Mapping[str, str] | None = None,
         overwrite: bool = False,
         expected_frames: int | None = None,
-        picture_from: Path | None = None,
+        picture_from: str | Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.rate, self.channels, self.format = rate, channels, format
         self._tags, self._overwrite = dict(tags or {}), overwrite
-        self._expected_frames, self._picture_from = expected_frames, picture_from
+        self._expected_frames = expected_frames
+        self._picture_from = None if picture_from is None else Path(picture_from)
         self._target: _Target | None = None
         self._temporary: Path | None = None
         self._check_place()
+        check_encoding(format.container, format.encoding)
         check_limits(self.path, format, rate, channels)
 
     def write(self, block: Block) -> None:
@@ -117,6 +121,7 @@ class SoundWriter:
             if kind is None:
                 with self._failures():
                     self._target.close()
+                    _flush(self._temporary)
                     self._land(self._temporary)
             else:
                 self._target.abort()
@@ -189,14 +194,15 @@ class SoundWriter:
             os.replace(temporary, self.path)
 
     @contextlib.contextmanager
-    def _failures(self):  # type: ignore[no-untyped-def]
+    def _failures(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputError(
-                f"{self.path} could not be written ({reason}): make room, or choose another place."
-            ) from error
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                said = "the disk is full: make room, or choose another folder"
+            else:
+                said = f"{(error.strerror or str(error)).rstrip('.')}: choose another folder"
+            raise OutputError(f"{self.path} could not be written, {said}.") from error
 
     def _remove(self) -> None:
         if self._temporary is not None:
@@ -210,3 +216,9 @@ def _hidden_file(path: Path) -> Path:
     hidden = path.with_name(f".{name}.{secrets.token_hex(4)}.part")
     os.close(os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
     return hidden
+
+
+def _flush(path: Path) -> None:
+    """Have a file on the disk before it gets its name."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())

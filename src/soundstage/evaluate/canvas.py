@@ -87,7 +87,7 @@ class Canvas:
             from matplotlib.figure import Figure
         except ModuleNotFoundError as error:
             raise OptionError(
-                'Pictures need matplotlib: pip install "soundstage[plot]" brings it.'
+                'Pictures need matplotlib: pip install "soundstage[eval]" brings it.'
             ) from error
         self._figure = Figure((WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
 

@@ -15,12 +15,15 @@ from soundstage.metrics.parametric_stereo import (
     wobble,
 )
 
+analyze = analyse  # as the command is spelt
+
 __all__ = [
     "Analysis",
     "BandImage",
     "FramePool",
     "ImageMeter",
     "analyse",
+    "analyze",
     "channel_correlation",
     "fold_down_error",
     "frechet_distance",

@@ -85,7 +85,8 @@ class UpmixStream:
 
     def push(self, mid: Float[np.ndarray, " frames"]) -> MidSide:
         """Mid and side as far as the side is ready; float64 stays float64 in the mid."""
-        self._mid.push(torch.from_numpy(np.ascontiguousarray(mid)))
+        mid = np.array(mid)  # our own: a caller may fill the same buffer again
+        self._mid.push(torch.from_numpy(mid))
         with _reproducible():
             self._advance(self._to_method.push(mid[None].astype(np.float32, copy=False)))
         return self._ready(min(len(self._mid), len(self._made)))

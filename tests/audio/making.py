@@ -1,0 +1,103 @@
+"""Sounds and films that the tests of `audio` make for themselves."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from soundstage.audio import Quantiser, SoundFormat, SoundWriter, open_sound, output_format
+
+RATE = 48_000
+
+
+def noise(channels: int, frames: int, *, seed: int = 0, level: float = 0.1) -> np.ndarray:
+    """White noise below full scale, (channels, frames)."""
+    drawn = np.random.default_rng(seed).standard_normal((channels, frames))
+    return (level * drawn).clip(-0.9, 0.9).astype(np.float32)
+
+
+def music(channels: int, frames: int, *, rate: int = RATE) -> np.ndarray:
+    """A chord with beats in it, which lossy codecs keep well; fades in, (channels, frames)."""
+    time = np.arange(frames) / rate
+    tones = [
+        np.sin(2 * np.pi * hz * time + k) for k, hz in enumerate((220.0, 331.0, 523.0, 1303.0))
+    ]
+    beat = (1 + np.sin(2 * np.pi * 3 * time)) * np.minimum(1, time * 20)
+    return np.stack([(0.05 * sum(tones[k % 2 :])) * beat for k in range(channels)]).astype("f4")
+
+
+def read_all(path: Path, frames: int = 8192) -> np.ndarray:
+    """All samples of a file, (channels, frames)."""
+    return np.concatenate(list(open_sound(path).blocks(frames)), axis=1)
+
+
+def write_sound(path: Path, samples: np.ndarray, form: SoundFormat | None = None, **more) -> Path:
+    """Write samples as they are, rounded if need be."""
+    form = form or output_format(SoundFormat("WAV", "PCM_16"), path.suffix, None)
+    more = {"rate": RATE, "expected_frames": samples.shape[1], **more}
+    with SoundWriter(path, channels=samples.shape[0], format=form, **more) as writer:
+        if form.integer_bits:
+            samples = Quantiser(form.integer_bits).quantise(samples, dither=False)
+        writer.write(samples)
+    return path
+
+
+def make_film(
+    path: Path,
+    *,
+    muxer: str,
+    video: str = "mpeg4",
+    sound: str | None = "aac",
+    delay: float = 0.0,
+    seconds: float = 2.0,
+) -> Path:
+    """A film of 25 grey pictures a second with a French mono sound track."""
+    samples = music(1, round(seconds * RATE))
+    layouts = {"aac": "fltp", "libopus": "flt", "pcm_s16le": "s16", "flac": "s16"}
+    with av.open(str(path), "w", format=muxer) as film:
+        film.metadata["title"] = "Métropolis"
+        picture = film.add_stream(video, rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        track = None
+        if sound:
+            track = film.add_stream(sound, rate=RATE, layout="mono", format=layouts[sound])
+            track.metadata["language"] = "fra"
+        done = 0
+        for k in range(round(25 * seconds)):
+            planes = np.full((72, 64), 3 * k % 255, np.uint8)
+            planes[k % 48] = 255
+            image = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+            image.pts, image.time_base = k, Fraction(1, 25)
+            film.mux(picture.encode(image))
+            if track:
+                end = round((k + 1) / 25 * RATE)
+                part = samples[:, done:end]
+                if layouts[sound] == "s16":
+                    part = np.rint(part * 32767).astype(np.int16)
+                piece = av.AudioFrame.from_ndarray(part, format=layouts[sound], layout="mono")
+                piece.sample_rate, piece.time_base = RATE, Fraction(1, RATE)
+                piece.pts = done + round(delay * RATE)
+                film.mux(track.encode(piece))
+                done = end
+        film.mux(picture.encode(None))
+        if track:
+            film.mux(track.encode(None))
+    return path
+
+
+def packets(path: Path, kind: str) -> list[tuple[bytes, float, float]]:
+    """Content, time and duration of all packets of the streams of one kind."""
+    with av.open(str(path)) as film:
+        streams = [stream for stream in film.streams if stream.type == kind]
+        return [
+            (bytes(p), float(p.pts * p.time_base), float((p.duration or 0) * p.time_base))
+            for p in (film.demux(streams) if streams else ())
+            if p.size
+        ]
+
+
+def start_of_sound(path: Path) -> float:
+    """When the first sample of a film's sound is heard, in seconds."""
+    with av.open(str(path)) as film:
+        return next(film.decode(audio=0)).time

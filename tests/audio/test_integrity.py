@@ -1,0 +1,163 @@
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+from making import RATE, make_film, music, read_all, write_sound
+from test_reading import FORMATS, LOSSY
+
+from soundstage.audio import SoundFormat, open_sound
+from soundstage.errors import InputError
+
+EVERY = sorted({(s, c, e) for s, c, e, _ in FORMATS} | set(LOSSY))
+CUTS = [1, 2, 7, 100, 0.1, 0.25, 0.5, 0.75, 0.95]  # bytes, or parts of the file, from its end
+
+
+@pytest.fixture(scope="module", params=EVERY, ids=lambda p: "-".join(p))
+def whole(request, tmp_path_factory):
+    suffix, container, encoding = request.param
+    path = tmp_path_factory.mktemp("whole") / f"a.{suffix}"
+    # An odd number of odd-sized frames, so that chunks are padded
+    return write_sound(path, music(1, 40_001), SoundFormat(container, encoding))
+
+
+@pytest.mark.parametrize("lost", CUTS)
+def test_a_file_that_is_cut_is_refused(whole, tmp_path, lost):
+    data = whole.read_bytes()
+    sound = data
+    if whole.suffix in (".wav", ".rf64", ".aiff", ".caf") and lost == 1:
+        sound = data.rstrip(b"\0") if len(data) % 2 == 0 else data  # padding may be missing
+    size = lost if lost >= 1 else round(lost * len(sound))
+    path = tmp_path / whole.name
+    path.write_bytes(sound[: len(sound) - size])
+    with pytest.raises(InputError) as caught:
+        read_all(path)
+    assert "whole copy" in str(caught.value)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 100, 1023, 1024, 1025, 5000])
+def test_whole_files_are_accepted(tmp_path, frames):
+    for suffix, container, encoding in EVERY:
+        form = SoundFormat(container, encoding)
+        path = write_sound(tmp_path / f"{encoding}.{suffix}", music(1, frames), form)
+        assert read_all(path).shape[1] >= frames, path.name
+
+
+@pytest.mark.parametrize("name", soundfile.available_formats())
+def test_whole_files_of_libsndfile_are_accepted(tmp_path, name):
+    if name in ("RAW", "SD2", "MPC2K"):
+        return  # need their parameters, or a second file
+    for subtype in soundfile.available_subtypes(name):
+        path = tmp_path / f"{subtype}.bin"
+        try:
+            soundfile.write(path, music(1, 6000)[0], 8000, format=name, subtype=subtype)
+        except (soundfile.LibsndfileError, ValueError):
+            continue
+        if name in ("SVX", "XI", "WVE", "AVR") and open_raw(path) != 8000:
+            continue
+        assert read_all(path).shape[1] >= 6000, (name, subtype)
+
+
+def open_raw(path):
+    return soundfile.info(path).samplerate
+
+
+@pytest.mark.parametrize(
+    ("muxer", "sound"),
+    [
+        ("mp4", "aac"),
+        ("mov", "pcm_s16le"),
+        ("matroska", "flac"),
+        ("webm", "libopus"),
+        ("avi", "aac"),
+    ],
+)
+def test_films_that_are_cut_are_refused(tmp_path, muxer, sound):
+    video = "libvpx" if muxer == "webm" else "mpeg4"
+    path = make_film(tmp_path / "film.bin", muxer=muxer, video=video, sound=sound, seconds=1)
+    assert read_all(path).shape[1] > 0.9 * RATE
+    data = path.read_bytes()
+    for part in (0.3, 0.6, 0.9):
+        path.write_bytes(data[: round(part * len(data))])
+        with pytest.raises(InputError, match="whole copy"):
+            read_all(path)
+
+
+def test_mp4_with_its_index_first_is_refused_when_cut(tmp_path):
+    path = write_sound(tmp_path / "a.m4a", music(1, 40_000))
+    av = pytest.importorskip("av")
+    front = tmp_path / "front.m4a"
+    with (
+        av.open(str(path)) as old,
+        av.open(str(front), "w", format="mp4", options={"movflags": "faststart"}) as new,
+    ):
+        copy = new.add_stream_from_template(old.streams.audio[0])
+        for packet in old.demux(old.streams.audio[0]):
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+    data = front.read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")
+    assert read_all(front).shape[1] >= 40_000
+    for lost in (1, 500, len(data) // 2):
+        front.write_bytes(data[:-lost])
+        with pytest.raises(InputError, match="cut short"):
+            open_sound(front)
+
+
+def test_adts_that_is_cut_is_refused(tmp_path):
+    av = pytest.importorskip("av")
+    path = tmp_path / "a.aac"
+    m4a = write_sound(tmp_path / "a.m4a", music(1, 40_000))
+    with av.open(str(m4a)) as old, av.open(str(path), "w", format="adts") as new:
+        copy = new.add_stream_from_template(old.streams.audio[0])
+        for packet in old.demux(old.streams.audio[0]):
+            if packet.size:
+                packet.stream = copy
+                new.mux(packet)
+    assert open_sound(path).format == SoundFormat("AAC", "AAC")
+    assert read_all(path).shape[1] >= 40_000
+    data = path.read_bytes()
+    for lost in (1, 20):
+        path.write_bytes(data[:-lost])
+        with pytest.raises(InputError, match="cut short"):
+            open_sound(path)
+
+
+def test_flac_of_unknown_length_is_accepted_and_its_damage_seen(tmp_path):
+    samples = music(1, 40_000)
+    path = write_sound(tmp_path / "a.flac", samples)
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xF0
+    data[22:26] = bytes(4)  # total samples, as left by an encoder that writes to a pipe
+    data[26:42] = bytes(16)  # and its checksum
+    path.write_bytes(data)
+    assert open_sound(path).frames is None
+    assert np.abs(read_all(path) - samples).max() < 1e-4
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="whole copy"):
+        read_all(path)
+
+
+def test_streamed_containers_of_open_length_are_accepted(tmp_path):
+    samples = music(1, 5000)
+    for suffix, container, mark, size in [
+        (".wav", "WAV", b"data", b"\xff" * 4),
+        (".au", "AU", b"\0\0\0\x18", b"\xff" * 4),
+        (".caf", "CAF", b"data", b"\xff" * 8),
+    ]:
+        path = write_sound(tmp_path / f"a{suffix}", samples, SoundFormat(container, "FLOAT"))
+        data = bytearray(path.read_bytes())
+        at = data.index(mark) + 4
+        data[at : at + len(size)] = size
+        path.write_bytes(data)
+        assert np.array_equal(read_all(path), samples), suffix
+
+
+def test_tags_after_the_sound_do_not_count(tmp_path):
+    path = write_sound(tmp_path / "a.wav", music(1, 5000))
+    body = b"INFOINAM\x04\0\0\0abc\0"
+    data = path.read_bytes() + b"LIST" + struct.pack("<I", len(body)) + body
+    for end in (None, -3):  # whole, and with the tag cut: the sound is all there
+        path.write_bytes(data[:end])
+        assert read_all(path).shape[1] == 5000

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from making import RATE, music, noise, read_all, write_sound
+
+from soundstage.audio import SoundFormat, open_sound
+from soundstage.audio.mpeg import _frame_size, walk_frames, xing_frame
+from soundstage.errors import InputError
+
+MP3 = SoundFormat("MP3", "MPEG_LAYER_III")
+DECODER_DELAY = 529  # samples, left out by mpg123
+
+
+@pytest.fixture(params=[(RATE, 2), (44_100, 1), (22_050, 1), (8000, 2)], ids=str)
+def mp3(request, tmp_path):
+    rate, channels = request.param
+    return write_sound(tmp_path / "a.mp3", music(channels, 40_000, rate=rate), MP3, rate=rate)
+
+
+def test_walk_counts_what_the_header_frame_promises(mp3):
+    stream = walk_frames(mp3)
+    assert stream.promised == stream.counted
+    assert stream.rate == open_sound(mp3).rate
+    assert 40_000 <= stream.counted * stream.frame_samples < 40_000 + 3 * stream.frame_samples
+    assert (stream.cut, stream.short, stream.has_info) == (False, False, True)
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [b"TAG" + bytes(125), b"APETAGEX" + bytes(24), b"\0" * 700, b"LYRICSBEGIN" + bytes(9)],
+)
+def test_tags_and_padding_at_the_end_are_no_cut(mp3, trailer):
+    whole = read_all(mp3)
+    mp3.write_bytes(mp3.read_bytes() + trailer)
+    assert np.array_equal(read_all(mp3), whole)
+
+
+def test_id3_at_the_start_is_passed_over(mp3):
+    start = walk_frames(mp3).start
+    picture = b"\xff\xfb\x90\x64" * 100  # looks like frames
+    block = b"ID3\x04\0\0\0\0" + bytes([len(picture) >> 7, len(picture) & 127]) + picture
+    mp3.write_bytes(block + mp3.read_bytes())
+    assert walk_frames(mp3).start == start + len(block)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 50, 300, 1000, 5000])
+def test_every_cut_is_seen(mp3, lost):
+    data = mp3.read_bytes()
+    mp3.write_bytes(data[:-lost])
+    with pytest.raises(InputError, match="cut short"):
+        open_sound(mp3)
+
+
+def test_without_a_header_frame_only_a_cut_between_frames_is_missed(mp3):
+    stream = walk_frames(mp3)
+    data = mp3.read_bytes()
+    first = _frame_size(stream.head, None)
+    mp3.write_bytes(data[first:])
+    assert not walk_frames(mp3).cut
+    for lost in (1, 2, 30):
+        mp3.write_bytes(data[first:-lost])
+        assert walk_frames(mp3).cut
+        with pytest.raises(InputError, match="cut short"):
+            open_sound(mp3)
+
+
+def test_damage_in_the_middle_is_walked_over(mp3):
+    whole = walk_frames(mp3)
+    data = bytearray(mp3.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 300] = bytes(300)
+    mp3.write_bytes(data)
+    assert 0 <= whole.counted - walk_frames(mp3).counted <= 6
+
+
+def test_a_header_frame_of_our_own_is_understood(mp3):
+    stream = walk_frames(mp3)
+    data = mp3.read_bytes()
+    made = xing_frame(stream)
+    mp3.write_bytes(made + data[_frame_size(stream.head, None) :])
+    again = walk_frames(mp3)
+    assert (again.promised, again.counted) == (stream.counted, stream.counted)
+    total = stream.counted * stream.frame_samples
+    assert open_sound(mp3).frames == read_all(mp3).shape[1] == total - DECODER_DELAY
+
+
+def test_other_files_are_no_mpeg(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(noise(1, 20_000).tobytes())
+    assert walk_frames(path) is None
+    path.write_bytes(b"")
+    assert walk_frames(path) is None
