@@ -1,6 +1,6 @@
 """Memory and time for files of hours: neither may grow faster than the length.
 
-    python benchmarks/long_files.py [--hours 0.2 2 10] [--method nearest] [--write docs/long-files.md]
+    python benchmarks/long_files.py [--hours 0.2 2 10] [--method nearest] [--write FILE.md]
 
 A mono file of each length is made by repeating a minute of music-like noise (16 bit, 44.1 kHz, RF64
 where WAV ends), upmixed in a process of its own by the command line, and deleted. Room on the disk

@@ -31,8 +31,7 @@ from soundstage.metrics import (
     wobble,
 )
 from soundstage.stereo import RATE, decode_signal, encode_signal, to_left_right, to_mid_side
-from soundstage.upmix import METHODS, load_method, make_side
-
+from soundstage.upmixing import METHODS, load_method, make_side
 
 CARDS = Path(soundstage.weights.__file__).parent
 

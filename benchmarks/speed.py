@@ -32,7 +32,7 @@ def measure(system: str, source: Path, target: Path) -> dict[str, float]:
         def run() -> None:
             filter_file(system, source, target)
     else:
-        from soundstage.upmix import load_method, upmix_file
+        from soundstage.upmixing import load_method, upmix_file
 
         method = load_method(system)
 
@@ -147,7 +147,7 @@ def main() -> None:
         print(json.dumps(measure(system, Path(source), Path(target))))
         return
 
-    from soundstage.upmix import METHODS
+    from soundstage.upmixing import METHODS
 
     rows = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,15 +1,15 @@
 """Upmixers with small weights of their own, so that tests do not lean on the shipped ones."""
 
 import torch
-from sounds import song
 from torch import Tensor
 
+from sounds import song
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, band_sums
-from soundstage.upmix import Upmixer
-from soundstage.upmix.comb import Comb
-from soundstage.upmix.decorrelate import Decorrelate
-from soundstage.upmix.nearest import NearestPredictor, similarity_keys
-from soundstage.upmix.parametric import ParametricUpmixer
+from soundstage.upmixing import Upmixer
+from soundstage.upmixing.comb import Comb
+from soundstage.upmixing.decorrelate import Decorrelate
+from soundstage.upmixing.nearest import NearestPredictor, similarity_keys
+from soundstage.upmixing.parametric import ParametricUpmixer
 
 
 def coherences() -> Tensor:

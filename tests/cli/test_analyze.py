@@ -36,7 +36,7 @@ def test_text_names_the_file_and_every_figure(command, mono, stereo):
 
 
 def test_json_agrees_with_the_library(command, stereo):
-    from soundstage.metrics import analyse
+    from soundstage.metrics import analyze
 
     code, out, _ = command("analyze", stereo, "--json")
     report = json.loads(out)
@@ -44,7 +44,7 @@ def test_json_agrees_with_the_library(command, stereo):
     assert report["failed"] == []
     (done,) = report["done"]
     assert done.pop("source") == str(stereo)
-    assert done == json.loads(json.dumps(analyse(stereo).as_dict()))
+    assert done == json.loads(json.dumps(analyze(stereo).as_dict()))
 
 
 def test_json_of_silence_has_no_number_that_json_lacks(command, tmp_path):

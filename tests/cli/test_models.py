@@ -1,6 +1,6 @@
 import json
 
-from soundstage.upmix import METHODS
+from soundstage.upmixing import METHODS
 
 
 def test_every_method_is_listed_and_one_is_the_default(command):

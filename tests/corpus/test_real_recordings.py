@@ -16,8 +16,8 @@ import torch
 
 from soundstage.audio import Audio, StreamResampler
 from soundstage.metrics import fold_down_error
-from soundstage.upmix import METHODS, load_method, make_side, upmix_file
-from soundstage.upmix.engine import FLUSH, METHOD_BLOCK, upmix_blocks
+from soundstage.upmixing import METHODS, load_method, make_side, upmix_file
+from soundstage.upmixing.engine import FLUSH, METHOD_BLOCK, upmix_blocks
 
 pytestmark = pytest.mark.corpus
 

@@ -9,14 +9,14 @@ import torch
 from sounds import RATE, noise, song, stereo_scene, tone
 from soundstage.audio import Audio
 from soundstage.errors import InputError
+from soundstage.metrics import analysis as room
 from soundstage.metrics import (
-    analyse,
+    analyze,
     channel_correlation,
     normalised_width,
     phase_correlation,
     wobble,
 )
-from soundstage.metrics import analysis as room
 from soundstage.stereo import TRANSFORM, band_sums, encode_signal
 
 
@@ -34,7 +34,7 @@ def to_json(result):
 
 def test_a_panned_tone_has_its_level_difference_everywhere():
     source = tone(3 * RATE, hz=1000, level=0.5)
-    result = analyse(sound(source, 0.5 * source))
+    result = analyze(sound(source, 0.5 * source))
     assert result.balance_db == pytest.approx(6.0206, abs=1e-3)
     assert result.width == pytest.approx(2 / 3, rel=1e-5)  # M = 3/4, S = 1/4
     assert result.side_to_mid_db == pytest.approx(-9.5424, abs=1e-3)
@@ -52,7 +52,7 @@ def test_a_panned_tone_has_its_level_difference_everywhere():
 
 def test_swapping_the_channels_turns_every_sign():
     left, right = stereo_scene(2 * RATE)
-    one, other = analyse(sound(left, right)), analyse(sound(right, left))
+    one, other = analyze(sound(left, right)), analyze(sound(right, left))
     assert one.balance_db > 0.5
     assert other.balance_db == pytest.approx(-one.balance_db)
     assert other.width == pytest.approx(one.width)
@@ -62,7 +62,7 @@ def test_swapping_the_channels_turns_every_sign():
 
 
 def test_independent_noise_is_wide_and_incoherent():
-    result = analyse(sound(noise(5 * RATE), noise(5 * RATE, seed=1)))
+    result = analyze(sound(noise(5 * RATE), noise(5 * RATE, seed=1)))
     assert result.width == pytest.approx(2, abs=0.02)
     assert result.channel_correlation == pytest.approx(0, abs=0.01)
     assert result.phase_correlation == pytest.approx(1, abs=0.01)
@@ -79,7 +79,7 @@ def test_independent_noise_is_wide_and_incoherent():
 def test_dual_mono_is_a_side_60_db_under_the_mid(side_db, dual_mono):
     mid, side = noise(RATE), noise(RATE, seed=1)
     side = side * 10 ** (side_db / 20) * mid.norm() / side.norm()
-    result = analyse(sound(mid + side, mid - side))
+    result = analyze(sound(mid + side, mid - side))
     assert result.side_to_mid_db == pytest.approx(side_db, abs=0.05)
     assert result.dual_mono is dual_mono
     assert result.image == ("dual mono" if dual_mono else "stereo")
@@ -87,7 +87,7 @@ def test_dual_mono_is_a_side_60_db_under_the_mid(side_db, dual_mono):
 
 def test_equal_channels_have_no_side_at_all():
     source = song(RATE)
-    result = analyse(sound(source, source))
+    result = analyze(sound(source, source))
     assert (result.dual_mono, result.width, result.side_to_mid_db) == (True, 0, -math.inf)
     assert result.wobble_db == 0
     assert to_json(result)["side_to_mid_db"] is None
@@ -95,7 +95,7 @@ def test_equal_channels_have_no_side_at_all():
 
 def test_inverted_channels_have_no_mid():
     source = noise(RATE)
-    result = analyse(sound(source, -source))
+    result = analyze(sound(source, -source))
     assert result.width == math.inf
     assert result.side_to_mid_db == math.inf
     assert result.channel_correlation == pytest.approx(-1)
@@ -106,13 +106,13 @@ def test_inverted_channels_have_no_mid():
 
 
 def test_a_hard_panned_band_counts_as_the_last_step_of_the_coder():
-    result = analyse(sound(tone(RATE, hz=1000, level=0.5), torch.zeros(RATE)))
+    result = analyze(sound(tone(RATE, hz=1000, level=0.5), torch.zeros(RATE)))
     assert band_at(result, 1000).iid_db == pytest.approx(50)
     assert result.balance_db == math.inf
 
 
 def test_silence_has_figures_and_no_image():
-    result = analyse(sound(torch.zeros(RATE), torch.zeros(RATE)))
+    result = analyze(sound(torch.zeros(RATE), torch.zeros(RATE)))
     assert (result.true_peak_db, result.rms_db) == (-math.inf, -math.inf)
     assert (result.dual_mono, result.width, result.channel_correlation) == (True, 0, 1)
     assert math.isnan(result.balance_db)
@@ -126,7 +126,7 @@ def test_silence_has_figures_and_no_image():
 def test_a_mono_file_is_measured_and_is_not_dual_mono(tmp_path):
     path = tmp_path / "mono.wav"
     soundfile.write(path, song(RATE).numpy(), RATE, subtype="PCM_24")
-    result = analyse(path)
+    result = analyze(path)
     assert (result.channels, result.image, result.dual_mono) == (1, "mono", False)
     assert (result.width, result.channel_correlation, result.balance_db) == (0, 1, 0)
     assert result.format == "WAV PCM_24"
@@ -136,7 +136,7 @@ def test_a_mono_file_is_measured_and_is_not_dual_mono(tmp_path):
 def test_every_number_agrees_with_a_direct_computation():
     stereo = stereo_scene(4 * RATE)
     samples = stereo.numpy()
-    result = analyse(sound(*stereo))
+    result = analyze(sound(*stereo))
     assert (result.frames, result.duration, result.rate) == (4 * RATE, 4.0, RATE)
     assert result.width == pytest.approx(normalised_width(samples))
     assert result.channel_correlation == pytest.approx(np.corrcoef(samples)[0, 1])
@@ -162,10 +162,23 @@ def test_every_number_agrees_with_a_direct_computation():
 
 def test_a_pause_does_not_count_in_the_bands():
     source = tone(RATE, hz=1000, level=0.5)
-    alone = analyse(sound(source, 0.5 * source))
+    alone = analyze(sound(source, 0.5 * source))
     pause = torch.zeros(5 * RATE)
-    paused = analyse(sound(torch.cat([source, pause]), torch.cat([0.5 * source, pause])))
+    paused = analyze(sound(torch.cat([source, pause]), torch.cat([0.5 * source, pause])))
     assert band_at(paused, 1000).iid_db == pytest.approx(band_at(alone, 1000).iid_db, abs=1e-3)
+
+
+def test_a_file_shorter_than_every_filter_is_seen_to_its_end():
+    source = noise(300, level=0.3)
+    result = analyze(sound(source, 0.5 * source, rate=48_000))
+    assert all(band.iid_db == pytest.approx(6.0206, abs=1e-2) for band in result.bands)
+
+
+def test_the_true_peak_lies_between_the_samples():
+    quarter = torch.tensor([0.5, 0.5, -0.5, -0.5]).repeat(250)  # a sine of 0.5·√2 at a quarter
+    result = analyze(sound(quarter))
+    assert result.sample_peak_db == pytest.approx(-6.02, abs=0.01)
+    assert result.true_peak_db > -3.5
 
 
 @pytest.mark.parametrize("rate", [8_000, 44_100, 48_000, 96_000])
@@ -173,9 +186,9 @@ def test_blocks_and_files_do_not_change_the_result(rate, tmp_path, monkeypatch):
     samples = stereo_scene(7 * 8_000).numpy()
     path = tmp_path / "scene.wav"
     soundfile.write(path, samples.T, rate, subtype="FLOAT")
-    whole = to_json(analyse(Audio(samples, rate)))
+    whole = to_json(analyze(Audio(samples, rate)))
     monkeypatch.setattr(room, "_block_frames", lambda rate: 777)
-    cut = to_json(analyse(path))
+    cut = to_json(analyze(path))
     assert cut.pop("format") == "WAV FLOAT"
     whole.pop("format")
     for ours, theirs in zip(cut.pop("bands"), whole.pop("bands"), strict=True):
@@ -186,13 +199,13 @@ def test_blocks_and_files_do_not_change_the_result(rate, tmp_path, monkeypatch):
 
 
 def test_bands_above_the_rate_of_the_file_are_empty():
-    result = analyse(sound(noise(16_000), noise(16_000, seed=1), rate=8_000))
+    result = analyze(sound(noise(16_000), noise(16_000, seed=1), rate=8_000))
     assert all(math.isnan(band.iid_db) for band in result.bands if band.low_hz > 4_000)
     assert all(math.isfinite(band.iid_db) for band in result.bands if band.high_hz < 4_000)
 
 
 def test_json_has_a_fixed_set_of_names():
-    written = to_json(analyse(sound(noise(RATE), noise(RATE, seed=1))))
+    written = to_json(analyze(sound(noise(RATE), noise(RATE, seed=1))))
     assert set(written) == {
         *("rate", "channels", "frames", "duration", "format", "true_peak_db", "sample_peak_db"),
         *("rms_db", "dual_mono", "width", "channel_correlation", "phase_correlation"),
@@ -209,7 +222,7 @@ def test_json_has_a_fixed_set_of_names():
 
 def test_progress_rises_to_one():
     told = []
-    analyse(sound(noise(12 * RATE)), progress=told.append)
+    analyze(sound(noise(12 * RATE)), progress=told.append)
     assert told == sorted(told)
     assert len(told) > 1
     assert told[-1] == 1
@@ -220,9 +233,9 @@ def test_more_than_two_channels_are_refused_in_a_sentence(channels, tmp_path):
     path = tmp_path / "surround.wav"
     soundfile.write(path, np.zeros((100, channels)), RATE)
     with pytest.raises(InputError, match=f"surround.wav has {channels} channels"):
-        analyse(path)
+        analyze(path)
 
 
 def test_nothing_is_not_measured():
     with pytest.raises(InputError, match=r"no samples|no sound|empty"):
-        analyse(sound([]))
+        analyze(sound([]))

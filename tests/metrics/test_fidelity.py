@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from sounds import noise, stereo_scene
 
+from sounds import noise, stereo_scene
 from soundstage.metrics import fold_down_error
 
 

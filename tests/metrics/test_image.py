@@ -3,8 +3,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import noise, stereo_scene, tone
 
+from sounds import noise, stereo_scene, tone
 from soundstage.metrics import (
     ImageMeter,
     channel_correlation,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from sounds import noise, stereo_scene
 
+from sounds import noise, stereo_scene
 from soundstage.metrics import FramePool, frechet_distance, parameter_features, wobble
 from soundstage.stereo import BANDS, Parameters, encode_signal
 

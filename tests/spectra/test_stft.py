@@ -4,8 +4,8 @@ import scipy.signal
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import cut, decibels, noise, song
 
+from sounds import cut, decibels, noise, song
 from soundstage.spectra import STFT, AnalysisStream, SynthesisStream
 
 SMALL = STFT(frame=64, hop=16)

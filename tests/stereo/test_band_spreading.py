@@ -1,6 +1,8 @@
-import torch
-from sounds import noise
+import itertools
 
+import torch
+
+from sounds import noise
 from soundstage.stereo import BANDS
 from soundstage.stereo.bands import SPREADING, spread
 from soundstage.stereo.parameters import BAND_EDGES
@@ -13,7 +15,7 @@ def test_one_value_in_all_bands_is_that_value_in_all_bins() -> None:
 def test_every_band_reaches_its_own_value() -> None:
     values = noise(BANDS, level=1.0)[:, None]
     bins = spread(values)
-    for band, (low, high) in enumerate(zip(BAND_EDGES[:-1], BAND_EDGES[1:], strict=True)):
+    for band, (low, high) in enumerate(itertools.pairwise(BAND_EDGES)):
         assert (bins[low:high] - values[band]).abs().min() < 1e-6
 
 

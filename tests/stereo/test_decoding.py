@@ -2,8 +2,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import chord, cut, decibels, drums, noise, song, stereo_scene, tone
 
+from sounds import chord, cut, decibels, drums, noise, song, stereo_scene, tone
 from soundstage.stereo import (
     BANDS,
     FRAME_RATE,

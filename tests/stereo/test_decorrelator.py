@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
-from sounds import noise, song
 
+from sounds import noise, song
 from soundstage.spectra.convolution import convolve
 from soundstage.stereo import RATE, TRANSFORM, allpass_response, band_energy
 from soundstage.stereo import decorrelator as module

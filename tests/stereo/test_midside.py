@@ -2,8 +2,8 @@ import numpy as np
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import decibels, noise
 
+from sounds import decibels, noise
 from soundstage.stereo import to_left_right, to_mid_side
 
 

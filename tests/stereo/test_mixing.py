@@ -61,6 +61,4 @@ def test_every_band_and_frame_has_its_own_matrix() -> None:
     iid = torch.linspace(-20, 20, 6).reshape(2, 3)
     whole = mixing_matrix(iid, torch.full_like(iid, 0.5))
     assert whole.shape == (2, 2, 2, 3)
-    assert whole[:, :, 1, 2].tolist() == [
-        pytest.approx(row, abs=1e-6) for row in matrix(20.0, 0.5)
-    ]
+    assert whole[:, :, 1, 2].tolist() == [pytest.approx(row, abs=1e-6) for row in matrix(20.0, 0.5)]

@@ -1,11 +1,12 @@
+import itertools
 import math
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import noise, stereo_scene
 
+from sounds import noise, stereo_scene
 from soundstage.stereo import BANDS, TRANSFORM, band_energy, band_sums, encode, encode_signal
 from soundstage.stereo.parameters import BAND_EDGES, cross_energy
 
@@ -15,9 +16,7 @@ LENGTH = 30_000
 def test_band_sums_are_those_of_a_plain_loop() -> None:
     values = noise(2049 * 3, level=1.0).reshape(2049, 3)
     edges = BAND_EDGES.tolist()
-    looped = torch.stack(
-        [values[low:high].sum(dim=0) for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    )
+    looped = torch.stack([values[low:high].sum(dim=0) for low, high in itertools.pairwise(edges)])
     torch.testing.assert_close(band_sums(values), looped, rtol=1e-4, atol=1e-4)
 
 

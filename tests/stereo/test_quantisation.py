@@ -3,8 +3,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import noise
 
+from sounds import noise
 from soundstage.stereo import TOKENS, Parameters, dequantise, quantise
 from soundstage.stereo.quantisation import IC_STEPS, IID_STEPS, nearest_step
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import chord, cut, drums, noise, song, tone
 
+from sounds import chord, cut, drums, noise, song, tone
 from soundstage.stereo import TransientStream
 from soundstage.stereo.transients import BLOCK, RECOVERY
 

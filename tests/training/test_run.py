@@ -8,8 +8,8 @@ import torch
 from soundstage.errors import InputError, OutputError
 from soundstage.stereo import BANDS, dequantise
 from soundstage.training import DecorrelateRecipe, NearestRecipe, train
-from soundstage.upmix import load_method, make_side
-from soundstage.upmix.nearest import NearestPredictor
+from soundstage.upmixing import load_method, make_side
+from soundstage.upmixing.nearest import NearestPredictor
 
 RATE = 44_100
 

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import json
 import pickle
@@ -143,10 +144,8 @@ def test_a_file_with_a_flipped_byte_is_refused_or_read_and_never_worse(
     draw, content = random.Random(seed), bytearray(saved.read_bytes())
     content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
     saved.write_bytes(content)
-    try:
+    with contextlib.suppress(WeightsError):  # any other exception fails the test
         load_weights(saved, "tiny").tensor("keys", torch.uint8, (None, 4))
-    except WeightsError as error:
-        assert str(saved) in str(error)
 
 
 class _Bomb:

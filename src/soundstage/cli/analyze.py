@@ -25,8 +25,8 @@ def analyze(
     from soundstage.audio import expand_inputs
     from soundstage.cli.progress import progress_bar
     from soundstage.errors import OptionError, SoundstageError
-    from soundstage.evaluate import BAND_COLUMNS, band_rows, figure_rows, plot_analysis
-    from soundstage.metrics import analyse
+    from soundstage.evaluation import BAND_COLUMNS, band_rows, figure_rows, plot_analysis
+    from soundstage.metrics import analyze as measure
 
     sources = expand_inputs(inputs)
     if plot and len(sources) != 1:
@@ -39,7 +39,7 @@ def analyze(
                 if plot:
                     result = plot_analysis(source, plot, overwrite=overwrite, progress=tell)
                 else:
-                    result = analyse(source, progress=tell)
+                    result = measure(source, progress=tell)
         except SoundstageError as error:
             if len(sources) == 1 and not json_output:
                 raise

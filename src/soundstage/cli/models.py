@@ -11,7 +11,7 @@ def models(
     """List the methods, their sources and their trained weights."""
     import json
 
-    from soundstage.upmix.methods import DEFAULT_METHOD, METHODS
+    from soundstage.upmixing.methods import DEFAULT_METHOD, METHODS
     from soundstage.weights import load_card
 
     cards = {method.weights: load_card(method.weights) for method in METHODS.values()}

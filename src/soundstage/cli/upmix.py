@@ -53,9 +53,9 @@ def upmix(
 
     from soundstage.cli.progress import progress_bar
     from soundstage.errors import SoundstageError
-    from soundstage.upmix.batch import plan_batch, run_job
-    from soundstage.upmix.controls import Controls
-    from soundstage.upmix.methods import DEFAULT_METHOD, load_method
+    from soundstage.upmixing.batch import plan_batch, run_job
+    from soundstage.upmixing.controls import Controls
+    from soundstage.upmixing.methods import DEFAULT_METHOD, load_method
 
     method = method or DEFAULT_METHOD
     controls = Controls(width=width, bass_mono_hz=bass_mono, centre_focus=centre_focus)

@@ -1,6 +1,6 @@
 """Measures of stereo: parameters, image, level and the fold-down; one file a family."""
 
-from soundstage.metrics.analysis import Analysis, BandImage, analyse
+from soundstage.metrics.analysis import Analysis, BandImage, analyze
 from soundstage.metrics.fidelity import fold_down_error
 from soundstage.metrics.image import (
     ImageMeter,
@@ -15,14 +15,11 @@ from soundstage.metrics.parametric_stereo import (
     wobble,
 )
 
-analyze = analyse  # as the command is spelt
-
 __all__ = [
     "Analysis",
     "BandImage",
     "FramePool",
     "ImageMeter",
-    "analyse",
     "analyze",
     "channel_correlation",
     "fold_down_error",

@@ -127,7 +127,7 @@ class FrameBlock(NamedTuple):
 
 
 class Watcher(Protocol):
-    """Sees what `analyse` sees, to draw it: nothing is read twice."""
+    """Sees what `analyze` sees, to draw it: nothing is read twice."""
 
     def samples(self, stereo: Float[np.ndarray, "2 length"]) -> None:
         """Take a block of left and right at the file's rate."""
@@ -138,7 +138,7 @@ class Watcher(Protocol):
         ...
 
 
-def analyse(
+def analyze(
     source: Source,
     *,
     watcher: Watcher | None = None,

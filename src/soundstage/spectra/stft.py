@@ -18,7 +18,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class STFT:
-    """A transform with periodic Hann frames of `frame` samples every `hop`, a divisor of `frame`."""
+    """A transform with periodic Hann frames of `frame` samples every `hop` samples."""
 
     frame: int
     hop: int

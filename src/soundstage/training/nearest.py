@@ -16,7 +16,7 @@ from soundstage.errors import InputError
 from soundstage.stereo import quantise
 from soundstage.training.recipes import NearestRecipe
 from soundstage.training.records import Progress, over_records
-from soundstage.upmix.nearest import KEY_FRAMES, RunningMean, similarity_keys
+from soundstage.upmixing.nearest import KEY_FRAMES, RunningMean, similarity_keys
 
 AUDIBLE = 1e-2  # norm of the band magnitudes, −100 dB under a sine at full scale
 MONO = (0.9999, 0.05)  # mean coherence, and dB of mean |IID|, of a record without a side

@@ -2,11 +2,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import cut, drums, noise, song
 
+from sounds import cut, drums, noise, song
 from soundstage.spectra.convolution import convolve
 from soundstage.stereo import TransientStream
-from soundstage.upmix.filtering import FilterStream
+from soundstage.upmixing.filtering import FilterStream
 
 
 def filtered(mid: torch.Tensor, places: list[int], *, keep_transients: bool) -> torch.Tensor:

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from sounds import song
-from tiny import coherences, pairs
 
+from sounds import song
 from soundstage.errors import OptionError, WeightsError
 from soundstage.stereo import RATE
-from soundstage.upmix import DEFAULT_METHOD, METHODS, find_method, load_method, make_side
+from soundstage.upmixing import DEFAULT_METHOD, METHODS, find_method, load_method, make_side
 from soundstage.weights import load_card, save_weights, shipped
+from tiny import coherences, pairs
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import cut, decibels, noise, song, stereo_scene
-from tiny import predictor
 
+from sounds import cut, decibels, noise, song, stereo_scene
 from soundstage.stereo import (
     BANDS,
     TRANSFORM,
@@ -13,8 +12,9 @@ from soundstage.stereo import (
     encode_signal,
     to_mid_side,
 )
-from soundstage.upmix import make_side
-from soundstage.upmix.parametric import ParametricUpmixer
+from soundstage.upmixing import make_side
+from soundstage.upmixing.parametric import ParametricUpmixer
+from tiny import predictor
 
 
 class Known:

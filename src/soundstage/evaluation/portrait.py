@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from soundstage.metrics.analysis import IID_RANGE_DB, Analysis, FrameBlock, Source, analyse
+from soundstage.metrics.analysis import IID_RANGE_DB, Analysis, FrameBlock, Source, analyze
 from soundstage.stereo import BANDS, RATE, TRANSFORM, to_mid_side
 
 COLUMNS = 1024  # at most, and at least half as many of a file that has them; even
@@ -149,7 +149,7 @@ def _row_weights() -> Float[torch.Tensor, "rows bins"]:
 
 
 class _Painter:
-    """The watcher of `analyse`."""
+    """The watcher of `analyze`."""
 
     def __init__(self) -> None:
         self.columns = ColumnStore(2 * ROWS + 3 * BANDS)
@@ -172,10 +172,10 @@ def portray(source: Source, *, progress: Callable[[float], None] | None = None) 
     """Gather what is drawn of a file of one or two channels.
 
     Raises:
-        InputError: as for `analyse`.
+        InputError: as for `analyze`.
     """
     painter = _Painter()
-    analysis = analyse(source, watcher=painter, progress=progress)
+    analysis = analyze(source, watcher=painter, progress=progress)
     rows = np.cumsum([ROWS, ROWS, BANDS, BANDS])
     mid, side, energy, iid, coherence = np.split(painter.columns.means(), rows)
     sounding = np.where(energy > 0, energy, np.nan)

@@ -32,11 +32,11 @@ from soundstage.audio import (
 from soundstage.errors import OutputError
 from soundstage.metrics import ImageMeter
 from soundstage.stereo import to_left_right
-from soundstage.upmix.controls import Controls
-from soundstage.upmix.engine import MidSide, upmix_blocks
-from soundstage.upmix.folding import find_dual_mono, mid_blocks
-from soundstage.upmix.level import decibels, safe_gain
-from soundstage.upmix.upmixer import Upmixer
+from soundstage.upmixing.controls import Controls
+from soundstage.upmixing.engine import MidSide, upmix_blocks
+from soundstage.upmixing.folding import find_dual_mono, mid_blocks
+from soundstage.upmixing.level import decibels, safe_gain
+from soundstage.upmixing.upmixer import Upmixer
 
 Progress = Callable[[float], None]
 """Told which part of the work is done, from 0 to 1."""

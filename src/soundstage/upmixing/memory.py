@@ -9,11 +9,17 @@ from jaxtyping import Float
 from soundstage.audio import Audio, open_sound
 from soundstage.errors import InputError
 from soundstage.metrics import ImageMeter
-from soundstage.upmix.controls import Controls
-from soundstage.upmix.engine import upmix_blocks
-from soundstage.upmix.folding import READ_FRAMES, check_channels, find_dual_mono, mid_blocks, mid_of
-from soundstage.upmix.methods import DEFAULT_METHOD, load_method
-from soundstage.upmix.upmixer import Upmixer
+from soundstage.upmixing.controls import Controls
+from soundstage.upmixing.engine import upmix_blocks
+from soundstage.upmixing.folding import (
+    READ_FRAMES,
+    check_channels,
+    find_dual_mono,
+    mid_blocks,
+    mid_of,
+)
+from soundstage.upmixing.methods import DEFAULT_METHOD, load_method
+from soundstage.upmixing.upmixer import Upmixer
 
 Source = str | Path | Audio | tuple[np.ndarray, int]
 

@@ -5,18 +5,18 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import cut, noise, song
-from tiny import pairs, predictor
 
+from sounds import cut, noise, song
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, TRANSFORM, Parameters, band_sums, dequantise
-from soundstage.upmix.nearest import (
+from soundstage.upmixing.nearest import (
     KEY_FRAMES,
     NearestPredictor,
     RunningMean,
     similarity_keys,
 )
 from soundstage.weights import save_weights
+from tiny import pairs, predictor
 
 FRAMES = 60
 TINY = predictor()
@@ -64,6 +64,16 @@ def test_search_switching_and_smoothing_agree_with_plain_loops() -> None:
     found = predicted(frames)
     np.testing.assert_allclose(found.iid.numpy(), iid, atol=1e-3)
     np.testing.assert_allclose(found.coherence.numpy(), coherence, atol=1e-5)
+
+
+def test_signs_carry_on_from_push_to_push() -> None:
+    tokens = pairs()["tokens"]
+    raw = dequantise(tokens[:30].T).iid
+    whole = TINY.stream(seed=0)._switch_signs(raw)
+    stream = TINY.stream(seed=0)
+    one_by_one = [stream._switch_signs(frame) for frame in raw.split(1, dim=1)]
+    assert torch.equal(torch.cat(one_by_one, dim=1), whole)
+    assert not torch.equal(whole, raw)
 
 
 def test_switched_frames_never_turn_away_from_the_frame_before() -> None:

@@ -23,8 +23,8 @@ from torch import Tensor
 from soundstage.audio import StreamResampler
 from soundstage.spectra import SampleQueue, StreamingConvolver
 from soundstage.stereo import to_left_right
-from soundstage.upmix.controls import FILTER_TAPS, Controls, side_filter
-from soundstage.upmix.upmixer import Upmixer
+from soundstage.upmixing.controls import FILTER_TAPS, Controls, side_filter
+from soundstage.upmixing.upmixer import Upmixer
 
 METHOD_BLOCK = 65_536  # samples at the method's rate, 1.5 s at 44.1 kHz
 INAUDIBLE = 1e-9  # −180 dB: what is left of a filter's ringing in digital silence becomes silence
@@ -79,7 +79,7 @@ class UpmixStream:
         if controls.filters:
             response = side_filter(controls, upmixer.rate)
             self._filter = StreamingConvolver(response, advance=FILTER_TAPS // 2)
-        self._new_mid = SampleQueue((upmixer.rows - 1,))  # waits for the filter, with methods that make one
+        self._new_mid = SampleQueue((upmixer.rows - 1,))  # of methods that make one; not filtered
         self._method_input, self._mid = SampleQueue(), SampleQueue()
         self._made = SampleQueue((upmixer.rows,))
 

@@ -4,14 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from sounds import cut, song, stereo_scene
-from tiny import EXACT, UPMIXERS
 
+from sounds import cut, song, stereo_scene
 from soundstage.audio import Audio
 from soundstage.errors import InputError, OptionError
 from soundstage.metrics import fold_down_error, normalised_width
-from soundstage.upmix.controls import Controls
-from soundstage.upmix.memory import upmix, upmix_stream
+from soundstage.upmixing.controls import Controls
+from soundstage.upmixing.memory import upmix, upmix_stream
+from tiny import EXACT, UPMIXERS
 
 RATE = 48_000
 NEAREST = UPMIXERS["nearest"]

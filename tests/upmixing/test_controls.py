@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from soundstage.errors import OptionError
-from soundstage.upmix import Controls
-from soundstage.upmix.controls import FILTER_TAPS, side_filter, side_gain
+from soundstage.upmixing import Controls
+from soundstage.upmixing.controls import FILTER_TAPS, side_filter, side_gain
 
 RATE = 44_100
 

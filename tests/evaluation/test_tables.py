@@ -3,12 +3,12 @@ import pytest
 
 from sounds import RATE, noise, song
 from soundstage.audio import Audio
-from soundstage.evaluate import BAND_COLUMNS, band_rows, describe, figure_rows
-from soundstage.metrics import analyse
+from soundstage.evaluation import BAND_COLUMNS, band_rows, describe, figure_rows
+from soundstage.metrics import analyze
 
 
 def analysis_of(left, right, rate=RATE):
-    return analyse(Audio(np.stack([left, right]).astype(np.float32), rate))
+    return analyze(Audio(np.stack([left, right]).astype(np.float32), rate))
 
 
 def test_every_figure_is_printed_with_its_unit():

@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from sounds import decibels, drums, noise
-from tiny import coherences
 
+from sounds import decibels, drums, noise
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, encode_signal, to_left_right
-from soundstage.upmix import make_side
-from soundstage.upmix.decorrelate import Decorrelate, side_response
+from soundstage.upmixing import make_side
+from soundstage.upmixing.decorrelate import Decorrelate, side_response
 from soundstage.weights import save_weights
+from tiny import coherences
 
 LENGTH = 200_000
 

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.stereo import RATE, Decoder, DecoderStream, Parameters
-from soundstage.upmix.upmixer import Predictor, PredictorStream
+from soundstage.upmixing.upmixer import Predictor, PredictorStream
 
 
 class ParametricUpmixer:

@@ -9,8 +9,8 @@ import soundfile
 from sounds import RATE, noise, song, stereo_scene, tone
 from soundstage.audio import Audio
 from soundstage.errors import InputError, OptionError, OutputError
-from soundstage.evaluate import plot_analysis, plot_comparison
-from soundstage.evaluate.canvas import BAND_TICKS, Canvas
+from soundstage.evaluation import plot_analysis, plot_comparison
+from soundstage.evaluation.canvas import BAND_TICKS, Canvas
 
 matplotlib = pytest.importorskip("matplotlib")
 
@@ -182,7 +182,7 @@ def test_drawing_touches_nothing_global(tmp_path):
     program = (
         "import sys\n"
         "from soundstage.audio import Audio\n"
-        "from soundstage.evaluate import plot_analysis\n"
+        "from soundstage.evaluation import plot_analysis\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib\n"
         "before = matplotlib.rcParams.copy()\n"

@@ -6,11 +6,11 @@ from typing import cast, get_args
 
 from soundstage.errors import OptionError
 from soundstage.stereo import Decoder
-from soundstage.upmix.comb import Comb
-from soundstage.upmix.decorrelate import Decorrelate
-from soundstage.upmix.nearest import NearestPredictor
-from soundstage.upmix.parametric import ParametricUpmixer
-from soundstage.upmix.upmixer import Predictor, Upmixer
+from soundstage.upmixing.comb import Comb
+from soundstage.upmixing.decorrelate import Decorrelate
+from soundstage.upmixing.nearest import NearestPredictor
+from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.upmixing.upmixer import Predictor, Upmixer
 
 DEFAULT_METHOD = "nearest"
 

@@ -1,4 +1,4 @@
-"""`nearest` (PS-NN): every frame takes the stereo parameters of the most similar moment of a record.
+"""`nearest` (PS-NN): every frame takes the stereo parameters of a record's most similar moment.
 
 The idea of Serrà et al. (2023, §3.1). From real stereo music, pairs are kept: as key the mean
 magnitude of the mid in each band over 20 frames (0.46 s), as value the parameters of the last of
@@ -88,7 +88,7 @@ class NearestPredictor:
         keys = weights.tensor("keys", torch.uint8, (None, BANDS))
         tokens = weights.tensor("tokens", torch.uint8, (keys.shape[0], BANDS))
         ends = weights.tensor("record_ends", torch.int64, (None,))
-        ordered = bool((ends.diff() > 0).all()) and 0 < int(ends[0]) and int(ends[-1]) == len(keys)
+        ordered = bool((ends.diff() > 0).all()) and int(ends[0]) > 0 and int(ends[-1]) == len(keys)
         if int(tokens.max()) >= TOKENS or not ordered:
             raise WeightsError(f"{weights.source}: the pairs and records do not fit together.")
         return cls(keys, tokens, ends)

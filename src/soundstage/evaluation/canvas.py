@@ -17,7 +17,7 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
 
 from soundstage.errors import OptionError, OutputError
-from soundstage.evaluate.portrait import HIGHEST_HZ, LOWEST_HZ, ROWS, Portrait
+from soundstage.evaluation.portrait import HIGHEST_HZ, LOWEST_HZ, ROWS, Portrait
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.stereo import BANDS, FRAME_RATE
 from soundstage.stereo.parameters import BAND_EDGES

@@ -1,7 +1,7 @@
 """What upmixing does, in words and pictures; nothing here is needed to upmix."""
 
-from soundstage.evaluate.figures import plot_analysis, plot_comparison
-from soundstage.evaluate.tables import BAND_COLUMNS, band_rows, describe, figure_rows
+from soundstage.evaluation.figures import plot_analysis, plot_comparison
+from soundstage.evaluation.tables import BAND_COLUMNS, band_rows, describe, figure_rows
 
 __all__ = [
     "BAND_COLUMNS",

@@ -3,14 +3,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sounds import decibels, noise
-from tiny import coherences
 
+from sounds import decibels, noise
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, encode_signal, to_left_right
-from soundstage.upmix import make_side
-from soundstage.upmix.comb import CENTRE, Comb, phase_swing, side_response
+from soundstage.upmixing import make_side
+from soundstage.upmixing.comb import CENTRE, Comb, phase_swing, side_response
 from soundstage.weights import save_weights
+from tiny import coherences
 
 LENGTH = 200_000
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sounds import RATE, cut, noise, stereo_scene, tone
 from soundstage.audio import Audio
-from soundstage.evaluate.portrait import (
+from soundstage.evaluation.portrait import (
     COLUMNS,
     DISPLAY,
     HIGHEST_HZ,

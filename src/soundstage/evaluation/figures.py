@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from soundstage.audio import Audio
 from soundstage.errors import OptionError
-from soundstage.evaluate.canvas import (
+from soundstage.evaluation.canvas import (
     LARGE,
     MEDIUM,
     SMALL,
@@ -26,8 +26,8 @@ from soundstage.evaluate.canvas import (
     label_time,
     note,
 )
-from soundstage.evaluate.portrait import Portrait, portray
-from soundstage.evaluate.tables import describe, describe_image, typeset
+from soundstage.evaluation.portrait import Portrait, portray
+from soundstage.evaluation.tables import describe, describe_image, typeset
 from soundstage.metrics.analysis import Analysis, Source
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soundstage.audio import check_collisions, expand_inputs, output_path
-from soundstage.upmix.controls import Controls
-from soundstage.upmix.files import Progress, Report, upmix_file
-from soundstage.upmix.upmixer import Upmixer
+from soundstage.upmixing.controls import Controls
+from soundstage.upmixing.files import Progress, Report, upmix_file
+from soundstage.upmixing.upmixer import Upmixer
 
 NAME = "{stem}-stereo{ext}"
 NAME_OF_TAKE = "{stem}-stereo-{take}{ext}"

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from soundstage.stereo import BANDS, RATE, TRANSFORM
 from soundstage.stereo.bands import spread
-from soundstage.upmix.filtering import FilterStream
+from soundstage.upmixing.filtering import FilterStream
 from soundstage.weights import load_weights
 
 TAPS = 8_193  # 186 ms; the response has died away long before

@@ -5,12 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sounds import cut, decibels, noise, song, tone
-from tiny import EXACT, UPMIXERS
 
+from sounds import cut, decibels, noise, song, tone
 from soundstage.metrics import fold_down_error, normalised_width
-from soundstage.upmix import Controls, MidSide, Upmixer, UpmixStream, make_side, upmix_blocks
-from soundstage.upmix.engine import FLUSH, METHOD_BLOCK
+from soundstage.upmixing import Controls, MidSide, Upmixer, UpmixStream, make_side, upmix_blocks
+from soundstage.upmixing.engine import FLUSH, METHOD_BLOCK
+from tiny import EXACT, UPMIXERS
 
 RATES = [8_000, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000]
 FOLD_DOWN_DB = -120  # measured: −150 or less, the rounding of float32
@@ -101,13 +101,13 @@ def test_any_number_of_threads_gives_the_same_bytes(name: str) -> None:
     mono, before = long_song(48_000), torch.get_num_threads()
     sides = []
     try:
-        for threads in (1, 2):
+        for threads in (1, 2, 4):  # four is where long transforms begin to round differently
             torch.set_num_threads(threads)
             sides.append(made(mono, name, 48_000).side)
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
-    assert np.array_equal(*sides)
+    assert all(np.array_equal(sides[0], side) for side in sides)
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -131,7 +131,7 @@ def test_silence_in_is_silence_out(name: str, rate: int) -> None:
 @pytest.mark.parametrize("name", UPMIXERS)
 def test_silence_after_a_sound_becomes_silence(name: str) -> None:
     mono = np.concatenate([long_song(seconds=0.5), np.zeros(60_000, np.float32)])
-    assert not made(mono, name).side[-20_000:].any()
+    assert not made(mono, name).side[-30_000:].any()  # from 0.7 s after its end
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from soundstage.stereo import BANDS, RATE, TRANSFORM, allpass_response
 from soundstage.stereo.bands import spread
-from soundstage.upmix.filtering import FilterStream
+from soundstage.upmixing.filtering import FilterStream
 from soundstage.weights import load_weights
 
 HALF = TRANSFORM.frame // 2  # the shaping filter is as long as a frame, and symmetric
