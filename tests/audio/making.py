@@ -51,6 +51,7 @@ def make_film(
     sound: str | None = "aac",
     delay: float = 0.0,
     seconds: float = 2.0,
+    sound_seconds: float = 60.0,
 ) -> Path:
     """A film of 25 grey pictures a second with a French mono sound track."""
     samples = music(1, round(seconds * RATE))
@@ -70,7 +71,7 @@ def make_film(
             image = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             image.pts, image.time_base = k, Fraction(1, 25)
             film.mux(picture.encode(image))
-            if track:
+            if track and k < 25 * sound_seconds:
                 end = round((k + 1) / 25 * RATE)
                 part = samples[:, done:end]
                 if layouts[sound] == "s16":

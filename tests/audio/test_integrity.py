@@ -161,3 +161,73 @@ def test_tags_after_the_sound_do_not_count(tmp_path):
     for end in (None, -3):  # whole, and with the tag cut: the sound is all there
         path.write_bytes(data[:end])
         assert read_all(path).shape[1] == 5000
+
+
+def test_a_header_that_promises_more_than_is_decoded_is_refused(tmp_path):
+    sound = open_sound(write_sound(tmp_path / "a.flac", music(1, 5000)))
+    sound.frames += 1
+    with pytest.raises(InputError, match=r"cut short.*0\.10 s of 0\.10 s"):
+        list(sound.blocks(1000))
+
+
+def refused_at(path, data, places):
+    assert places
+    for place in places:
+        path.write_bytes(data[:place])
+        with pytest.raises(InputError, match="cut short"):
+            open_sound(path)
+
+
+def places_of(mark, data):
+    at, found = data.find(mark, 1), []
+    while at >= 0:
+        found.append(at)
+        at = data.find(mark, at + 1)
+    return found
+
+
+@pytest.mark.parametrize("encoding", ["VORBIS", "OPUS"])
+def test_ogg_cut_between_two_pages_is_refused(tmp_path, encoding):
+    path = tmp_path / "a.ogg"
+    write_sound(path, music(2, 96_000), SoundFormat("OGG", encoding))
+    data = path.read_bytes()
+    refused_at(path, data, places_of(b"OggS", data))
+
+
+def test_mp4_cut_between_two_boxes_is_refused(tmp_path):
+    path = write_sound(tmp_path / "a.m4a", music(2, 48_000))
+    data = path.read_bytes()
+    refused_at(path, data, [data.index(b"moov") - 4, data.index(b"mdat") - 4])
+
+
+def test_matroska_cut_between_two_elements_is_refused(tmp_path):
+    path = write_sound(tmp_path / "a.mka", music(2, 8 * RATE), SoundFormat("MATROSKA", "FLOAT"))
+    data = path.read_bytes()
+    clusters = places_of(b"\x1f\x43\xb6\x75", data)
+    assert len(clusters) > 1
+    refused_at(path, data, [*clusters[1:], data.rindex(b"\x1c\x53\xbb\x6b")])
+
+
+def test_alac_in_caf_without_its_whole_table_is_refused(tmp_path):
+    path = write_sound(tmp_path / "a.caf", music(2, 96_000), SoundFormat("CAF", "ALAC_16"))
+    data = path.read_bytes()
+    table = data.index(b"pakt")
+    size = struct.unpack(">q", data[table + 4 : table + 12])[0]
+    refused_at(path, data, [table + 12 + size - 1, table + 12 + size // 2])
+
+
+def test_chunks_of_odd_size_are_stepped_over(tmp_path):
+    path = write_sound(tmp_path / "a.wav", music(1, 5000), SoundFormat("WAV", "FLOAT"))
+    data = path.read_bytes()
+    at = data.index(b"data")
+    data = data[:at] + b"note\x03\0\0\0abc\0" + data[at:]
+    path.write_bytes(data)
+    assert read_all(path).shape[1] == 5000
+    refused_at(path, data, [len(data) - 1])
+
+
+def test_a_damaged_chunk_list_ends(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF\0\0\0\0WAVE" + bytes(100_000))
+    with pytest.raises(InputError):
+        open_sound(path)

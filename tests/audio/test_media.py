@@ -64,6 +64,16 @@ def test_the_picture_is_untouched_and_the_sound_in_its_place(
         assert np.array_equal(after, [before, before])
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_picture_longer_than_its_sound_is_copied_to_its_end(tmp_path, suffix):
+    muxer = {".mp4": "mp4", ".mkv": "matroska"}[suffix]
+    source = make_film(tmp_path / f"a{suffix}", muxer=muxer, seconds=4, sound_seconds=1)
+    restage(source, tmp_path / f"b{suffix}")
+    new = packets(tmp_path / f"b{suffix}", "video")
+    assert len(new) == 100
+    assert new == packets(source, "video")
+
+
 def lag(longer, shorter):
     """Samples by which the first is late, by cross-correlation."""
     size = 1 << (longer.size + shorter.size).bit_length()

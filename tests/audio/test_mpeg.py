@@ -34,9 +34,29 @@ def test_tags_and_padding_at_the_end_are_no_cut(mp3, trailer):
     assert np.array_equal(read_all(mp3), whole)
 
 
+def test_a_tag_at_the_end_may_look_like_frames(mp3):
+    whole, data = read_all(mp3), mp3.read_bytes()
+    mp3.write_bytes(data + b"APETAGEX" + data[: len(data) // 2])
+    assert np.array_equal(read_all(mp3), whole)
+
+
+def test_a_cut_between_two_frames_is_seen_by_the_header_frame(mp3):
+    data = mp3.read_bytes()
+    starts, at = [], walk_frames(mp3).start
+    while size := _frame_size(data[at : at + 4], None):
+        starts.append(at)
+        at += size
+    for place in (starts[-1], starts[-2], starts[len(starts) // 2]):
+        mp3.write_bytes(data[:place])
+        stream = walk_frames(mp3)
+        assert (stream.cut, stream.short) == (False, True)
+        with pytest.raises(InputError, match="cut short"):
+            open_sound(mp3)
+
+
 def test_id3_at_the_start_is_passed_over(mp3):
     start = walk_frames(mp3).start
-    picture = b"\xff\xfb\x90\x64" * 100  # looks like frames
+    picture = mp3.read_bytes()[start : start + 4000]  # looks like frames, and is
     block = b"ID3\x04\0\0\0\0" + bytes([len(picture) >> 7, len(picture) & 127]) + picture
     mp3.write_bytes(block + mp3.read_bytes())
     assert walk_frames(mp3).start == start + len(block)

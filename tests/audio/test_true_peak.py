@@ -68,3 +68,10 @@ def test_a_ring_after_the_last_sample_counts():
     samples[0, ::2] = -1  # the highest frequency there is, cut off at full level
     ringing = np.pad(samples, ((0, 0), (0, 64)))
     assert true_peak(samples, 48_000) == true_peak(ringing, 48_000) > 1
+
+
+def test_peaks_below_zero_count_alike():
+    samples = np.zeros((1, 500), np.float32)
+    samples[0, 200:202] = -0.5  # the peak lies between the two
+    assert true_peak(samples, 48_000) == pytest.approx(true_peak(-samples, 48_000))
+    assert true_peak(samples, 48_000) > 0.6

@@ -216,6 +216,7 @@ def test_a_short_wav_is_a_plain_wav(tmp_path, known):
     path = write_sound(tmp_path / "a.wav", samples, FLOAT, **more)
     data = path.read_bytes()
     assert data[:4] == b"RIFF"
+    assert b"ds64" not in data
     assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
     assert soundfile.info(path).format in ("WAV", "WAVEX")
     assert open_sound(path).tags["title"] == "é"
@@ -305,6 +306,29 @@ def test_a_full_disk_is_called_full(tmp_path, form):
         assert names(small) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.parametrize("encoding", ["VORBIS", "OPUS"])
+def test_a_disk_that_fills_as_the_file_is_closed_is_said(tmp_path, monkeypatch, encoding):
+    def closing():
+        with writer(tmp_path / "a.ogg", SoundFormat("OGG", encoding)) as file:
+            file.write(noise(2, 3000))
+            monkeypatch.setattr(file._target._sink, "_file", Full())
+
+    with pytest.raises(OutputError, match="disk is full"):
+        closing()
+    assert names(tmp_path) == []
+
+
+class Full:
+    def write(self, _data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def seek(self, *_place):
+        return 0
+
+    def tell(self):
+        return 0
 
 
 def test_an_interrupt_while_libsndfile_writes_is_not_lost(tmp_path, monkeypatch):
