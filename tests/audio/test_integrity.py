@@ -209,11 +209,16 @@ def test_matroska_cut_between_two_elements_is_refused(tmp_path):
 
 
 def test_alac_in_caf_without_its_whole_table_is_refused(tmp_path):
-    path = write_sound(tmp_path / "a.caf", music(2, 96_000), SoundFormat("CAF", "ALAC_16"))
+    samples = music(2, 96_000)
+    path = write_sound(tmp_path / "a.caf", samples, SoundFormat("CAF", "ALAC_16"))
     data = path.read_bytes()
-    table = data.index(b"pakt")
-    size = struct.unpack(">q", data[table + 4 : table + 12])[0]
-    refused_at(path, data, [table + 12 + size - 1, table + 12 + size // 2])
+    table, sound = data.index(b"pakt"), data.index(b"data")
+    end = table + 12 + struct.unpack(">q", data[table + 4 : table + 12])[0]
+    assert end <= sound
+    data = data[:table] + data[end:] + data[table:end]  # as Apple's writers have it
+    path.write_bytes(data)
+    assert np.abs(read_all(path) - samples).max() < 1e-4
+    refused_at(path, data, [len(data) - 1, len(data) - (end - table) // 2])
 
 
 def test_chunks_of_odd_size_are_stepped_over(tmp_path):

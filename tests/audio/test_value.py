@@ -15,6 +15,12 @@ def test_one_dimension_is_mono():
     assert Audio([0.0, 0.5], 8000).samples.shape == (1, 2)
 
 
+def test_samples_that_are_sealed_already_are_promoted_too():
+    sealed = np.zeros(5, np.float32)
+    sealed.flags.writeable = False
+    assert Audio(sealed, 8000).samples.shape == (1, 5)
+
+
 def test_measures():
     sound = Audio(np.zeros((2, 12_000)), 48_000)
     assert (sound.channels, sound.frames, sound.duration) == (2, 12_000, 0.25)

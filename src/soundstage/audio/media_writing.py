@@ -32,6 +32,7 @@ _CODECS = {  # encoding: encoder, sample format
     "FLOAT": ("pcm_f32le", "flt"),
 }
 _PACKED = {"PCM_16": ("flac", "s16"), "PCM_24": ("flac", "s32")}  # in Matroska
+_PIECE = 4096  # frames in one packet of PCM; and how closely sound and picture are interleaved
 _BITS_PER_CHANNEL = 128_000  # bit/s of AAC and Opus: an upmix must still fold down
 _OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder", "creation_time")
 
@@ -87,20 +88,8 @@ class MediaTarget:
         Raises:
             OSError: the disk is full, or fails.
         """
-        if not block.shape[1]:
-            return
-        frame = self._av.AudioFrame.from_ndarray(
-            self._laid_out(block), format=self._sample_format, layout=self._layout
-        )
-        frame.sample_rate = self._rate
-        frame.time_base = Fraction(1, self._rate)
-        frame.pts = self._done + round(self._start * self._rate)
-        with self._failures():
-            if self._film:
-                time = self._start + Fraction(self._done, self._rate)
-                self._film.copy_until(self._output, time)
-            self._output.mux(self._sound.encode(frame))
-        self._done += block.shape[1]
+        for start in range(0, block.shape[1], _PIECE):
+            self._write_piece(block[:, start : start + _PIECE])
 
     def close(self) -> None:
         """Complete the file.
@@ -121,6 +110,20 @@ class MediaTarget:
             self._film.close()
         with contextlib.suppress(self._av.error.FFmpegError, OSError, ValueError):
             self._output.close()
+
+    def _write_piece(self, block: np.ndarray) -> None:
+        frame = self._av.AudioFrame.from_ndarray(
+            self._laid_out(block), format=self._sample_format, layout=self._layout
+        )
+        frame.sample_rate = self._rate
+        frame.time_base = Fraction(1, self._rate)
+        frame.pts = self._done + round(self._start * self._rate)
+        with self._failures():
+            if self._film:
+                time = self._start + Fraction(self._done, self._rate)
+                self._film.copy_until(self._output, time)
+            self._output.mux(self._sound.encode(frame))
+        self._done += block.shape[1]
 
     def _begin(self) -> None:
         """Write the header, which is where a track that does not fit is refused."""

@@ -113,9 +113,8 @@ class SoundReader:
 
     def _slack(self) -> int:
         """Frames that the length in the header may be over in a whole file."""
-        if self.format.container in ("MP3", "MP4", "MOV"):
-            return 2 * 1152  # padding that one decoder drops and another keeps
-        return 0
+        # Padding that one decoder drops and another keeps: two frames of MP3, or of HE-AAC
+        return {"MP3": 2 * 1152, "MP4": 2 * 2048, "MOV": 2 * 2048}.get(self.format.container, 0)
 
 
 def open_sound(path: str | Path) -> SoundReader:

@@ -39,7 +39,9 @@ class Audio:
     rate: int
 
     def __post_init__(self) -> None:
-        samples = np.array(self.samples, dtype=np.float32, ndmin=2)
+        samples = self.samples
+        if not (isinstance(samples, np.ndarray) and _is_sealed(samples)):
+            samples = np.array(samples, dtype=np.float32, ndmin=2)
         if samples.ndim != 2 or not samples.shape[0]:
             raise ValueError(f"samples of shape {samples.shape} are not (channels, frames)")
         if self.rate != int(self.rate) or self.rate <= 0:
@@ -72,7 +74,9 @@ class Audio:
         """
         with open_sound(path) as sound:
             blocks = [block.astype(np.float32) for block in sound.blocks(_BLOCK)]
-            return cls(np.concatenate(blocks, axis=1), sound.rate)
+            samples = np.concatenate(blocks, axis=1)
+            samples.flags.writeable = False  # so that it need not be copied
+            return cls(samples, sound.rate)
 
     def write(
         self,
@@ -172,3 +176,13 @@ class Audio:
     def _is_whole(self, bits: int) -> bool:
         scaled = self.samples * np.float32(2.0 ** (bits - 1))
         return bool(np.array_equal(scaled, np.rint(scaled)))
+
+
+def _is_sealed(samples: np.ndarray) -> bool:
+    """Whether nobody can change these samples any more, so that they need not be copied."""
+    return (
+        samples.base is None
+        and not samples.flags.writeable
+        and samples.dtype == np.float32
+        and samples.ndim == 2
+    )

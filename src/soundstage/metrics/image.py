@@ -33,8 +33,10 @@ class ImageMeter:
     def push(self, stereo: Float[np.ndarray, "2 frames"]) -> None:
         """Count in a block."""
         block = stereo.astype(np.float64)
-        self._products += block @ block.T
-        self._mid_side += [np.vdot(x, x) / 4 for x in (block[0] + block[1], block[0] - block[1])]
+        # einsum and not a matrix product, which would wake other threads for so little work
+        self._products += np.einsum("ct,dt->cd", block, block)
+        halves = 0.5 * np.stack([block[0] + block[1], block[0] - block[1]])
+        self._mid_side += np.einsum("ct,ct->c", halves, halves)
         self._sums += block.sum(axis=1)
         self._frames += block.shape[1]
 
