@@ -60,11 +60,6 @@ def test_a_table_of_the_wrong_length_is_refused(tmp_path: Path) -> None:
         Comb.load(str(path))
 
 
-@pytest.mark.xfail(
-    reason="the swing is solved for the mean of cos 2φ, but the channels are louder, by 1/cos φ, "
-    "where they agree least: their coherence is 2/⟨1/cos²φ⟩ − 1, lower by 0.15 at 0.3",
-    strict=True,
-)
 def test_noise_gets_the_coherence_of_the_table_in_every_band() -> None:
     """On average over time and three seeds: a band holds little more than one tooth."""
     mid, means = noise(LENGTH), []

@@ -4,15 +4,17 @@
 
 Left and right have the same magnitude everywhere and opposite phases, which swing to and fro along
 frequency, φ = A·sin ψ, once every equivalent rectangular bandwidth but no faster than every 120 Hz:
-a comb whose echoes lie within 8.3 ms. Over a period the coherence is the mean of cos 2φ, which is
-the Bessel function J₀(2A), and A is solved for the mean coherence of music in that band. It places
-nothing and costs next to nothing; it is what DiffStereo (2025) compares with, made to fold down.
+a comb whose echoes lie within 8.3 ms. Where they agree least both are loudest, so that over a period
+
+    ρ = ⟨cos 2φ/cos² φ⟩/⟨1/cos² φ⟩ = 2/⟨1/cos² φ⟩ − 1
+
+and A is solved for the mean coherence of music in that band. The method places nothing and costs
+next to nothing; it is what DiffStereo (2025) compares with, made to fold down.
 """
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.special import j0
 from torch import Tensor
 
 from soundstage.stereo import BANDS, RATE, TRANSFORM
@@ -20,10 +22,11 @@ from soundstage.stereo.bands import spread
 from soundstage.upmixing.filtering import FilterStream
 from soundstage.weights import load_weights
 
-TAPS = 8_193  # 186 ms; the response has died away long before
+TAPS = 8_191  # 186 ms; the response has died away long before
+SIZE = 16_384  # of the transform in which it is designed
 CENTRE = TAPS // 2
 SLOWEST_PERIOD_HZ = 120.0
-MAX_PHASE = 1.1  # radians: tan is 2 there, and J₀(2.2) = 0.11 is less coherent than any band
+MAX_PHASE = 1.1  # radians: tan is 2 there, and ρ = −0.18 is less coherent than any band of music
 
 
 class Comb:
@@ -52,16 +55,17 @@ class Comb:
 
 
 def phase_swing(coherence: np.ndarray) -> np.ndarray:
-    """Amplitude A in radians for which J₀(2A) is the wanted coherence, at most `MAX_PHASE`."""
+    """Amplitude A in radians that gives the wanted coherence, at most `MAX_PHASE`."""
     amplitudes = np.linspace(0, MAX_PHASE, 1_000)
-    return np.interp(-coherence, -j0(2 * amplitudes), amplitudes)
+    phases = amplitudes[:, None] * np.sin(2 * np.pi * np.arange(64) / 64)
+    reached = 2 / np.mean(1 / np.cos(phases) ** 2, axis=1) - 1
+    return np.interp(-coherence, -reached, amplitudes)
 
 
 def side_response(coherence: Float[Tensor, " bands"], *, seed: int) -> Float[Tensor, " taps"]:
     """Antisymmetric impulse response from mid to side, with its time zero at `CENTRE`."""
     start = torch.rand(1, generator=torch.Generator().manual_seed(seed)).item()
-    size = 2 * (TAPS - 1)
-    frequency = np.fft.rfftfreq(size, 1 / RATE)
+    frequency = np.fft.rfftfreq(SIZE, 1 / RATE)
     bandwidth = 24.7 * (1 + 0.00437 * frequency)  # ERB in Hz (Glasberg and Moore 1990, Eq. 3)
     turns = np.cumsum(frequency[1] / np.maximum(bandwidth, SLOWEST_PERIOD_HZ))
     bins = np.fft.rfftfreq(TRANSFORM.frame, 1 / RATE)
@@ -69,5 +73,5 @@ def side_response(coherence: Float[Tensor, " bands"], *, seed: int) -> Float[Ten
     phase = phase_swing(wanted) * np.sin(2 * np.pi * (turns + start))
     side = 1j * np.tan(phase)
     side[[0, -1]] = 0  # a quarter turn does not exist at 0 Hz and at Nyquist
-    response = np.roll(np.fft.irfft(side, size), CENTRE)[:TAPS]
+    response = np.roll(np.fft.irfft(side, SIZE), CENTRE)[:TAPS]
     return torch.from_numpy(response * np.hanning(TAPS + 2)[1:-1]).float()

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from soundstage.errors import OptionError
 
-FILTER_TAPS = 8_193  # 186 ms at 44.1 kHz: resolves a crossover at 20 Hz; odd, so symmetric
+FILTER_TAPS = 8_191  # 186 ms at 44.1 kHz: resolves a crossover at 20 Hz; odd, so symmetric
+DESIGN_SIZE = 16_384  # of the transform in which the filter is designed
 VOICE_BAND = (250.0, 4_000.0)  # Hz
 
 
@@ -66,7 +67,6 @@ def side_gain(controls: Controls, frequency: np.ndarray) -> np.ndarray:
 
 def side_filter(controls: Controls, rate: int) -> Float[Tensor, " taps"]:
     """Symmetric impulse response of the side filter; its centre is at index `FILTER_TAPS` // 2."""
-    size = 2 * (FILTER_TAPS - 1)
-    gain = side_gain(controls, np.fft.rfftfreq(size, 1 / rate))
-    response = np.roll(np.fft.irfft(gain, size), FILTER_TAPS // 2)[:FILTER_TAPS]
+    gain = side_gain(controls, np.fft.rfftfreq(DESIGN_SIZE, 1 / rate))
+    response = np.roll(np.fft.irfft(gain, DESIGN_SIZE), FILTER_TAPS // 2)[:FILTER_TAPS]
     return torch.from_numpy(response * np.hanning(FILTER_TAPS + 2)[1:-1]).float()

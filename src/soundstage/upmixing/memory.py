@@ -80,8 +80,9 @@ def upmix_stream(
 ) -> Iterator[Float[np.ndarray, "2 frames"]]:
     """Stereo blocks from mono blocks of any size, in bounded memory.
 
-    What comes out lags behind what goes in by one to two seconds; together the blocks are as long
-    as the input, and the same samples as `upmix` gives for it in one piece.
+    What comes out lags behind what goes in by up to three seconds, or four with a filter on the
+    side; together the blocks are as long as the input, and the same samples as `upmix` gives for it
+    in one piece.
     """
     upmixer = load_method(method) if isinstance(method, str) else method
     for block in upmix_blocks(blocks, upmixer, rate, controls=controls, seed=seed):
