@@ -22,9 +22,9 @@ _PHASES = np.array(
 _TAPS = np.concatenate([_PHASES, _PHASES[::-1, ::-1]])
 
 _HOP = 8  # samples a row of the product answers for
-# Frames a product takes: fixed, so that its rounding is the same for any blocks; and so few that the
-# product of two channels stays on one thread, since waking others costs more, and on a busy machine
-# a hundred times more
+# Frames a product takes: fixed, so that its rounding is the same for any blocks; and so few that
+# the product of two channels stays on one thread, since waking others costs more, and on a busy
+# machine a hundred times more
 _PIECE = 1536
 
 

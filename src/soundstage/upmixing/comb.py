@@ -4,7 +4,7 @@
 
 Left and right have the same magnitude everywhere and opposite phases, which swing to and fro along
 frequency, φ = A·sin ψ, once every equivalent rectangular bandwidth but no faster than every 120 Hz:
-a comb whose echoes lie within 8.3 ms. Where they agree least both are loudest, so that over a period
+a comb whose echoes lie within 8.3 ms. Both are loudest where they agree least; over a period
 
     ρ = ⟨cos 2φ/cos² φ⟩/⟨1/cos² φ⟩ = 2/⟨1/cos² φ⟩ − 1
 

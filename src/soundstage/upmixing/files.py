@@ -233,7 +233,8 @@ class _Job:
         self, mids: Iterator[Float[np.ndarray, " frames"]], *, share: float
     ) -> Iterator[MidSide]:
         """The result block by block, measured; `share` is the part of the work that this is."""
-        total = self.sound.frames
+        seconds = self.sound.seconds  # a guess in containers that do not tell their length
+        total = self.sound.frames or (round(seconds * self.sound.rate) if seconds else None)
         blocks = upmix_blocks(
             mids, self._upmixer, self.sound.rate, controls=self._controls, seed=self._seed
         )

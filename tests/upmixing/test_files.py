@@ -1,0 +1,160 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from sounds import song
+from soundstage.audio import Audio, open_sound
+from soundstage.errors import InputError
+from soundstage.upmixing import Controls, upmix, upmix_file
+from tiny import UPMIXERS
+
+RATE = 44_100
+BITS = {"PCM_16": 16, "PCM_24": 24}
+
+
+def music(seconds=2.0, rate=RATE, level=0.3):
+    sound = song(int(seconds * rate), rate=rate).numpy()
+    return level * sound / np.abs(sound).max()
+
+
+def steps(path, bits):
+    """Whole steps of an integer file, (frames, channels)."""
+    samples, _ = soundfile.read(path, dtype="int32", always_2d=True)
+    return samples.astype(np.int64) >> (32 - bits)
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000, 192_000])
+@pytest.mark.parametrize("encoding", BITS)
+def test_integers_fold_down_bit_for_bit(tmp_path, rate, encoding):
+    source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
+    soundfile.write(source, music(0.5, rate), rate, subtype=encoding)
+    report = upmix_file(source, target, UPMIXERS["nearest"])
+    before, after = steps(source, BITS[encoding]), steps(target, BITS[encoding])
+    assert report.gain_db == 0
+    assert (soundfile.info(target).samplerate, soundfile.info(target).subtype) == (rate, encoding)
+    assert np.array_equal(after.sum(axis=1), 2 * before[:, 0])
+    assert np.abs(after[:, 0] - after[:, 1]).max() > 10
+
+
+def test_a_loud_input_is_turned_down_once_and_folds_down_to_half_a_step_and_dither(tmp_path):
+    source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
+    soundfile.write(source, music(level=0.999), RATE, subtype="PCM_16")
+    report = upmix_file(source, target, UPMIXERS["decorrelate"], controls=Controls(width=2))
+    before, after = steps(source, 16)[:, 0], steps(target, 16)
+    assert report.gain_db < -1
+    assert report.true_peak_db < 0.1
+    assert np.abs(after).max() <= 32767
+    wanted = before * 10 ** (report.gain_db / 20)
+    assert np.abs(after.sum(axis=1) / 2 - wanted).max() <= 1.5  # half a step, and dither of one
+
+
+def test_float_is_never_turned_down(tmp_path):
+    source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
+    mono = music(level=1.4).astype(np.float32)
+    soundfile.write(source, mono, RATE, subtype="FLOAT")
+    report = upmix_file(source, target, UPMIXERS["nearest"])
+    stereo, _ = soundfile.read(target, dtype="float32")
+    assert report.gain_db == 0
+    assert np.abs(stereo.mean(axis=1) - mono).max() < 2e-7
+
+
+def test_a_float_input_beyond_full_scale_fits_into_16_bits(tmp_path):
+    source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
+    soundfile.write(source, music(level=1.4), RATE, subtype="FLOAT")
+    report = upmix_file(
+        source, target, UPMIXERS["nearest"], controls=Controls(width=0), bit_depth="16"
+    )
+    assert report.gain_db == pytest.approx(-2.92, abs=0.7)
+    assert np.abs(steps(target, 16)).max() <= 32767
+
+
+def test_dither_comes_when_the_depth_falls_and_not_before(tmp_path):
+    """A tone of a quarter of a step would vanish without dither, and must not appear with a 16-bit
+    source, whose mid is whole."""
+    quiet = 0.25 / 2**15 * np.sin(2 * np.pi * 441 * np.arange(RATE) / RATE)
+    source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
+    soundfile.write(source, quiet, RATE, subtype="PCM_24")
+    upmix_file(source, target, UPMIXERS["decorrelate"], bit_depth="16")
+    mid = steps(target, 16).sum(axis=1) / 2
+    assert np.dot(mid, quiet) / np.dot(quiet, quiet) / 2**15 == pytest.approx(1, abs=0.15)
+    assert 0.3 < mid.std() < 1.2
+
+
+@pytest.mark.parametrize("encoding", ["PCM_16", "FLOAT"])
+def test_a_path_and_an_array_give_the_same_samples(tmp_path, encoding):
+    source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
+    soundfile.write(source, music(), RATE, subtype=encoding)
+    samples, _ = soundfile.read(source, dtype="float32")
+    from_path = upmix(source, method=UPMIXERS["nearest"], seed=2)
+    from_array = upmix((samples, RATE), method=UPMIXERS["nearest"], seed=2)
+    assert (
+        from_path == from_array == upmix(Audio(samples, RATE), method=UPMIXERS["nearest"], seed=2)
+    )
+    upmix_file(source, target, UPMIXERS["nearest"], seed=2, bit_depth="float")
+    assert Audio.read(target) == from_path
+
+
+def test_the_same_seed_gives_the_same_file(tmp_path):
+    source = tmp_path / "mono.wav"
+    soundfile.write(source, music(), RATE, subtype="PCM_16")
+    contents = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        target = tmp_path / f"{name}.flac"
+        upmix_file(source, target, UPMIXERS["nearest"], seed=seed)
+        contents.append(target.read_bytes())
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_tags_and_the_report_come_with_the_result(tmp_path):
+    source, target = tmp_path / "mono.flac", tmp_path / "stereo.flac"
+    with soundfile.SoundFile(source, "w", RATE, 1, "PCM_24") as file:
+        file.title, file.artist = "Title", "Artist"
+        file.write(music())
+    told = []
+    report = upmix_file(
+        source, target, UPMIXERS["comb"], method="comb", seed=7, progress=told.append
+    )
+    with open_sound(target) as sound:
+        assert sound.tags["title"] == "Title"
+        assert sound.tags["artist"] == "Artist"
+    assert json.loads(json.dumps(report.as_dict()))["encoding"] == "PCM_24"
+    assert (report.method, report.seed, report.exact_fold_down) == ("comb", 7, True)
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)
+
+
+def test_dual_mono_folds_down_bit_for_bit_and_near_dual_mono_to_half_a_step(tmp_path):
+    mono = music()
+    for name, right in (("same", mono), ("near", mono + 2e-5 * np.sin(np.arange(mono.size)))):
+        source, target = tmp_path / f"{name}.wav", tmp_path / f"{name}-stereo.wav"
+        soundfile.write(source, np.stack([mono, right], axis=1), RATE, subtype="PCM_16")
+        report = upmix_file(source, target, UPMIXERS["nearest"])
+        assert report.dual_mono
+        error = steps(target, 16).sum(axis=1) / 2 - steps(source, 16).mean(axis=1)
+        assert np.abs(error).max() <= (0 if name == "same" else 1.5)
+
+
+def test_true_stereo_is_refused_before_anything_is_written(tmp_path):
+    source, target = tmp_path / "two.wav", tmp_path / "stereo.wav"
+    mono = music()
+    soundfile.write(source, np.stack([mono, mono[::-1]], axis=1), RATE)
+    with pytest.raises(InputError, match="stereo already"):
+        upmix_file(source, target, UPMIXERS["nearest"])
+    assert [path.name for path in tmp_path.iterdir()] == ["two.wav"]
+
+
+@pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus", ".m4a", ".aiff"])
+def test_other_formats_are_written_and_say_whether_they_fold_down(tmp_path, suffix):
+    if suffix == ".m4a":
+        pytest.importorskip("av")
+    rate = 48_000
+    source, target = tmp_path / "mono.wav", tmp_path / f"stereo{suffix}"
+    soundfile.write(source, music(rate=rate, level=0.99), rate, subtype="PCM_16")
+    report = upmix_file(source, target, UPMIXERS["nearest"])
+    assert report.exact_fold_down is (suffix == ".aiff")
+    made = Audio.read(target)
+    assert (made.channels, made.rate) == (2, rate)
+    assert abs(made.frames - 2 * rate) < 0.1 * rate
+    assert np.abs(made.samples).max() > 0.3
