@@ -31,10 +31,9 @@ def test_noise_gets_the_coherence_of_the_table_in_every_band(seed: int) -> None:
 
 
 def test_nothing_is_placed_anywhere() -> None:
-    """But for half a decibel: an all-pass passes a sixteenth of the mid at once, to the left."""
+    """The direct path of the all-pass cascade, a sixteenth of the mid, would lean by 0.4 dB."""
     iid, _ = analysed(coherences())
-    assert iid.mean().abs() < 0.5
-    assert iid[10:].mean(dim=1).abs().max() < 0.7
+    assert iid.mean().abs() < 0.1
 
 
 def test_full_coherence_leaves_mono() -> None:

@@ -35,6 +35,7 @@ INK, FAINT, EMPTY = "#1b1b26", "#62626e", "#cbcbd1"
 SPAN_DB = 90.0  # of the spectrograms' colours, and how far down a cell has an image
 IID_SPAN_DB = 12.0  # of the level difference's colours, to each side; music is mostly within 6
 DENSITY_DECADES = 4.0  # of the goniometer's colours
+BRIGHTEST = 0.995  # of its cells are less dense; pauses pile up in the one in the middle
 ROW_TICKS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)  # Hz
 BAND_TICKS = (100, 500, 1000, 2000, 5000, 10_000, 20_000)  # Hz, where bands are wide enough
 SECONDS_STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
@@ -221,9 +222,10 @@ def draw_band_map(axes: "Axes", kind: MapKind, portrait: Portrait, span: Span) -
 def draw_goniometer(axes: "Axes", portrait: Portrait, span: Span) -> "AxesImage":
     """Density of the samples, mid upwards and left to the left; letters at the positive ends."""
     density = gaussian_filter(portrait.goniometer.picture(span.radius), 0.6)
-    peak = density.max()
+    held = density[density > 0]
+    brightest = np.quantile(held, BRIGHTEST) if held.size else 1.0
     image = axes.imshow(
-        np.log10(np.maximum(density / peak if peak else density, 1e-30)),
+        np.log10(np.maximum(density / brightest, 1e-30)),
         cmap="viridis",
         vmin=-DENSITY_DECADES,
         vmax=0,

@@ -1,5 +1,7 @@
 """A first-in, first-out store of samples (or frames) between two stages of a stream."""
 
+from collections import deque
+
 import torch
 from torch import Tensor
 
@@ -7,14 +9,15 @@ from torch import Tensor
 class SampleQueue:
     """Holds tensors that grow and shrink along their last axis.
 
-    Blocks are kept as they come and joined only when taken, so that pushing costs nothing.
+    Blocks are kept as they come, and only what is taken is joined: a queue that holds much costs no
+    more than one that holds little.
 
     Args:
         shape: of the other axes.
     """
 
     def __init__(self, shape: tuple[int, ...] = ()) -> None:
-        self._blocks: list[Tensor] = []
+        self._blocks: deque[Tensor] = deque()
         self._empty = torch.zeros(*shape, 0)
         self._length = 0
 
@@ -35,9 +38,15 @@ class SampleQueue:
         """
         if count > self._length:
             raise ValueError(f"asked for {count} samples of {self._length}")
-        if not count:
-            return self._empty
-        joined = self._blocks[0] if len(self._blocks) == 1 else torch.cat(self._blocks, dim=-1)
         self._length -= count
-        self._blocks = [joined[..., count:]] if self._length else []
-        return joined[..., :count]
+        taken: list[Tensor] = []
+        while count:
+            block = self._blocks.popleft()
+            if block.shape[-1] > count:
+                self._blocks.appendleft(block[..., count:])
+                block = block[..., :count]
+            taken.append(block)
+            count -= block.shape[-1]
+        if not taken:
+            return self._empty
+        return taken[0] if len(taken) == 1 else torch.cat(taken, dim=-1)

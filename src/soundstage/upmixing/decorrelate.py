@@ -53,9 +53,7 @@ def side_response(coherence: Float[Tensor, " bands"], *, seed: int) -> Float[Ten
     zero_phase = torch.fft.irfft(spread(gain[:, None])[:, 0].to(torch.complex64))
     shaping = zero_phase.roll(HALF) * TRANSFORM.window
     allpass = allpass_response(seed=seed)
-    allpass[0] = (
-        0  # the direct path, g⁴ of the mid itself, would pull everything 0.4 dB to the left
-    )
+    allpass[0] = 0  # the direct path, g⁴ of the mid itself, would lean 0.4 dB to the left
     size = shaping.shape[0] + allpass.shape[0] - 1
     product = torch.fft.rfft(shaping, n=size) * torch.fft.rfft(allpass, n=size)
     return torch.fft.irfft(product, n=size)
