@@ -17,12 +17,12 @@ def analyze(
 ) -> None:
     """Measure files: peaks, width, correlation, wobble, and the image of 34 bands."""
     import json
-    import sys
 
     from rich.console import Console
     from rich.table import Table
 
     from soundstage.audio import expand_inputs
+    from soundstage.cli.failures import end_with
     from soundstage.cli.progress import progress_bar
     from soundstage.errors import OptionError, SoundstageError
     from soundstage.evaluation import BAND_COLUMNS, band_rows, figure_rows, plot_analysis
@@ -61,9 +61,4 @@ def analyze(
             console.print(part)
     if json_output:
         print(json.dumps({"done": done, "failed": failures}, indent=2))
-    elif failures:
-        print(f"{len(failures)} of {len(sources)} failed:", file=sys.stderr)
-        for failure in failures:
-            print(f"  {failure['error']}", file=sys.stderr)
-    if failures:
-        raise typer.Exit(2)
+    end_with(failures, len(sources), listed=not json_output)

@@ -49,8 +49,8 @@ def upmix(
 ) -> None:
     """Turn mono recordings into stereo that folds back to the original."""
     import json
-    import sys
 
+    from soundstage.cli.failures import end_with
     from soundstage.cli.progress import progress_bar
     from soundstage.errors import SoundstageError
     from soundstage.upmixing.batch import plan_batch, run_job
@@ -92,9 +92,4 @@ def upmix(
     if json_output:
         done = [report.as_dict() for report in reports]
         print(json.dumps({"done": done, "failed": failures}, indent=2))
-    elif failures:
-        print(f"{len(failures)} of {len(jobs)} failed:", file=sys.stderr)
-        for failure in failures:
-            print(f"  {failure['error']}", file=sys.stderr)
-    if failures:
-        raise typer.Exit(2)
+    end_with(failures, len(jobs), listed=not json_output)

@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.corpora import record_features
-from soundstage.errors import InputError
 from soundstage.training.recipes import DecorrelateRecipe
 from soundstage.training.records import Progress, over_records
 
@@ -31,12 +30,6 @@ def train_decorrelate(
     Raises:
         InputError: no record could be used.
     """
-    total, left_out = None, []
-    for _, result in over_records(record_coherence, records, workers=workers, progress=progress):
-        if isinstance(result, Exception):
-            left_out.append(str(result))
-        else:
-            total = result if total is None else total + result
-    if total is None:
-        raise InputError(f"No record could be used; the first says: {left_out[0]}")
+    sums, left_out = over_records(record_coherence, records, workers=workers, progress=progress)
+    total = torch.stack(sums).sum(dim=0)
     return {"coherence": (total[:, 0] / total[:, 1]).float()}, left_out

@@ -60,14 +60,7 @@ def train_nearest(
     """
     count = max(recipe.pairs // len(records), 1)
     work = partial(record_pairs, count=count, seed=recipe.seed)
-    keys, tokens, left_out = [], [], []
-    for _, result in over_records(work, records, workers=workers, progress=progress):
-        if isinstance(result, Exception):
-            left_out.append(str(result))
-        else:
-            keys.append(result[0])
-            tokens.append(result[1])
-    if not keys:
-        raise InputError(f"No record could be used; the first says: {left_out[0]}")
+    pairs, left_out = over_records(work, records, workers=workers, progress=progress)
+    keys, tokens = zip(*pairs, strict=True)
     ends = torch.tensor([len(part) for part in keys]).cumsum(0)
     return {"keys": torch.cat(keys), "tokens": torch.cat(tokens), "record_ends": ends}, left_out

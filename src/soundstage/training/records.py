@@ -1,6 +1,6 @@
 """The same work on every record of a collection, over several processes, in a fixed order."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import torch
 
-from soundstage.errors import SoundstageError
+from soundstage.errors import InputError, SoundstageError
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -21,25 +21,38 @@ def over_records(
     *,
     workers: int = 1,
     progress: Progress | None = None,
-) -> Iterator[tuple[Path, T | SoundstageError]]:
-    """`work` done on every record; one that fails gives its error, and the others go on.
+) -> tuple[list[T], list[str]]:
+    """`work` done on every record; one that fails is left out, and the others go on.
 
     Args:
         work: a function that can be sent to another process.
         records: files.
         workers: processes; results come in the order of `records` whatever their number.
         progress: called after each record.
+
+    Returns:
+        The results, and a sentence for every record that was left out.
+
+    Raises:
+        InputError: no record could be used.
     """
     jobs = [(work, record) for record in records]
     if workers <= 1:
-        results: Iterator[T | SoundstageError] = map(_attempt, jobs)
-        yield from _told(records, results, progress)
-        return
-    # "spawn": a process forked while torch holds its thread pool may never wake
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
-        yield from _told(records, pool.map(_attempt, jobs), progress)
+        outcomes = _told(map(_attempt, jobs), len(jobs), progress)
+    else:
+        # "spawn": a process forked while torch holds its thread pool may never wake
+        with ProcessPoolExecutor(
+            workers,
+            mp_context=get_context("spawn"),
+            initializer=torch.set_num_threads,
+            initargs=(1,),
+        ) as pool:
+            outcomes = _told(pool.map(_attempt, jobs), len(jobs), progress)
+    results = [outcome for outcome in outcomes if not isinstance(outcome, SoundstageError)]
+    left_out = [str(outcome) for outcome in outcomes if isinstance(outcome, SoundstageError)]
+    if not results:
+        raise InputError(f"No record could be used; the first says: {left_out[0]}")
+    return results, left_out
 
 
 def _attempt(job: tuple[Callable[[Path], T], Path]) -> T | SoundstageError:
@@ -50,10 +63,10 @@ def _attempt(job: tuple[Callable[[Path], T], Path]) -> T | SoundstageError:
         return error
 
 
-def _told(
-    records: Sequence[Path], results: Iterator[T], progress: Progress | None
-) -> Iterator[tuple[Path, T]]:
-    for done, (record, result) in enumerate(zip(records, results, strict=True), start=1):
+def _told(outcomes: Iterable[T], total: int, progress: Progress | None) -> list[T]:
+    gathered = []
+    for done, outcome in enumerate(outcomes, start=1):
         if progress:
-            progress(done, len(records))
-        yield record, result
+            progress(done, total)
+        gathered.append(outcome)
+    return gathered

@@ -17,10 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.stereo import BANDS, RATE, TRANSFORM
+from soundstage.stereo import RATE, TRANSFORM
 from soundstage.stereo.bands import spread
-from soundstage.upmixing.filtering import FilterStream
-from soundstage.weights import load_weights
+from soundstage.upmixing.filtering import FilterUpmixer
 
 TAPS = 8_191  # 186 ms; the response has died away long before
 SIZE = 16_384  # of the transform in which it is designed
@@ -29,29 +28,15 @@ SLOWEST_PERIOD_HZ = 120.0
 MAX_PHASE = 1.1  # radians: tan is 2 there, and ρ = −0.18 is less coherent than any band of music
 
 
-class Comb:
-    """The method, with its table of coherences (34 values, −1 to 1)."""
+class Comb(FilterUpmixer):
+    """The method; the seed moves the teeth of the comb."""
 
-    rate = RATE
-    rows = 1
+    advance = CENTRE
+    keep_transients = False
 
-    def __init__(self, coherence: Float[Tensor, " bands"]) -> None:
-        self._coherence = coherence
-
-    @classmethod
-    def load(cls, source: str = "decorrelate") -> "Comb":
-        """With the table that `decorrelate` ships, or with that of a file.
-
-        Raises:
-            WeightsError: the table is missing, damaged or not a table of coherences.
-        """
-        weights = load_weights(source, "decorrelate")
-        return cls(weights.tensor("coherence", torch.float32, (BANDS,)).clamp(-1, 1))
-
-    def stream(self, *, seed: int) -> FilterStream:
-        """Begin a signal; the seed moves the teeth of the comb."""
-        response = side_response(self._coherence, seed=seed)
-        return FilterStream(response, advance=CENTRE, keep_transients=False)
+    def response(self, *, seed: int) -> Float[Tensor, " taps"]:
+        """`side_response` of the table."""
+        return side_response(self._coherence, seed=seed)
 
 
 def phase_swing(coherence: np.ndarray) -> np.ndarray:

@@ -14,37 +14,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.stereo import BANDS, RATE, TRANSFORM, allpass_response
+from soundstage.stereo import TRANSFORM, allpass_response
 from soundstage.stereo.bands import spread
-from soundstage.upmixing.filtering import FilterStream
-from soundstage.weights import load_weights
+from soundstage.upmixing.filtering import FilterUpmixer
 
 HALF = TRANSFORM.frame // 2  # the shaping filter is as long as a frame, and symmetric
 
 
-class Decorrelate:
-    """The method, with its table of coherences (34 values, −1 to 1)."""
+class Decorrelate(FilterUpmixer):
+    """The method; the seed moves the delays of the all-pass filters."""
 
-    rate = RATE
-    rows = 1
+    advance = HALF
+    keep_transients = True
 
-    def __init__(self, coherence: Float[Tensor, " bands"]) -> None:
-        self._coherence = coherence
-
-    @classmethod
-    def load(cls, source: str = "decorrelate") -> "Decorrelate":
-        """With the shipped table, or with that of a file.
-
-        Raises:
-            WeightsError: the table is missing, damaged or not a table of coherences.
-        """
-        weights = load_weights(source, "decorrelate")
-        return cls(weights.tensor("coherence", torch.float32, (BANDS,)).clamp(-1, 1))
-
-    def stream(self, *, seed: int) -> FilterStream:
-        """Begin a signal; the seed moves the delays of the all-pass filters."""
-        response = side_response(self._coherence, seed=seed)
-        return FilterStream(response, advance=HALF, keep_transients=True)
+    def response(self, *, seed: int) -> Float[Tensor, " taps"]:
+        """`side_response` of the table."""
+        return side_response(self._coherence, seed=seed)
 
 
 def side_response(coherence: Float[Tensor, " bands"], *, seed: int) -> Float[Tensor, " taps"]:

@@ -34,7 +34,7 @@ from soundstage.metrics import ImageMeter
 from soundstage.stereo import to_left_right
 from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.engine import MidSide, upmix_blocks
-from soundstage.upmixing.folding import find_dual_mono, mid_blocks
+from soundstage.upmixing.folding import Channels, find_dual_mono, mid_blocks
 from soundstage.upmixing.level import decibels, safe_gain
 from soundstage.upmixing.upmixer import Upmixer
 
@@ -150,24 +150,7 @@ def upmix_file(
         job = _Job(sound, wanted, upmixer, controls or Controls(), seed, progress)
         job.mid_fits = channels.identical and job.depth_suffices
         gain = job.write_direct(writer) if job.floating else job.write_measured(writer)
-    return Report(
-        source=str(source),
-        target=str(target),
-        rate=sound.rate,
-        frames=job.frames,
-        container=wanted.container,
-        encoding=wanted.encoding,
-        method=method,
-        seed=seed,
-        dual_mono=channels.dual_mono,
-        downmixed=sound.channels == 2 and not channels.dual_mono,
-        exact_fold_down=upmixer.rows == 1 and not wanted.is_lossy,
-        gain_db=decibels(gain),
-        true_peak_db=decibels(job.peak.true_peak * gain),
-        width=job.image.width(),
-        correlation=job.image.correlation(),
-        seconds=time.perf_counter() - started,
-    )
+    return job.report(source, target, wanted, method, channels, gain, time.perf_counter() - started)
 
 
 class _Job:
@@ -228,6 +211,36 @@ class _Job:
                 done += mid.size
                 self._tell(0.8 + 0.2 * done / self.frames)
         return gain
+
+    def report(
+        self,
+        source: Path,
+        target: Path,
+        written: SoundFormat,
+        method: str,
+        channels: Channels,
+        gain: float,
+        seconds: float,
+    ) -> Report:
+        """What was done."""
+        return Report(
+            source=str(source),
+            target=str(target),
+            rate=self.sound.rate,
+            frames=self.frames,
+            container=written.container,
+            encoding=written.encoding,
+            method=method,
+            seed=self._seed,
+            dual_mono=channels.dual_mono,
+            downmixed=self.sound.channels == 2 and not channels.dual_mono,
+            exact_fold_down=self._upmixer.rows == 1 and not written.is_lossy,
+            gain_db=decibels(gain),
+            true_peak_db=decibels(self.peak.true_peak * gain),
+            width=self.image.width(),
+            correlation=self.image.correlation(),
+            seconds=seconds,
+        )
 
     def _measured(
         self, mids: Iterator[Float[np.ndarray, " frames"]], *, share: float
