@@ -82,11 +82,14 @@ def test_failures_are_listed_at_the_end_and_the_others_are_done(command, stereo,
     assert [done["source"] for done in report["done"]] == [str(stereo)]
 
 
-def test_a_single_failure_is_one_sentence(command, tmp_path):
-    code, out, err = command("analyze", tmp_path / "missing.wav")
+@pytest.mark.parametrize("name", ["missing.wav", "surround.wav"])
+def test_a_single_failure_is_one_sentence(name, command, tmp_path):
+    soundfile.write(tmp_path / "surround.wav", np.zeros((100, 6)), RATE)
+    code, out, err = command("analyze", tmp_path / name)
     assert (code, out) == (2, "")
+    assert err.startswith("soundstage: ")
     assert err.count("\n") == 1
-    assert "missing.wav" in err
+    assert name in err
 
 
 def test_a_picture_is_drawn_beside_the_text(command, stereo, tmp_path):

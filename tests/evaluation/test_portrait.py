@@ -13,6 +13,7 @@ from soundstage.evaluation.portrait import (
     ROWS,
     ColumnStore,
     GoniometerCount,
+    _row_weights,
     portray,
 )
 from soundstage.stereo import encode_signal
@@ -92,6 +93,14 @@ def test_a_tone_stands_in_its_row_at_its_level(hz):
     assert portrait.side[:, middle] == pytest.approx(portrait.mid[:, middle], rel=1e-3)
     if hz < 1000:  # rows as narrow as bins: the level of the sine but for the window
         assert 10 * np.log10(portrait.mid.max()) == pytest.approx(-12, abs=1.5)
+
+
+def test_rows_are_means_and_leave_no_bin_out():
+    weights = _row_weights().numpy()
+    assert weights.sum(axis=1) == pytest.approx(np.ones(ROWS), abs=1e-5)
+    hertz = np.arange(weights.shape[1]) * RATE / 4096
+    inside = (hertz > LOWEST_HZ + 11) & (hertz < HIGHEST_HZ - 11)
+    assert weights[:, inside].any(axis=0).all()
 
 
 def test_the_maps_are_the_parameters_of_the_coder():

@@ -19,9 +19,15 @@ def test_every_figure_is_printed_with_its_unit():
     assert rows["side over mid"] == "-9.5 dB"
     assert rows["width"] == "0.667"
     assert rows["channel correlation"] == "1.000"
-    assert rows["phase correlation"] == "0.000"  # and not −0.000
+    assert rows["phase correlation"] == "0.000"
     assert rows["length"] == "2 s"
     assert rows["true peak"].endswith(" dBTP")
+
+
+def test_a_zero_has_no_sign():
+    source = song(RATE).numpy()
+    rows = dict(figure_rows(analysis_of(source, 1.001 * source)))  # −0.009 dB
+    assert rows["left over right"] == "0.0 dB"
 
 
 def test_bands_have_a_row_each_under_as_many_headings():

@@ -139,12 +139,13 @@ class GoniometerCount:
 @cache
 def _row_weights() -> Float[torch.Tensor, "rows bins"]:
     """Mean over each row of the power between bins, drawn as straight lines."""
-    points = 16  # a row; the highest spans 38 bins
+    points = 128  # a row, of which the highest spans 47 bins
     edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, ROWS * points + 1) * TRANSFORM.frame / RATE
-    position = np.sqrt(edges[:-1] * edges[1:])
-    bins = np.arange(TRANSFORM.bins)
-    hats = np.clip(1 - np.abs(position[:, None] - bins), 0, None)
-    weights = hats.reshape(ROWS, points, -1).mean(axis=1)
+    below, past = np.divmod(np.sqrt(edges[:-1] * edges[1:]), 1)
+    row, bin_below = np.repeat(np.arange(ROWS), points), below.astype(np.int64)
+    weights = np.zeros((ROWS, TRANSFORM.bins))
+    np.add.at(weights, (row, bin_below), (1 - past) / points)
+    np.add.at(weights, (row, bin_below + 1), past / points)
     return torch.from_numpy(weights.astype(np.float32))
 
 
