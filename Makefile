@@ -42,10 +42,10 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/speed.py --write docs/speed.md
 
 quality: $(READY)
-	$(BIN)/python benchmarks/quality.py --data $(DATA) --records $(RECORDS)
+	$(BIN)/python benchmarks/quality.py --data $(DATA) --records $(RECORDS) --write docs/quality.md
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -91,10 +91,11 @@ def main() -> None:
         minutes = row["seconds"] / 60
         lines.append(f"| {hours:g} | {minutes:.1f} | {factor:.4f} | {row['megabytes']:.0f} |")
         print(lines[-1], flush=True)
-    text = "\n".join(lines) + "\n"
-    print(text)
     if options.write:
-        options.write.write_text(text, encoding="utf-8")
+        page = "\n".join(
+            ["# Long files", "", *lines, "", "Made by `benchmarks/long_files.py`.", ""]
+        )
+        options.write.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -183,7 +183,8 @@ def main() -> None:
     if options.cards:
         write_into_cards(lines, len(clips))
     if options.write:
-        options.write.write_text(text, encoding="utf-8")
+        page = f"# Quality\n\n{text}\nMade by `make quality`.\n"
+        options.write.write_text(page, encoding="utf-8")
         options.write.with_suffix(".json").write_text(json.dumps(lines, indent=2) + "\n")
 
 

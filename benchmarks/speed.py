@@ -165,7 +165,7 @@ def main() -> None:
     text = markdown(rows, starts)
     print(text)
     if options.write:
-        options.write.write_text(text, encoding="utf-8")
+        options.write.write_text(f"# Speed\n\n{text}\nMade by `make bench`.\n", encoding="utf-8")
         figures = {"systems": rows, "start_up_seconds": starts}
         options.write.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -26,6 +26,7 @@ from soundstage.audio import (
     SoundReader,
     SoundWriter,
     TruePeakMeter,
+    is_same_file,
     open_sound,
     output_format,
 )
@@ -131,7 +132,7 @@ def upmix_file(
     started = time.perf_counter()
     with ExitStack() as stack:
         sound = stack.enter_context(open_sound(source))
-        if target.exists() and source.samefile(target):
+        if is_same_file(source, target):
             raise OutputError(f"{target} is the source itself; choose another name.")
         wanted = output_format(sound.format, target.suffix, bit_depth)
         writer = stack.enter_context(
@@ -148,7 +149,7 @@ def upmix_file(
         )
         channels = find_dual_mono(sound, downmix=downmix)
         job = _Job(sound, wanted, upmixer, controls or Controls(), seed, progress)
-        job.mid_fits = channels.identical and job.depth_suffices
+        job.mid_fits = channels.identical and job.depth_suffices and upmixer.rows == 1
         gain = job.write_direct(writer) if job.floating else job.write_measured(writer)
     return job.report(source, target, wanted, method, channels, gain, time.perf_counter() - started)
 
