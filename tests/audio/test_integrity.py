@@ -3,9 +3,9 @@ import struct
 import numpy as np
 import pytest
 import soundfile
-from making import RATE, make_film, music, read_all, write_sound
 from test_reading import FORMATS, LOSSY
 
+from making import RATE, make_film, music, read_all, write_sound
 from soundstage.audio import SoundFormat, open_sound
 from soundstage.errors import InputError
 

@@ -3,8 +3,8 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from making import RATE, make_film, music, packets, read_all, start_of_sound, write_sound
 
+from making import RATE, make_film, music, packets, read_all, start_of_sound, write_sound
 from soundstage.audio import Quantiser, SoundFormat, SoundWriter, open_sound, output_format
 from soundstage.errors import OutputError
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from making import RATE, music, noise, read_all, write_sound
 
+from making import RATE, music, noise, read_all, write_sound
 from soundstage.audio import SoundFormat, open_sound
 from soundstage.audio.mpeg import _frame_size, walk_frames, xing_frame
 from soundstage.errors import InputError

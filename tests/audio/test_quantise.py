@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import noise
 
+from making import noise
 from soundstage.audio import Quantiser
 
 FULL = {8: 128, 16: 32768, 24: 1 << 23, 32: 1 << 31}

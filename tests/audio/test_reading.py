@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from making import RATE, make_film, music, noise, read_all, write_sound
 
+from making import RATE, make_film, music, noise, read_all, write_sound
 from soundstage.audio import SoundFormat, open_sound
 from soundstage.audio.reading import _reblock
 from soundstage.errors import InputError

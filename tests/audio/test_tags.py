@@ -1,6 +1,6 @@
 import pytest
-from making import noise, read_all, write_sound
 
+from making import noise, read_all, write_sound
 from soundstage.audio import SoundFormat, open_sound
 from soundstage.audio.tags import TAGS, from_ffmpeg, id3_block, to_ffmpeg
 

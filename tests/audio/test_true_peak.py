@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import noise
 
+from making import noise
 from soundstage.audio import TruePeakMeter, resample, true_peak
 
 

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 import soundfile
-from making import music, noise
 
+from making import music, noise
 from soundstage.audio import Audio, open_sound
 from soundstage.errors import InputError, OptionError, OutputError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from making import RATE, make_film, music, noise, read_all, write_sound
 
+from making import RATE, make_film, music, noise, read_all, write_sound
 from soundstage.audio import Quantiser, SoundFormat, SoundWriter, open_sound
 from soundstage.audio import sndfile_writing as inner
 from soundstage.errors import OutputError
