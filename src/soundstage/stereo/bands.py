@@ -2,8 +2,8 @@
 
 A gain that jumps at a band's border rings in time; one that is interpolated over whole bands no
 longer has the band's value anywhere. Between the two, each border is a straight ramp half as wide
-as the narrower of its two bands. On the validation music the true parameters, decoded and analysed
-again, are then off by a D_F of 0.35, against 0.18 with steps and 0.69 with full interpolation.
+as the narrower of its two bands. The row `coder` of `make quality` says how well the parameters
+survive that.
 """
 
 import torch

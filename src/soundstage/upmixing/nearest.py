@@ -8,10 +8,9 @@ parameters are smoothed exponentially by 0.95.
 
 What differs from the paper, and why: a key is divided by its length and its cube root is taken, so
 that it hears the colour of a sound and not how loudly it was transferred; keys and fused tokens are
-bytes, 68 a pair. On the validation music this gives a D_F of 3.3, the paper's plain key 3.7 (as
-parameters, mono 24.5). The search is one matrix product, which finds max(2·q·k − ‖k‖²). With q and
-k in whole steps from 0 to 255 every sum stays below 2²⁴, so that float32 holds it exactly: the
-nearest key does not depend on rounding, and with it on how a signal is cut.
+bytes, 68 a pair. The search is one matrix product, which finds max(2·q·k − ‖k‖²). With q and k in
+whole steps from 0 to 255 every sum stays below 2²⁴, so that float32 holds it exactly: the nearest
+key does not depend on rounding, nor on how a signal is cut.
 
 Takes: seed 0 searches every pair. Any other seed searches a random half of the records, and
 mirrors left and right or not.
