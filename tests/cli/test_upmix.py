@@ -54,6 +54,14 @@ def test_json_reports_what_was_done(command, mono, tmp_path):
     assert done["real_time_factor"] > 0
 
 
+def test_json_of_silence_is_json(command, tmp_path):
+    soundfile.write(tmp_path / "silent.wav", np.zeros(1000), RATE)
+    code, out, _ = command("upmix", tmp_path / "silent.wav", "--json")
+    assert code == 0
+    (done,) = json.loads(out, parse_constant=pytest.fail)["done"]
+    assert done["true_peak_db"] is None
+
+
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(command, mono, tmp_path):
     code, out, _ = command("upmix", mono, "--dry-run", "--takes", 2, "--json")
     planned = json.loads(out)["planned"]
@@ -155,6 +163,7 @@ BAD = [
     "truncated flac",
     "truncated mp3",
     "--method unheard",
+    "--seed 99999999999999999999999",
     "--width 2.5",
     "--width nan",
     "--bass-mono 5",

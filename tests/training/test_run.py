@@ -118,6 +118,24 @@ def test_an_existing_file_is_kept_unless_asked(records, tmp_path):
     assert target.read_bytes() == b"mine"
 
 
+def test_a_stranger_s_json_is_not_taken_for_the_card(records, tmp_path):
+    (tmp_path / "own.json").write_text("mine")
+    with pytest.raises(OutputError, match="exists"):
+        train(NearestRecipe(family="nearest", pairs=3), records, tmp_path / "own.safetensors")
+    assert (tmp_path / "own.json").read_text() == "mine"
+
+
+def test_the_card_describes_the_records_it_was_given(records, tmp_path):
+    from pathlib import Path
+
+    from soundstage.training import load_recipe
+
+    recipe = load_recipe(Path(__file__).parents[2] / "recipes" / "nearest.yaml", pairs=3)
+    card = json.loads(train(recipe, records, tmp_path / "own.safetensors").card.read_text())
+    assert card["data"].startswith("3 stereo records, without a manifest")
+    assert card["paper"].startswith("PS-NN")
+
+
 def test_a_folder_without_stereo_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     soundfile.write(tmp_path / "empty" / "mono.wav", np.zeros(10), RATE)

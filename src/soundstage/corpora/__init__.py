@@ -2,9 +2,10 @@
 
 from soundstage.corpora.features import RecordFeatures, record_features
 from soundstage.corpora.folder import stereo_records
-from soundstage.corpora.manifest import find_manifest, read_credits
+from soundstage.corpora.manifest import Credit, find_manifest, read_credits
 
 __all__ = [
+    "Credit",
     "RecordFeatures",
     "find_manifest",
     "read_credits",

@@ -30,7 +30,7 @@ class TransientStream:
         self._attacks = torch.zeros(RECOVERY)  # how much of an attack the last blocks were
         self._gain = 1.0  # of the last block whose neighbour is not known yet
         self._knot = 1.0  # of the border at which that block begins
-        self._waiting = False
+        self._begun = False
         self._owed = 0
 
     def push(self, mid: Float[Tensor, " length"]) -> Float[Tensor, " ready"]:
@@ -70,9 +70,9 @@ class TransientStream:
         self._gain, self._knot = blocks[-1].item(), knots[-1].item()
         steps = torch.arange(BLOCK) / BLOCK
         ramps = knots[:-1, None] + (knots[1:] - knots[:-1])[:, None] * steps
-        if not self._waiting:  # the first ramp belongs to a block before the signal
+        if not self._begun:  # the first ramp belongs to a block before the signal
             ramps = ramps[1:]
-            self._waiting = True
+            self._begun = True
         ready = ramps.flatten()[: self._owed]
         self._owed -= ready.shape[0]
         return ready

@@ -18,10 +18,9 @@ class _Strict(BaseModel):
 
 
 class CardText(_Strict):
-    """What the card of the model says in words."""
+    """What the card of the model says in words, whatever records it is trained on."""
 
     paper: str
-    data: str
     limits: str
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
-from soundstage.corpora import find_manifest, read_credits, stereo_records
+from soundstage.corpora import Credit, find_manifest, read_credits, stereo_records
 from soundstage.errors import OutputError
 from soundstage.training.decorrelate import train_decorrelate
 from soundstage.training.nearest import train_nearest
 from soundstage.training.recipes import NearestRecipe, Recipe
 from soundstage.training.records import Progress
-from soundstage.weights import Card, save_weights
+from soundstage.weights import Card, save_weights, write_by_rename
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,10 @@ def train(
     """
     if output.suffix != ".safetensors":
         raise OutputError(f"{output}: the name of weights ends in .safetensors.")
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output} exists; choose another name or allow overwriting.")
+    card = output.with_suffix(".json")
+    for path in (output, card):
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists; choose another name or allow overwriting.")
     if not output.parent.is_dir():
         raise OutputError(f"{output}: the folder {output.parent} does not exist.")
     started = time.perf_counter()
@@ -70,13 +72,13 @@ def train(
     digest = save_weights(output, recipe.family, tensors)
     seconds = time.perf_counter() - started
     used = len(records) - len(unused)
-    card = output.with_suffix(".json")
     manifest = find_manifest(data)
     credits = read_credits(manifest, records) if manifest else []
     facts: Card = {
         "name": output.stem,
         "family": recipe.family,
         **(recipe.card.model_dump() if recipe.card else {}),
+        "data": _data_sentence(used, credits),
         "sha256": digest,
         "bytes": output.stat().st_size,
         "parameters": sum(tensor.numel() for tensor in tensors.values()),
@@ -92,5 +94,12 @@ def train(
         "credits": credits,
     }
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-    card.write_text(text, encoding="utf-8")
+    write_by_rename(card, text.encode())
     return TrainingResult(output, card, used, left_out + unused, seconds)
+
+
+def _data_sentence(records: int, credits: list[Credit]) -> str:
+    if not credits:
+        return f"{records} stereo records, without a manifest that credits them"
+    artists = len({credit.get("artist", "") for credit in credits})
+    return f"{records} stereo records by {artists} artists; see licences and credits"

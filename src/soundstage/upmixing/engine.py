@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.audio import StreamResampler
+from soundstage.errors import OptionError
 from soundstage.spectra import SampleQueue, StreamingConvolver
 from soundstage.stereo import to_left_right
 from soundstage.upmixing.controls import FILTER_TAPS, Controls, side_filter
@@ -28,6 +29,7 @@ from soundstage.upmixing.upmixer import Upmixer
 
 METHOD_BLOCK = 65_536  # samples at the method's rate, 1.5 s at 44.1 kHz
 INAUDIBLE = 1e-9  # −180 dB: what is left of a filter's ringing in digital silence becomes silence
+SEEDS = 1 << 32
 FLUSH = 0.25  # seconds of silence after the signal, so that the resamplers give all they hold
 
 
@@ -61,16 +63,20 @@ class UpmixStream:
         upmixer: the method.
         rate: samples a second of the signal.
         controls: what is asked of the side.
-        seed: which take.
+        seed: which take, from 0 to `SEEDS` − 1.
+
+    Raises:
+        OptionError: the seed is out of its range.
     """
 
     def __init__(
         self, upmixer: Upmixer, rate: int, *, controls: Controls | None = None, seed: int = 0
     ) -> None:
+        if not 0 <= seed < SEEDS:
+            raise OptionError(f"The seed goes from 0 to {SEEDS - 1}, and is {seed}.")
         controls = controls or Controls()
         self._width = np.float32(controls.width)
         self._rows = upmixer.rows
-        self._block = METHOD_BLOCK
         self._padding = int(FLUSH * rate)
         self._to_method = StreamResampler(rate, upmixer.rate, 1)
         self._from_method = StreamResampler(upmixer.rate, rate, upmixer.rows)
@@ -97,10 +103,8 @@ class UpmixStream:
         with _reproducible():
             self._advance(self._to_method.push(silence))
             self._advance(self._to_method.finish())
-            rest = [self._stream.push(self._method_input.pop(len(self._method_input)))]
-            rest.append(self._stream.finish())
-            for made in rest:
-                self._collect(made)
+            self._collect(self._stream.push(self._method_input.pop(len(self._method_input))))
+            self._collect(self._stream.finish())
             if self._filter:
                 self._return(self._filtered(self._filter.finish()))
             self._made.push(torch.from_numpy(self._from_method.finish()))
@@ -108,8 +112,8 @@ class UpmixStream:
 
     def _advance(self, incoming: np.ndarray) -> None:
         self._method_input.push(torch.from_numpy(incoming[0]))
-        while len(self._method_input) >= self._block:
-            self._collect(self._stream.push(self._method_input.pop(self._block)))
+        while len(self._method_input) >= METHOD_BLOCK:
+            self._collect(self._stream.push(self._method_input.pop(METHOD_BLOCK)))
 
     def _collect(self, made: Float[Tensor, "rows ready"]) -> None:
         """Through the side filter, if there is one, towards the rate of the input."""

@@ -9,13 +9,13 @@ whole steps. So (L+R)/2 is a whole number too, and when the input already has th
 result and no gain is needed, it is the input bit for bit.
 """
 
-import tempfile
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -37,6 +37,7 @@ from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.engine import MidSide, upmix_blocks
 from soundstage.upmixing.folding import Channels, find_dual_mono, mid_blocks
 from soundstage.upmixing.level import decibels, safe_gain
+from soundstage.upmixing.spool import Spool
 from soundstage.upmixing.upmixer import Upmixer
 
 Progress = Callable[[float], None]
@@ -78,8 +79,12 @@ class Report:
         return self.seconds * self.rate / max(self.frames, 1)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), "real_time_factor": self.real_time_factor}
+        """For JSON, which has no infinity: the level of silence is None."""
+        fields = {**asdict(self), "real_time_factor": self.real_time_factor}
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in fields.items()
+        }
 
     def sentence(self) -> str:
         """For people."""
@@ -194,20 +199,18 @@ class _Job:
                 mid_peak.push(mid[None])
                 yield mid
 
-        with tempfile.TemporaryFile(dir=writer.path.parent, prefix=".soundstage-") as spool:
-            replaces_mid = self._upmixer.rows == 2
+        replaces_mid = self._upmixer.rows == 2
+        with Spool(writer.path, self._upmixer.rows) as spool:
             for block in self._measured(metered(), share=0.8):
-                kept = np.stack(block) if replaces_mid else block.side[None]
-                _spool(spool, kept.astype(np.float32).T, writer.path)
+                spool.write(np.stack(block) if replaces_mid else block.side[None])
             self.peak.finish()
             mid_peak.finish()
             gain = safe_gain(self.peak, mid_peak, self.bits)
-            spool.seek(0)
+            spool.rewind()
             quantiser = _PairQuantiser(self.bits, gain, mid_fits=self.mid_fits, seed=self._seed)
             done = 0
             for mid in mid_blocks(self.sound):
-                kept = np.frombuffer(spool.read(mid.size * 4 * self._upmixer.rows), np.float32)
-                rows = kept.reshape(mid.size, self._upmixer.rows).T
+                rows = spool.read(mid.size)
                 writer.write(quantiser(MidSide(rows[0] if replaces_mid else mid, rows[-1])))
                 done += mid.size
                 self._tell(0.8 + 0.2 * done / self.frames)
@@ -287,15 +290,6 @@ class _PairQuantiser:
             room = np.minimum(self._top - mid, mid - self._bottom)
             side = side.clip(-room, room)
         return np.stack(to_left_right(mid, side))
-
-
-def _spool(spool: BinaryIO, rows: np.ndarray, target: Path) -> None:
-    try:
-        spool.write(np.ascontiguousarray(rows).data)
-    except OSError as error:
-        raise OutputError(
-            f"{target}: there is no room beside it for the result ({error.strerror})."
-        ) from error
 
 
 __all__ = ["Progress", "Report", "upmix_file"]

@@ -63,7 +63,7 @@ def upmix(
                 mid_blocks(sound), upmixer, sound.rate, controls=controls, seed=seed
             )
             return _joined((block.left_right() for block in blocks), sound.rate)
-    audio = source if isinstance(source, Audio) else Audio(*source)
+    audio = source if isinstance(source, Audio) else _audio_of(*source)
     mid = _checked_mid(audio, downmix=downmix)
     cut = (mid[start : start + READ_FRAMES] for start in range(0, mid.size, READ_FRAMES))
     made = upmix_blocks(cut, upmixer, audio.rate, controls=controls, seed=seed)
@@ -87,6 +87,12 @@ def upmix_stream(
     upmixer = load_method(method) if isinstance(method, str) else method
     for block in upmix_blocks(blocks, upmixer, rate, controls=controls, seed=seed):
         yield block.left_right()
+
+
+def _audio_of(samples: np.ndarray, rate: int) -> Audio:
+    if not np.issubdtype(np.asarray(samples).dtype, np.floating):
+        raise InputError("The samples are not floats: scale them so that full scale is 1.")
+    return Audio(samples, rate)
 
 
 def _checked_mid(audio: Audio, *, downmix: bool) -> np.ndarray:

@@ -6,6 +6,22 @@ computed.
 Nothing is ever unpickled.
 """
 
-from soundstage.weights.store import Card, Weights, load_card, load_weights, save_weights, shipped
+from soundstage.weights.store import (
+    Card,
+    Weights,
+    load_card,
+    load_weights,
+    save_weights,
+    shipped,
+    write_by_rename,
+)
 
-__all__ = ["Card", "Weights", "load_card", "load_weights", "save_weights", "shipped"]
+__all__ = [
+    "Card",
+    "Weights",
+    "load_card",
+    "load_weights",
+    "save_weights",
+    "shipped",
+    "write_by_rename",
+]

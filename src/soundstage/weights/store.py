@@ -111,11 +111,20 @@ def save_weights(path: Path, family: str, tensors: Mapping[str, Tensor]) -> str:
     # One entry only: the library writes several in an order that changes from run to run
     header = {"soundstage": f"{family}/{LAYOUT_VERSION}"}
     content = save({name: value.contiguous() for name, value in tensors.items()}, metadata=header)
+    write_by_rename(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_by_rename(path: Path, content: bytes) -> None:
+    """Write a file that appears only when it is complete.
+
+    Raises:
+        OutputError: it cannot be written; an existing file is as it was.
+    """
     partial = path.with_name(f".{path.name}.part")
     try:
         partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise OutputError(f"{path}: the weights cannot be written ({error.strerror}).") from error
-    return hashlib.sha256(content).hexdigest()
+        raise OutputError(f"{path} cannot be written ({error.strerror}).") from error
