@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from sounds import cut, song, stereo_scene
 from soundstage.audio import Audio
@@ -27,8 +28,8 @@ def test_the_fold_down_returns_the_source(name: str) -> None:
     assert stereo.rate == RATE
     assert stereo.samples.shape == (2, mono().size)
     assert stereo.samples.dtype == np.float32
-    assert fold_down_error(stereo.samples, mono()) < -120
-    assert normalised_width(stereo.samples) > 0.3
+    assert fold_down_error(torch.tensor(stereo.samples), torch.tensor(mono())) < -120
+    assert normalised_width(torch.tensor(stereo.samples)) > 0.3
 
 
 def test_every_kind_of_source_gives_the_same_samples(tmp_path: Path) -> None:
@@ -56,7 +57,8 @@ def test_controls_and_seeds_arrive() -> None:
     assert not np.array_equal(plain.samples, upmix((mono(), RATE), method=NEAREST, seed=1).samples)
     for control in ({"bass_mono_hz": 200.0}, {"centre_focus": 1.0}, {"width": 0.5}):
         changed = upmix((mono(), RATE), method=NEAREST, **control)
-        assert normalised_width(changed.samples) < normalised_width(plain.samples)
+        widths = [normalised_width(torch.tensor(made.samples)) for made in (changed, plain)]
+        assert widths[0] < widths[1]
         stream = upmix_stream([mono()], RATE, method=NEAREST, controls=Controls(**control))
         assert np.array_equal(np.concatenate(list(stream), axis=1), changed.samples)
 
@@ -75,7 +77,8 @@ def test_true_stereo_is_folded_down_only_when_asked(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="stereo already"):
             upmix(source, method=NEAREST)
         folded = upmix(source, method=NEAREST, downmix=True)
-        assert fold_down_error(folded.samples, (scene[0] + scene[1]) / 2) < -120
+        wanted = torch.tensor((scene[0] + scene[1]) / 2)
+        assert fold_down_error(torch.tensor(folded.samples), wanted) < -120
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def brute_force(frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         if before is not None and np.linalg.norm(-iid - before) < np.linalg.norm(iid - before):
             iid = -iid
         before = iid
-        smooth_iid = iid if smooth_iid is None else 0.95 * smooth_iid + 0.05 * iid
-        smooth_ic = coherence if smooth_ic is None else 0.95 * smooth_ic + 0.05 * coherence
+        smooth_iid = iid if smooth_iid is None else 0.8 * smooth_iid + 0.2 * iid
+        smooth_ic = coherence if smooth_ic is None else 0.8 * smooth_ic + 0.2 * coherence
         iids.append(smooth_iid)
         coherences.append(smooth_ic)
     return np.stack(iids, axis=1), np.stack(coherences, axis=1)

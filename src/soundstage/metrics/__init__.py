@@ -1,31 +1,75 @@
-"""Measures of stereo: parameters, image, level and the fold-down; one file a family."""
+"""Measures of stereo: one file a family, each metric a plain function. See `docs/metrics.md`."""
 
 from soundstage.metrics.analysis import Analysis, BandImage, analyze
-from soundstage.metrics.fidelity import fold_down_error
+from soundstage.metrics.artefacts import artefact
+from soundstage.metrics.catalogue import CLIP_METRICS, SET_METRICS, Column, Metric
+from soundstage.metrics.embeddings import Embedding, load_embedding
+from soundstage.metrics.fidelity import fold_down_error, si_snr
+from soundstage.metrics.frechet import (
+    GaussianPool,
+    extrapolated_frechet_distance,
+    frechet_distance,
+)
+from soundstage.metrics.frechet_audio import audio_pool, embed_signals, signal_pools
 from soundstage.metrics.image import (
     ImageMeter,
     channel_correlation,
     normalised_width,
     phase_correlation,
 )
+from soundstage.metrics.level import integrated_loudness, true_peak
 from soundstage.metrics.parametric_stereo import (
-    FramePool,
-    frechet_distance,
+    minimum_error,
+    parameter_error,
     parameter_features,
+    parameter_pool,
     wobble,
 )
+from soundstage.metrics.placement import (
+    Placement,
+    SourcePlacement,
+    placement_consistency,
+    source_energies,
+)
+from soundstage.metrics.side_balance import side_balance, side_balance_error
+from soundstage.metrics.spectral import log_spectral_distance, mrstft_distance
 
 __all__ = [
+    "CLIP_METRICS",
+    "SET_METRICS",
     "Analysis",
     "BandImage",
-    "FramePool",
+    "Column",
+    "Embedding",
+    "GaussianPool",
     "ImageMeter",
+    "Metric",
+    "Placement",
+    "SourcePlacement",
     "analyze",
+    "artefact",
+    "audio_pool",
     "channel_correlation",
+    "embed_signals",
+    "extrapolated_frechet_distance",
     "fold_down_error",
     "frechet_distance",
+    "integrated_loudness",
+    "load_embedding",
+    "log_spectral_distance",
+    "minimum_error",
+    "mrstft_distance",
     "normalised_width",
+    "parameter_error",
     "parameter_features",
+    "parameter_pool",
     "phase_correlation",
+    "placement_consistency",
+    "si_snr",
+    "side_balance",
+    "side_balance_error",
+    "signal_pools",
+    "source_energies",
+    "true_peak",
     "wobble",
 ]

@@ -119,6 +119,14 @@ CLIP_METRICS = (
     Metric("loudness", "loudness", "LUFS", "truth", 1, "integrated, after BS.1770"),
     Metric("true_peak", "true peak", "dBTP", "lower", 1, "the largest value between the samples"),
     Metric(
+        "rtf",
+        "real-time factor",
+        "",
+        "lower",
+        4,
+        "seconds of processor time for a second of sound, on one core",
+    ),
+    Metric(
         "placement_bands",
         "placement, over bands",
         "dB",
@@ -158,6 +166,18 @@ SET_METRICS = (
         "D_F, extrapolated to infinitely many clips",
         over="set",
         needs="truth",
+    ),
+)
+
+REFERENCE_FREE_SET_METRICS = (
+    Metric(
+        "d_f_music",
+        "D_F to real music",
+        "",
+        "lower",
+        2,
+        "Fréchet distance of the stereo parameters to those of real records at large",
+        over="set",
     ),
 )
 

@@ -7,7 +7,12 @@ ones that agree with all four rows of its Table 2.
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.metrics.fidelity import centred
+from soundstage.stereo import to_mid_side
 
 DUAL_MONO_DB = -60.0  # side over mid; below this the two channels are one sound, coded twice
 
@@ -64,22 +69,24 @@ class ImageMeter:
         return self.width() <= 2 * 10 ** (DUAL_MONO_DB / 20)
 
 
-def _metered(stereo: Float[np.ndarray, "2 frames"]) -> ImageMeter:
-    meter = ImageMeter()
-    meter.push(stereo)
-    return meter
+def normalised_width(stereo: Float[Tensor, "*batch 2 frames"]) -> Float[Tensor, "*batch"]:
+    """2·rms(S)/rms(M): 0 for mono and for silence, 2 for independent channels, ∞ for no mid.
+
+    Real music has about 0.7. Not the width of a loudspeaker pair in degrees.
+    """
+    mid, side = (
+        x.square().sum(dim=-1).sqrt() for x in to_mid_side(*stereo.double().unbind(dim=-2))
+    )
+    return torch.where(side > 0, 2 * side / mid, 0.0)
 
 
-def normalised_width(stereo: Float[np.ndarray, "2 frames"]) -> float:
-    """2·rms(S)/rms(M); real music has about 0.7. Not the width of a loudspeaker pair in degrees."""
-    return _metered(stereo).width()
+def channel_correlation(stereo: Float[Tensor, "*batch 2 frames"]) -> Float[Tensor, "*batch"]:
+    """Pearson correlation of left with right, −1 to 1; 1 where a channel does not vary."""
+    left, right = centred(stereo).unbind(dim=-2)
+    scale = (left.square().sum(dim=-1) * right.square().sum(dim=-1)).sqrt()
+    return torch.where(scale > 0, (left * right).sum(dim=-1) / scale, 1.0).clamp(-1, 1)
 
 
-def channel_correlation(stereo: Float[np.ndarray, "2 frames"]) -> float:
-    """Pearson correlation of left with right."""
-    return _metered(stereo).correlation()
-
-
-def phase_correlation(stereo: Float[np.ndarray, "2 frames"]) -> float:
+def phase_correlation(stereo: Float[Tensor, "*batch 2 frames"]) -> Float[Tensor, "*batch"]:
     """1 − channel correlation, 0 (mono) to 2 (opposite), as DiffStereo's Table 2 prints it."""
     return 1 - channel_correlation(stereo)

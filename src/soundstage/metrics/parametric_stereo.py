@@ -1,78 +1,73 @@
-"""Measures over parametric stereo: the Fréchet distance D_F and wobble.
+"""Measures over parametric stereo: the features behind D_F, the error E_min, and wobble.
 
-A frame is 68 numbers: 34 level differences, clipped to ±20 dB and times λ = 0.15, and 34
+A frame is 68 numbers: 34 level differences, clipped to ε = ±20 dB and times λ = 0.15, and 34
 coherences (Serrà et al. 2023, Eq. 3 and §4.2; that D_F uses this weighting is what reproduces the
-paper's scale: mono music 20.89 there, 21.0 over a mixed pool here). Frames of all excerpts are
-pooled, and pools compared as Gaussians:
+paper's scale: mono music 20.89 there, 21.0 over a mixed pool here). D_F is the Fréchet distance
+(`frechet.py`) of pools of such frames. E_min is the error of the nearest of K takes,
 
-    D_F = ‖μ₁ − μ₂‖² + Tr(Σ₁ + Σ₂ − 2·(Σ₁Σ₂)^½)
+    E_min = min over k of mean over bands and frames of δ(P, P̂ₖ)
+    δ(x, y) = λ·|[x]±ε − [y]±ε| for IID, |x − y| for IC
+
+which asks no single take to be right, only that the true one is among them.
 """
 
-import numpy as np
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from soundstage.metrics.frechet import GaussianPool
 from soundstage.stereo import BANDS, Parameters
 
 IID_LIMIT_DB = 20.0  # ε: beyond this the ear hears one side only
 IID_WEIGHT = 0.15  # λ: makes decibels comparable with coherence
+FEATURES = 2 * BANDS  # numbers in a frame
 
 
-def parameter_features(parameters: Parameters) -> Float[Tensor, "features frames"]:
+def parameter_features(
+    parameters: Parameters,
+) -> Float[Tensor, "*batch features frames"]:
     """The 68 weighted numbers of every frame."""
     iid = IID_WEIGHT * parameters.iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB)
     return torch.cat([iid, parameters.coherence], dim=-2)
 
 
-class FramePool:
-    """Mean and covariance of the frames of many excerpts, gathered one excerpt at a time."""
-
-    def __init__(self) -> None:
-        size = 2 * BANDS
-        self.frames = 0
-        self._sum = torch.zeros(size, dtype=torch.float64)
-        self._products = torch.zeros(size, size, dtype=torch.float64)
-
-    def add(self, parameters: Parameters) -> None:
-        """Count in the frames of an excerpt, (bands, frames)."""
-        features = parameter_features(parameters).double()
-        self.frames += features.shape[1]
-        self._sum += features.sum(dim=1)
-        self._products += features @ features.T
-
-    def merge(self, other: "FramePool") -> None:
-        """Count in all frames of another pool."""
-        self.frames += other.frames
-        self._sum += other._sum
-        self._products += other._products
-
-    def mean(self) -> np.ndarray:
-        """(68,), once a frame was added."""
-        return (self._sum / self.frames).numpy()
-
-    def covariance(self) -> np.ndarray:
-        """(68, 68), unbiased; needs two frames."""
-        mean = self._sum / self.frames
-        scatter = self._products - self.frames * torch.outer(mean, mean)
-        return (scatter / (self.frames - 1)).numpy()
+def parameter_pool(parameters: Parameters) -> GaussianPool:
+    """The frames of one clip, (bands, frames), for D_F."""
+    pool = GaussianPool(FEATURES)
+    pool.add(parameter_features(parameters))
+    return pool
 
 
-def frechet_distance(one: FramePool, other: FramePool) -> float:
-    """D_F between two pools; 0 for equal ones, no unit, lower is nearer.
+def parameter_error(estimate: Parameters, truth: Parameters) -> float:
+    """Mean of δ over the 68 numbers and the frames: 0 for equal ones, at most 4.
+
+    The paper sums δ and says nothing of a norm, yet prints 0.104 for mono, where this mean is 0.42
+    on our training music and 0.47 on the test clips. A mean weighted by energy gives 0.37 to 0.40,
+    one divided by w (Eq. 3) 0.22, and one over coherence alone 0.47; only a quarter of the plain
+    mean, the share of its largest value, comes near (0.106 and 0.118), and nothing in the paper
+    speaks for it. So compare ratios to mono with that table, and not values.
 
     Raises:
-        ValueError: a pool has fewer than two frames.
+        ValueError: the shapes differ.
     """
-    if min(one.frames, other.frames) < 2:
-        raise ValueError("a pool needs at least two frames")
-    first, second = one.covariance(), other.covariance()
-    values, vectors = np.linalg.eigh(first)
-    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-    cross = np.linalg.eigvalsh(root @ second @ root)  # the eigenvalues of Σ₁Σ₂, real this way
-    shift = one.mean() - other.mean()
-    spread = np.trace(first) + np.trace(second) - 2 * np.sqrt(cross.clip(min=0)).sum()
-    return float(shift @ shift + spread)
+    if estimate.iid.shape != truth.iid.shape:
+        raise ValueError("parameters of different lengths have no error")
+    difference = parameter_features(estimate) - parameter_features(truth)
+    return difference.abs().double().mean().item()
+
+
+def minimum_error(takes: Iterable[Parameters], truth: Parameters) -> float:
+    """E_min: the parameter error of the nearest take; the paper has K = 128 of them.
+
+    Raises:
+        ValueError: there is no take, or one differs from the truth in shape.
+    """
+    errors = [parameter_error(take, truth) for take in takes]
+    if not errors:
+        raise ValueError("the nearest of no takes has no error")
+    return min(errors)
 
 
 def wobble(iid: Float[Tensor, "bands frames"]) -> float:

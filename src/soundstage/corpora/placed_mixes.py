@@ -1,0 +1,58 @@
+"""Mixes of separate sources at known places, for measures that must know what is where.
+
+A source s at a level difference of d dB, left over right, adds s to the mid and g·s to the side:
+
+    g = (c − 1)/(c + 1) = tanh(d·ln 10/40),    c = 10^(d/20)
+
+which is amplitude panning with the gains 1 + g and 1 − g, their sum 2. The mid of the mix is thus
+the plain sum of the sources wherever they are placed.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.stereo.midside import to_left_right
+
+WIDEST_DB = 10.0  # a source there is clearly at one side, and still heard on the other
+
+
+def place_sources(
+    sources: Float[Tensor, "sources frames"], iids_db: Sequence[float]
+) -> Float[Tensor, "2 frames"]:
+    """Left and right of the mix, whose (L+R)/2 is the sum of the sources up to rounding.
+
+    Args:
+        sources: one signal a source; the mix is not scaled, and may pass full scale.
+        iids_db: level of left over right of every source, in dB; ∞ is left alone.
+
+    Raises:
+        ValueError: there is not one place a source.
+
+    >>> mix = place_sources(torch.ones(1, 1), [20 * math.log10(3)])
+    >>> [round(value, 6) for value in mix.flatten().tolist()]
+    [1.5, 0.5]
+    """
+    if len(sources) != len(iids_db):
+        raise ValueError(f"{len(sources)} sources need as many places, not {len(iids_db)}")
+    gains = sources.new_tensor([math.tanh(iid * math.log(10) / 40) for iid in iids_db])
+    side = (gains[:, None] * sources).sum(dim=0)
+    return torch.stack(to_left_right(sources.sum(dim=0), side))
+
+
+def spread_places(count: int) -> list[float]:
+    """Level differences in dB for `count` sources, evenly from +10 dB (left) to −10 dB (right).
+
+    The first source, by custom the lead or the bass, gets the place nearest to the centre, and the
+    others follow outwards, left before right. A single source stays in the centre.
+
+    >>> spread_places(3), spread_places(2), spread_places(1)
+    ([0.0, 10.0, -10.0], [10.0, -10.0], [0.0])
+    """
+    if count == 1:
+        return [0.0]
+    steps = [count - 1 - 2 * place for place in range(count)]  # left to right, 0 in the centre
+    return [WIDEST_DB * step / (count - 1) for step in sorted(steps, key=lambda s: (abs(s), -s))]

@@ -1,0 +1,145 @@
+"""CLAP as an embedding: a network that learnt to match sounds with descriptions of them.
+
+Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion and
+keyword-to-caption augmentation" (2023), in the form of the transformers library, of which only the
+half that listens is loaded. Windows are 10 s every 5 s at 48 kHz, the length that the network was
+made for; shorter sound is padded with silence, not repeated. The embedding is the projected one,
+scaled to length 1. Of the fused variant, the part for longer sounds has nothing to do.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.errors import OptionError, WeightsError
+from soundstage.metrics.embeddings.windows import embed_windows, windows
+from soundstage.weights.foreign import HUB, first_sentence
+
+RATE = 48_000  # Hz
+SECONDS = 10
+WINDOW = SECONDS * RATE
+STEP = WINDOW // 2
+FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
+AT_ONCE = 4  # windows, so that memory stays under 1 GB
+
+
+class ClapEmbedding:
+    """The audio embedding of a CLAP model.
+
+    Args:
+        model: a `transformers.ClapAudioModelWithProjection`.
+        extractor: its `transformers.ClapFeatureExtractor`, for 10 s at 48 kHz.
+    """
+
+    name = "clap"
+    rate = RATE
+
+    def __init__(self, model: Any, extractor: Any) -> None:
+        self.size: int = model.config.projection_dim
+        self._model = model.eval()
+        self._extractor = extractor
+
+    @classmethod
+    def load(cls, place: str, *, local_files_only: bool = False) -> "ClapEmbedding":
+        """From a folder as transformers writes it, or from hub:OWNER/NAME.
+
+        Args:
+            place: a folder or a repository with the three `FILES`.
+            local_files_only: do not fetch; a folder is never fetched.
+
+        Raises:
+            OptionError: transformers is not installed.
+            WeightsError: what is there is missing, damaged, or no CLAP model.
+        """
+        source, local = place.removeprefix(HUB), local_files_only
+        if source == place:
+            source, local = str(Path(place).expanduser()), True
+            absent = [name for name in FILES if not (Path(source) / name).is_file()]
+            if absent:
+                raise WeightsError(f"There is no CLAP model in {source}, which lacks {absent[0]}.")
+        library = _transformers()
+        try:
+            with _quiet(library, show_progress=not local):
+                extractor, config, model, told = _read(library, source, local)
+        except Exception as error:  # damaged files and the hub raise kinds of many libraries
+            hint = "" if local else "; without a network only what was fetched before can be used"
+            raise WeightsError(
+                f"{place}: no CLAP model can be had from here ({first_sentence(error)}){hint}."
+            ) from error
+        _check(source, extractor, config, told)
+        return cls(model, extractor)
+
+    def embed(self, sound: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch windows size"]:
+        """Embeddings of length 1, of windows of 10 s every 5 s of sound at 48 kHz."""
+        return embed_windows(self._embed, windows(sound.float(), WINDOW, STEP), AT_ONCE)
+
+    def _embed(self, cut: Float[Tensor, "batch length"]) -> Float[Tensor, "batch size"]:
+        features = self._extractor(list(cut.numpy()), sampling_rate=RATE, return_tensors="np")
+        spectrograms = torch.from_numpy(np.asarray(features["input_features"], np.float32))
+        # Said here, since the extractor of the fused variant calls one sound at random longer
+        longer = torch.zeros(len(cut), 1, dtype=torch.bool)
+        found = self._model(input_features=spectrograms, is_longer=longer).audio_embeds
+        return F.normalize(found, dim=-1)
+
+
+def _transformers() -> Any:
+    try:
+        import transformers
+    except ImportError as error:
+        raise OptionError(
+            'CLAP needs transformers: pip install "soundstage[embeddings]".'
+        ) from error
+    return transformers
+
+
+@contextmanager
+def _quiet(library: Any, *, show_progress: bool) -> Iterator[None]:
+    """Without the report on the half that is not loaded; errors are raised all the same."""
+    log = library.utils.logging
+    verbosity, had_progress = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()
+    if not show_progress:
+        log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(verbosity)
+        if had_progress:
+            log.enable_progress_bar()
+
+
+def _read(library: Any, source: str, local: bool) -> tuple[Any, Any, Any, dict[str, Any]]:
+    """Extractor, settings, model, and what the loading of the model has to tell."""
+    extractor = library.ClapFeatureExtractor.from_pretrained(source, local_files_only=local)
+    config = library.ClapConfig.from_pretrained(source, local_files_only=local).audio_config
+    model, told = library.ClapAudioModelWithProjection.from_pretrained(
+        source,
+        config=config,
+        local_files_only=local,
+        use_safetensors=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # but told, and refused by `_check`
+    )
+    return extractor, config, model, told
+
+
+def _check(source: str, extractor: Any, config: Any, told: dict[str, Any]) -> None:
+    """Raise `WeightsError` where transformers would go on with random or unfit numbers."""
+    wrong = sorted([*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])])
+    if wrong:
+        raise WeightsError(
+            f"{source}: tensors are missing or of another shape, such as {wrong[0]!r}."
+        )
+    if (extractor.sampling_rate, extractor.nb_max_samples) != (RATE, WINDOW):
+        raise WeightsError(f"{source}: this CLAP model is not made for {SECONDS} s at {RATE} Hz.")
+    if (extractor.truncation == "fusion") != bool(config.enable_fusion):
+        raise WeightsError(
+            f"{source}: config.json and preprocessor_config.json disagree on feature fusion."
+        )

@@ -1,0 +1,108 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soundstage.spectra.mel import (
+    hertz_to_htk_mel,
+    hertz_to_slaney_mel,
+    htk_mel_filters,
+    slaney_mel_filters,
+    slaney_mel_to_hertz,
+)
+
+VGGISH = (64, 512, 16_000, 125.0, 7500.0)
+PANNS = (64, 1024, 32_000, 50.0, 14_000.0)
+
+
+def derived_htk(bands: int, frame: int, rate: int, lowest: float, highest: float) -> np.ndarray:
+    """HTK's triangles by their definition, one value at a time."""
+
+    def mel(hertz: float) -> float:
+        return 1127 * math.log(1 + hertz / 700)  # the same scale but for its unit
+
+    step = (mel(highest) - mel(lowest)) / (bands + 1)
+    weights = np.zeros((bands, frame // 2 + 1))
+    for band in range(bands):
+        centre = mel(lowest) + (band + 1) * step
+        for bin_ in range(frame // 2 + 1):
+            distance = abs(mel(bin_ * rate / frame) - centre)
+            weights[band, bin_] = max(0.0, 1 - distance / step)
+    return weights
+
+
+def derived_slaney(bands: int, frame: int, rate: int, lowest: float, highest: float) -> np.ndarray:
+    """Slaney's triangles by their definition, one value at a time."""
+
+    def mel(hertz: float) -> float:
+        return 3 * hertz / 200 if hertz < 1000 else 15 + 27 * math.log(hertz / 1000, 6.4)
+
+    def hertz(mel: float) -> float:
+        return 200 * mel / 3 if mel < 15 else 1000 * 6.4 ** ((mel - 15) / 27)
+
+    step = (mel(highest) - mel(lowest)) / (bands + 1)
+    weights = np.zeros((bands, frame // 2 + 1))
+    for band in range(bands):
+        low, centre, high = (hertz(mel(lowest) + (band + k) * step) for k in range(3))
+        peak = 2 / (high - low)
+        for bin_ in range(frame // 2 + 1):
+            at = bin_ * rate / frame
+            if low < at <= centre:
+                weights[band, bin_] = peak * (at - low) / (centre - low)
+            elif centre < at < high:
+                weights[band, bin_] = peak * (high - at) / (high - centre)
+    return weights
+
+
+def test_both_scales_have_their_known_points() -> None:
+    assert hertz_to_htk_mel(0) == 0
+    assert hertz_to_htk_mel(1000) == pytest.approx(1000, rel=1e-4)
+    assert hertz_to_slaney_mel([0, 500, 1000, 6400]).tolist() == pytest.approx([0, 7.5, 15, 42])
+
+
+@given(st.floats(0, 48_000))
+def test_slaneys_scale_goes_there_and_back(frequency: float) -> None:
+    assert slaney_mel_to_hertz(hertz_to_slaney_mel(frequency)) == pytest.approx(frequency)
+
+
+@pytest.mark.parametrize("settings", [VGGISH, (20, 1024, 44_100, 0.0, 22_050.0)])
+def test_htk_filters_are_those_of_the_definition(settings) -> None:
+    ours = htk_mel_filters(*settings)
+    assert ours.dtype == torch.float32
+    np.testing.assert_allclose(ours.numpy(), derived_htk(*settings), atol=1e-6)
+
+
+@pytest.mark.parametrize("settings", [PANNS, (20, 1024, 44_100, 0.0, 22_050.0)])
+def test_slaney_filters_are_those_of_the_definition(settings) -> None:
+    ours = slaney_mel_filters(*settings)
+    assert ours.dtype == torch.float32
+    np.testing.assert_allclose(ours.numpy(), derived_slaney(*settings), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("filters", "how"),
+    [
+        (htk_mel_filters, {"mel_scale": "htk", "norm": None, "triangularize_in_mel_space": True}),
+        (slaney_mel_filters, {"mel_scale": "slaney", "norm": "slaney"}),
+    ],
+)
+@pytest.mark.parametrize("settings", [VGGISH, PANNS])
+def test_filters_agree_with_those_of_transformers(filters, how, settings) -> None:
+    library = pytest.importorskip("transformers.audio_utils")
+    bands, frame, rate, lowest, highest = settings
+    theirs = library.mel_filter_bank(frame // 2 + 1, bands, lowest, highest, rate, **how)
+    np.testing.assert_allclose(filters(*settings).numpy(), theirs.T, atol=1e-6)
+
+
+def test_htk_filters_share_every_bin_between_the_outer_centres_out_to_one() -> None:
+    total = htk_mel_filters(40, 4096, 16_000, 125.0, 7500.0).sum(dim=0)
+    inner = total[64:1700]  # 250 to 6640 Hz
+    torch.testing.assert_close(inner, torch.ones_like(inner))
+
+
+def test_slaney_filters_have_an_area_of_one() -> None:
+    areas = slaney_mel_filters(40, 1 << 16, 32_000, 50.0, 14_000.0).sum(dim=1) * 32_000 / (1 << 16)
+    torch.testing.assert_close(areas, torch.ones(40), atol=1e-3, rtol=0)
