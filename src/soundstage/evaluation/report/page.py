@@ -1,0 +1,187 @@
+"""The page itself: everything gathered, put into the templates, and written as one file.
+
+Nothing on the page is fetched from anywhere: style, script, images and sound are part of it, and
+its content security policy lets no other script run and no request leave, whatever the names of
+files and systems may hold.
+"""
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from soundstage.errors import OptionError, OutputError
+from soundstage.evaluation.report.charts import charts
+from soundstage.evaluation.report.looks import MARKERS, Look, looks_of
+from soundstage.evaluation.report.pictures import (
+    ClipPictures,
+    check_matplotlib,
+    clip_pictures,
+    colour_stops,
+    density_ticks,
+)
+from soundstage.evaluation.report.sound import mp3_base64, quality_for, total_seconds
+from soundstage.evaluation.report.tables import Table, clip_table, main_tables, matrices
+from soundstage.evaluation.results import TRUTH, Results
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+PAGE = "page.html.jinja"
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a player plays for one system."""
+
+    look: Look
+    mp3: str
+    """In base64."""
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The section of one clip."""
+
+    name: str
+    seconds: float
+    pictures: ClipPictures
+    sounds: list[Sound]
+    scores: Table | None
+    """None for a clip without scores."""
+
+
+def write_report(
+    results: Results,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    """Write a report that can be read, heard and sent on as one HTML file.
+
+    Args:
+        results: numbers, and excerpts to see and hear; what is missing is left out or "–".
+        target: HTML file to write; it appears under its name only when it is complete.
+        overwrite: whether an existing target may be replaced.
+        progress: is told the part done, 0 to 1.
+
+    Raises:
+        InputError: an excerpt cannot be read.
+        OutputError: the target exists, or cannot be written.
+        OptionError: jinja2 or matplotlib is missing.
+    """
+    _check_target(target, overwrite=overwrite)
+    check_matplotlib()
+    environment = _environment()
+    page = environment.get_template(PAGE).render(_contents(results, progress or (lambda _: None)))
+    _check_target(target, overwrite=overwrite)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        partial.write_text(page, encoding="utf-8", errors="replace")
+        partial.replace(target)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    if progress:
+        progress(1.0)
+
+
+def _check_target(target: Path, *, overwrite: bool) -> None:
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder; name a file in it, such as report.html.")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists; choose another name, or overwrite it.")
+    if not target.parent.is_dir():
+        raise OutputError(f"{target.parent} is no folder; create it first.")
+
+
+def _environment() -> "Environment":
+    try:
+        from jinja2 import Environment, FunctionLoader, StrictUndefined
+    except ModuleNotFoundError as error:
+        raise OptionError(
+            'A report needs jinja2: pip install "soundstage[eval]" brings it.'
+        ) from error
+    return Environment(
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+@cache
+def _part(name: str) -> str:
+    """A file of this package."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _contents(results: Results, progress: Callable[[float], None]) -> dict[str, object]:
+    """Everything that the page names."""
+    looks = looks_of(results.systems)
+    excerpts = _excerpts(results, looks, progress)
+    shown = {excerpt.name for excerpt in excerpts}
+    script = _part("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return {
+        "results": results,
+        "truth": TRUTH if TRUTH in results.systems else "",
+        "looks": looks.values(),
+        "markers": MARKERS,
+        "tables": main_tables(results, looks),
+        "matrices": matrices(results, looks),
+        "charts": charts(results, looks),
+        "excerpts": excerpts,
+        "other_clips": [
+            clip_table(results, index, looks)
+            for index, clip in enumerate(results.clips)
+            if clip not in shown
+        ],
+        "colour_stops": colour_stops(),
+        "density_ticks": density_ticks(),
+        "style": _part("style.css"),
+        "script": script,
+        "script_hash": digest,
+    }
+
+
+def _excerpts(
+    results: Results, looks: Mapping[str, Look], progress: Callable[[float], None]
+) -> list[Excerpt]:
+    ordered = {clip: _in_order(found, results) for clip, found in results.excerpts.items()}
+    held = {clip: found for clip, found in ordered.items() if found}
+    total = 2 * sum(map(len, held.values()))  # files, each drawn and encoded
+    count = 0
+
+    def done() -> None:
+        nonlocal count
+        count += 1
+        progress(0.99 * count / total)
+
+    clips = {clip: index for index, clip in enumerate(results.clips)}
+    sections = []
+    pictures = {clip: clip_pictures(found, done=done) for clip, found in held.items()}
+    paths = [path for found in held.values() for path in found.values()]
+    quality = quality_for(total_seconds(paths))
+    for clip, found in held.items():
+        sounds = []
+        for system, path in found.items():
+            sounds.append(Sound(looks[system], mp3_base64(path, quality)))
+            done()
+        scores = clip_table(results, clips[clip], looks) if clip in clips else None
+        seconds = total_seconds([next(iter(found.values()))])
+        sections.append(Excerpt(clip, seconds, pictures[clip], sounds, scores))
+    return sections
+
+
+def _in_order(found: Mapping[str, Path], results: Results) -> dict[str, Path]:
+    """Excerpts in the order of the tables, and only of their systems."""
+    return {system: found[system] for system in results.systems if system in found}
