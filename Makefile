@@ -3,7 +3,7 @@
 # make test-slow, make test-corpus CORPUS=FOLDER   the tests that take minutes, or real recordings
 # make lint   ruff and mypy
 # make bench  speed, memory and fold-down of every method beside FFmpeg's filters
-# make quality DATA=FOLDER RECORDS=FOLDER   D_F and wobble on true stereo music
+# make benchmark DATA=FOLDER STEMS=FOLDER MONO=FOLDER   fills docs/benchmark.md
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,11 +11,12 @@ READY := $(VENV)/ready
 IN ?=
 OUT ?= demo
 DATA ?= ../shared/data/music/test
-RECORDS ?= ../shared/data/music/train
+STEMS ?= ../shared/data/stems
+MONO ?= ../shared/data/mono
 
 CORPUS ?= ../shared/data
 
-.PHONY: setup demo test test-slow test-corpus lint bench quality clean
+.PHONY: setup demo test test-slow test-corpus lint bench benchmark clean
 
 setup: $(READY)
 
@@ -44,8 +45,8 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py --write docs/speed.md
 
-quality: $(READY)
-	$(BIN)/python benchmarks/quality.py --data $(DATA) --records $(RECORDS) --write docs/quality.md
+benchmark: $(READY)
+	$(BIN)/python benchmarks/papers.py --data $(DATA) --stems $(STEMS) --mono $(MONO) --write
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -20,17 +20,21 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from ffmpeg_filters import FILTERS, filter_file
+
+from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
 
 REPEATS = 3
+PREFIX = "ffmpeg "
 
 
 def measure(system: str, source: Path, target: Path) -> dict[str, float]:
     """Time and memory of one system in this process."""
-    if system in FILTERS:
+    if system.startswith(PREFIX):
 
         def run() -> None:
-            filter_file(system, source, target)
+            mono, rate = soundfile.read(source, dtype="float32")
+            made = filter_sound(system.removeprefix(PREFIX), mono, rate)
+            soundfile.write(target, made.T, rate, subtype="FLOAT")
     else:
         from soundstage.upmixing import load_method, upmix_file
 
@@ -73,6 +77,8 @@ def in_own_process(system: str, source: Path, target: Path) -> dict[str, float]:
 
 def fidelity(source: Path, target: Path) -> dict[str, float]:
     """What became of the sound."""
+    import torch
+
     from soundstage.metrics import channel_correlation, fold_down_error, normalised_width
 
     mono, rate = soundfile.read(source, dtype="float64")
@@ -80,12 +86,13 @@ def fidelity(source: Path, target: Path) -> dict[str, float]:
     length = min(mono.size, stereo.shape[1])
     mono, stereo = mono[:length], stereo[:, :length]
     level = np.sum(stereo.mean(axis=0) ** 2) / np.sum(mono**2)
+    wide = torch.tensor(stereo)
     return {
         "duration": mono.size / rate,
-        "fold_down": fold_down_error(stereo, mono),
+        "fold_down": fold_down_error(wide, torch.tensor(mono)).item(),
         "mono_level": float(10 * np.log10(max(level, 1e-40))),
-        "correlation": channel_correlation(stereo),
-        "width": normalised_width(stereo),
+        "correlation": channel_correlation(wide).item(),
+        "width": normalised_width(wide).item(),
     }
 
 
@@ -155,7 +162,7 @@ def main() -> None:
         source = Path(folder) / "mono.wav"  # in float, so that what is measured is not the format
         samples, rate = soundfile.read(original, dtype="float32")
         soundfile.write(source, samples, rate, subtype="FLOAT")
-        for system in [*METHODS, *FILTERS]:
+        for system in [*METHODS, *(PREFIX + name for name in FILTERS)]:
             target = Path(folder) / "stereo.wav"
             rows[system] = in_own_process(system, source, target) | {}
             rows[system] |= fidelity(source, target)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from soundstage.audio import Audio
     from soundstage.errors import SoundstageError
+    from soundstage.evaluation import EvaluationOptions, evaluate
     from soundstage.metrics import analyze
     from soundstage.upmixing import (
         METHODS,
@@ -28,8 +29,10 @@ _HOMES = {
     "METHODS": "soundstage.upmixing",
     "Audio": "soundstage.audio",
     "Controls": "soundstage.upmixing",
+    "EvaluationOptions": "soundstage.evaluation",
     "SoundstageError": "soundstage.errors",
     "analyze": "soundstage.metrics",
+    "evaluate": "soundstage.evaluation",
     "load_card": "soundstage.weights",
     "load_method": "soundstage.upmixing",
     "shipped": "soundstage.weights",
@@ -42,8 +45,10 @@ __all__ = [
     "METHODS",
     "Audio",
     "Controls",
+    "EvaluationOptions",
     "SoundstageError",
     "analyze",
+    "evaluate",
     "load_card",
     "load_method",
     "shipped",

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from soundstage.cli.analyze import analyze
+from soundstage.cli.evaluate import evaluate
 from soundstage.cli.models import models
 from soundstage.cli.train import train
 from soundstage.cli.upmix import upmix
@@ -52,7 +53,7 @@ def _options(
     pass
 
 
-for command in (upmix, analyze, models, train):
+for command in (upmix, analyze, evaluate, models, train):
     app.command(name=command.__name__)(command)
 
 

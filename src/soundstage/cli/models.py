@@ -8,13 +8,13 @@ import typer
 def models(
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
-    """List the methods, their sources and their trained weights."""
+    """List the methods, their sources, and all trained weights, those of the metrics included."""
     import json
 
     from soundstage.upmixing.methods import DEFAULT_METHOD, METHODS
-    from soundstage.weights import load_card
+    from soundstage.weights import load_card, shipped
 
-    cards = {method.weights: load_card(method.weights) for method in METHODS.values()}
+    cards = {name: load_card(name) for name in shipped()}
     if json_output:
         methods = [
             {

@@ -22,8 +22,8 @@ def find_manifest(folder: Path) -> Path | None:
     return None
 
 
-def read_credits(manifest: Path, records: Sequence[Path]) -> list[Credit]:
-    """Credits of the records that the manifest lists, in the order of `records`.
+def read_manifest(manifest: Path) -> dict[Path, dict[str, str]]:
+    """Rows by the full path of their file, in the order of the manifest.
 
     Raises:
         InputError: the manifest has no column `file`, or cannot be read.
@@ -36,6 +36,15 @@ def read_credits(manifest: Path, records: Sequence[Path]) -> list[Credit]:
     if rows and "file" not in rows[0]:
         raise InputError(f"{manifest}: the manifest has no column 'file'.")
     folder = manifest.resolve().parent
-    by_path = {(folder / row["file"]).resolve(): row for row in rows}
-    found = [by_path.get(record.resolve()) for record in records]
+    return {(folder / row["file"]).resolve(): row for row in rows}
+
+
+def read_credits(manifest: Path, records: Sequence[Path]) -> list[Credit]:
+    """Credits of the records that the manifest lists, in the order of `records`.
+
+    Raises:
+        InputError: the manifest has no column `file`, or cannot be read.
+    """
+    rows = read_manifest(manifest)
+    found = [rows.get(record.resolve()) for record in records]
     return [{field: row[field] for field in FIELDS if row.get(field)} for row in found if row]

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from soundstage.metrics.catalogue import Column
 
 TRUTH = "true stereo"  # the system that is measured against itself
+FLOOR = "floor"  # the row of real music as it is, which no system has made
 
 
 @dataclass(frozen=True)

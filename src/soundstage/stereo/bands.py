@@ -2,7 +2,7 @@
 
 A gain that jumps at a band's border rings in time; one that is interpolated over whole bands no
 longer has the band's value anywhere. Between the two, each border is a straight ramp half as wide
-as the narrower of its two bands. The row `coder` of `make quality` says how well the parameters
+as the narrower of its two bands. The row `coder` of `make benchmark` says how well the parameters
 survive that.
 """
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast, get_args
 
 from soundstage.errors import OptionError
 from soundstage.stereo import Decoder
 from soundstage.upmixing.comb import Comb
 from soundstage.upmixing.decorrelate import Decorrelate
-from soundstage.upmixing.nearest import NearestPredictor
+from soundstage.upmixing.nearest import PAPER_SMOOTHING, NearestPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
 from soundstage.upmixing.upmixer import Predictor, Upmixer
 
@@ -38,6 +39,13 @@ METHODS = {
             "PS-NN, Serrà et al. 2023, §3.1",
             "nearest",
             load_predictor=NearestPredictor.load,
+        ),
+        Method(
+            "nearest-smoothed",
+            "the same with the paper's slow smoothing: places drift instead of following notes",
+            "PS-NN, Serrà et al. 2023, §3.1",
+            "nearest",
+            load_predictor=partial(NearestPredictor.load, smoothing=PAPER_SMOOTHING),
         ),
         Method(
             "decorrelate",

@@ -13,6 +13,7 @@ from soundstage.weights.store import (
     load_weights,
     save_weights,
     shipped,
+    weights_path,
     write_by_rename,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "load_weights",
     "save_weights",
     "shipped",
+    "weights_path",
     "write_by_rename",
 ]

@@ -57,11 +57,21 @@ def shipped() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
 
 
-def load_card(name: str) -> Card:
-    """The card of a shipped model: paper, data and licences, recipe, training, figures, limits."""
-    path = FOLDER / f"{name}.json"
+def weights_path(name: str) -> Path:
+    """Where a shipped model lies.
+
+    Raises:
+        WeightsError: none of that name is shipped.
+    """
+    path = FOLDER / f"{name}.safetensors"
     if not path.is_file():
         raise WeightsError(f"No model {name!r} is shipped; there are {', '.join(shipped())}.")
+    return path
+
+
+def load_card(name: str) -> Card:
+    """The card of a shipped model: paper, data and licences, recipe, training, figures, limits."""
+    path = weights_path(name).with_suffix(".json")
     card: Card = json.loads(path.read_text(encoding="utf-8"))
     return card
 
@@ -79,13 +89,9 @@ def load_weights(source: str | Path, family: str) -> Weights:
     from safetensors import SafetensorError, safe_open
 
     is_path = isinstance(source, Path) or source.endswith(".safetensors")
-    path = Path(source) if is_path else FOLDER / f"{source}.safetensors"
+    path = Path(source) if is_path else weights_path(str(source))
     if not path.is_file():
-        raise WeightsError(
-            f"There are no weights at {path}."
-            if is_path
-            else f"No model {source!r} is shipped; there are {', '.join(shipped())}."
-        )
+        raise WeightsError(f"There are no weights at {path}.")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

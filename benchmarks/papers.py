@@ -1,0 +1,168 @@
+"""The papers' tables with our figures, and all figures of ours: fills `docs/benchmark.md`.
+
+    python benchmarks/papers.py --data FOLDER [--stems FOLDER] [--mono FOLDER] [--write] [--cards]
+
+Three evaluations, each as `soundstage evaluate` makes it and each resumable: true stereo, mixes
+rendered from stems at known places, and mono recordings without a truth. What stands between the
+marks of the page is replaced; the words around them are a person's.
+"""
+
+import argparse
+import json
+import re
+import resource
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from scipy.stats import spearmanr
+
+import soundstage.weights
+from soundstage.evaluation import EvaluationOptions, Results
+from soundstage.evaluation.command import run
+from soundstage.evaluation.main_tables import figures_table, significance_lines
+from soundstage.evaluation.markdown import markdown
+from soundstage.evaluation.paper_tables import paper_tables
+from soundstage.evaluation.results import FLOOR, TRUTH
+from soundstage.metrics.catalogue import ALL_FOUR
+from soundstage.upmixing import METHODS
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
+CARDS = Path(soundstage.weights.__file__).parent
+CARD_FIGURES = ("d_f", "e_min", "wobble", "width", "correlation", "artefact", "fold_down")
+
+IMAGE = ("d_f", "d_f_inf", "e_min", "wobble", "width", "correlation", "side_balance_error")
+SOUND = ("mrstft", "artefact", "fold_down", "loudness", "true_peak", "rtf")
+PLACEMENT = ("placement_bands", "placement_time", "width", "d_f", "artefact")
+REFERENCE_FREE = ("d_f_music", "wobble", "width", "correlation", "artefact", "fold_down")
+
+
+def evaluated(
+    data: Path, folder: Path, options: EvaluationOptions, workers: int
+) -> tuple[Results, dict[str, float] | None]:
+    """Results, and what a whole run cost; None where parts of it were there already."""
+    fresh = not folder.exists()
+    started = time.perf_counter()
+    results = run(data, folder, options, workers=workers).results
+    if not fresh:
+        cost = folder / "cost.json"
+        return results, json.loads(cost.read_text()) if cost.exists() else None
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    cost = {
+        "minutes": (time.perf_counter() - started) / 60,
+        "workers": workers,
+        "worker_megabytes": peak,
+        "own_megabytes": own,
+    }
+    (folder / "cost.json").write_text(json.dumps(cost))
+    return results, cost
+
+
+def sections(results: Results, cost: dict[str, float] | None) -> dict[str, str]:
+    """What the evaluation of true stereo says, by the mark that it belongs to."""
+    keys = [column.key for column in results.columns]
+    facts = "; ".join(f"{name}: {value}" for name, value in results.settings.items())
+    tested = [f"lsd_{signal}" for signal in ALL_FOUR] + [*IMAGE[2:], *SOUND[:2]]
+    found = {
+        "settings": facts + ".",
+        "papers": paper_tables(results),
+        "image": figures_table(results, IMAGE),
+        "sound": figures_table(results, SOUND),
+        "fad": figures_table(results, [key for key in keys if key.startswith("fad_tagger")]),
+        "ranks": ranks(results),
+        "significance": "\n".join(significance_lines(results, tested)),
+    }
+    if cost:
+        found["cost"] = (
+            f"The whole run took {cost['minutes']:.1f} minutes with {cost['workers']:.0f} "
+            f"processes of at most {cost['worker_megabytes']:.0f} MB each beside the first of "
+            f"{cost['own_megabytes']:.0f} MB."
+        )
+    return found
+
+
+def ranks(results: Results) -> str:
+    """How alike the built-in tagger and band energies rank the systems, and D_F beside them."""
+    systems = [name for name in results.systems if name not in (TRUTH, FLOOR)]
+
+    def values(key: str) -> list[float]:
+        return [results.summaries[system, key].value for system in systems]
+
+    lines = [["signal", "tagger with bands", "tagger with D_F", "bands with D_F"]]
+    for signal in ALL_FOUR[1:]:  # the mid is the input itself in almost every system
+        tagger, bands = values(f"fad_tagger_{signal}"), values(f"fad_bands_{signal}")
+        pairs = ((tagger, bands), (tagger, values("d_f")), (bands, values("d_f")))
+        lines.append([signal, *(f"{spearmanr(*pair).statistic:.2f}" for pair in pairs)])
+    return f"Over {len(systems)} systems:\n\n{markdown(lines)}"
+
+
+def fill(page: str, found: dict[str, str]) -> str:
+    """The page with new text between its marks.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    for name, text in found.items():
+        begin, end = f"<!-- made: {name} -->", f"<!-- end: {name} -->"
+        if begin not in page or end not in page:
+            raise ValueError(f"the page has no marks for {name}")
+        marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.S)
+        page = marked.sub(lambda _, b=begin, t=text, e=end: f"{b}\n\n{t.strip()}\n\n{e}", page)
+    return page
+
+
+def write_into_cards(results: Results) -> None:
+    """The figures of every method into the card of the weights that it uses."""
+    figures: dict[str, dict[str, object]] = {}
+    for name, method in METHODS.items():
+        row = {key: round(results.summaries[name, key].value, 3) for key in CARD_FIGURES}
+        figures.setdefault(method.weights, {"clips": len(results.clips)})[name] = row
+    for weights, test in figures.items():
+        path = CARDS / f"{weights}.json"
+        card = json.loads(path.read_text(encoding="utf-8"))
+        tail = {key: card.pop(key) for key in ("licences", "credits")}
+        text = json.dumps({**card, "test": test, **tail}, indent=2, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="true stereo to measure on")
+    parser.add_argument("--stems", type=Path, help="separate sources, for placement")
+    parser.add_argument("--mono", type=Path, help="mono recordings, for what needs no truth")
+    parser.add_argument("--work", type=Path, default=Path("build/benchmark"))
+    parser.add_argument("--takes", type=int, default=4, help="for E_min; the paper takes 128")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="fill docs/benchmark.md")
+    parser.add_argument("--cards", action="store_true", help="write the figures into the cards")
+    options = parser.parse_args()
+
+    asked = EvaluationOptions(takes=options.takes)
+    asked = replace(asked, baselines=(*asked.baselines, "coder-mixing"))
+    options.work.mkdir(parents=True, exist_ok=True)
+    results, cost = evaluated(options.data, options.work / "stereo", asked, options.workers)
+    found = sections(results, cost)
+    if options.stems:
+        long = replace(asked, seconds=0, embeddings=(), takes=1)
+        placed, _ = evaluated(options.stems, options.work / "stems", long, options.workers)
+        found["placement"] = figures_table(placed, PLACEMENT)
+    if options.mono:
+        alone = replace(
+            asked,
+            reference_free=True,
+            embeddings=(),
+            baselines=("ffmpeg-haas", "ffmpeg-adecorrelate"),
+        )
+        free, _ = evaluated(options.mono, options.work / "mono", alone, options.workers)
+        found["reference-free"] = figures_table(free, REFERENCE_FREE)
+    print("\n\n".join(found.values()))
+    if options.write:
+        PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
+    if options.cards:
+        write_into_cards(results)
+
+
+if __name__ == "__main__":
+    main()

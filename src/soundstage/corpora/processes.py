@@ -1,0 +1,80 @@
+"""The same work on many things, over processes that never outlive what started them."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+import torch
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Mapper(Protocol):
+    """As `map`: results in the order of the items, as soon as they are there."""
+
+    def __call__(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+        """Do `work` on every item."""
+
+
+@contextmanager
+def parallel_map(workers: int) -> Iterator[Mapper]:
+    """A `map` over processes of one thread each; left in a hurry, it stops them at once.
+
+    Args:
+        workers: how many processes; with one, the work is done in this one.
+    """
+    if workers <= 1:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # results depend on it, in their last digits
+        try:
+            yield map
+        finally:
+            torch.set_num_threads(threads)
+        return
+    with _started(workers) as pool:
+        yield pool.map
+
+
+@contextmanager
+def _started(workers: int) -> Iterator[ProcessPoolExecutor]:
+    # "spawn": a process forked while torch holds its thread pool may never wake
+    context = multiprocessing.get_context("spawn")
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # read by a library when a worker imports it
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        raise
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value
+    pool.shutdown()
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers for all
+    torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed tells nobody; its workers would wait for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)

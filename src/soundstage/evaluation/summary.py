@@ -1,0 +1,197 @@
+"""From the measures of every result to the figures of the tables."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.corpora import Mapper
+from soundstage.evaluation.measures import Measured
+from soundstage.evaluation.results import FLOOR, TRUTH, Comparison, Estimate
+from soundstage.evaluation.statistics import compare, mean_estimate, merged, set_estimate
+from soundstage.metrics.catalogue import (
+    ALL_FOUR,
+    CLIP_METRICS,
+    REFERENCE_FREE_SET_METRICS,
+    SET_METRICS,
+    Column,
+    frechet_audio_metrics,
+)
+from soundstage.metrics.frechet import (
+    GaussianPool,
+    extrapolated_frechet_distance,
+    frechet_distance,
+)
+from soundstage.metrics.frechet_audio import point_pool
+from soundstage.metrics.parametric_stereo import FEATURES
+from soundstage.weights import load_weights
+
+LARGEST_RESAMPLED = 512  # numbers a window; beyond, one distance takes seconds, and 200 minutes
+Measures = Mapping[str, Sequence[Measured]]
+"""By system, clips in one order."""
+
+
+def music_pool() -> GaussianPool:
+    """The stereo parameters of the shipped training music.
+
+    Raises:
+        WeightsError: the shipped file is damaged.
+    """
+    weights = load_weights("music", "parameter-pool")
+    size = FEATURES
+    tensors = {
+        "frames": weights.tensor("frames", torch.int64, (1,)),
+        "sum": weights.tensor("sum", torch.float64, (size,)),
+        "products": weights.tensor("products", torch.float64, (size, size)),
+    }
+    return GaussianPool.from_tensors(tensors)
+
+
+def clip_columns(measures: Measures) -> list[Column]:
+    """The columns of the metrics that some result has a value of."""
+    found = {key for rows in measures.values() for row in rows for key in row.scores}
+    columns = [Column(metric, signal) for metric in CLIP_METRICS for signal in metric.signals]
+    return [column for column in columns if column.key in found]
+
+
+def clip_scores(
+    measures: Measures, columns: Sequence[Column]
+) -> dict[tuple[str, str], Float[np.ndarray, " clips"]]:
+    """Values of every clip, by system and key."""
+    return {
+        (system, column.key): np.array([row.scores.get(column.key, math.nan) for row in rows])
+        for system, rows in measures.items()
+        for column in columns
+    }
+
+
+def compared(
+    scores: Mapping[tuple[str, str], Float[np.ndarray, " clips"]], columns: Sequence[Column]
+) -> list[Comparison]:
+    """Every pair of systems, column by column; where the truth is wanted, distances to it."""
+    found: list[Comparison] = []
+    systems = list(dict.fromkeys(system for system, _ in scores if system != TRUTH))
+    for column in columns:
+        values = {system: scores[system, column.key] for system in systems}
+        if column.metric.better == "truth":
+            if (TRUTH, column.key) not in scores:
+                continue
+            truth = scores[TRUTH, column.key]
+            values = {system: np.abs(value - truth) for system, value in values.items()}
+        lower = column.metric.better != "higher"
+        found += compare(column.key, values, lower_is_better=lower)
+    return found
+
+
+@dataclass(frozen=True)
+class SetJob:
+    """One figure of the whole set, to be worked out anywhere."""
+
+    system: str
+    column: Column
+    work: Callable[[], Estimate]
+
+
+def set_jobs(measures: Measures) -> list[SetJob]:
+    """Every Fréchet distance, plain and extrapolated."""
+    parameters = {system: [row.parameters for row in rows] for system, rows in measures.items()}
+    if TRUTH not in measures:
+        column = Column(*REFERENCE_FREE_SET_METRICS)
+        music = music_pool()
+        return [
+            SetJob(system, column, partial(_against, music, pools))
+            for system, pools in parameters.items()
+        ]
+    plain, extrapolated = map(Column, SET_METRICS)
+    floor = partial(_against, music_pool(), parameters[TRUTH])
+    jobs = [SetJob(FLOOR, plain, floor)]
+    jobs += _to_truth(plain, _paired, parameters)
+    jobs += _to_truth(extrapolated, _extrapolated, parameters)
+    for name in measures[TRUTH][0].embeddings:
+        for index, signal in enumerate(ALL_FOUR):
+            plain, extrapolated = (Column(m, signal) for m in frechet_audio_metrics(name))
+            windows = {
+                system: [row.embeddings[name][index] for row in rows]
+                for system, rows in measures.items()
+            }
+            jobs += _to_truth(plain, _paired_windows, windows)
+            jobs += _to_truth(extrapolated, _extrapolated_windows, windows)
+    return jobs
+
+
+def summarise(jobs: Sequence[SetJob], each: Mapper) -> dict[tuple[str, str], Estimate]:
+    """The figures of the set, worked out over processes."""
+    places = [(job.system, job.column.key) for job in jobs]
+    return dict(zip(places, each(_done, jobs), strict=True))
+
+
+def _done(job: SetJob) -> Estimate:
+    return job.work()
+
+
+def mean_figures(
+    scores: Mapping[tuple[str, str], Float[np.ndarray, " clips"]],
+) -> dict[tuple[str, str], Estimate]:
+    """Means over clips with their intervals; nothing where no clip has a value."""
+    return {
+        place: mean_estimate(values)
+        for place, values in scores.items()
+        if np.isfinite(values).any()
+    }
+
+
+def _to_truth(
+    column: Column, work: Callable[..., Estimate], statistics: Mapping[str, Sequence[object]]
+) -> list[SetJob]:
+    """The distance of every system to the truth; its own is 0 by definition."""
+    truth = statistics[TRUTH]
+    return [
+        SetJob(
+            system,
+            column,
+            partial(Estimate, 0.0) if system == TRUTH else partial(work, truth, made),
+        )
+        for system, made in statistics.items()
+    ]
+
+
+def _paired_windows(truth: Sequence[Tensor], made: Sequence[Tensor]) -> Estimate:
+    if truth[0].shape[1] <= LARGEST_RESAMPLED:
+        return _paired(list(map(point_pool, truth)), list(map(point_pool, made)))
+    both = (point_pool(torch.cat(list(windows))) for windows in (truth, made))
+    return Estimate(_distance(*both))
+
+
+def _extrapolated_windows(truth: Sequence[Tensor], made: Sequence[Tensor]) -> Estimate:
+    if truth[0].shape[1] > LARGEST_RESAMPLED:
+        return Estimate(math.nan)
+    return _extrapolated(list(map(point_pool, truth)), list(map(point_pool, made)))
+
+
+def _paired(truth: Sequence[GaussianPool], made: Sequence[GaussianPool]) -> Estimate:
+    def distance(clips: Sequence[int]) -> float:
+        return _distance(merged(truth, clips), merged(made, clips))
+
+    return set_estimate(distance, len(truth))
+
+
+def _against(fixed: GaussianPool, pools: Sequence[GaussianPool]) -> Estimate:
+    return set_estimate(lambda clips: _distance(fixed, merged(pools, clips)), len(pools))
+
+
+def _extrapolated(truth: Sequence[GaussianPool], made: Sequence[GaussianPool]) -> Estimate:
+    """NaN where there are too few clips, or too few frames for so many numbers."""
+    try:
+        return Estimate(extrapolated_frechet_distance(truth, made, paired=True))
+    except ValueError:
+        return Estimate(math.nan)
+
+
+def _distance(one: GaussianPool, other: GaussianPool) -> float:
+    """NaN where the clips are too short to have a covariance."""
+    return frechet_distance(one, other) if min(one.frames, other.frames) > 1 else math.nan

@@ -1,0 +1,108 @@
+"""What an evaluation compares: our methods, and the baselines that frame them.
+
+Every system turns a mono clip into stereo. `true stereo` is the clip itself, `mono` its fold-down
+on both sides, `coder` the true parameters decoded by our decoder: the best that any predictor of
+parametric stereo could do.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.errors import OptionError
+from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
+from soundstage.evaluation.results import TRUTH
+from soundstage.stereo import RATE, Decoder, decode_signal, encode_signal, to_left_right
+from soundstage.upmixing import METHODS, load_method, make_side
+from soundstage.upmixing.upmixer import Upmixer
+from soundstage.weights import weights_path
+
+MONO, CODER = "mono", "coder"
+BASELINES = (MONO, CODER, "coder-mixing", *(f"ffmpeg-{name}" for name in FILTERS))
+DEFAULT_BASELINES = (MONO, CODER, "ffmpeg-haas", "ffmpeg-adecorrelate")
+
+
+@dataclass(frozen=True)
+class System:
+    """One line of the tables."""
+
+    name: str
+
+    @property
+    def needs_truth(self) -> bool:
+        """Whether it cannot be run on a mono recording."""
+        return self.name == TRUTH or self.name.startswith(CODER)
+
+    @property
+    def has_takes(self) -> bool:
+        """Whether another seed gives another result worth measuring."""
+        return self.name in METHODS
+
+    def fingerprint(self) -> str:
+        """Changes when the weights do, so that an older result is not taken for a new one."""
+        if self.name not in METHODS:
+            return self.name
+        content = weights_path(METHODS[self.name].weights).read_bytes()
+        return f"{self.name} {hashlib.sha256(content).hexdigest()[:16]}"
+
+    def make(
+        self,
+        mono: Float[Tensor, " frames"],
+        truth: Float[Tensor, "2 frames"] | None,
+        *,
+        seed: int,
+    ) -> Float[Tensor, "2 frames"]:
+        """Stereo at 44.1 kHz, as long as the mono."""
+        if self.name == MONO:
+            return torch.stack([mono, mono])
+        if self.name in METHODS:
+            return left_right(make_side(_loaded(self.name), mono, seed=seed), mono)
+        if self.name.startswith("ffmpeg-"):
+            filter_name = self.name.removeprefix("ffmpeg-")
+            return torch.from_numpy(filter_sound(filter_name, mono.numpy(), RATE, seed=seed))
+        if truth is None:
+            raise ValueError(f"{self.name} needs the true stereo")
+        if self.name == TRUTH:
+            return truth
+        decoder: Decoder = "mixing" if self.name == "coder-mixing" else "prediction"
+        return left_right(
+            decode_signal(mono, encode_signal(truth), seed=seed, decoder=decoder), mono
+        )
+
+
+def left_right(
+    made: Float[Tensor, "rows frames"], mono: Float[Tensor, " frames"]
+) -> Float[Tensor, "2 frames"]:
+    """Stereo from the rows of a decoder or method: the side alone, or a new mid and the side."""
+    mid = made[0] if made.shape[0] == 2 else mono
+    return torch.stack(to_left_right(mid, made[-1]))
+
+
+@cache
+def _loaded(method: str) -> Upmixer:
+    """Once a process."""
+    return load_method(method)
+
+
+def find_systems(names: tuple[str, ...], *, reference_free: bool) -> tuple[System, ...]:
+    """The systems of these names, in the order of the tables, truth and mono always first.
+
+    Raises:
+        OptionError: a name is unknown, or needs a true stereo that there is not.
+    """
+    known = (TRUTH, *BASELINES, *METHODS)
+    for name in names:
+        if name not in known:
+            raise OptionError(f"There is no system {name!r}; choose among {', '.join(known[1:])}.")
+    chosen = {TRUTH, MONO, *names}
+    systems = [System(name) for name in known if name in chosen]
+    if not reference_free:
+        return tuple(systems)
+    for system in systems:
+        if system.needs_truth and system.name in names:
+            raise OptionError(f"{system.name} needs true stereo: leave out --reference-free.")
+    return tuple(system for system in systems if not system.needs_truth)

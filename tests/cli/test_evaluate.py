@@ -1,0 +1,116 @@
+"""`soundstage evaluate`, as it is typed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sounds import RATE, song, stereo_scene
+from soundstage.audio import Audio
+
+SHORT = ("--methods", "comb", "--baselines", "coder", "--embeddings", "bands", "--takes", "1")
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("records")
+    for index in range(2):
+        scene = stereo_scene(2 * RATE, seed=index).numpy()
+        Audio(scene, RATE).write(folder / f"{index}.wav", encoding="FLOAT")
+    (folder / "notes.txt").write_text("no sound")
+    Audio(song(RATE).numpy(), RATE).write(folder / "mono.wav")
+    return folder
+
+
+def test_tables_and_report_are_written_and_named(command, records: Path, tmp_path: Path) -> None:
+    code, out, err = command("evaluate", records, "-o", tmp_path / "out", *SHORT, "--examples", 1)
+    assert code == 0
+    assert "mono.wav: has 1 channels, not 2." in err
+    assert "| true stereo |" in out
+    assert "| floor |" in out
+    names = ("table.csv", "table.parquet", "tables.md", "report.html")
+    for name in names:
+        assert str(tmp_path / "out" / name) in out.splitlines()
+        assert (tmp_path / "out" / name).stat().st_size > 500
+    page = (tmp_path / "out" / "tables.md").read_text()
+    assert "### Parametric stereo, Table 1" in page
+    assert "ffmpeg" not in page
+
+
+def test_a_report_can_be_left_out_and_quiet_prints_only_names(
+    command, records: Path, tmp_path: Path
+) -> None:
+    arguments = ("evaluate", records, "-o", tmp_path, *SHORT, "--no-report", "--quiet")
+    code, out, _ = command(*arguments, "--limit", 1)
+    assert code == 0
+    assert len(out.splitlines()) == 3
+    assert not (tmp_path / "report.html").exists()
+    settings = json.loads((tmp_path / "settings.json").read_text())
+    assert settings["embeddings"] == ["bands"]
+
+
+def test_mono_recordings_need_to_be_asked_for(command, records: Path, tmp_path: Path) -> None:
+    mono = tmp_path / "mono"
+    mono.mkdir()
+    Audio(song(2 * RATE).numpy(), RATE).write(mono / "a.wav")
+    code, _, err = command("evaluate", mono, "-o", tmp_path / "out", *SHORT)
+    assert code == 2
+    assert "holds no stereo record" in err
+    short = ("--methods", "comb", "--baselines", "", "--embeddings", "", "--reference-free")
+    code, out, _ = command("evaluate", mono, "-o", tmp_path / "out", *short)
+    assert code == 0
+    assert "| comb |" in out
+    assert "true stereo" not in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--methods", "nobody"), "There is no system 'nobody'"),
+        (("--embeddings", "vggish=none.safetensors"), "none.safetensors"),
+        (("--split", "test"), "has no split 'test'"),
+        (("--seconds", "0.1"), "a second at least"),
+        (("--reference-free", "--baselines", "coder"), "coder needs true stereo"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(
+    command, records: Path, tmp_path: Path, arguments, sentence: str
+) -> None:
+    code, out, err = command("evaluate", records, "-o", tmp_path / "out", *arguments)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_an_output_that_is_a_file_or_of_other_settings_is_refused(
+    command, records: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    code, _, err = command("evaluate", records, "-o", tmp_path / "file", *SHORT)
+    assert code == 2
+    assert "cannot be written" in err
+    assert (tmp_path / "file").read_text() == "mine"
+    out = tmp_path / "out"
+    first = ("evaluate", records, "-o", out, *SHORT, "--no-report", "-q", "--limit", 1)
+    assert command(*first)[0] == 0
+    code, _, err = command(*first, "--seed", 3)
+    assert code == 2
+    assert "holds an evaluation with seed 0, not 3" in err
+    assert command(*first, "--seed", 3, "--overwrite")[0] == 0
+
+
+def test_a_folder_without_sound_is_one_sentence(command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        code, _, err = command("evaluate", tmp_path / name, "-o", tmp_path / "out")
+        assert code == 2
+        assert len(err.strip().splitlines()) == 1
+
+
+def test_silence_is_measured_without_a_warning(command, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    Audio(np.zeros((2, 2 * RATE)), RATE).write(data / "silent.wav")
+    code, _, err = command("evaluate", data, "-o", tmp_path / "out", *SHORT, "--no-report")
+    assert (code, err) == (0, "")

@@ -1,0 +1,97 @@
+"""What is on disk is either whole and of today's settings, or measured again."""
+
+import json
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soundstage.corpora import Clip
+from soundstage.errors import OptionError, OutputError
+from soundstage.evaluation.measures import Measured
+from soundstage.evaluation.store import Store, file_name
+from soundstage.evaluation.systems import System
+from soundstage.metrics.frechet import GaussianPool
+
+MONO = System("mono")
+SETTINGS = {"seed": 0, "seconds": 30.0, "embeddings": ["bands"]}
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Clip:
+    record = tmp_path / "a.wav"
+    record.write_bytes(b"sound")
+    return Clip("songs/a", record)
+
+
+def measured() -> Measured:
+    pool = GaussianPool(3)
+    pool.add(torch.arange(12.0).reshape(3, 4))
+    embeddings = {"bands": torch.randn(4, 5, 6)}
+    return Measured({"width": 0.5, "si_snr_side": math.nan}, pool, embeddings)
+
+
+def test_what_is_written_is_read(tmp_path: Path, clip: Clip) -> None:
+    wanted = measured()
+    Store(tmp_path / "out", SETTINGS).write(clip, MONO, wanted)
+    found = Store(tmp_path / "out", SETTINGS).read(clip, MONO)
+    assert found is not None
+    assert found.scores["width"] == 0.5
+    assert math.isnan(found.scores["si_snr_side"])
+    assert torch.equal(found.embeddings["bands"], wanted.embeddings["bands"])
+    assert (found.parameters.covariance() == wanted.parameters.covariance()).all()
+
+
+def test_nothing_is_read_of_another_system_clip_or_file(tmp_path: Path, clip: Clip) -> None:
+    store = Store(tmp_path / "out", SETTINGS)
+    store.write(clip, MONO, measured())
+    assert store.read(clip, System("comb")) is None
+    assert store.read(replace(clip, name="songs/b"), MONO) is None
+    assert clip.record is not None
+    os.utime(clip.record, (1, 1))  # it was changed since
+    assert store.read(clip, MONO) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"{}", b"\xff" * 9])
+def test_a_damaged_file_counts_as_none(tmp_path: Path, clip: Clip, content: bytes) -> None:
+    store = Store(tmp_path / "out", SETTINGS)
+    store.write(clip, MONO, measured())
+    whole = store.path(clip, MONO).read_bytes()
+    for damaged in (content, whole[: len(whole) // 2]):
+        store.path(clip, MONO).write_bytes(damaged)
+        assert store.read(clip, MONO) is None
+
+
+def test_other_settings_are_refused_by_name_unless_overwritten(tmp_path: Path, clip: Clip) -> None:
+    store = Store(tmp_path / "out", SETTINGS)
+    store.write(clip, MONO, measured())
+    other = {**SETTINGS, "seed": 7}
+    with pytest.raises(OptionError, match=r"seed 0, not 7: choose another folder, or --overwrite"):
+        Store(tmp_path / "out", other)
+    assert Store(tmp_path / "out", other, overwrite=True).read(clip, MONO) is None
+    with pytest.raises(OptionError, match="seed 7, not 0"):
+        Store(tmp_path / "out", SETTINGS)
+
+
+def test_a_strangers_folder_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(json.dumps([1]))
+    with pytest.raises(OptionError, match="no settings of an evaluation"):
+        Store(tmp_path, SETTINGS)
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        Store(tmp_path / "file" / "out", SETTINGS)
+
+
+@given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))
+def test_names_of_clips_become_names_of_files_that_differ(names: list[str]) -> None:
+    one, other = map(file_name, names)
+    assert one != other
+    assert all(name == Path(name).name and not name.startswith(".") for name in (one, other))

@@ -1,0 +1,67 @@
+"""What is compared: our methods and the baselines."""
+
+import pytest
+import torch
+
+from sounds import RATE, stereo_scene
+from soundstage.errors import OptionError
+from soundstage.evaluation.results import TRUTH
+from soundstage.evaluation.systems import BASELINES, System, find_systems
+from soundstage.metrics import fold_down_error, normalised_width
+from soundstage.stereo import to_mid_side
+from soundstage.upmixing import METHODS
+
+SCENE = stereo_scene(3 * RATE)
+MID = to_mid_side(*SCENE)[0]
+
+
+@pytest.mark.parametrize("name", [TRUTH, *BASELINES, *METHODS])
+def test_every_system_makes_stereo_of_the_length_of_the_mono(name: str) -> None:
+    made = System(name).make(MID, SCENE, seed=0)
+    assert made.shape == SCENE.shape
+    assert made.isfinite().all()
+    assert torch.equal(made, System(name).make(MID, SCENE, seed=0))
+
+
+@pytest.mark.parametrize("name", [TRUTH, "mono", "coder", *METHODS])
+def test_what_is_made_by_mid_and_side_folds_down_to_the_mono(name: str) -> None:
+    assert fold_down_error(System(name).make(MID, SCENE, seed=0), MID) < -120
+
+
+def test_mono_has_no_width_and_the_truth_its_own() -> None:
+    assert normalised_width(System("mono").make(MID, None, seed=0)) == 0
+    assert torch.equal(System(TRUTH).make(MID, SCENE, seed=0), SCENE)
+
+
+@pytest.mark.parametrize("name", ["ffmpeg-haas", "ffmpeg-adecorrelate", *METHODS])
+def test_baselines_and_methods_need_no_truth(name: str) -> None:
+    assert normalised_width(System(name).make(MID, None, seed=0)) > 0.05
+
+
+def test_only_methods_have_takes_and_a_seed_gives_another_one() -> None:
+    assert not System("coder").has_takes
+    nearest = System("nearest")
+    assert nearest.has_takes
+    assert not torch.equal(nearest.make(MID, None, seed=1), nearest.make(MID, None, seed=2))
+
+
+def test_the_fingerprint_of_a_method_is_that_of_its_weights() -> None:
+    assert System("nearest").fingerprint() != System("comb").fingerprint()
+    assert System("decorrelate").fingerprint().split()[1] == System("comb").fingerprint().split()[1]
+
+
+def test_truth_and_mono_are_always_there_and_first() -> None:
+    names = [system.name for system in find_systems(("comb", "coder"), reference_free=False)]
+    assert names == [TRUTH, "mono", "coder", "comb"]
+
+
+def test_without_a_reference_what_needs_one_is_left_out_or_refused() -> None:
+    names = [system.name for system in find_systems(("comb",), reference_free=True)]
+    assert names == ["mono", "comb"]
+    with pytest.raises(OptionError, match="coder needs true stereo"):
+        find_systems(("coder",), reference_free=True)
+
+
+def test_an_unknown_name_is_one_sentence_with_the_known_ones() -> None:
+    with pytest.raises(OptionError, match=r"no system 'psx'; choose among mono, .*nearest"):
+        find_systems(("psx",), reference_free=False)
