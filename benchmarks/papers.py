@@ -1,4 +1,4 @@
-"""The papers' tables with our figures, and all figures of ours: fills `docs/benchmark.md`.
+"""The papers' tables with our figures, and all figures of ours: fills `docs/benchmark.md`, README.
 
     python benchmarks/papers.py --data FOLDER [--stems FOLDER] [--mono FOLDER] [--write] [--cards]
 
@@ -27,10 +27,12 @@ from soundstage.evaluation.results import FLOOR, TRUTH
 from soundstage.metrics.catalogue import ALL_FOUR
 from soundstage.upmixing import METHODS
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "docs" / "benchmark.md", ROOT / "README.md")
 CARDS = Path(soundstage.weights.__file__).parent
 CARD_FIGURES = ("d_f", "e_min", "wobble", "width", "correlation", "artefact", "fold_down")
 
+SHORT = ("d_f", "e_min", "wobble", "width", "correlation", "artefact", "fold_down", "rtf")
 IMAGE = ("d_f", "d_f_inf", "e_min", "wobble", "width", "correlation", "side_balance_error")
 SOUND = ("mrstft", "artefact", "fold_down", "loudness", "true_peak", "rtf")
 PLACEMENT = ("placement_bands", "placement_time", "width", "d_f", "artefact")
@@ -66,6 +68,7 @@ def sections(results: Results, cost: dict[str, float] | None) -> dict[str, str]:
     tested = [f"lsd_{signal}" for signal in ALL_FOUR] + [*IMAGE[2:], *SOUND[:2]]
     found = {
         "settings": facts + ".",
+        "short": figures_table(results, SHORT, intervals=False),
         "papers": paper_tables(results),
         "image": figures_table(results, IMAGE),
         "sound": figures_table(results, SOUND),
@@ -98,15 +101,9 @@ def ranks(results: Results) -> str:
 
 
 def fill(page: str, found: dict[str, str]) -> str:
-    """The page with new text between its marks.
-
-    Raises:
-        ValueError: a mark is missing.
-    """
+    """The page with new text between the marks that it has."""
     for name, text in found.items():
         begin, end = f"<!-- made: {name} -->", f"<!-- end: {name} -->"
-        if begin not in page or end not in page:
-            raise ValueError(f"the page has no marks for {name}")
         marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.S)
         page = marked.sub(lambda _, b=begin, t=text, e=end: f"{b}\n\n{t.strip()}\n\n{e}", page)
     return page
@@ -135,7 +132,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/benchmark"))
     parser.add_argument("--takes", type=int, default=4, help="for E_min; the paper takes 128")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--write", action="store_true", help="fill docs/benchmark.md")
+    parser.add_argument("--write", action="store_true", help="fill the pages")
     parser.add_argument("--cards", action="store_true", help="write the figures into the cards")
     options = parser.parse_args()
 
@@ -159,7 +156,8 @@ def main() -> None:
         found["reference-free"] = figures_table(free, REFERENCE_FREE)
     print("\n\n".join(found.values()))
     if options.write:
-        PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
+        for page in PAGES:
+            page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
     if options.cards:
         write_into_cards(results)
 

@@ -2,11 +2,12 @@
 
     python examples/demo.py --output demo [--input your.wav]
 
-Without `--input` the piece of `render_band` is folded down and upmixed, and its true stereo is
-measured and drawn beside the result.
+Without `--input` the piece of `render_band` is folded down and upmixed, its true stereo is measured
+and drawn beside the result, and a report lets you switch between all of them while they play.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import soundstage
-from soundstage.evaluation import plot_comparison
+from soundstage.evaluation import EvaluationOptions, plot_comparison
+from soundstage.evaluation.command import run
 from soundstage.upmixing import DEFAULT_METHOD, METHODS
 
 
@@ -56,6 +58,16 @@ def print_figures(files: dict[str, Path]) -> None:
     Console().print(table)
 
 
+def report_on(truth: Path, folder: Path) -> Path:
+    """A page with players: the true stereo, its fold-down, and every method's idea of it."""
+    records = folder / "true-stereo"
+    records.mkdir(exist_ok=True)
+    shutil.copy(truth, records / "band.wav")
+    options = EvaluationOptions(seconds=0)
+    run(records, folder / "evaluation", options, overwrite=True)
+    return folder / "evaluation" / "report.html"
+
+
 def main() -> None:
     """Run the demonstration."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -71,6 +83,8 @@ def main() -> None:
     drawn = {f"{DEFAULT_METHOD} (upmixed)": results[DEFAULT_METHOD], **true_stereo}
     plot_comparison(mono, drawn, picture, overwrite=True)
     print(f"listen to {results[DEFAULT_METHOD]}, and look at {picture}")
+    if truth:
+        print(f"or see and hear all of them in {report_on(truth, options.output)}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from soundstage.corpora import parallel_map
+from soundstage.errors import SoundstageError
 
 
 def threads(_: int) -> tuple[int, str | None]:
@@ -56,6 +57,20 @@ def test_an_error_stops_the_workers_at_once() -> None:
         time.sleep(0.05)
     names = [child.cmdline() for child in psutil.Process().children() if child.is_running()]
     assert not [name for name in names if any("spawn_main" in part for part in name)]
+
+
+def die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_is_one_sentence() -> None:
+    with pytest.raises(SoundstageError, match="want of memory"):
+        kill_a_worker()
+
+
+def kill_a_worker() -> None:
+    with parallel_map(2) as each:
+        list(each(die, [1]))
 
 
 PARENT = """

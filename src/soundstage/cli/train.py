@@ -1,4 +1,4 @@
-"""`soundstage train`: weights from a recipe and a folder of stereo records."""
+"""`soundstage train`: weights from a recipe and a folder of sounds."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,17 +8,21 @@ import typer
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/nearest.yaml.")],
-    data: Annotated[Path, typer.Option(help="Folder of stereo records, searched with subfolders.")],
+    data: Annotated[Path, typer.Option(help="Folder of records, searched with subfolders.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="NAME.safetensors to write.")],
     pairs: Annotated[
         int | None, typer.Option(help="nearest: pairs in all, in place of the recipe's.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read records.")] = 1,
+    device: Annotated[
+        str, typer.Option(help="tagger: auto (a GPU where there is one), cpu or cuda.")
+    ] = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Train a model on your own records; use it with `soundstage upmix --weights`."""
+    """Train a model on your own records; a network goes on where it was interrupted."""
     import sys
+    from functools import partial
 
     from soundstage.cli.progress import progress_bar
     from soundstage.errors import OptionError
@@ -38,8 +42,10 @@ def train(
             data,
             output,
             workers=workers,
+            device=device,
             overwrite=overwrite,
             progress=lambda done, total: tell(done / total),
+            say=None if quiet else partial(print, file=sys.stderr, flush=True),
         )
     for reason in result.left_out:
         print(f"left out: {reason}", file=sys.stderr)

@@ -3,13 +3,18 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from types import FrameType
+from typing import NoReturn, Protocol, TypeVar
 
 import torch
+
+from soundstage.errors import SoundstageError
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -52,6 +57,10 @@ def _started(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
     try:
         yield pool
+    except BrokenProcessPool as error:
+        raise SoundstageError(
+            "A worker process was killed, most likely for want of memory: use fewer workers."
+        ) from error
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
@@ -68,8 +77,14 @@ def _started(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers for all
+    signal.signal(signal.SIGTERM, _put_away)
     torch.set_num_threads(1)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _put_away(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave by an exception, so that an unfinished file is removed."""
+    sys.exit(1)
 
 
 def _leave_with_parent() -> None:

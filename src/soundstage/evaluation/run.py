@@ -126,7 +126,8 @@ def evaluate(
         load_embedding(name)  # a wrong one is told before hours of work
     corpus = open_corpus(data, split=options.split, channels=1 if options.reference_free else 2)
     clips = corpus.clips[: options.limit or None]
-    store = Store(output, options.numbers(), overwrite=overwrite)
+    store = Store(output, options.numbers())
+    store.open(overwrite=overwrite)
     jobs = _missing(clips, systems, store, options)
     todo = sum(len(job.systems) for job in jobs)
     total = len(clips) * len(systems)
@@ -189,7 +190,7 @@ def _attempt(job: _Job) -> str:
 
 def _measure_clip(job: _Job) -> None:
     options = job.options
-    store = Store(job.folder, options.numbers(), overwrite=True)
+    store = Store(job.folder, options.numbers())
     embeddings = [_embedding(name) for name in options.embeddings]
     case = load_case(job.clip, options.seconds)
     for system in job.systems:

@@ -35,29 +35,37 @@ class Store:
     """One evaluation on disk.
 
     Args:
-        folder: created if it is not there.
+        folder: of the evaluation.
         settings: everything that the numbers depend on beside clip and system.
-        overwrite: whether an evaluation with other settings may be replaced.
-
-    Raises:
-        OptionError: the folder holds an evaluation with other settings.
-        OutputError: the folder cannot be written.
     """
 
-    def __init__(
-        self, folder: Path, settings: Mapping[str, object], *, overwrite: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self.folder = folder
-        text = json.dumps(settings, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-        self._settings = hashlib.sha256(text.encode()).hexdigest()[:16]
-        place = folder / "settings.json"
+        self._settings = settings
+        self._text = json.dumps(settings, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+    def open(self, *, overwrite: bool = False) -> None:
+        """Make the folder, or see that it holds an evaluation with the same settings.
+
+        Args:
+            overwrite: whether an evaluation with other settings may be replaced.
+
+        Raises:
+            OptionError: the folder holds something else.
+            OutputError: it cannot be written.
+        """
+        place = self.folder / "settings.json"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            if place.exists() and not overwrite:
-                _check_settings(place, settings)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if place.exists():
+                _check_settings(place, self._settings, overwrite=overwrite)
+            elif any(self.folder.iterdir()):
+                raise OptionError(
+                    f"{self.folder} holds files and no evaluation: choose another folder."
+                )
         except OSError as error:
-            raise OutputError(f"{folder} cannot be written ({error.strerror}).") from error
-        write_by_rename(place, text.encode())
+            raise OutputError(f"{self.folder} cannot be written ({error.strerror}).") from error
+        write_by_rename(place, self._text.encode())
 
     def path(self, clip: Clip, system: System) -> Path:
         """Where a result's measures lie."""
@@ -69,7 +77,7 @@ class Store:
 
     def fingerprint(self, clip: Clip, system: System) -> str:
         """Changes when the clip's files, the system or the settings do."""
-        facts = [self._settings, system.fingerprint()]
+        facts = [self._text, system.fingerprint()]
         for path in (clip.record, *clip.sources):
             if path:
                 status = path.stat()
@@ -116,15 +124,15 @@ def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _check_settings(place: Path, settings: Mapping[str, object]) -> None:
+def _check_settings(place: Path, settings: Mapping[str, object], *, overwrite: bool) -> None:
     try:
         found = json.loads(place.read_text(encoding="utf-8"))
     except ValueError:
         found = None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or "layout" not in found:
         raise OptionError(f"{place} is no settings of an evaluation: choose another folder.")
     for name in sorted(settings.keys() | found.keys()):
-        if found.get(name) != json.loads(json.dumps(settings.get(name))):
+        if found.get(name) != settings.get(name) and not overwrite:
             raise OptionError(
                 f"{place.parent} holds an evaluation with {name} {found.get(name)!r}, not "
                 f"{settings.get(name)!r}: choose another folder, or --overwrite it."

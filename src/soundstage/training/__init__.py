@@ -1,6 +1,21 @@
 """Training: recipes in, weights and their card out; one small file a family of models."""
 
-from soundstage.training.recipes import DecorrelateRecipe, NearestRecipe, Recipe, load_recipe
+from soundstage.training.recipes import (
+    DecorrelateRecipe,
+    LoopRecipe,
+    NearestRecipe,
+    Recipe,
+    TaggerRecipe,
+    load_recipe,
+)
 from soundstage.training.run import train
 
-__all__ = ["DecorrelateRecipe", "NearestRecipe", "Recipe", "load_recipe", "train"]
+__all__ = [
+    "DecorrelateRecipe",
+    "LoopRecipe",
+    "NearestRecipe",
+    "Recipe",
+    "TaggerRecipe",
+    "load_recipe",
+    "train",
+]

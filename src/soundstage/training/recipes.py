@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from soundstage.errors import OptionError
 
@@ -22,6 +22,8 @@ class CardText(_Strict):
 
     paper: str
     limits: str
+    licence_reading: str = ""
+    """Where a collection and its recordings carry different licences: which were followed."""
 
 
 class NearestRecipe(_Strict):
@@ -42,7 +44,96 @@ class DecorrelateRecipe(_Strict):
     card: CardText | None = None
 
 
-Recipe = NearestRecipe | DecorrelateRecipe
+class ParameterPoolRecipe(_Strict):
+    """Mean and covariance of the stereo parameters of records, for the floor of D_F tables."""
+
+    family: Literal["parameter-pool"]
+    card: CardText | None = None
+
+
+class LoopRecipe(_Strict):
+    """How a network is optimised; `soundstage.training.loop` reads it for every family."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    """How often all of the data is seen."""
+    batch: Annotated[int, Field(ge=1)]
+    """Examples a step."""
+    learning_rate: Annotated[float, Field(gt=0)]
+    """The highest, of AdamW."""
+    warmup: Annotated[int, Field(ge=0)] = 100
+    """Steps on the way up to it; from there half a cosine down to zero."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    clip: Annotated[float, Field(gt=0)] = 5.0
+    """The largest norm of the gradients."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """What the running average of the weights keeps from step to step."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the arithmetic inside a step; weights are always float32."""
+    validate_every: Annotated[int, Field(ge=1)] = 5
+    """Epochs."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    """How much work a kill may cost."""
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class TaggerAugmentation(_Strict):
+    """How strongly a clip is changed before it is learnt from; see `event_batches.py`."""
+
+    seconds: tuple[Annotated[float, Field(ge=0.5)], Annotated[float, Field(le=10)]] = (1.5, 3.0)
+    """Shortest and longest piece."""
+    speed: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Octaves up or down, at most; pitch and tempo together."""
+    gain: Annotated[float, Field(ge=0, le=40)] = 10.0
+    """dB up or down, at most."""
+    equaliser: Annotated[float, Field(ge=0, le=20)] = 6.0
+    """dB, deviation of a random curve over the bands."""
+    mixing: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Share of the examples that are mixed with another clip."""
+    mixing_shape: Annotated[float, Field(gt=0)] = 0.4
+    """α of the beta distribution of the mixture."""
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of the examples with white noise, 5 to 30 dB below them."""
+    hidden_bands: Annotated[int, Field(ge=0, le=64)] = 8
+    """Mel bands of the widest stripe that is hidden."""
+    hidden_time: Annotated[float, Field(ge=0, le=1)] = 0.15
+    """Share of the time, the same."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "TaggerAugmentation":
+        if self.seconds[0] > self.seconds[1]:
+            raise ValueError("seconds: the shortest piece is longer than the longest")
+        return self
+
+
+class TaggerRecipe(_Strict):
+    """A tagger of sound events, whose embedding the Fréchet audio distance listens with."""
+
+    family: Literal["tagger"]
+    folds: list[int]
+    """Of the collection, learnt from."""
+    held_out_folds: list[int] = []
+    """The best epoch is chosen on these; with none, the last is taken."""
+    test_folds: list[int] = []
+    """Measured once, at the end, whatever the licences."""
+    licences: Annotated[list[str], Field(min_length=1)]
+    """A clip under any other is not learnt from."""
+    channels: Annotated[tuple[int, ...], Field(min_length=2)] = (32, 64, 128, 256)
+    depth: Annotated[int, Field(ge=0)] = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of a label that is spread over all classes."""
+    augmentation: TaggerAugmentation = TaggerAugmentation()
+    loop: LoopRecipe
+    card: CardText | None = None
+
+    @model_validator(mode="after")
+    def _apart(self) -> "TaggerRecipe":
+        if set(self.folds) & {*self.held_out_folds, *self.test_folds}:
+            raise ValueError("a fold that is learnt from can measure nothing")
+        return self
+
+
+Recipe = NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe | TaggerRecipe
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 
 

@@ -1,13 +1,10 @@
 """The same work on every record of a collection, over several processes, in a fixed order."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
+from soundstage.corpora import parallel_map
 from soundstage.errors import InputError, SoundstageError
 
 T = TypeVar("T")
@@ -37,17 +34,8 @@ def over_records(
         InputError: no record could be used.
     """
     jobs = [(work, record) for record in records]
-    if workers <= 1:
-        outcomes = _told(map(_attempt, jobs), len(jobs), progress)
-    else:
-        # "spawn": a process forked while torch holds its thread pool may never wake
-        with ProcessPoolExecutor(
-            workers,
-            mp_context=get_context("spawn"),
-            initializer=torch.set_num_threads,
-            initargs=(1,),
-        ) as pool:
-            outcomes = _told(pool.map(_attempt, jobs), len(jobs), progress)
+    with parallel_map(workers) as each:
+        outcomes = _told(each(_attempt, jobs), len(jobs), progress)
     results = [outcome for outcome in outcomes if not isinstance(outcome, SoundstageError)]
     left_out = [str(outcome) for outcome in outcomes if isinstance(outcome, SoundstageError)]
     if not results:

@@ -9,13 +9,24 @@ from datetime import date
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from soundstage.corpora import Credit, find_manifest, read_credits, stereo_records
 from soundstage.errors import OutputError
+from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.decorrelate import train_decorrelate
+from soundstage.training.loop import Say
 from soundstage.training.nearest import train_nearest
-from soundstage.training.recipes import NearestRecipe, Recipe
+from soundstage.training.parameter_pool import train_parameter_pool
+from soundstage.training.recipes import (
+    DecorrelateRecipe,
+    NearestRecipe,
+    ParameterPoolRecipe,
+    Recipe,
+    TaggerRecipe,
+)
 from soundstage.training.records import Progress
+from soundstage.training.tagger import train_tagger
 from soundstage.weights import Card, save_weights, write_by_rename
 
 
@@ -37,65 +48,110 @@ def train(
     output: Path,
     *,
     workers: int = 1,
+    device: str = "auto",
     overwrite: bool = False,
     progress: Progress | None = None,
+    say: Say | None = None,
 ) -> TrainingResult:
-    """Train a model on a folder of stereo records.
+    """Train a model on a folder of stereo records, or of sound events for a tagger.
+
+    A network leaves a checkpoint and a log beside its output while it learns; called again after
+    it was interrupted, the same recipe goes on from there.
 
     Args:
         recipe: out of `load_recipe`.
         data: the folder, searched with its subfolders.
         output: NAME.safetensors; the card is written beside it as NAME.json.
         workers: processes that read records at the same time.
+        device: where a network is trained: auto, cpu or cuda.
         overwrite: whether an existing file may be replaced.
-        progress: called after each record.
+        progress: called after each record or step.
+        say: told the plan, the time it will take, and each epoch of a network.
 
     Raises:
         InputError: the folder holds no record that can be used.
+        OptionError: the checkpoint beside the output is of another recipe, or there is no such
+            device.
+        WeightsError: the checkpoint is damaged.
         OutputError: the weights cannot be written.
     """
-    if output.suffix != ".safetensors":
-        raise OutputError(f"{output}: the name of weights ends in .safetensors.")
-    card = output.with_suffix(".json")
-    for path in (output, card):
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists; choose another name or allow overwriting.")
-    if not output.parent.is_dir():
-        raise OutputError(f"{output}: the folder {output.parent} does not exist.")
+    _check_output(recipe, output, overwrite)
     started = time.perf_counter()
-    records, left_out = stereo_records(data)
-    with torch.inference_mode():
-        if isinstance(recipe, NearestRecipe):
-            tensors, unused = train_nearest(recipe, records, workers=workers, progress=progress)
-        else:
-            tensors, unused = train_decorrelate(recipe, records, workers=workers, progress=progress)
+    if isinstance(recipe, TaggerRecipe):
+        tensors, left_out, facts = train_tagger(
+            recipe, data, output, workers=workers, device=device, progress=progress, say=say
+        )
+        used = facts["trained"]["clips"]
+    else:
+        tensors, left_out, facts = _train_on_records(recipe, data, workers, progress)
+        used = facts["records"]
     digest = save_weights(output, recipe.family, tensors)
     seconds = time.perf_counter() - started
-    used = len(records) - len(unused)
-    manifest = find_manifest(data)
-    credits = read_credits(manifest, records) if manifest else []
-    facts: Card = {
+    head: Card = {
         "name": output.stem,
         "family": recipe.family,
-        **(recipe.card.model_dump() if recipe.card else {}),
-        "data": _data_sentence(used, credits),
+        **(recipe.card.model_dump(exclude_defaults=True) if recipe.card else {}),
+        "data": facts.pop("data"),
         "sha256": digest,
         "bytes": output.stat().st_size,
         "parameters": sum(tensor.numel() for tensor in tensors.values()),
         "recipe": recipe.model_dump(exclude={"card"}),
+    }
+    trained = {
+        "date": date.today().isoformat(),
+        "seconds": round(seconds, 1),
+        "processes": workers,
+        "processor": platform.machine(),
+        **facts.pop("trained", {}),
+    }
+    credits = {name: facts.pop(name) for name in ("licences", "credits")}
+    card = output.with_suffix(".json")
+    text = json.dumps(
+        {**head, **facts, "trained": trained, **credits}, indent=2, ensure_ascii=False
+    )
+    write_by_rename(card, f"{text}\n".encode())
+    checkpoint_path(output).unlink(missing_ok=True)  # only now is there nothing left to go on with
+    return TrainingResult(output, card, used, left_out, seconds)
+
+
+def _check_output(recipe: Recipe, output: Path, overwrite: bool) -> None:
+    if output.suffix != ".safetensors":
+        raise OutputError(f"{output}: the name of weights ends in .safetensors.")
+    results = [output, output.with_suffix(".json")]
+    if isinstance(recipe, TaggerRecipe) and not checkpoint_path(output).exists():
+        results.append(output.with_suffix(".csv"))
+    for path in results:
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists; choose another name or allow overwriting.")
+    if not output.parent.is_dir():
+        raise OutputError(f"{output}: the folder {output.parent} does not exist.")
+
+
+def _train_on_records(
+    recipe: NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe,
+    data: Path,
+    workers: int,
+    progress: Progress | None,
+) -> tuple[dict[str, Tensor], list[str], Card]:
+    """Tensors, what was left out, and facts for the card."""
+    records, left_out = stereo_records(data)
+    with torch.inference_mode():
+        if isinstance(recipe, NearestRecipe):
+            tensors, unused = train_nearest(recipe, records, workers=workers, progress=progress)
+        elif isinstance(recipe, ParameterPoolRecipe):
+            tensors, unused = train_parameter_pool(records, workers=workers, progress=progress)
+        else:
+            tensors, unused = train_decorrelate(recipe, records, workers=workers, progress=progress)
+    used = len(records) - len(unused)
+    manifest = find_manifest(data)
+    credits = read_credits(manifest, records) if manifest else []
+    facts: Card = {
+        "data": _data_sentence(used, credits),
         "records": used,
-        "trained": {
-            "date": date.today().isoformat(),
-            "seconds": round(seconds, 1),
-            "processes": workers,
-            "processor": platform.machine(),
-        },
         "licences": dict(Counter(credit.get("licence", "not stated") for credit in credits)),
         "credits": credits,
     }
-    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-    write_by_rename(card, text.encode())
-    return TrainingResult(output, card, used, left_out + unused, seconds)
+    return tensors, left_out + unused, facts
 
 
 def _data_sentence(records: int, credits: list[Credit]) -> str:

@@ -19,7 +19,7 @@ from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool
 
 MONO = System("mono")
-SETTINGS = {"seed": 0, "seconds": 30.0, "embeddings": ["bands"]}
+SETTINGS = {"layout": 1, "seed": 0, "seconds": 30.0, "embeddings": ["bands"]}
 
 
 @pytest.fixture
@@ -69,25 +69,30 @@ def test_a_damaged_file_counts_as_none(tmp_path: Path, clip: Clip, content: byte
 
 def test_other_settings_are_refused_by_name_unless_overwritten(tmp_path: Path, clip: Clip) -> None:
     store = Store(tmp_path / "out", SETTINGS)
+    store.open()
     store.write(clip, MONO, measured())
-    other = {**SETTINGS, "seed": 7}
+    other = Store(tmp_path / "out", {**SETTINGS, "seed": 7})
     with pytest.raises(OptionError, match=r"seed 0, not 7: choose another folder, or --overwrite"):
-        Store(tmp_path / "out", other)
-    assert Store(tmp_path / "out", other, overwrite=True).read(clip, MONO) is None
+        other.open()
+    other.open(overwrite=True)
+    assert other.read(clip, MONO) is None
     with pytest.raises(OptionError, match="seed 7, not 0"):
-        Store(tmp_path / "out", SETTINGS)
+        store.open()
 
 
-def test_a_strangers_folder_is_not_taken_over(tmp_path: Path) -> None:
-    (tmp_path / "settings.json").write_text(json.dumps([1]))
-    with pytest.raises(OptionError, match="no settings of an evaluation"):
-        Store(tmp_path, SETTINGS)
+@pytest.mark.parametrize("name", ["settings.json", "thesis.txt"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_strangers_folder_is_not_taken_over(tmp_path: Path, name: str, overwrite: bool) -> None:
+    (tmp_path / name).write_text(json.dumps({"mine": 1}))
+    with pytest.raises(OptionError, match="choose another folder"):
+        Store(tmp_path, SETTINGS).open(overwrite=overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        Store(tmp_path / "file" / "out", SETTINGS)
+        Store(tmp_path / "file" / "out", SETTINGS).open()
 
 
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=2, unique=True))

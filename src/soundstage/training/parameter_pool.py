@@ -1,0 +1,30 @@
+"""Mean and covariance of the stereo parameters of real records: the floor of every D_F table."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from soundstage.corpora import record_features
+from soundstage.metrics.frechet import GaussianPool
+from soundstage.metrics.parametric_stereo import parameter_pool
+from soundstage.training.records import Progress, over_records
+
+
+def record_pool(path: Path) -> GaussianPool:
+    """All frames of one record, as they are: never coded, never decoded."""
+    return parameter_pool(record_features(path).parameters)
+
+
+def train_parameter_pool(
+    records: list[Path], *, workers: int = 1, progress: Progress | None = None
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Tensors of the weights, and a sentence for every record that was left out.
+
+    Raises:
+        InputError: no record could be used.
+    """
+    pools, left_out = over_records(record_pool, records, workers=workers, progress=progress)
+    total = GaussianPool(pools[0].size)
+    for pool in pools:
+        total.merge(pool)
+    return total.tensors(), left_out
