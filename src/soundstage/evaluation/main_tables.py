@@ -20,7 +20,8 @@ def figures_table(results: Results, keys: Sequence[str], *, intervals: bool = Tr
     """
     by_key = {column.key: column for column in results.columns}
     columns = [by_key[key] for key in keys if key in by_key]
-    lines = [["system", *(heading(column) for column in columns)]]
+    truth = TRUTH in results.systems
+    lines = [["system", *(heading(column, truth=truth) for column in columns)]]
     best = {column.key: results.best(column) for column in columns}
     for system in results.systems:
         cells = [_cell(results, system, column, best[column.key], intervals) for column in columns]
@@ -29,10 +30,11 @@ def figures_table(results: Results, keys: Sequence[str], *, intervals: bool = Tr
     return markdown(lines)
 
 
-def heading(column: Column) -> str:
-    """Title, unit and which way is better."""
+def heading(column: Column, *, truth: bool) -> str:
+    """Title, unit and which way is better; without a truth, nothing is nearer to it."""
     unit = f", {column.metric.unit}" if column.metric.unit else ""
-    return f"{column.title}{unit} {ARROWS[column.metric.better]}"
+    arrow = f" {ARROWS[column.metric.better]}" if truth or column.metric.better != "truth" else ""
+    return f"{column.title}{unit}{arrow}"
 
 
 def _cell(results: Results, system: str, column: Column, best: str, intervals: bool) -> str:
