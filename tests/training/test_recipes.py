@@ -48,4 +48,5 @@ def test_the_shipped_recipes_are_valid():
     from pathlib import Path
 
     recipes = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
-    assert [load_recipe(path).family for path in recipes] == ["decorrelate", "nearest"]
+    families = [load_recipe(path).family for path in recipes]
+    assert families == ["decorrelate", "parameter-pool", "nearest", "tagger"]

@@ -20,6 +20,7 @@ from soundstage.networks.tagger import FFT, FLOOR, LEVEL, MELS, RATE, SPREAD, Lo
 from soundstage.training.recipes import TaggerAugmentation
 
 EQUALISER_POINTS = 6  # of the curve over all bands, between which it runs straight
+PLACES = 3  # looked at in a clip: events pause, and the loudest piece is likeliest to hold one
 STRIPES = 2  # hidden, of each kind
 QUIETEST = 1e-4  # rms, −80 dB: two pieces are mixed as if neither were below
 LOWEST_VALUE = (10 * math.log10(FLOOR) - LEVEL) / SPREAD  # of a mel band in silence
@@ -92,8 +93,8 @@ class EventBatches:
         speed = 2 ** random.uniform(-self.augmentation.speed, self.augmentation.speed)
         sound, wanted = self.sounds[index], int(length * speed) + 2
         if len(sound) > wanted:
-            begin = int(random.integers(len(sound) - wanted + 1))
-            sound = sound[begin : begin + wanted]
+            begins = random.integers(len(sound) - wanted + 1, size=PLACES)
+            sound = max((sound[begin : begin + wanted] for begin in begins), key=_rms)
         # Straight lines between the samples: what they alias lies far below these augmentations
         stretched = max(int(len(sound) / speed), FFT)
         sound = F.interpolate(sound[None, None], size=stretched, mode="linear", align_corners=True)[
