@@ -57,11 +57,13 @@ def test_mono_recordings_need_to_be_asked_for(command, records: Path, tmp_path: 
     code, _, err = command("evaluate", mono, "-o", tmp_path / "out", *SHORT)
     assert code == 2
     assert "holds no stereo record" in err
-    short = ("--methods", "comb", "--baselines", "", "--embeddings", "", "--reference-free")
+    short = ("--methods", "comb", "--embeddings", "", "--reference-free", "--examples", 0)
     code, out, _ = command("evaluate", mono, "-o", tmp_path / "out", *short)
     assert code == 0
     assert "| comb |" in out
+    assert "| ffmpeg-haas |" in out
     assert "true stereo" not in out
+    assert "coder" not in out
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_without_matplotlib_the_extra_to_install_is_named(tmp_path, monkeypatch)
         plot_analysis(scene(), tmp_path / "picture.png")
     extra = str(caught.value).split("soundstage[")[1].split("]")[0]
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-    assert f'\n{extra} = ["matplotlib' in project
+    assert re.search(rf'^{extra} = \[[^\]]*"matplotlib', project, re.MULTILINE)
 
 
 def test_drawing_touches_nothing_global(tmp_path):

@@ -16,6 +16,8 @@ import torch
 
 from soundstage.errors import SoundstageError
 
+GRACE = 1.0  # seconds that a worker has to put its files away
+
 # Read by a worker when it starts: one thread for every library, and (with glibc) memory that is
 # kept for the next spectrum, where giving it back and fetching it again costs a third of the time
 KEEP = str(1 << 32)
@@ -92,7 +94,13 @@ def _begin() -> None:
 
 
 def _put_away(number: int, frame: FrameType | None) -> NoReturn:
-    """Leave by an exception, so that an unfinished file is removed."""
+    """Leave by an exception, so that an unfinished file is removed, and then for good.
+
+    The pool takes the exception for the result of one task and would go on with the next.
+    """
+    last = threading.Timer(GRACE, os._exit, (1,))
+    last.daemon = True
+    last.start()
     sys.exit(1)
 
 

@@ -47,7 +47,8 @@ class EvaluationOptions:
     """What is asked of an evaluation beside its data."""
 
     methods: tuple[str, ...] = tuple(METHODS)
-    baselines: tuple[str, ...] = DEFAULT_BASELINES
+    baselines: tuple[str, ...] | None = None
+    """None: `DEFAULT_BASELINES`, those left aside that the data has no truth for."""
     embeddings: tuple[str, ...] = ("tagger", "bands")
     """For the Fréchet audio distances; see `load_embedding`."""
     split: str | None = None
@@ -69,6 +70,18 @@ class EvaluationOptions:
             raise OptionError("seconds, limit and examples are 0 or more, takes at least 1.")
         if not np.isfinite(self.seconds) or 0 < self.seconds < 1:
             raise OptionError("A clip is measured over a second at least.")
+
+    def systems(self) -> tuple[System, ...]:
+        """What is run, in the order of the tables.
+
+        Raises:
+            OptionError: a name is unknown, or needs a true stereo that there is not.
+        """
+        free, baselines = self.reference_free, self.baselines
+        if baselines is None:
+            kept = (name for name in DEFAULT_BASELINES if not (free and System(name).needs_truth))
+            baselines = tuple(kept)
+        return find_systems((*baselines, *self.methods), reference_free=free)
 
     def numbers(self) -> dict[str, object]:
         """All that the numbers of one result depend on."""
@@ -119,9 +132,7 @@ def evaluate(
         OutputError: the output cannot be written.
     """
     options = options or EvaluationOptions()
-    systems = find_systems(
-        (*options.baselines, *options.methods), reference_free=options.reference_free
-    )
+    systems = options.systems()
     for name in options.embeddings:
         load_embedding(name)  # a wrong one is told before hours of work
     corpus = open_corpus(data, split=options.split, channels=1 if options.reference_free else 2)
