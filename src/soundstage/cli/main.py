@@ -11,6 +11,7 @@ import typer
 from soundstage.cli.analyze import analyze
 from soundstage.cli.evaluate import evaluate
 from soundstage.cli.models import models
+from soundstage.cli.prepare import prepare
 from soundstage.cli.train import train
 from soundstage.cli.upmix import upmix
 from soundstage.errors import SoundstageError
@@ -53,7 +54,7 @@ def _options(
     pass
 
 
-for command in (upmix, analyze, evaluate, models, train):
+for command in (upmix, analyze, evaluate, models, prepare, train):
     app.command(name=command.__name__)(command)
 
 

@@ -3,11 +3,12 @@
 A record is read once from start to end in blocks, so that its length does not matter.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.audio import StreamResampler, open_sound
@@ -16,6 +17,7 @@ from soundstage.spectra import AnalysisStream
 from soundstage.stereo import RATE, TRANSFORM, Parameters, band_sums, encode
 
 BLOCK_SECONDS = 10
+MONO = (0.9999, 0.05)  # mean coherence, and dB of mean |IID|, of a record without a side
 
 
 class RecordFeatures(NamedTuple):
@@ -26,6 +28,34 @@ class RecordFeatures(NamedTuple):
     parameters: Parameters
 
 
+def has_no_side(parameters: Parameters) -> bool:
+    """Whether left and right are the same, so that there is nothing to learn."""
+    spread = parameters.iid.abs().mean()
+    return bool(parameters.coherence.mean() > MONO[0]) and bool(spread < MONO[1])
+
+
+def record_spectra(
+    path: Path,
+) -> Iterator[tuple[Complex[Tensor, "bins frames"], Complex[Tensor, "bins frames"]]]:
+    """Spectrograms of left and right of a stereo file of any rate, block after block.
+
+    Raises:
+        InputError: the file cannot be read or is not stereo.
+    """
+    with open_sound(path) as sound, torch.inference_mode():
+        if sound.channels != 2:
+            raise InputError(f"{path}: has {sound.channels} channels, and a record here has 2.")
+        resampler = StreamResampler(sound.rate, RATE, 2)
+        analysis = AnalysisStream(TRANSFORM, (2,))
+        for block in sound.blocks(BLOCK_SECONDS * sound.rate):
+            left, right = analysis.push(torch.from_numpy(resampler.push(block.astype("float32"))))
+            yield left, right
+        left, right = analysis.push(torch.from_numpy(resampler.finish()))
+        yield left, right
+        left, right = analysis.finish()
+        yield left, right
+
+
 def record_features(path: Path) -> RecordFeatures:
     """Features of a stereo file of any rate.
 
@@ -34,20 +64,10 @@ def record_features(path: Path) -> RecordFeatures:
     """
     magnitudes: list[Tensor] = []
     parameters: list[Parameters] = []
-
-    def take(left: Tensor, right: Tensor) -> None:
-        magnitudes.append(band_sums((0.5 * (left + right)).abs()))
-        parameters.append(encode(left, right))
-
-    with open_sound(path) as sound, torch.inference_mode():
-        if sound.channels != 2:
-            raise InputError(f"{path}: has {sound.channels} channels, and a record here has 2.")
-        resampler = StreamResampler(sound.rate, RATE, 2)
-        analysis = AnalysisStream(TRANSFORM, (2,))
-        for block in sound.blocks(BLOCK_SECONDS * sound.rate):
-            take(*analysis.push(torch.from_numpy(resampler.push(block.astype("float32")))))
-        take(*analysis.push(torch.from_numpy(resampler.finish())))
-        take(*analysis.finish())
+    with torch.inference_mode():
+        for left, right in record_spectra(path):
+            magnitudes.append(band_sums((0.5 * (left + right)).abs()))
+            parameters.append(encode(left, right))
     return RecordFeatures(
         torch.cat(magnitudes, dim=1),
         Parameters(*(torch.cat(parts, dim=1) for parts in zip(*parameters, strict=True))),

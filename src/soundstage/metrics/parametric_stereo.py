@@ -13,24 +13,12 @@ which asks no single take to be right, only that the true one is among them.
 
 from collections.abc import Iterable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.metrics.frechet import GaussianPool
-from soundstage.stereo import BANDS, Parameters
-
-IID_LIMIT_DB = 20.0  # ε: beyond this the ear hears one side only
-IID_WEIGHT = 0.15  # λ: makes decibels comparable with coherence
-FEATURES = 2 * BANDS  # numbers in a frame
-
-
-def parameter_features(
-    parameters: Parameters,
-) -> Float[Tensor, "*batch features frames"]:
-    """The 68 weighted numbers of every frame."""
-    iid = IID_WEIGHT * parameters.iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB)
-    return torch.cat([iid, parameters.coherence], dim=-2)
+from soundstage.stereo import Parameters
+from soundstage.stereo.features import FEATURES, IID_LIMIT_DB, parameter_features
 
 
 def parameter_pool(parameters: Parameters) -> GaussianPool:

@@ -12,14 +12,14 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from soundstage.corpora import record_features
+from soundstage.corpora.features import has_no_side
 from soundstage.errors import InputError
-from soundstage.stereo import quantise
+from soundstage.stereo import Parameters, quantise
 from soundstage.training.recipes import NearestRecipe
 from soundstage.training.records import Progress, over_records
 from soundstage.upmixing.nearest import KEY_FRAMES, RunningMean, similarity_keys
 
 AUDIBLE = 1e-2  # norm of the band magnitudes, −100 dB under a sine at full scale
-MONO = (0.9999, 0.05)  # mean coherence, and dB of mean |IID|, of a record without a side
 
 
 def record_pairs(
@@ -36,8 +36,7 @@ def record_pairs(
     audible = audible[audible >= KEY_FRAMES - 1]
     if not len(audible):
         raise InputError(f"{path}: is silent, or shorter than the half second that a key needs.")
-    iid, coherence = (part[:, audible] for part in parameters)
-    if coherence.mean() > MONO[0] and iid.abs().mean() < MONO[1]:
+    if has_no_side(Parameters(*(part[:, audible] for part in parameters))):
         raise InputError(f"{path}: left and right are the same, so there is nothing to learn.")
     # The draw depends on the record's name and not on its place in the list
     generator = torch.Generator().manual_seed(seed + sum(path.name.encode()))

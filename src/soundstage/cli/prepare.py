@@ -1,0 +1,36 @@
+"""`soundstage prepare`: features of a collection, for `soundstage train`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def prepare(
+    data: Annotated[Path, typer.Argument(help="Folder of stereo records, or of their splits.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for NAME.safetensors of every part.")
+    ],
+    workers: Annotated[int, typer.Option(min=1, help="Processes that read records.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Listen to records once, and keep what networks learn from: 66 MB an hour of music."""
+    import sys
+
+    from soundstage.cli.progress import progress_bar
+    from soundstage.errors import OptionError
+
+    try:
+        from soundstage.training.prepare import prepare as run
+    except ModuleNotFoundError as error:
+        raise OptionError(
+            f'Preparing needs {error.name}: pip install "soundstage[train]" brings it.'
+        ) from error
+
+    with progress_bar("preparing", shown=not quiet) as tell:
+        parts = run(data, output, workers=workers, progress=lambda done, of: tell(done / of))
+    for part in parts:
+        for reason in part.left_out:
+            print(f"left out: {reason}", file=sys.stderr)
+        known = "" if part.fresh else ", as before"
+        print(f"{part.path}: {part.records} records, {part.frames} frames{known}")

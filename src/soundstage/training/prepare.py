@@ -1,0 +1,99 @@
+"""From a collection of records to the features that networks are trained on.
+
+A collection that lies in folders `train`, `valid` and `test` gives a file each; any other gives one
+that is named after its folder. A file that was made of the same records is left as it is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from soundstage.corpora import find_manifest, read_credits, stereo_records
+from soundstage.corpora.feature_cache import (
+    RecordColumns,
+    files_fingerprint,
+    load_features,
+    record_columns,
+    save_features,
+)
+from soundstage.errors import InputError, OutputError, WeightsError
+from soundstage.training.records import Progress, over_records
+
+SPLITS = ("train", "valid", "test")
+HELD_OUT = ("valid", "test")  # never learnt from
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One file of features."""
+
+    path: Path
+    records: int
+    frames: int
+    left_out: list[str]
+    """A sentence for every file that could not be used."""
+    fresh: bool
+    """False where the file was there already, made of the same records."""
+
+
+def prepare(
+    data: Path, output: Path, *, workers: int = 1, progress: Progress | None = None
+) -> list[Prepared]:
+    """Write the features of a collection.
+
+    Args:
+        data: folder of stereo records, searched with its subfolders.
+        output: a folder, made where there is none; gets NAME.safetensors for every part.
+        workers: processes that read records at the same time.
+        progress: called after each record of a part.
+
+    Raises:
+        InputError: a part holds no record that can be used.
+        OutputError: the folder cannot be written.
+    """
+    if not data.is_dir():
+        raise InputError(f"{data}: there is no such folder.")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be made ({error.strerror}).") from error
+    return [
+        _prepare_part(folder, output / f"{name}.safetensors", workers, progress)
+        for name, folder in _parts(data)
+    ]
+
+
+def _parts(data: Path) -> Iterator[tuple[str, Path]]:
+    splits = [name for name in SPLITS if (data / name).is_dir()]
+    if not splits:
+        yield data.resolve().name or "records", data
+    for name in splits:
+        yield name, data / name
+
+
+def _prepare_part(folder: Path, path: Path, workers: int, progress: Progress | None) -> Prepared:
+    records, left_out = stereo_records(folder)
+    fingerprint = files_fingerprint(records)
+    if path.exists():
+        try:
+            found = load_features(path)
+        except WeightsError as error:
+            raise OutputError(f"{path} exists and holds no features: move it away.") from error
+        if found.fingerprint == fingerprint:
+            return Prepared(path, len(found.names), len(found.tokens), left_out, fresh=False)
+    named, unused = over_records(_named_columns, records, workers=workers, progress=progress)
+    used, columns = [record for record, _ in named], [each for _, each in named]
+    manifest = find_manifest(folder)
+    save_features(
+        path,
+        columns,
+        names=[record.relative_to(folder).as_posix() for record in used],
+        credits=read_credits(manifest, used) if manifest else [],
+        fingerprint=fingerprint,
+    )
+    frames = sum(len(each.tokens) for each in columns)
+    return Prepared(path, len(used), frames, left_out + unused, fresh=True)
+
+
+def _named_columns(record: Path) -> tuple[Path, RecordColumns]:
+    return record, record_columns(record)

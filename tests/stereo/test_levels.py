@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from sounds import noise, tone
+from soundstage.spectra.mel import hertz_to_htk_mel
+from soundstage.stereo import RATE, TRANSFORM
+from soundstage.stereo.levels import LEVELS, QUIETEST, mid_levels
+
+
+def levels_of(sound):
+    return mid_levels(TRANSFORM.analyse(sound))
+
+
+@pytest.mark.parametrize("hz", [100.0, 1000.0, 9000.0])
+def test_a_sine_is_loudest_in_the_band_of_its_frequency(hz):
+    loudest = int(levels_of(tone(20_000, hz=hz))[8].argmax())
+    width = float(hertz_to_htk_mel(RATE / 2)) / (LEVELS + 1)
+    assert abs(loudest - (float(hertz_to_htk_mel(hz)) / width - 1)) <= 0.75
+
+
+def test_a_sine_at_full_scale_reads_near_nought():
+    # in the middle of a bin, whose neighbours hold −6 dB each
+    hz = 200 * RATE / TRANSFORM.frame
+    assert -3.1 < float(levels_of(tone(20_000, hz=hz, level=1.0))[8].max()) < 1.8
+
+
+def test_every_band_hears_something_of_white_noise():
+    levels = levels_of(noise(40_000, level=0.1))
+    assert levels.shape == (TRANSFORM.frames(40_000), LEVELS)
+    assert float(levels[4:-4].mean(dim=0).min()) > -70
+
+
+def test_a_gain_is_one_number_added_to_all():
+    change = levels_of(noise(20_000, level=0.4)) - levels_of(noise(20_000, level=0.1))
+    assert torch.allclose(change[3:-3], torch.tensor(12.0412), atol=0.01)
+
+
+def test_silence_is_the_floor():
+    assert torch.allclose(levels_of(torch.zeros(9000)), torch.tensor(QUIETEST), atol=1e-3)
