@@ -48,5 +48,12 @@ def test_the_shipped_recipes_are_valid():
     from pathlib import Path
 
     recipes = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
-    families = [load_recipe(path).family for path in recipes]
-    assert families == ["decorrelate", "parameter-pool", "nearest", "tagger"]
+    families = {path.stem: load_recipe(path).family for path in recipes}
+    assert families == {
+        "decorrelate": "decorrelate",
+        "music": "parameter-pool",
+        "nearest": "nearest",
+        "regression": "regression",
+        "regression-paper": "regression",
+        "tagger": "tagger",
+    }

@@ -8,13 +8,17 @@ from soundstage.errors import OptionError, WeightsError
 from soundstage.stereo import RATE
 from soundstage.upmixing import DEFAULT_METHOD, METHODS, find_method, load_method, make_side
 from soundstage.weights import load_card, save_weights, shipped
-from tiny import coherences, pairs
+from tiny import coherences, pairs, regression_tensors
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> dict[str, str]:
     """Paths of small weights, by family."""
-    tensors = {"nearest": pairs(), "decorrelate": {"coherence": coherences()}}
+    tensors = {
+        "nearest": pairs(),
+        "decorrelate": {"coherence": coherences()},
+        "regression": regression_tensors(),
+    }
     for family, content in tensors.items():
         save_weights(tmp_path / f"{family}.safetensors", family, content)
     return {family: str(tmp_path / f"{family}.safetensors") for family in tensors}

@@ -8,14 +8,16 @@ import typer
 
 def train(
     recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/nearest.yaml.")],
-    data: Annotated[Path, typer.Option(help="Folder of records, searched with subfolders.")],
+    data: Annotated[
+        Path, typer.Option(help="Folder of records, with subfolders; of features for a network.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="NAME.safetensors to write.")],
     pairs: Annotated[
         int | None, typer.Option(help="nearest: pairs in all, in place of the recipe's.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read records.")] = 1,
     device: Annotated[
-        str, typer.Option(help="tagger: auto (a GPU where there is one), cpu or cuda.")
+        str, typer.Option(help="Of a network: auto (a GPU where there is one), cpu or cuda.")
     ] = "auto",
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,

@@ -133,7 +133,36 @@ class TaggerRecipe(_Strict):
         return self
 
 
-Recipe = NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe | TaggerRecipe
+class NetworkSize(_Strict):
+    """Of a transformer over frames; the defaults are those of Serrà et al. (2023, §3.2)."""
+
+    blocks: Annotated[int, Field(ge=1, le=64)] = 7
+    width: Annotated[int, Field(ge=2, le=4096)] = 512
+    heads: Annotated[int, Field(ge=1, le=256)] = 16
+    expansion: Annotated[int, Field(ge=1, le=16)] = 3
+
+    @model_validator(mode="after")
+    def _shared(self) -> "NetworkSize":
+        if self.width % self.heads or self.width % 2:
+            raise ValueError(f"{self.heads} heads cannot share a width of {self.width}")
+        return self
+
+
+class RegressionRecipe(_Strict):
+    """The network of `regression` (PS-Reg), on features made by `soundstage prepare`."""
+
+    family: Literal["regression"]
+    size: NetworkSize = NetworkSize()
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    patch: Annotated[int, Field(ge=8, le=4096)] = 258
+    """Frames of an example; 43.1 are a second, and the paper has 6 seconds."""
+    gain: Annotated[float, Field(ge=0, le=40)] = 10.0
+    """dB up or down, at most, by which an example is made louder or softer."""
+    loop: LoopRecipe
+    card: CardText | None = None
+
+
+Recipe = NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe | TaggerRecipe | RegressionRecipe
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 
 

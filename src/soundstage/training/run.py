@@ -23,9 +23,11 @@ from soundstage.training.recipes import (
     NearestRecipe,
     ParameterPoolRecipe,
     Recipe,
+    RegressionRecipe,
     TaggerRecipe,
 )
 from soundstage.training.records import Progress
+from soundstage.training.regression import train_regression
 from soundstage.training.tagger import train_tagger
 from soundstage.weights import Card, save_weights, write_by_rename
 
@@ -53,14 +55,15 @@ def train(
     progress: Progress | None = None,
     say: Say | None = None,
 ) -> TrainingResult:
-    """Train a model on a folder of stereo records, or of sound events for a tagger.
+    """Train a model on a folder of stereo records, of sound events for a tagger, or of features.
 
     A network leaves a checkpoint and a log beside its output while it learns; called again after
     it was interrupted, the same recipe goes on from there.
 
     Args:
         recipe: out of `load_recipe`.
-        data: the folder, searched with its subfolders.
+        data: the folder, searched with its subfolders; for `regression`, one that
+            `soundstage prepare` filled.
         output: NAME.safetensors; the card is written beside it as NAME.json.
         workers: processes that read records at the same time.
         device: where a network is trained: auto, cpu or cuda.
@@ -82,6 +85,11 @@ def train(
             recipe, data, output, workers=workers, device=device, progress=progress, say=say
         )
         used = facts["trained"]["clips"]
+    elif isinstance(recipe, RegressionRecipe):
+        tensors, left_out, facts = train_regression(
+            recipe, data, output, device=device, progress=progress, say=say
+        )
+        used = facts["records"]
     else:
         tensors, left_out, facts = _train_on_records(recipe, data, workers, progress)
         used = facts["records"]
@@ -118,7 +126,7 @@ def _check_output(recipe: Recipe, output: Path, overwrite: bool) -> None:
     if output.suffix != ".safetensors":
         raise OutputError(f"{output}: the name of weights ends in .safetensors.")
     results = [output, output.with_suffix(".json")]
-    if isinstance(recipe, TaggerRecipe) and not checkpoint_path(output).exists():
+    if isinstance(recipe, TaggerRecipe | RegressionRecipe) and not checkpoint_path(output).exists():
         results.append(output.with_suffix(".csv"))
     for path in results:
         if path.exists() and not overwrite:

@@ -11,6 +11,7 @@ from soundstage.upmixing.comb import Comb
 from soundstage.upmixing.decorrelate import Decorrelate
 from soundstage.upmixing.nearest import PAPER_SMOOTHING, NearestPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.upmixing.regression import RegressionPredictor
 from soundstage.upmixing.upmixer import Predictor, Upmixer
 
 DEFAULT_METHOD = "nearest"
@@ -46,6 +47,13 @@ METHODS = {
             "PS-NN, Serrà et al. 2023, §3.1",
             "nearest",
             load_predictor=partial(NearestPredictor.load, smoothing=PAPER_SMOOTHING),
+        ),
+        Method(
+            "regression",
+            "the mean of all stereo images that a network thinks likely: wide, and without places",
+            "PS-Reg, Serrà et al. 2023, §4.1",
+            "regression",
+            load_predictor=RegressionPredictor.load,
         ),
         Method(
             "decorrelate",

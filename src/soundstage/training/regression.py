@@ -1,0 +1,164 @@
+"""Trains the network of `regression` (PS-Reg) on prepared features.
+
+Mean squared error over the 68 numbers of a frame, which are not quantised (Serrà et al. 2023,
+§4.1); examples get a random gain, and left and right are switched in half of them.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from soundstage.corpora.feature_cache import FeatureCache
+from soundstage.networks.stereo_regression import StereoRegression
+from soundstage.networks.transformer import TransformerSize
+from soundstage.stereo.features import FEATURES
+from soundstage.stereo.levels import LEVELS
+from soundstage.training.feature_batches import FeatureBatches, held_out_patches, open_caches
+from soundstage.training.loop import Say, choose_device, run_loop
+from soundstage.training.recipes import RegressionRecipe
+from soundstage.training.records import Progress
+from soundstage.weights import Card
+
+
+class RegressionTask:
+    """The network before the loop.
+
+    Args:
+        model: to be trained.
+        batches: what it learns from.
+        held_out: chooses the best epoch; may be empty.
+        patch: frames of an example that is held out.
+    """
+
+    def __init__(
+        self,
+        model: StereoRegression,
+        batches: FeatureBatches,
+        held_out: list[FeatureCache],
+        patch: int,
+    ) -> None:
+        self.model: nn.Module = model
+        self.steps_per_epoch = batches.per_epoch
+        self._batches, self._held_out, self._patch = batches, held_out, patch
+
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """Levels and features."""
+        return self._batches.draw(step)
+
+    def loss(self, *batch: Tensor) -> Tensor:
+        """Mean squared error."""
+        levels, features = batch
+        return F.mse_loss(self.model(levels).float(), features)
+
+    def validate(self, model: nn.Module) -> float | None:
+        """The negative of the mean squared error over all frames that are held out."""
+        if not self._held_out:
+            return None
+        device = next(model.parameters()).device
+        total, frames = 0.0, 0
+        for levels, features in held_out_patches(self._held_out, self._patch):
+            told = model(levels.to(device)).float().cpu()
+            total += (told - features).square().mean(dim=-1).sum().item()
+            frames += features.shape[1]
+        return -total / frames
+
+
+def train_regression(
+    recipe: RegressionRecipe,
+    data: Path,
+    output: Path,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+    say: Say | None = None,
+) -> tuple[dict[str, Tensor], list[str], Card]:
+    """Tensors of the weights (half precision), nothing left out, facts for the card.
+
+    Raises:
+        InputError: the folder holds no features, or no record is as long as an example.
+        OptionError: the checkpoint beside the output is another run's, or there is no such device.
+        WeightsError: the features or the checkpoint are damaged.
+    """
+    learnt, held_out = open_caches(data)
+    size = TransformerSize(**recipe.size.model_dump())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.loop.seed)
+        model = StereoRegression(LEVELS, FEATURES, size, dropout=recipe.dropout)
+    batches = FeatureBatches(
+        learnt,
+        patch=recipe.patch,
+        size=recipe.loop.batch,
+        gain=recipe.gain,
+        seed=recipe.loop.seed,
+    )
+    task = RegressionTask(model, batches, held_out, recipe.patch)
+    chosen = choose_device(device)
+    if say:
+        say(_plan(model, learnt, recipe, batches.per_epoch, chosen))
+    state = run_loop(
+        task,
+        recipe.loop,
+        output,
+        fingerprint=_fingerprint(recipe, learnt + held_out),
+        device=chosen,
+        progress=progress,
+        say=say,
+    )
+    assert state.best is not None
+    tensors = {name: value.detach().cpu().half() for name, value in state.best.items()}
+    numbers = [size.blocks, size.width, size.heads, size.expansion]
+    tensors["size"] = torch.tensor(numbers, dtype=torch.int64)
+    return tensors, [], _facts(learnt, held_out, state.step, state.seconds, state.score, chosen)
+
+
+def _plan(
+    model: nn.Module,
+    learnt: list[FeatureCache],
+    recipe: RegressionRecipe,
+    per_epoch: int,
+    device: torch.device,
+) -> str:
+    count = sum(parameter.numel() for parameter in model.parameters())
+    frames = sum(len(cache.tokens) for cache in learnt)
+    return (
+        f"regression: {count:,} parameters, {frames:,} frames of "
+        f"{sum(len(cache.names) for cache in learnt):,} records, {recipe.loop.epochs} epochs of "
+        f"{per_epoch} steps of {recipe.loop.batch} × {recipe.patch} frames, on {device}"
+    )
+
+
+def _fingerprint(recipe: RegressionRecipe, caches: list[FeatureCache]) -> bytes:
+    followed = recipe.model_dump(mode="json", exclude={"card"})
+    digest = hashlib.sha256(json.dumps(followed, sort_keys=True).encode())
+    for cache in caches:
+        digest.update(cache.fingerprint)
+    return digest.digest()
+
+
+def _facts(
+    learnt: list[FeatureCache],
+    held_out: list[FeatureCache],
+    steps: int,
+    seconds: float,
+    score: float,
+    device: torch.device,
+) -> Card:
+    credits = [credit for cache in learnt for credit in cache.credits]
+    records = sum(len(cache.names) for cache in learnt)
+    artists = len({credit.get("artist", "") for credit in credits})
+    credited = f" by {artists} artists; see licences and credits" if credits else ""
+    trained = {"steps": steps, "seconds": round(seconds, 1), "device": str(device)}
+    held = {"records": sum(len(cache.names) for cache in held_out), "mse": round(-score, 5)}
+    return {
+        "data": f"{records} stereo records{credited}",
+        "records": records,
+        "trained": trained,
+        **({"validation": held} if held_out else {}),
+        "licences": dict(Counter(credit.get("licence", "not stated") for credit in credits)),
+        "credits": credits,
+    }
