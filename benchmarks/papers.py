@@ -10,8 +10,6 @@ marks of the page is replaced; the words around them are a person's.
 import argparse
 import json
 import re
-import resource
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,34 +38,12 @@ PLACEMENT = ("placement_bands", "placement_time", "width", "d_f", "artefact")
 REFERENCE_FREE = ("d_f_music", "wobble", "width", "correlation", "artefact", "fold_down")
 
 
-def evaluated(
-    data: Path, folder: Path, options: EvaluationOptions, workers: int
-) -> tuple[Results, dict[str, float] | None]:
-    """Results, and what a whole run cost; None where parts of it were there already."""
-    fresh = not folder.exists()
-    started = time.perf_counter()
-    results = run(data, folder, options, workers=workers).results
-    if not fresh:
-        cost = folder / "cost.json"
-        return results, json.loads(cost.read_text()) if cost.exists() else None
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    cost = {
-        "minutes": (time.perf_counter() - started) / 60,
-        "workers": workers,
-        "worker_megabytes": peak,
-        "own_megabytes": own,
-    }
-    (folder / "cost.json").write_text(json.dumps(cost))
-    return results, cost
-
-
-def sections(results: Results, cost: dict[str, float] | None) -> dict[str, str]:
+def sections(results: Results) -> dict[str, str]:
     """What the evaluation of true stereo says, by the mark that it belongs to."""
     keys = [column.key for column in results.columns]
     facts = "; ".join(f"{name}: {value}" for name, value in results.settings.items())
-    tested = [f"lsd_{signal}" for signal in ALL_FOUR] + [*IMAGE[2:], *SOUND[:2]]
-    found = {
+    tested = [f"lsd_{signal}" for signal in ALL_FOUR[1:]] + [*IMAGE[2:], *SOUND[:2]]
+    return {
         "settings": facts + ".",
         "short": figures_table(results, SHORT, intervals=False),
         "papers": paper_tables(results),
@@ -77,13 +53,6 @@ def sections(results: Results, cost: dict[str, float] | None) -> dict[str, str]:
         "ranks": ranks(results),
         "significance": "\n".join(significance_lines(results, tested)),
     }
-    if cost:
-        found["cost"] = (
-            f"The whole run took {cost['minutes']:.1f} minutes with {cost['workers']:.0f} "
-            f"processes of at most {cost['worker_megabytes']:.0f} MB each beside the first of "
-            f"{cost['own_megabytes']:.0f} MB."
-        )
-    return found
 
 
 def ranks(results: Results) -> str:
@@ -141,16 +110,16 @@ def main() -> None:
     baselines = (*DEFAULT_BASELINES, "coder-mixing")
     asked = EvaluationOptions(takes=options.takes, baselines=baselines)
     options.work.mkdir(parents=True, exist_ok=True)
-    results, cost = evaluated(options.data, options.work / "stereo", asked, options.workers)
-    found = sections(results, cost)
+    results = run(options.data, options.work / "stereo", asked, workers=options.workers).results
+    found = sections(results)
     if options.stems:
         long = replace(asked, seconds=0, embeddings=(), takes=1)
-        placed, _ = evaluated(options.stems, options.work / "stems", long, options.workers)
-        found["placement"] = figures_table(placed, PLACEMENT)
+        placed = run(options.stems, options.work / "stems", long, workers=options.workers)
+        found["placement"] = figures_table(placed.results, PLACEMENT)
     if options.mono:
         alone = replace(asked, reference_free=True, embeddings=(), baselines=None)
-        free, _ = evaluated(options.mono, options.work / "mono", alone, options.workers)
-        found["reference-free"] = figures_table(free, REFERENCE_FREE)
+        free = run(options.mono, options.work / "mono", alone, workers=options.workers)
+        found["reference-free"] = figures_table(free.results, REFERENCE_FREE)
     print("\n\n".join(found.values()))
     if options.write:
         for page in PAGES:
