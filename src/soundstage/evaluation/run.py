@@ -264,7 +264,7 @@ def _results(
     if not options.reference_free:
         names.insert(1, FLOOR)
     return Results(
-        title=corpus.folder.resolve().name,
+        title=f"Evaluation of {corpus.folder.resolve().name}",
         settings=_settings(corpus, clips, options),
         systems=names,
         clips=[clip.name for clip in clips],
