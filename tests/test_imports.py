@@ -127,3 +127,8 @@ def test_every_public_name_is_there(name: str) -> None:
     assert getattr(soundstage, name) is not None
     assert not isinstance(getattr(soundstage, name), type(sys)), f"{name} is a module"
     assert name in dir(soundstage)
+
+
+def test_the_filters_of_ffmpeg_are_measured_without_torch() -> None:
+    program = "import soundstage.evaluation.ffmpeg_filters, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
