@@ -4,6 +4,7 @@ import json
 import platform
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -95,13 +96,30 @@ def train(
         used = facts["records"]
     digest = save_weights(output, recipe.family, tensors)
     seconds = time.perf_counter() - started
+    card = output.with_suffix(".json")
+    _write_card(card, recipe, output, tensors, facts, digest, seconds, workers)
+    checkpoint_path(output).unlink(missing_ok=True)  # only now is there nothing left to go on with
+    return TrainingResult(output, card, used, left_out, seconds)
+
+
+def _write_card(
+    card: Path,
+    recipe: Recipe,
+    weights: Path,
+    tensors: Mapping[str, Tensor],
+    facts: Card,
+    digest: str,
+    seconds: float,
+    workers: int,
+) -> None:
+    """Everything there is to say of new weights."""
     head: Card = {
-        "name": output.stem,
+        "name": weights.stem,
         "family": recipe.family,
         **(recipe.card.model_dump(exclude_defaults=True) if recipe.card else {}),
         "data": facts.pop("data"),
         "sha256": digest,
-        "bytes": output.stat().st_size,
+        "bytes": weights.stat().st_size,
         "parameters": sum(tensor.numel() for tensor in tensors.values()),
         "recipe": recipe.model_dump(exclude={"card"}),
     }
@@ -113,13 +131,10 @@ def train(
         **facts.pop("trained", {}),
     }
     credits = {name: facts.pop(name) for name in ("licences", "credits")}
-    card = output.with_suffix(".json")
     text = json.dumps(
         {**head, **facts, "trained": trained, **credits}, indent=2, ensure_ascii=False
     )
     write_by_rename(card, f"{text}\n".encode())
-    checkpoint_path(output).unlink(missing_ok=True)  # only now is there nothing left to go on with
-    return TrainingResult(output, card, used, left_out, seconds)
 
 
 def _check_output(recipe: Recipe, output: Path, overwrite: bool) -> None:
