@@ -154,9 +154,21 @@ def test_a_clip_that_breaks_on_the_way_is_left_out_with_its_sentence(tmp_path: P
     content = broken.read_bytes()
     nan = np.full(200, np.nan, np.float32).tobytes()
     broken.write_bytes(content[:50_000] + nan + content[50_000 + len(nan) :])
-    results = evaluate(data, tmp_path / "out", QUICK)
+    results = evaluate(data, tmp_path / "out", replace(QUICK, examples=2))
     assert results.clips == ["clip 0", "clip 2"]
+    assert list(results.excerpts) == ["clip 0", "clip 2"]
     assert any("clip 1.wav" in reason for reason in results.left_out)
+
+
+def test_excerpts_stay_those_that_were_written_when_a_clip_breaks(tmp_path: Path) -> None:
+    data = collection(tmp_path / "data", clips=4)
+    path = data / "clip 0.wav"
+    content = path.read_bytes()
+    nan = np.full(200, np.nan, np.float32).tobytes()
+    path.write_bytes(content[:50_000] + nan + content[50_000 + len(nan) :])
+    results = evaluate(data, tmp_path / "out", replace(QUICK, examples=2))
+    assert list(results.excerpts) == ["clip 3"]  # the other was to be the first
+    assert all(file.exists() for files in results.excerpts.values() for file in files.values())
 
 
 def test_a_collection_in_which_every_clip_breaks_is_an_error(tmp_path: Path) -> None:

@@ -1,9 +1,4 @@
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +6,7 @@ import pytest
 import torch
 import yaml
 
+from killing import kill_training
 from soundstage.corpora.feature_cache import RecordColumns, load_features, save_features
 from soundstage.errors import InputError, OptionError, OutputError
 from soundstage.networks.stereo_regression import StereoRegression
@@ -121,20 +117,7 @@ def test_the_plan_is_told_and_the_log_has_a_line_for_every_epoch(trained):
 
 
 def test_a_killed_run_ends_with_the_same_file(trained, features, tmp_path):
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(CONTENT))
-    output = tmp_path / "mine.safetensors"
-    program = "from soundstage.cli.main import main; main()"
-    command = [sys.executable, "-c", program, "train", str(tmp_path / "recipe.yaml")]
-    command += ["--data", str(features), "-o", str(output), "--device", "cpu", "--quiet"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    run = subprocess.Popen(command, env=environment)
-    deadline = time.monotonic() + 60
-    while not checkpoint_path(output).exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    assert checkpoint_path(output).exists()
-    assert not output.exists()
+    output = kill_training(CONTENT, features, tmp_path)
     train(recipe(), features, output, device="cpu")
     assert output.read_bytes() == trained[0].weights.read_bytes()
 

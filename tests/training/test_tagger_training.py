@@ -1,10 +1,7 @@
 import hashlib
 import json
-import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +10,7 @@ import soundfile
 import torch
 import yaml
 
+from killing import kill_training
 from soundstage.cli.main import main
 from soundstage.errors import InputError, OptionError, OutputError
 from soundstage.metrics.embeddings.tagger import TaggerEmbedding
@@ -129,20 +127,7 @@ def test_weights_of_ones_own_can_be_listened_with(trained):
 
 
 def test_a_killed_run_ends_with_the_same_file(trained, events, tmp_path):
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(CONTENT))
-    output = tmp_path / "mine.safetensors"
-    program = "from soundstage.cli.main import main; main()"
-    command = [sys.executable, "-c", program, "train", str(tmp_path / "recipe.yaml")]
-    command += ["--data", str(events), "-o", str(output), "--device", "cpu", "--quiet"]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    run = subprocess.Popen(command, env=environment)
-    deadline = time.monotonic() + 60
-    while not checkpoint_path(output).exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    assert checkpoint_path(output).exists()
-    assert not output.exists()
+    output = kill_training(CONTENT, events, tmp_path)
     train(recipe(), events, output, device="cpu")
     assert output.read_bytes() == trained[0].weights.read_bytes()
     lines = output.with_suffix(".csv").read_text().splitlines()

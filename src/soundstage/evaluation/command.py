@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from soundstage.errors import OutputError
 from soundstage.evaluation.main_tables import figures_table, significance_lines
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import Results
@@ -46,10 +45,7 @@ def run(
 
     results = evaluate(data, output, options, workers=workers, overwrite=overwrite, progress=tell)
     files = [*write_tidy(results, output), output / "tables.md"]
-    try:
-        write_by_rename(files[-1], tables_page(results).encode())
-    except OSError as error:
-        raise OutputError(f"{files[-1]} cannot be written ({error.strerror}).") from error
+    write_by_rename(files[-1], tables_page(results).encode())
     if report:
         from soundstage.evaluation.report import write_report
 

@@ -6,7 +6,7 @@ way goes on where it was, and a system that is added later costs only its own wo
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from soundstage.errors import InputError, OptionError, SoundstageError
 from soundstage.evaluation.cases import load_case
 from soundstage.evaluation.measures import Measured, measure
 from soundstage.evaluation.results import FLOOR, TRUTH, Results
-from soundstage.evaluation.store import Store
+from soundstage.evaluation.store import Store, in_its_folder
 from soundstage.evaluation.summary import (
     clip_columns,
     clip_scores,
@@ -137,9 +137,10 @@ def evaluate(
         load_embedding(name)  # a wrong one is told before hours of work
     corpus = open_corpus(data, split=options.split, channels=1 if options.reference_free else 2)
     clips = corpus.clips[: options.limit or None]
+    shown = _examples(clips, options.examples)
     store = Store(output, options.numbers())
     store.open(overwrite=overwrite)
-    jobs = _missing(clips, systems, store, options)
+    jobs = _missing(clips, systems, store, shown, options)
     todo = sum(len(job.systems) for job in jobs)
     total = len(clips) * len(systems)
     with parallel_map(workers) as each:
@@ -147,16 +148,25 @@ def evaluate(
         clips = tuple(clip for clip in clips if clip.name not in failed)
         if not clips:
             raise InputError(f"{data}: no clip could be measured; {next(iter(failed.values()))}")
-        return _results(corpus, clips, failed, systems, store, options, each)
+        results = _results(corpus, clips, failed, systems, store, options, each)
+    excerpts = {
+        clip.name: {system.name: store.excerpt_path(clip, system) for system in systems}
+        for clip in shown
+        if clip.name not in failed
+    }
+    return replace(results, excerpts=excerpts)
 
 
 def _missing(
-    clips: Sequence[Clip], systems: Sequence[System], store: Store, options: EvaluationOptions
+    clips: Sequence[Clip],
+    systems: Sequence[System],
+    store: Store,
+    shown: Sequence[Clip],
+    options: EvaluationOptions,
 ) -> list[_Job]:
-    shown = {clip.name for clip in _examples(clips, options.examples)}
     jobs = []
     for clip in clips:
-        excerpts = clip.name in shown
+        excerpts = clip in shown
         missing = tuple(
             system
             for system in systems
@@ -233,8 +243,8 @@ def _write_excerpt(path: Path, stereo: Float[Tensor, "2 frames"]) -> None:
     peak = float(middle.abs().max())
     if peak * gain > 1:
         gain = 0.999 / peak
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Audio((gain * middle).numpy(), RATE).write(path, encoding="PCM_16", overwrite=True)
+    sound = Audio((gain * middle).numpy(), RATE)
+    sound.write(in_its_folder(path), encoding="PCM_16", overwrite=True)
 
 
 def _results(
@@ -272,10 +282,6 @@ def _results(
         scores=scores,
         summaries=summaries,
         comparisons=compared(scores, columns),
-        excerpts={
-            clip.name: {system.name: store.excerpt_path(clip, system) for system in systems}
-            for clip in _examples(clips, options.examples)
-        },
         left_out=(*corpus.left_out, *failed.values()),
     )
 

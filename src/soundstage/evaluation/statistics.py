@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.evaluation.results import Comparison, Estimate
-from soundstage.metrics.frechet import GaussianPool
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000  # of a mean
@@ -64,14 +63,6 @@ def set_estimate(
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail]) - drawn.mean() + value
     return Estimate(value, float(np.clip(low, 0, value)), float(max(high, value)))
-
-
-def merged(pools: Sequence[GaussianPool], clips: Sequence[int]) -> GaussianPool:
-    """One pool of the clips with these indices, counted as often as they are named."""
-    total = GaussianPool(pools[0].size)
-    for index in clips:
-        total.merge(pools[index])
-    return total
 
 
 def compare(

@@ -90,8 +90,7 @@ class Store:
         tensors |= {EMBEDDING + k: v.contiguous() for k, v in measured.embeddings.items()}
         scores = {k: v if math.isfinite(v) else None for k, v in measured.scores.items()}
         header = {"fingerprint": self.fingerprint(clip, system), "scores": scores}
-        path = self.path(clip, system)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = in_its_folder(self.path(clip, system))
         write_by_rename(path, save(tensors, metadata={HEADER: json.dumps(header)}))
 
     def read(self, clip: Clip, system: System) -> Measured | None:
@@ -110,6 +109,19 @@ class Store:
             )
         except (SafetensorError, OSError, KeyError, ValueError, TypeError):
             return None
+
+
+def in_its_folder(path: Path) -> Path:
+    """The path, once its folder is there.
+
+    Raises:
+        OutputError: the folder cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path.parent} cannot be made ({error.strerror}).") from error
+    return path
 
 
 def file_name(name: str) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor
 from soundstage.corpora import Mapper
 from soundstage.evaluation.measures import Measured
 from soundstage.evaluation.results import FLOOR, TRUTH, Comparison, Estimate
-from soundstage.evaluation.statistics import compare, mean_estimate, merged, set_estimate
+from soundstage.evaluation.statistics import compare, mean_estimate, set_estimate
 from soundstage.metrics.catalogue import (
     ALL_FOUR,
     CLIP_METRICS,
@@ -26,6 +26,7 @@ from soundstage.metrics.frechet import (
     GaussianPool,
     extrapolated_frechet_distance,
     frechet_distance,
+    merged,
 )
 from soundstage.metrics.frechet_audio import point_pool
 from soundstage.metrics.parametric_stereo import FEATURES
@@ -175,13 +176,13 @@ def _extrapolated_windows(truth: Sequence[Tensor], made: Sequence[Tensor]) -> Es
 
 def _paired(truth: Sequence[GaussianPool], made: Sequence[GaussianPool]) -> Estimate:
     def distance(clips: Sequence[int]) -> float:
-        return _distance(merged(truth, clips), merged(made, clips))
+        return _distance(merged(truth[i] for i in clips), merged(made[i] for i in clips))
 
     return set_estimate(distance, len(truth))
 
 
 def _against(fixed: GaussianPool, pools: Sequence[GaussianPool]) -> Estimate:
-    return set_estimate(lambda clips: _distance(fixed, merged(pools, clips)), len(pools))
+    return set_estimate(lambda clips: _distance(fixed, merged(pools[i] for i in clips)), len(pools))
 
 
 def _extrapolated(truth: Sequence[GaussianPool], made: Sequence[GaussianPool]) -> Estimate:

@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor
 
 from soundstage.corpora import record_features
-from soundstage.metrics.frechet import GaussianPool
+from soundstage.metrics.frechet import GaussianPool, merged
 from soundstage.metrics.parametric_stereo import parameter_pool
 from soundstage.training.records import Progress, over_records
 
@@ -24,7 +24,4 @@ def train_parameter_pool(
         InputError: no record could be used.
     """
     pools, left_out = over_records(record_pool, records, workers=workers, progress=progress)
-    total = GaussianPool(pools[0].size)
-    for pool in pools:
-        total.merge(pool)
-    return total.tensors(), left_out
+    return merged(pools).tensors(), left_out
