@@ -1,4 +1,6 @@
 import csv
+import re
+import sys
 
 import pytest
 import torch
@@ -6,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from soundstage.errors import OptionError, WeightsError
+from soundstage.errors import OptionError, OutputError, WeightsError
 from soundstage.training.checkpoints import checkpoint_path
+from soundstage.training.logs import tensorboard_logs
 from soundstage.training.loop import choose_device, learning_rate, run_loop
 from soundstage.training.recipes import LoopRecipe
 from soundstage.weights import save_weights
@@ -228,8 +231,72 @@ def test_the_plan_says_how_long_it_will_take(tmp_path):
     lines = []
     output = tmp_path / "line.safetensors"
     run_loop(Line(), recipe(), output, fingerprint=KEY, device=CPU, say=lines.append)
-    assert sum("hours to go" in line for line in lines) == 1
+    (forecast,) = [line for line in lines if "hours to go" in line]
+    assert re.fullmatch(r"[\d,.]+ examples a second, about [\d.]+ hours to go", forecast)
     assert sum(line.startswith("epoch") for line in lines) == 6
+
+
+def test_the_speed_of_sequences_is_told_in_tokens_too(tmp_path):
+    lines, task = [], Line()
+    task.tokens_per_example = 1000
+    output = tmp_path / "line.safetensors"
+    run_loop(task, recipe(), output, fingerprint=KEY, device=CPU, say=lines.append)
+    (forecast,) = [line.replace(",", "") for line in lines if "hours to go" in line]
+    examples, tokens = map(
+        float, re.match(r"([\d.]+) examples \((\d+) tokens\)", forecast).groups()
+    )
+    assert tokens == pytest.approx(1000 * examples, rel=0.01)
+
+
+def scalars(folder):
+    """What TensorBoard shows: value by step, by name."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shown = EventAccumulator(str(folder)).Reload()
+    return {
+        name: {event.step: event.value for event in shown.Scalars(name)}
+        for name in shown.Tags()["scalars"]
+    }
+
+
+def test_tensorboard_shows_each_epoch_once_whatever_happened_between(tmp_path):
+    scores = [0.1, 0.9, 0.2, 0.3, 0.4, 0.5]
+    with tensorboard_logs(tmp_path / "logs"):
+        with pytest.raises(Stopped):  # a stop between a checkpoint and the next loses epoch 2
+            train(tmp_path, Line(scores=scores, stop_at=7))
+        early = checkpoint_path(tmp_path / "line.safetensors").read_bytes()
+        with pytest.raises(Stopped):
+            train(tmp_path, Line(scores=[7.0, 7.0], stop_at=16))
+        checkpoint_path(tmp_path / "line.safetensors").write_bytes(early)
+        train(tmp_path, Line(scores=scores[1:]))
+    shown = scalars(tmp_path / "logs" / "line")
+    assert list(shown) == ["loss", "learning rate", "validation", "seconds an epoch"]
+    steps = [5, 10, 15, 20, 25, 30]
+    assert shown["validation"] == pytest.approx(dict(zip(steps, scores, strict=True)))
+    for name, column in (("loss", "loss"), ("learning rate", "learning_rate")):
+        values = [float(row[column]) for row in rows(tmp_path)]
+        assert shown[name] == pytest.approx(dict(zip(steps, values, strict=True)), abs=1e-4)
+    spent = float(rows(tmp_path)[-1]["seconds"])
+    assert sum(shown["seconds an epoch"].values()) == pytest.approx(spent, abs=0.4)
+
+
+def test_without_being_asked_nothing_is_written_for_tensorboard(tmp_path):
+    with tensorboard_logs(None):
+        train(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"line.csv", "line.checkpoint.safetensors"}
+
+
+def test_tensorboard_that_is_not_installed_is_asked_for_before_the_training(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(OptionError, match=r"soundstage\[train\]"), tensorboard_logs(tmp_path):
+        raise AssertionError("it went on")
+
+
+def test_logs_that_cannot_be_written_are_refused(tmp_path):
+    (tmp_path / "logs").write_text("mine")
+    with pytest.raises(OutputError, match="logs"), tensorboard_logs(tmp_path / "logs"):
+        train(tmp_path)
 
 
 def test_devices_are_named():

@@ -16,9 +16,16 @@ def train(
         int | None, typer.Option(help="nearest: pairs in all, in place of the recipe's.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read records.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, help="Processes that train a network together; one a GPU.")
+    ] = 1,
     device: Annotated[
         str, typer.Option(help="Of a network: auto (a GPU where there is one), cpu or cuda.")
     ] = "auto",
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Of a network: log to FOLDER/NAME as well."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -32,23 +39,28 @@ def train(
     try:
         from soundstage.training import load_recipe
         from soundstage.training import train as run
+        from soundstage.training.distributed import leads
     except ModuleNotFoundError as error:
         raise OptionError(
             f'Training needs {error.name}: pip install "soundstage[train]" brings it.'
         ) from error
 
     loaded = load_recipe(recipe, **({"pairs": pairs} if pairs is not None else {}))
-    with progress_bar(f"training {loaded.family}", shown=not quiet) as tell:
+    with progress_bar(f"training {loaded.family}", shown=not quiet and leads()) as tell:
         result = run(
             loaded,
             data,
             output,
             workers=workers,
+            processes=processes,
             device=device,
+            tensorboard=tensorboard,
             overwrite=overwrite,
             progress=lambda done, total: tell(done / total),
             say=None if quiet else partial(print, file=sys.stderr, flush=True),
         )
+    if not leads():
+        return
     for reason in result.left_out:
         print(f"left out: {reason}", file=sys.stderr)
     print(f"{result.weights}: {result.records} records in {result.seconds:.0f} s")

@@ -4,40 +4,49 @@ A network is trained by AdamW with linear warm-up and a cosine down to zero, gra
 norm, weights averaged exponentially; the average with the best validation score is kept, or the
 last one where nothing is held out. Each step is a function of the weights before it and of its
 number alone: its batch is drawn, and its dropout seeded, from the number of the step. So a run that
-is killed and resumed ends with the same weights as one that was not.
+is killed and resumed ends with the same weights as one that was not. Several processes share each
+batch (`group.py`) and so follow the curve of one, up to rounding and dropout; the first of them
+validates, logs and writes.
 """
 
 import copy
-import csv
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from soundstage.errors import OptionError, OutputError
+from soundstage.errors import OptionError
 from soundstage.training.checkpoints import (
     TrainingState,
     checkpoint_path,
     load_checkpoint,
     save_checkpoint,
 )
+from soundstage.training.group import agree_on, average_over_group, group_rank, share_of
+from soundstage.training.logs import EpochLine, TrainingLog
 from soundstage.training.recipes import LoopRecipe
 from soundstage.training.records import Progress
 
-COLUMNS = ("step", "epoch", "loss", "learning_rate", "validation", "seconds")
 TIMED_STEPS = 8  # before the length of the run is foretold; the first is slow and does not count
+# Between the seeds of two processes. Odd in its low half, the only one that torch's generator reads
+RANK_STRIDE = 0x9E3779B1
 Say = Callable[[str], None]
 """Told a line for the person who waits."""
 
 
 class Task(Protocol):
-    """What is trained: a network, its batches and its loss."""
+    """What is trained: a network, its batches and its loss.
+
+    A task whose examples are sequences may say how long they are as `tokens_per_example: int`; its
+    speed is then told in tokens, too. One whose loss is no mean over examples has a method
+    `terms(*batch) -> int` for how many terms the mean has; processes weigh their shares by it.
+    """
 
     model: nn.Module
     steps_per_epoch: int
@@ -45,7 +54,8 @@ class Task(Protocol):
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """The batch of a step, the same whenever it is asked for; called from another thread.
 
-        It must not draw from torch's global generator.
+        The first dimension of every tensor is examples, which processes share. It must not draw
+        from torch's global generator.
         """
 
     def loss(self, *batch: Tensor) -> Tensor:
@@ -92,7 +102,8 @@ def run_loop(
     """Train to the end, from the checkpoint beside `output` where there is one.
 
     The log lies beside it too, as NAME.csv: one line an epoch, seconds counted over all parts of
-    the run. The checkpoint stays until the caller removes it.
+    the run. The checkpoint stays until the caller removes it, and does not know how many processes
+    left it.
 
     Args:
         task: what is trained; its model is moved to the device and changed.
@@ -110,6 +121,7 @@ def run_loop(
         OptionError: the checkpoint is another run's, or the loss is no number.
         WeightsError: the checkpoint is damaged.
         OutputError: a file cannot be written.
+        PeerLostError: another process of the training ended.
     """
     say = say or (lambda line: None)
     state = _fresh_state(task.model.to(device), recipe)
@@ -121,17 +133,24 @@ def run_loop(
                 f"{path} stands at step {state.step} of {steps}: remove it to begin anew."
             )
         say(f"going on from step {state.step} of {steps}, out of {path}")
-    log = _Log(output.with_suffix(".csv"), state.step)
-    clock = _Clock(state, steps, say)
-    with _batches(task, state.step, steps) as batches, torch.random.fork_rng():
+    agree_on(state.step, fingerprint, device)
+    leading = group_rank() == 0
+    log = TrainingLog(output, state.step) if leading else None
+    clock = _Clock(task, state, steps, say)
+    with (
+        closing(log) if log else nullcontext(),
+        _batches(task, state.step, steps) as batches,
+        torch.random.fork_rng(),
+    ):
         for batch in batches:
-            loss = _step(task, state, recipe, [part.to(device) for part in batch], steps)
-            state.loss_sum += loss
+            state.loss_sum += _step(task, state, recipe, batch, steps, device)
             state.step += 1
-            clock.tick()
+            clock.tick(len(batch[0]))
             if state.step % task.steps_per_epoch == 0:
                 _end_epoch(task, state, recipe, steps, log, say)
-            if clock.since_saved() >= recipe.checkpoint_seconds or state.step == steps:
+            if leading and (
+                clock.since_saved() >= recipe.checkpoint_seconds or state.step == steps
+            ):
                 save_checkpoint(path, state, fingerprint)
                 clock.saved()
             if progress:
@@ -152,18 +171,25 @@ def _fresh_state(model: nn.Module, recipe: LoopRecipe) -> TrainingState:
 
 
 def _step(
-    task: Task, state: TrainingState, recipe: LoopRecipe, batch: list[Tensor], steps: int
+    task: Task,
+    state: TrainingState,
+    recipe: LoopRecipe,
+    batch: tuple[Tensor, ...],
+    steps: int,
+    device: torch.device,
 ) -> float:
-    torch.manual_seed(recipe.seed * 1_000_003 + state.step)
+    share, part = share_of(batch, getattr(task, "terms", None))
+    share = [each.to(device) for each in share]
+    torch.manual_seed(recipe.seed * 1_000_003 + state.step + group_rank() * RANK_STRIDE)
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate(state.step, steps, recipe)
     state.model.train()
-    with torch.autocast(
-        batch[0].device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"
-    ):
-        loss = task.loss(*batch)
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        loss = task.loss(*share) if part else torch.zeros((), device=device)
     state.optimiser.zero_grad()
-    loss.backward()
+    if part:
+        loss.backward()
+    mean_loss = average_over_group(state.model, loss.detach(), part)
     nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
     state.optimiser.step()
     # The average forgets its first steps: it is shorter than `ema` says while there are few
@@ -177,16 +203,23 @@ def _step(
                 average.lerp_(value, 1 - keep)
             else:
                 average.copy_(value)
-    return float(loss.detach())
+    return mean_loss
 
 
 def _end_epoch(
-    task: Task, state: TrainingState, recipe: LoopRecipe, steps: int, log: "_Log", say: Say
+    task: Task,
+    state: TrainingState,
+    recipe: LoopRecipe,
+    steps: int,
+    log: TrainingLog | None,
+    say: Say,
 ) -> None:
     epoch, loss = state.step // task.steps_per_epoch, state.loss_sum / task.steps_per_epoch
     state.loss_sum = 0.0
     if not math.isfinite(loss):
         raise OptionError(f"The loss of epoch {epoch} is no number: lower the learning rate.")
+    if log is None:
+        return
     score = None
     if epoch % recipe.validate_every == 0 or epoch == recipe.epochs:
         with torch.no_grad():
@@ -194,7 +227,7 @@ def _end_epoch(
     if score is not None and score > state.score:
         state.score, state.best = score, copy.deepcopy(state.averaged.state_dict())
     rate = learning_rate(state.step - 1, steps, recipe)
-    log.write(state.step, epoch, loss, rate, score, state.seconds)
+    log.write(EpochLine(state.step, epoch, loss, rate, score, state.seconds))
     heard = "" if score is None else f", validation {score:.4f}"
     say(f"epoch {epoch} of {recipe.epochs}: loss {loss:.4f}{heard}, {state.seconds:.0f} s")
 
@@ -219,50 +252,32 @@ def _batches(task: Task, begin: int, steps: int) -> Iterator[Iterator[tuple[Tens
 class _Clock:
     """Seconds of the whole run, and one forecast."""
 
-    def __init__(self, state: TrainingState, steps: int, say: Say) -> None:
+    def __init__(self, task: Task, state: TrainingState, steps: int, say: Say) -> None:
         self._state, self._steps, self._say = state, steps, say
+        self._tokens: int | None = getattr(task, "tokens_per_example", None)
         self._last = self._saved = time.perf_counter()
-        self._ticks, self._timed = 0, 0.0
+        self._ticks, self._timed, self._examples = 0, 0.0, 0
 
-    def tick(self) -> None:
+    def tick(self, examples: int) -> None:
         now = time.perf_counter()
         taken, self._last = now - self._last, now
         self._state.seconds += taken
         self._ticks += 1
-        self._timed += taken if self._ticks > 1 else 0.0
+        if self._ticks > 1:
+            self._timed += taken
+            self._examples += examples
         if self._ticks == TIMED_STEPS:
-            hours = self._timed / (TIMED_STEPS - 1) * (self._steps - self._state.step) / 3600
-            self._say(f"about {hours:.2f} hours to go")
+            self._foretell()
+
+    def _foretell(self) -> None:
+        speed = self._examples / self._timed
+        tokens = f" ({speed * self._tokens:,.0f} tokens)" if self._tokens else ""
+        left = self._steps - self._state.step
+        hours = self._timed / (TIMED_STEPS - 1) * left / 3600
+        self._say(f"{speed:,.1f} examples{tokens} a second, about {hours:.2f} hours to go")
 
     def since_saved(self) -> float:
         return time.perf_counter() - self._saved
 
     def saved(self) -> None:
         self._saved = time.perf_counter()
-
-
-class _Log:
-    """The CSV; lines from beyond the checkpoint were never learnt from and are dropped."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self._path = path
-        kept = []
-        if step and path.exists():
-            with path.open(encoding="utf-8", newline="") as lines:
-                rows = [row for row in csv.reader(lines) if row and row[0].isdigit()]
-            kept = [row for row in rows if int(row[0]) <= step]
-        self._append("w", [COLUMNS, *kept])
-
-    def write(
-        self, step: int, epoch: int, loss: float, rate: float, score: float | None, seconds: float
-    ) -> None:
-        heard = "" if score is None else f"{score:.4f}"
-        row = (str(step), str(epoch), f"{loss:.5f}", f"{rate:.3e}", heard, f"{seconds:.1f}")
-        self._append("a", [row])
-
-    def _append(self, mode: str, rows: Sequence[Sequence[str]]) -> None:
-        try:
-            with self._path.open(mode, encoding="utf-8", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
-        except OSError as error:
-            raise OutputError(f"{self._path} cannot be written ({error.strerror}).") from error
