@@ -83,6 +83,51 @@ def test_takes_differ_and_each_folds_back(command, mono, tmp_path):
     assert np.array_equal(one.sum(axis=1), two.sum(axis=1))
 
 
+def test_takes_are_compared_in_words_and_in_a_picture(command, mono, tmp_path):
+    pytest.importorskip("matplotlib")
+    code, out, _ = command("upmix", mono, "--takes", 3)
+    assert code == 0
+    assert out.count("real time") == 3
+    assert "Most alike are takes" in out
+    assert (tmp_path / "mono-takes.png").read_bytes().startswith(b"\x89PNG")
+    assert leftovers(tmp_path) == []
+
+
+def test_json_of_takes_has_their_descriptors_and_differences(command, mono, tmp_path):
+    code, out, _ = command("upmix", mono, "--takes", 2, "--no-sheet", "--json")
+    assert code == 0
+    told = json.loads(out, parse_constant=pytest.fail)
+    assert [done["seed"] for done in told["done"]] == [0, 1]
+    (compared,) = told["takes"]
+    assert compared["sheet"] is None
+    assert compared["takes"][1]["descriptors"]["width"] > 0
+    assert compared["differences"][0][1] == compared["differences"][1][0] > 0
+    assert not (tmp_path / "mono-takes.png").exists()
+
+
+@pytest.mark.parametrize("asked", [[], ["--sheet"]])
+def test_without_matplotlib_takes_are_made_and_a_sheet_that_was_asked_for_is_refused(
+    command, mono, tmp_path, monkeypatch, asked
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, _, err = command("upmix", mono, "--takes", 2, *asked)
+    assert err.count("\n") == 1
+    assert "soundstage[eval]" in err
+    assert code == (2 if asked else 0)
+    assert (tmp_path / "mono-stereo-1.wav").exists() == (not asked)
+
+
+@pytest.mark.parametrize("name", ["mono-stereo-2.wav", "mono-takes.png"])
+def test_whatever_of_the_takes_exists_is_kept_and_nothing_is_made(command, mono, tmp_path, name):
+    (tmp_path / name).write_bytes(b"precious")
+    code, out, err = command("upmix", mono, "--takes", 2, "--sheet")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "mono.wav"])
+    assert (tmp_path / name).read_bytes() == b"precious"
+
+
 def test_a_folder_is_done_and_failures_are_listed_at_the_end(command, mono, tmp_path):
     (tmp_path / "broken.wav").write_text("these are words")
     soundfile.write(tmp_path / "other.flac", tone(), RATE)
@@ -91,8 +136,8 @@ def test_a_folder_is_done_and_failures_are_listed_at_the_end(command, mono, tmp_
     code, out, err = command("upmix", tmp_path, "-o", results, "--name", "{stem}_{method}{ext}")
     assert code == 2
     assert sorted(path.name for path in results.iterdir()) == [
-        "mono_nearest.wav",
-        "other_nearest.flac",
+        "mono_masked.wav",
+        "other_masked.flac",
     ]
     assert "1 of 3 failed" in err
     assert "broken.wav" in err
@@ -173,6 +218,9 @@ BAD = [
     "--bit-depth 17",
     "--weights nowhere.safetensors",
     "--name {singer}{ext}",
+    "--sheet",
+    "--style unheard-of",
+    "--method comb --style wide",
 ]
 
 

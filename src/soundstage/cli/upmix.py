@@ -1,9 +1,13 @@
 """`soundstage upmix`: mono files in, stereo files out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from soundstage.upmixing.batch import Job
+    from soundstage.upmixing.upmixer import Upmixer
 
 
 def upmix(
@@ -16,7 +20,17 @@ def upmix(
         str | None, typer.Option("--method", "-m", help="See `soundstage models`.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Picks the take.")] = 0,
-    takes: Annotated[int, typer.Option(min=1, help="Make several, from this seed on.")] = 1,
+    takes: Annotated[int, typer.Option(min=1, max=32, help="Make several, from this seed on.")] = 1,
+    sheet: Annotated[
+        bool | None,
+        typer.Option(
+            "--sheet/--no-sheet", help="Draw the takes side by side: {stem}-takes.png; the default."
+        ),
+    ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help='What the stage shall be, such as "wide, narrow bass"; docs/style.md.'),
+    ] = None,
     width: Annotated[float, typer.Option(help="Gain of the side, 0 to 2.")] = 1.0,
     bass_mono: Annotated[
         float, typer.Option(help="Crossover in Hz below which all is centred, 20 to 500; 0 is off.")
@@ -51,45 +65,126 @@ def upmix(
     import json
 
     from soundstage.cli.failures import end_with
-    from soundstage.cli.progress import progress_bar
     from soundstage.errors import SoundstageError
-    from soundstage.upmixing.batch import plan_batch, run_job
+    from soundstage.upmixing.batch import by_source, plan_batch
     from soundstage.upmixing.controls import Controls
     from soundstage.upmixing.methods import DEFAULT_METHOD, load_method
 
     method = method or DEFAULT_METHOD
     controls = Controls(width=width, bass_mono_hz=bass_mono, centre_focus=centre_focus)
-    upmixer = load_method(method, weights=str(weights) if weights else None, decoder=decoder)
-    jobs = plan_batch(
-        inputs, output, method=method, seeds=range(seed, seed + takes), name=name, suffix=suffix
+    upmixer = load_method(
+        method, weights=str(weights) if weights else None, decoder=decoder, style=style
     )
+    seeds = range(seed, seed + takes)
+    jobs = plan_batch(inputs, output, method=method, seeds=seeds, name=name, suffix=suffix)
+    sources = by_source(jobs)
+    sheets = _plan_sheets(sources, takes, sheet, quiet=quiet)
     if dry_run:
-        plan = [job.as_dict() for job in jobs]
-        lines = [f"{job.source} -> {job.target}  ({method}, seed {job.seed})" for job in jobs]
-        print(json.dumps({"planned": plan}, indent=2) if json_output else "\n".join(lines))
+        _print_plan(jobs, [path for path in sheets if path], json_output)
         return
-    reports, failures = [], []
-    for job in jobs:
+    asked = {
+        "controls": controls,
+        "downmix": downmix,
+        "bit_depth": bit_depth,
+        "overwrite": overwrite,
+        "style": style,
+    }
+    done: dict[str, list[Any]] = {"done": [], "failed": []} | ({"takes": []} if takes > 1 else {})
+    for each, drawn in zip(sources, sheets, strict=True):
         try:
-            with progress_bar(job.source.name, shown=not (quiet or json_output)) as tell:
-                report = run_job(
-                    job,
-                    upmixer,
-                    controls=controls,
-                    downmix=downmix,
-                    bit_depth=bit_depth,
-                    overwrite=overwrite,
-                    progress=tell,
-                )
+            _do(each, drawn, upmixer, asked, done, shown=not (quiet or json_output))
         except SoundstageError as error:
-            if len(jobs) == 1 and not json_output:
+            if len(sources) == 1 and not json_output:
                 raise
-            failures.append({"source": str(job.source), "error": str(error)})
-            continue
-        reports.append(report)
-        if not (quiet or json_output):
-            print(report.sentence())
+            done["failed"].append({"source": str(each[0].source), "error": str(error)})
     if json_output:
-        done = [report.as_dict() for report in reports]
-        print(json.dumps({"done": done, "failed": failures}, indent=2))
-    end_with(failures, len(jobs), listed=not json_output)
+        print(json.dumps(done, indent=2))
+    end_with(done["failed"], len(sources), listed=not json_output)
+
+
+def _do(
+    jobs: "list[Job]",
+    sheet: Path | None,
+    upmixer: "Upmixer",
+    asked: dict[str, Any],
+    done: dict[str, list[Any]],
+    *,
+    shown: bool,
+) -> None:
+    """All takes of one input, and their contact sheet."""
+    from soundstage.cli.progress import progress_bar
+    from soundstage.evaluation.contact_sheet import ContactSheet
+    from soundstage.upmixing.batch import run_job, run_takes
+
+    source = jobs[0].source
+    picture = None
+    if sheet:
+        picture = ContactSheet(
+            sheet, takes=len(jobs), title=source.name, overwrite=asked["overwrite"]
+        )
+    with progress_bar(source.name, shown=shown) as tell:
+        if len(jobs) == 1:
+            reports, comparison = [run_job(jobs[0], upmixer, progress=tell, **asked)], None
+        else:
+            reports, comparison = run_takes(jobs, upmixer, progress=tell, **asked)
+    done["done"] += [report.as_dict() for report in reports]
+    if shown:
+        for report in reports:
+            print(report.sentence())
+    if comparison:
+        done["takes"].append({"source": str(source), "sheet": sheet and str(sheet)})
+        done["takes"][-1] |= comparison.as_dict()
+        if shown:
+            print(comparison.table())
+        if picture:
+            picture.draw(reports, comparison)
+            if shown:
+                print(f"{sheet}: their stages side by side")
+
+
+def _plan_sheets(
+    sources: "list[list[Job]]", takes: int, wanted: bool | None, *, quiet: bool
+) -> list[Path | None]:
+    """A picture for each input; None where there is to be none."""
+    import sys
+
+    from soundstage.errors import OptionError
+    from soundstage.upmixing.batch import plan_sheets
+
+    if takes == 1 and wanted:
+        raise OptionError("A contact sheet compares takes: ask for several with --takes.")
+    if takes == 1 or wanted is False:
+        return [None for _ in sources]
+    if wanted is None and not _is_there("matplotlib"):
+        if not quiet:
+            print(
+                "No contact sheet is drawn without matplotlib: "
+                'pip install "soundstage[eval]" brings it.',
+                file=sys.stderr,
+            )
+        return [None for _ in sources]
+    return list(plan_sheets(sources))
+
+
+def _is_there(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module) is not None
+    except ValueError:  # it was tried, and is not
+        return False
+
+
+def _print_plan(jobs: "list[Job]", sheets: list[Path], json_output: bool) -> None:
+    import json
+
+    if json_output:
+        plan: dict[str, Any] = {"planned": [job.as_dict() for job in jobs]}
+        if sheets:
+            plan["sheets"] = list(map(str, sheets))
+        print(json.dumps(plan, indent=2))
+        return
+    for job in jobs:
+        print(f"{job.source} -> {job.target}  ({job.method}, seed {job.seed})")
+    for sheet in sheets:
+        print(f"{sheet}  (contact sheet)")

@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from soundstage.evaluation.contact_sheet import ContactSheet
     from soundstage.evaluation.figures import plot_analysis, plot_comparison
     from soundstage.evaluation.results import Comparison, Estimate, Results
     from soundstage.evaluation.run import EvaluationOptions, evaluate
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "BAND_COLUMNS": "tables",
     "Comparison": "results",
+    "ContactSheet": "contact_sheet",
     "Estimate": "results",
     "EvaluationOptions": "run",
     "Results": "results",
@@ -29,6 +31,7 @@ _HOMES = {
 __all__ = [
     "BAND_COLUMNS",
     "Comparison",
+    "ContactSheet",
     "Estimate",
     "EvaluationOptions",
     "Results",

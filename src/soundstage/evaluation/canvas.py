@@ -24,6 +24,7 @@ from soundstage.stereo.parameters import BAND_EDGES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from matplotlib.image import AxesImage
 
 MapKind = Literal["iid", "coherence"]
@@ -157,7 +158,9 @@ class Canvas:
         axes.set_yticks([])
         return axes
 
-    def colour_bar(self, image: "AxesImage", place: "Axes", label: str, *, ends: bool) -> None:
+    def colour_bar(
+        self, image: "AxesImage | QuadMesh", place: "Axes", label: str, *, ends: bool
+    ) -> None:
         """Fill `place`, upright or lying, with the colours of `image`.
 
         Args:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from soundstage.audio import check_collisions, expand_inputs, output_path
 from soundstage.upmixing.controls import Controls
-from soundstage.upmixing.files import Progress, Report, upmix_file
+from soundstage.upmixing.files import Progress, Takes, upmix_file, upmix_takes
+from soundstage.upmixing.report import Report
 from soundstage.upmixing.upmixer import Upmixer
 
 NAME = "{stem}-stereo{ext}"
 NAME_OF_TAKE = "{stem}-stereo-{take}{ext}"
+NAME_OF_SHEET = "{stem}-takes.png"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,28 @@ def plan_batch(
     return jobs
 
 
+def by_source(jobs: Iterable[Job]) -> list[list[Job]]:
+    """The takes of each input, in the order of the plan."""
+    return [list(takes) for _, takes in groupby(jobs, key=lambda job: job.source)]
+
+
+def plan_sheets(sources: Sequence[Sequence[Job]]) -> list[Path]:
+    """Where the contact sheet of each input goes: beside its first take.
+
+    Args:
+        sources: out of `by_source`. Inputs that differ in their suffix alone keep it in the name.
+    """
+    plain = [_sheet(takes[0], takes[0].source.stem) for takes in sources]
+    return [
+        path if plain.count(path) == 1 else _sheet(takes[0], takes[0].source.name)
+        for path, takes in zip(plain, sources, strict=True)
+    ]
+
+
+def _sheet(first: Job, stem: str) -> Path:
+    return first.target.with_name(NAME_OF_SHEET.format(stem=stem))
+
+
 def run_job(
     job: Job,
     upmixer: Upmixer,
@@ -86,6 +111,7 @@ def run_job(
     downmix: bool = False,
     bit_depth: str | None = None,
     overwrite: bool = False,
+    style: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Do one job; see `upmix_file`."""
@@ -99,5 +125,32 @@ def run_job(
         downmix=downmix,
         bit_depth=bit_depth,
         overwrite=overwrite,
+        style=style,
+        progress=progress,
+    )
+
+
+def run_takes(
+    jobs: Sequence[Job],
+    upmixer: Upmixer,
+    *,
+    controls: Controls,
+    downmix: bool = False,
+    bit_depth: str | None = None,
+    overwrite: bool = False,
+    style: str | None = None,
+    progress: Progress | None = None,
+) -> Takes:
+    """Do the jobs of one source at once; see `upmix_takes`."""
+    return upmix_takes(
+        jobs[0].source,
+        {job.seed: job.target for job in jobs},
+        upmixer,
+        method=jobs[0].method,
+        controls=controls,
+        downmix=downmix,
+        bit_depth=bit_depth,
+        overwrite=overwrite,
+        style=style,
         progress=progress,
     )

@@ -4,25 +4,25 @@ Formats in floating point are written as they are made. For all others the whole
 known before its gain is: the side is kept in a nameless temporary file beside the target (4 bytes
 a sample), the peaks are measured, and the mid is read a second time as the result is written.
 
+Takes of one file are written side by side: it is read no more often than for one, and each take has
+its own temporary file and its own gain.
+
 In integer formats mid and side are quantised, and left and right are their sum and difference in
 whole steps. So (L+R)/2 is a whole number too, and when the input already has the bit depth of the
 result and no gain is needed, it is the input bit for bit.
 """
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio import (
     Quantiser,
-    SoundFormat,
     SoundReader,
     SoundWriter,
     TruePeakMeter,
@@ -30,75 +30,29 @@ from soundstage.audio import (
     open_sound,
     output_format,
 )
-from soundstage.errors import OutputError
+from soundstage.errors import OptionError, OutputError
 from soundstage.metrics import ImageMeter
 from soundstage.stereo import to_left_right
+from soundstage.upmixing.comparison import TakesComparison, TakesMeter
 from soundstage.upmixing.controls import Controls
-from soundstage.upmixing.engine import MidSide, upmix_blocks
+from soundstage.upmixing.engine import MidSide, upmix_takes_blocks
 from soundstage.upmixing.folding import Channels, find_dual_mono, mid_blocks
 from soundstage.upmixing.level import decibels, safe_gain
+from soundstage.upmixing.report import Report
 from soundstage.upmixing.spool import Spool
 from soundstage.upmixing.upmixer import Upmixer
+
+MOST_TAKES = 32  # at once: each holds two files open, and some 20 MB of what is on its way
 
 Progress = Callable[[float], None]
 """Told which part of the work is done, from 0 to 1."""
 
 
-@dataclass(frozen=True)
-class Report:
-    """What was done to one file."""
+class Takes(NamedTuple):
+    """What was done to one file in several takes."""
 
-    source: str
-    target: str
-    rate: int
-    frames: int
-    container: str
-    encoding: str
-    method: str
-    seed: int
-    dual_mono: bool
-    """The input had two equal channels."""
-    downmixed: bool
-    """The input had two different channels, folded down as asked."""
-    exact_fold_down: bool
-    """Whether (L+R)/2 is the input to rounding, gain apart; not with lossy formats or "mixing"."""
-    gain_db: float
-    """Gain applied to the whole file to keep it from clipping."""
-    true_peak_db: float
-    """Of the result, after the gain."""
-    width: float
-    """2·rms(S)/rms(M) of the result."""
-    correlation: float
-    """Of left with right."""
-    seconds: float
-    """That the work took."""
-
-    @property
-    def real_time_factor(self) -> float:
-        """Seconds of work a second of sound."""
-        return self.seconds * self.rate / max(self.frames, 1)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON, which has no infinity: the level of silence is None."""
-        fields = {**asdict(self), "real_time_factor": self.real_time_factor}
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in fields.items()
-        }
-
-    def sentence(self) -> str:
-        """For people."""
-        said = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
-        said.append(f"width {self.width:.2f}, correlation {self.correlation:.2f}")
-        if self.gain_db < 0:
-            said.append(f"turned down by {-self.gain_db:.1f} dB so as not to clip")
-        if self.dual_mono:
-            said.append("the input had two equal channels")
-        if self.downmixed:
-            said.append("the input was folded down")
-        if not self.exact_fold_down:
-            said.append("the fold-down is not exact")
-        return "; ".join(said) + f" ({self.real_time_factor:.3f} of real time)"
+    reports: list[Report]
+    comparison: TakesComparison
 
 
 def upmix_file(
@@ -112,6 +66,7 @@ def upmix_file(
     downmix: bool = False,
     bit_depth: str | None = None,
     overwrite: bool = False,
+    style: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Upmix a mono file.
@@ -126,6 +81,7 @@ def upmix_file(
         downmix: fold down a true stereo file instead of refusing it.
         bit_depth: "16", "24", "32", "float", ...; by default that of the source.
         overwrite: whether an existing target may be replaced.
+        style: with which the method was loaded, for the report.
         progress: called as the work goes on.
 
     Raises:
@@ -133,30 +89,124 @@ def upmix_file(
         OutputError: the target cannot be written; an existing one is as it was.
         OptionError: the target's format cannot be written, or not with that bit depth.
     """
-    source, target = Path(source), Path(target)
+    request = _Request(method, controls or Controls(), downmix, bit_depth, overwrite, style)
+    reports, _ = _upmix(Path(source), {seed: Path(target)}, upmixer, request, progress)
+    return reports[0]
+
+
+def upmix_takes(
+    source: str | Path,
+    targets: Mapping[int, str | Path],
+    upmixer: Upmixer,
+    *,
+    method: str = "",
+    controls: Controls | None = None,
+    downmix: bool = False,
+    bit_depth: str | None = None,
+    overwrite: bool = False,
+    style: str | None = None,
+    progress: Progress | None = None,
+) -> Takes:
+    """Upmix a mono file into several takes at once, and measure how they differ.
+
+    The file is read as often as for one take, and the method makes all takes together if it can.
+    Each becomes the same file, byte for byte, as `upmix_file` makes with its seed. What goes wrong
+    while they are made leaves none of them.
+
+    Args:
+        source: any file that `open_sound` reads.
+        targets: by the seed of each take, in the order of the reports; from two to `MOST_TAKES`,
+            all with one suffix.
+        upmixer: out of `load_method`.
+        method: its name, for the reports.
+        controls: what is asked of the sides.
+        downmix: fold down a true stereo file instead of refusing it.
+        bit_depth: of all takes; by default that of the source.
+        overwrite: whether existing targets may be replaced.
+        style: with which the method was loaded, for the reports.
+        progress: called as the work goes on.
+
+    Raises:
+        InputError: the source cannot be used.
+        OutputError: a target cannot be written; existing ones are as they were.
+        OptionError: the number of takes is out of its range, their suffixes differ, or their format
+            cannot be written.
+    """
+    paths = {seed: Path(target) for seed, target in targets.items()}
+    if not 2 <= len(paths) <= MOST_TAKES:
+        raise OptionError(f"From 2 to {MOST_TAKES} takes are made at once, and not {len(paths)}.")
+    if len({path.suffix.lower() for path in paths.values()}) > 1:
+        raise OptionError("The takes of a file have one format: give all targets one suffix.")
+    request = _Request(method, controls or Controls(), downmix, bit_depth, overwrite, style)
+    reports, meter = _upmix(Path(source), paths, upmixer, request, progress)
+    assert meter is not None
+    return Takes(reports, meter.comparison())
+
+
+class _Request(NamedTuple):
+    """What is asked of all takes."""
+
+    method: str
+    controls: Controls
+    downmix: bool
+    bit_depth: str | None
+    overwrite: bool
+    style: str | None
+
+
+def _upmix(
+    source: Path,
+    targets: Mapping[int, Path],
+    upmixer: Upmixer,
+    request: _Request,
+    progress: Progress | None,
+) -> tuple[list[Report], TakesMeter | None]:
+    """Write every take; the meter is there where there are several."""
     started = time.perf_counter()
     with ExitStack() as stack:
         sound = stack.enter_context(open_sound(source))
-        if is_same_file(source, target):
-            raise OutputError(f"{target} is the source itself; choose another name.")
-        wanted = output_format(sound.format, target.suffix, bit_depth)
-        writer = stack.enter_context(
-            SoundWriter(
-                target,
-                rate=sound.rate,
-                channels=2,
-                format=wanted,
-                tags=sound.tags,
-                overwrite=overwrite,
-                expected_frames=sound.frames,
-                picture_from=source,
-            )
-        )
-        channels = find_dual_mono(sound, downmix=downmix)
-        job = _Job(sound, wanted, upmixer, controls or Controls(), seed, progress)
-        job.mid_fits = channels.identical and job.depth_suffices and upmixer.rows == 1
-        gain = job.write_direct(writer) if job.floating else job.write_measured(writer)
-    return job.report(source, target, wanted, method, channels, gain, time.perf_counter() - started)
+        takes = [
+            _Take(stack.enter_context(_writer(sound, target, request)), seed)
+            for seed, target in targets.items()
+        ]
+        channels = find_dual_mono(sound, downmix=request.downmix)
+        job = _Job(sound, takes, upmixer, request.controls, progress)
+        if job.floating:
+            job.write_direct()
+        else:
+            job.write_measured(mid_is_whole=channels.identical)
+    seconds = (time.perf_counter() - started) / len(takes)
+    return [job.report(take, channels, request, seconds) for take in takes], job.meter
+
+
+def _writer(sound: SoundReader, target: Path, request: _Request) -> SoundWriter:
+    if is_same_file(sound.path, target):
+        raise OutputError(f"{target} is the source itself; choose another name.")
+    return SoundWriter(
+        target,
+        rate=sound.rate,
+        channels=2,
+        format=output_format(sound.format, target.suffix, request.bit_depth),
+        tags=sound.tags,
+        overwrite=request.overwrite,
+        expected_frames=sound.frames,
+        picture_from=sound.path,
+    )
+
+
+class _Take:
+    """One result in the making, and what is measured of it."""
+
+    def __init__(self, writer: SoundWriter, seed: int) -> None:
+        self.writer, self.seed = writer, seed
+        self.peak = TruePeakMeter(writer.rate, 2)
+        self.image = ImageMeter()
+        self.gain = 1.0
+
+    def measure(self, block: MidSide) -> None:
+        stereo = block.left_right()
+        self.peak.push(stereo)
+        self.image.push(stereo)
 
 
 class _Job:
@@ -165,104 +215,122 @@ class _Job:
     def __init__(
         self,
         sound: SoundReader,
-        wanted: SoundFormat,
+        takes: list[_Take],
         upmixer: Upmixer,
         controls: Controls,
-        seed: int,
         progress: Progress | None,
     ) -> None:
-        self.sound = sound
-        self.bits = wanted.integer_bits
-        self.floating = wanted.integer_bits is None and not wanted.is_lossy
-        self.peak = TruePeakMeter(sound.rate, 2)
-        self.image = ImageMeter()
-        self.frames = 0
-        self._upmixer, self._controls, self._seed = upmixer, controls, seed
+        self._sound, self._takes = sound, takes
+        self._upmixer, self._controls = upmixer, controls
         self._progress = progress
-        source_bits = sound.format.integer_bits
-        self.depth_suffices = bool(self.bits and source_bits and source_bits <= self.bits)
-        self.mid_fits = False  # whether the mid is made of whole steps, and needs no dither
+        self._frames = 0
+        wanted = takes[0].writer.format
+        self._bits = wanted.integer_bits
+        self.floating = wanted.integer_bits is None and not wanted.is_lossy
+        self.meter = None
+        if len(takes) > 1:
+            seeds = [take.seed for take in takes]
+            self.meter = TakesMeter(sound.rate, seeds, shared_mid=upmixer.rows == 1)
 
-    def write_direct(self, writer: SoundWriter) -> float:
-        """Write in floating point as it is made; returns the gain, which is 1."""
-        for block in self._measured(mid_blocks(self.sound), share=1.0):
-            writer.write(block.left_right())
-        self.peak.finish()
-        return 1.0
+    def write_direct(self) -> None:
+        """Write in floating point as it is made, with a gain of 1."""
+        for blocks in self._measured(mid_blocks(self._sound), share=1.0):
+            for take, block in zip(self._takes, blocks, strict=True):
+                take.writer.write(block.left_right())
+        for take in self._takes:
+            take.peak.finish()
 
-    def write_measured(self, writer: SoundWriter) -> float:
-        """Make and measure, then write with one gain; returns it."""
-        mid_peak = TruePeakMeter(self.sound.rate, 1)
+    def write_measured(self, *, mid_is_whole: bool) -> None:
+        """Make and measure, then write with one gain a take.
+
+        Args:
+            mid_is_whole: whether the mid is made of the steps of the source.
+        """
+        replaces_mid = self._upmixer.rows == 2
+        source_bits = self._sound.format.integer_bits
+        depth_suffices = bool(self._bits and source_bits and source_bits <= self._bits)
+        mid_fits = mid_is_whole and depth_suffices and not replaces_mid
+        with ExitStack() as stack:
+            spools = [
+                stack.enter_context(Spool(take.writer.path, self._upmixer.rows))
+                for take in self._takes
+            ]
+            self._make(spools, replaces_mid)
+            quantisers = [
+                _PairQuantiser(self._bits, take.gain, mid_fits=mid_fits, seed=take.seed)
+                for take in self._takes
+            ]
+            done = 0
+            for mid in mid_blocks(self._sound):
+                for take, spool, quantiser in zip(self._takes, spools, quantisers, strict=True):
+                    rows = spool.read(mid.size)
+                    block = MidSide(rows[0] if replaces_mid else mid, rows[-1])
+                    take.writer.write(quantiser(block))
+                done += mid.size
+                self._tell(0.8 + 0.2 * done / self._frames)
+
+    def _make(self, spools: list[Spool], replaces_mid: bool) -> None:
+        """Fill the spools and find the gains."""
+        mid_peak = TruePeakMeter(self._sound.rate, 1)
 
         def metered() -> Iterator[Float[np.ndarray, " frames"]]:
-            for mid in mid_blocks(self.sound):
+            for mid in mid_blocks(self._sound):
                 mid_peak.push(mid[None])
                 yield mid
 
-        replaces_mid = self._upmixer.rows == 2
-        with Spool(writer.path, self._upmixer.rows) as spool:
-            for block in self._measured(metered(), share=0.8):
+        for blocks in self._measured(metered(), share=0.8):
+            for spool, block in zip(spools, blocks, strict=True):
                 spool.write(np.stack(block) if replaces_mid else block.side[None])
-            self.peak.finish()
-            mid_peak.finish()
-            gain = safe_gain(self.peak, mid_peak, self.bits)
+        mid_peak.finish()
+        for take, spool in zip(self._takes, spools, strict=True):
+            take.peak.finish()
+            take.gain = safe_gain(take.peak, mid_peak, self._bits)
             spool.rewind()
-            quantiser = _PairQuantiser(self.bits, gain, mid_fits=self.mid_fits, seed=self._seed)
-            done = 0
-            for mid in mid_blocks(self.sound):
-                rows = spool.read(mid.size)
-                writer.write(quantiser(MidSide(rows[0] if replaces_mid else mid, rows[-1])))
-                done += mid.size
-                self._tell(0.8 + 0.2 * done / self.frames)
-        return gain
 
-    def report(
-        self,
-        source: Path,
-        target: Path,
-        written: SoundFormat,
-        method: str,
-        channels: Channels,
-        gain: float,
-        seconds: float,
-    ) -> Report:
+    def report(self, take: _Take, channels: Channels, request: _Request, seconds: float) -> Report:
         """What was done."""
+        written = take.writer.format
         return Report(
-            source=str(source),
-            target=str(target),
-            rate=self.sound.rate,
-            frames=self.frames,
+            source=str(self._sound.path),
+            target=str(take.writer.path),
+            rate=self._sound.rate,
+            frames=self._frames,
             container=written.container,
             encoding=written.encoding,
-            method=method,
-            seed=self._seed,
+            method=request.method,
+            seed=take.seed,
             dual_mono=channels.dual_mono,
-            downmixed=self.sound.channels == 2 and not channels.dual_mono,
+            downmixed=self._sound.channels == 2 and not channels.dual_mono,
             exact_fold_down=self._upmixer.rows == 1 and not written.is_lossy,
-            gain_db=decibels(gain),
-            true_peak_db=decibels(self.peak.true_peak * gain),
-            width=self.image.width(),
-            correlation=self.image.correlation(),
+            gain_db=decibels(take.gain),
+            true_peak_db=decibels(take.peak.true_peak * take.gain),
+            width=take.image.width(),
+            correlation=take.image.correlation(),
             seconds=seconds,
+            style=request.style,
         )
 
     def _measured(
         self, mids: Iterator[Float[np.ndarray, " frames"]], *, share: float
-    ) -> Iterator[MidSide]:
-        """The result block by block, measured; `share` is the part of the work that this is."""
-        seconds = self.sound.seconds  # a guess in containers that do not tell their length
-        total = self.sound.frames or (round(seconds * self.sound.rate) if seconds else None)
-        blocks = upmix_blocks(
-            mids, self._upmixer, self.sound.rate, controls=self._controls, seed=self._seed
-        )
-        for block in blocks:
-            stereo = block.left_right()
-            self.peak.push(stereo)
-            self.image.push(stereo)
-            self.frames += block.mid.size
-            yield block
+    ) -> Iterator[list[MidSide]]:
+        """The results block by block, measured; `share` is the part of the work that this is."""
+        seconds = self._sound.seconds  # a guess in containers that do not tell their length
+        rate = self._sound.rate
+        total = self._sound.frames or (round(seconds * rate) if seconds else None)
+        seeds = [take.seed for take in self._takes]
+        for blocks in upmix_takes_blocks(
+            mids, self._upmixer, rate, seeds=seeds, controls=self._controls
+        ):
+            for take, block in zip(self._takes, blocks, strict=True):
+                take.measure(block)
+            if self.meter:
+                self.meter.push(blocks)
+            self._frames += blocks[0].mid.size
+            yield blocks
             if total:
-                self._tell(share * min(self.frames / total, 1))
+                self._tell(share * min(self._frames / total, 1))
+        if self.meter:
+            self.meter.finish()
 
     def _tell(self, part: float) -> None:
         if self._progress:
@@ -292,4 +360,4 @@ class _PairQuantiser:
         return np.stack(to_left_right(mid, side))
 
 
-__all__ = ["Progress", "Report", "upmix_file"]
+__all__ = ["MOST_TAKES", "Progress", "Report", "Takes", "upmix_file", "upmix_takes"]

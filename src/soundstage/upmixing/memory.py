@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio import Audio, open_sound
-from soundstage.errors import InputError
+from soundstage.errors import InputError, OptionError
 from soundstage.metrics import ImageMeter
 from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.engine import upmix_blocks
@@ -19,6 +19,7 @@ from soundstage.upmixing.folding import (
     mid_of,
 )
 from soundstage.upmixing.methods import DEFAULT_METHOD, load_method
+from soundstage.upmixing.style import Style
 from soundstage.upmixing.upmixer import Upmixer
 
 Source = str | Path | Audio | tuple[np.ndarray, int]
@@ -32,6 +33,7 @@ def upmix(
     width: float = 1.0,
     bass_mono_hz: float = 0.0,
     centre_focus: float = 0.0,
+    style: str | Style | None = None,
     downmix: bool = False,
 ) -> Audio:
     """Stereo from mono.
@@ -44,6 +46,8 @@ def upmix(
         width: gain of the side signal, 0 to 2.
         bass_mono_hz: crossover below which everything is centred, 20 to 500 Hz; 0 is off.
         centre_focus: how far voices and leads are drawn to the centre, 0 to 1.
+        style: what a generative method is asked for, such as "wide, narrow bass" (docs/style.md);
+            only with the name of a method.
         downmix: fold down a stereo source whose channels differ, instead of refusing it.
 
     Returns:
@@ -52,10 +56,11 @@ def upmix(
 
     Raises:
         InputError: the source cannot be read, is empty, not finite, or not mono.
-        OptionError: the method is unknown or a control out of its range.
+        OptionError: the method or a word of the style is unknown, a control is out of its range,
+            or the method takes no style.
     """
     controls = Controls(width, bass_mono_hz, centre_focus)
-    upmixer = load_method(method) if isinstance(method, str) else method
+    upmixer = _loaded(method, style)
     if isinstance(source, str | Path):
         with open_sound(source) as sound:
             find_dual_mono(sound, downmix=downmix)
@@ -77,6 +82,7 @@ def upmix_stream(
     method: str | Upmixer = DEFAULT_METHOD,
     seed: int = 0,
     controls: Controls | None = None,
+    style: str | Style | None = None,
 ) -> Iterator[Float[np.ndarray, "2 frames"]]:
     """Stereo blocks from mono blocks of any size, in bounded memory.
 
@@ -84,9 +90,17 @@ def upmix_stream(
     side; together the blocks are as long as the input, and the same samples as `upmix` gives for it
     in one piece.
     """
-    upmixer = load_method(method) if isinstance(method, str) else method
+    upmixer = _loaded(method, style)
     for block in upmix_blocks(blocks, upmixer, rate, controls=controls, seed=seed):
         yield block.left_right()
+
+
+def _loaded(method: str | Upmixer, style: str | Style | None) -> Upmixer:
+    if isinstance(method, str):
+        return load_method(method, style=style)
+    if style is not None:
+        raise OptionError("A style belongs to the method: give it to load_method.")
+    return method
 
 
 def _audio_of(samples: np.ndarray, rate: int) -> Audio:

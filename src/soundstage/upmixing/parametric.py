@@ -1,11 +1,15 @@
-"""Any predictor of parametric stereo becomes an upmixer: analyse, predict, decode."""
+"""Any predictor of parametric stereo becomes an upmixer: analyse, predict, decode.
+
+Takes of one signal have the spectrogram of the mid in common, and each its own decorrelator.
+"""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.stereo import RATE, Decoder, DecoderStream, Parameters
-from soundstage.upmixing.upmixer import Predictor, PredictorStream
+from soundstage.upmixing.takes import OnlyTake, Stream, begin_takes
+from soundstage.upmixing.upmixer import Predictor
 
 
 class ParametricUpmixer:
@@ -23,32 +27,39 @@ class ParametricUpmixer:
         self._decoder: Decoder = decoder
         self.rows = 1 if decoder == "prediction" else 2
 
-    def stream(self, *, seed: int) -> "ParametricStream":
+    def stream(self, *, seed: int) -> Stream[Tensor]:
         """Begin a signal; the seed serves the predictor and the decorrelator."""
-        return ParametricStream(
-            self._predictor.stream(seed=seed), DecoderStream(seed=seed, decoder=self._decoder)
-        )
+        return OnlyTake(self.takes([seed]))
+
+    def takes(self, seeds: list[int]) -> "ParametricTakes":
+        """Begin a signal in several takes, whose parameters are predicted together if they can."""
+        decoders = [DecoderStream(seed=seed, decoder=self._decoder) for seed in seeds]
+        return ParametricTakes(begin_takes(self._predictor, seeds), decoders)
 
 
-class ParametricStream:
-    """Hands frames from the decoder's analysis to the predictor and its answer back."""
+class ParametricTakes:
+    """Hands frames from the decoders' analysis to the predictor, and its answers back."""
 
-    def __init__(self, predictor: PredictorStream, decoder: DecoderStream) -> None:
+    def __init__(self, predictor: Stream[list[Parameters]], decoders: list[DecoderStream]) -> None:
         self._predictor = predictor
-        self._decoder = decoder
+        self._decoders = decoders
 
-    def push(self, mid: Float[Tensor, " length"]) -> Float[Tensor, "rows ready"]:
-        """Side samples whose parameters are known."""
-        return self._decode(self._predictor.push(self._decoder.analyse(mid)))
+    def push(self, mid: Float[Tensor, " length"], /) -> list[Float[Tensor, "rows ready"]]:
+        """Of each take, the side samples whose parameters are known."""
+        heard = [decoder.analyse(mid) for decoder in self._decoders]
+        return self._decode(self._predictor.push(heard[0]))
 
-    def finish(self) -> Float[Tensor, "rows rest"]:
-        """The rest of the side."""
+    def finish(self) -> list[Float[Tensor, "rows rest"]]:
+        """Of each take, the rest of the side."""
+        heard = [decoder.finish_analysis() for decoder in self._decoders]
         parts = [
-            self._decode(self._predictor.push(self._decoder.finish_analysis())),
+            self._decode(self._predictor.push(heard[0])),
             self._decode(self._predictor.finish()),
-            self._decoder.finish(),
+            [decoder.finish() for decoder in self._decoders],
         ]
-        return torch.cat(parts, dim=-1)
+        return [torch.cat(take, dim=-1) for take in zip(*parts, strict=True)]
 
-    def _decode(self, parameters: Parameters) -> Tensor:
-        return self._decoder.decode(parameters)
+    def _decode(self, parameters: list[Parameters]) -> list[Tensor]:
+        return [
+            decoder.decode(take) for decoder, take in zip(self._decoders, parameters, strict=True)
+        ]

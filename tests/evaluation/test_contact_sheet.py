@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+import soundfile
+
+from sounds import RATE, song
+from soundstage.errors import OptionError, OutputError
+from soundstage.evaluation.canvas import WIDTH, Canvas
+from soundstage.evaluation.contact_sheet import ContactSheet
+from soundstage.upmixing.files import upmix_takes
+from tiny import UPMIXERS
+
+matplotlib = pytest.importorskip("matplotlib")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    figures, save = [], Canvas.save
+
+    def keep(canvas):
+        figures.append(canvas._figure)
+        save(canvas)
+
+    monkeypatch.setattr(Canvas, "save", keep)
+    return figures
+
+
+def draw(folder, count, *, sound=None):
+    source, target = folder / "mono.wav", folder / "sheet.png"
+    made = 0.5 * song(RATE // 2).numpy() if sound is None else sound
+    soundfile.write(source, made, RATE)
+    paths = {seed: folder / f"{seed}.wav" for seed in range(10, 10 + count)}
+    takes = upmix_takes(source, paths, UPMIXERS["nearest"], method="nearest", overwrite=True)
+    sheet = ContactSheet(target, takes=count, title="mono.wav")
+    sheet.draw(takes.reports, takes.comparison)
+    return target, takes
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.texts]
+
+
+@pytest.mark.parametrize("count", [2, 5, 8, 13])
+def test_every_take_has_its_panels_inside_the_picture_up_to_twelve(tmp_path, drawn, count):
+    target, takes = draw(tmp_path, count)
+    (figure,) = drawn
+    shown = min(count, 12)
+    assert len(figure.axes) == 2 * shown + 1  # a stage and a curve for each, and the colours
+    for take, report in enumerate(takes.reports[:shown], start=1):
+        assert f"Take {take}" in texts(figure)
+        assert f"seed {report.seed}" in texts(figure)
+        assert any(f"width {report.width:.2f}" in text for text in texts(figure))
+    assert ("The first 12 are drawn." in texts(figure)) == (count > 12)
+    figure.canvas.draw()
+    height = figure.bbox.height
+    for part in [*figure.axes, *figure.texts]:
+        box = part.get_tightbbox()
+        assert 0 <= box.x0 <= box.x1 <= WIDTH
+        assert 0 <= box.y0 <= box.y1 <= height
+    from matplotlib.image import imread
+
+    assert imread(target).shape[:2] == (round(height), WIDTH)
+
+
+def test_left_is_drawn_at_the_left_and_brighter_where_energy_lies(tmp_path, drawn):
+    _, takes = draw(tmp_path, 2)
+    axes = drawn[0].axes[0]
+    assert axes.get_xlim()[0] > 0 > axes.get_xlim()[1]  # decibels of left over right
+    shares = axes.collections[0].get_array()
+    places = takes.comparison.stages[0].places
+    assert np.array_equal(shares.argmax(axis=1)[3:], places.argmax(axis=1)[3:])
+    assert shares.max() <= 0
+
+
+def test_silence_is_drawn(tmp_path, drawn):
+    target, _ = draw(tmp_path, 2, sound=np.zeros(5_000))
+    assert target.exists()
+    assert np.ma.getmaskarray(drawn[0].axes[0].collections[0].get_array()).all()
+
+
+def test_an_existing_sheet_is_refused_before_anything_is_made(tmp_path):
+    target = tmp_path / "sheet.png"
+    target.write_bytes(b"precious")
+    with pytest.raises(OutputError, match="no contact sheet"):
+        ContactSheet(target, takes=3, title="x")
+    with pytest.raises(OptionError, match="PNG"):
+        ContactSheet(tmp_path / "sheet.jpg", takes=3, title="x")
+    assert target.read_bytes() == b"precious"
