@@ -1,5 +1,7 @@
 """Upmixers with small weights of their own, so that tests do not lean on the shipped ones."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -7,13 +9,19 @@ from sounds import song
 from soundstage.networks.stereo_regression import StereoRegression
 from soundstage.networks.transformer import TransformerSize
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, band_sums
+from soundstage.stereo.descriptors import DESCRIPTORS
 from soundstage.stereo.features import FEATURES
 from soundstage.stereo.levels import LEVELS
+from soundstage.stereo.style_prior import StylePrior
 from soundstage.upmixing import Upmixer
+from soundstage.upmixing.autoregressive import AutoregressiveSampler
 from soundstage.upmixing.comb import Comb
 from soundstage.upmixing.decorrelate import Decorrelate
+from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
+from soundstage.upmixing.masked import MaskedDecoding, MaskedSampler
 from soundstage.upmixing.nearest import NearestPredictor, similarity_keys
 from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.upmixing.patches import PatchPredictor
 from soundstage.upmixing.regression import RegressionPredictor
 
 
@@ -63,7 +71,44 @@ def regression_network(*, seed: int = 0) -> StereoRegression:
     return network.eval()
 
 
+MASKED = GenerativeShape(
+    blocks=1, width=16, heads=2, expansion=2, head=8, patch=16, stride=2, split=1, styled=1,
+    remembers=1, fast=0,
+)  # fmt: skip
+SHAPES = {"masked": MASKED, "autoregressive": replace(MASKED, fast=1)}
+
+
+def generative_network(family: str, *, seed: int = 0) -> torch.nn.Module:
+    """A network of one small block that was taught nothing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return SHAPES[family].network().eval().requires_grad_(False)
+
+
+def generative_tensors(family: str, *, seed: int = 0) -> dict[str, Tensor]:
+    """Weights for `masked` or `autoregressive`."""
+    state = generative_network(family, seed=seed).state_dict()
+    return network_tensors(SHAPES[family], state, style_prior())
+
+
+def style_prior() -> StylePrior:
+    """Styles that are spread by 1 around 0."""
+    count = len(DESCRIPTORS)
+    return StylePrior(torch.zeros(count), torch.eye(count))
+
+
+def generative(family: str) -> PatchPredictor:
+    """The predictor of that network, in few steps."""
+    network, shape = generative_network(family), SHAPES[family]
+    if family == "masked":
+        sampler = MaskedSampler(network, shape, MaskedDecoding(2, 3), prior=style_prior())
+        return PatchPredictor(sampler)
+    return PatchPredictor(AutoregressiveSampler(network, shape, prior=style_prior()))
+
+
 UPMIXERS: dict[str, Upmixer] = {
+    "masked": ParametricUpmixer(generative("masked")),
+    "autoregressive": ParametricUpmixer(generative("autoregressive")),
     "nearest": ParametricUpmixer(predictor()),
     "mixing": ParametricUpmixer(predictor(), decoder="mixing"),
     "regression": ParametricUpmixer(RegressionPredictor(regression_network())),

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from soundstage.upmixing import (
         METHODS,
         Controls,
+        Style,
         load_method,
         upmix,
         upmix_file,
         upmix_stream,
+        upmix_takes,
     )
     from soundstage.weights import load_card, shipped
 
@@ -31,6 +33,7 @@ _HOMES = {
     "Controls": "soundstage.upmixing",
     "EvaluationOptions": "soundstage.evaluation",
     "SoundstageError": "soundstage.errors",
+    "Style": "soundstage.upmixing",
     "analyze": "soundstage.metrics",
     "evaluate": "soundstage.evaluation",
     "load_card": "soundstage.weights",
@@ -39,6 +42,7 @@ _HOMES = {
     "upmix": "soundstage.upmixing",
     "upmix_file": "soundstage.upmixing",
     "upmix_stream": "soundstage.upmixing",
+    "upmix_takes": "soundstage.upmixing",
 }
 
 __all__ = [
@@ -47,6 +51,7 @@ __all__ = [
     "Controls",
     "EvaluationOptions",
     "SoundstageError",
+    "Style",
     "analyze",
     "evaluate",
     "load_card",
@@ -55,6 +60,7 @@ __all__ = [
     "upmix",
     "upmix_file",
     "upmix_stream",
+    "upmix_takes",
 ]
 
 

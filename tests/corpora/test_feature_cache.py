@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from sounds import RATE, stereo_scene
+from sounds import RATE, noise, stereo_scene, tone
 from soundstage.corpora.feature_cache import (
     FAMILY,
     files_fingerprint,
@@ -16,9 +16,11 @@ from soundstage.corpora.feature_cache import (
 from soundstage.errors import InputError, WeightsError
 from soundstage.stereo import BANDS, TRANSFORM, encode, quantise
 from soundstage.stereo.levels import LEVELS, mid_levels
+from soundstage.stereo.parameters import BAND_EDGES
 from soundstage.weights import load_weights, save_weights
 
 FINGERPRINT = bytes(range(32))
+BAND_HZ = np.convolve(np.asarray(BAND_EDGES), [0.5, 0.5], "valid") * RATE / TRANSFORM.frame
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,31 @@ def test_a_record_without_a_side_is_refused(tmp_path):
         record_columns(tmp_path / "dual.wav")
 
 
+def loudest(columns):
+    """The level that is loudest in the middle of a record."""
+    return int(columns.levels[len(columns.levels) // 2].argmax())
+
+
+def test_a_record_at_twice_the_speed_is_half_as_long_and_an_octave_up(tmp_path):
+    here, there = (
+        tone(4 * RATE, hz=1000) + noise(4 * RATE, seed=seed, level=0.001) for seed in (0, 1)
+    )
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, torch.stack([here, 0.5 * there]).T.numpy(), RATE)
+    plain, fast = record_columns(path), record_columns(path, speed=2.0)
+    assert len(fast.tokens) == pytest.approx(len(plain.tokens) / 2, abs=1)
+    octave = mid_levels(TRANSFORM.analyse(tone(RATE, hz=2000)))[20]
+    assert loudest(fast) == int(octave.argmax()) > loudest(plain) + 5
+    middle = len(fast.iid) // 2
+    band = int(np.abs(BAND_HZ - 2000).argmin())
+    assert float(fast.iid[middle, band]) == pytest.approx(6.02, abs=0.1)
+
+
+def test_the_same_speed_changes_nothing(record):
+    plain, same = record_columns(record), record_columns(record, speed=1.0)
+    assert all(np.array_equal(*each) for each in zip(plain, same, strict=True))
+
+
 def test_the_fingerprint_follows_the_files(tmp_path):
     paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
     for path in paths:
@@ -87,6 +114,8 @@ def test_the_fingerprint_follows_the_files(tmp_path):
     before = files_fingerprint(paths)
     assert files_fingerprint(paths) == before
     assert files_fingerprint(paths[:1]) != before
+    assert files_fingerprint(paths, speed=1.0) == before
+    assert len({before, *(files_fingerprint(paths, speed=each) for each in (0.9, 1.1))}) == 3
     paths[1].write_bytes(b"another")
     assert files_fingerprint(paths) != before
 

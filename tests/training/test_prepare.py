@@ -1,9 +1,12 @@
+import sys
+
 import pytest
 import soundfile
 
 from sounds import RATE, stereo_scene
+from soundstage.cli.main import main
 from soundstage.corpora.feature_cache import load_features
-from soundstage.errors import InputError, OutputError
+from soundstage.errors import InputError, OptionError, OutputError
 from soundstage.training.prepare import prepare
 
 
@@ -88,3 +91,54 @@ def test_progress_counts_records(music, tmp_path):
     told = []
     prepare(music / "train", tmp_path, progress=lambda done, of: told.append((done, of)))
     assert told == [(1, 2), (2, 2)]
+
+
+def test_what_is_learnt_from_is_heard_at_other_speeds_too(music, tmp_path):
+    write_record(music / "test" / "t.wav", seed=5)
+    cache = tmp_path / "cache"
+    plain = prepare(music, tmp_path / "plain")
+    parts = prepare(music, cache, speeds=[0.8, 1.25])
+    names = ["train", "valid", "test", "train-0.8", "train-1.25"]
+    assert [part.path.name for part in parts] == [f"{name}.safetensors" for name in names]
+    for part in plain:
+        assert part.path.read_bytes() == (cache / part.path.name).read_bytes()
+    whole, slow, fast = (load_features(cache / f"{names[k]}.safetensors") for k in (0, 3, 4))
+    assert whole.names == slow.names == fast.names
+    assert whole.credits == slow.credits == fast.credits
+    assert len(slow.tokens) == pytest.approx(len(whole.tokens) / 0.8, abs=4)
+    assert len(fast.tokens) == pytest.approx(len(whole.tokens) / 1.25, abs=4)
+    assert len({whole.fingerprint, slow.fingerprint, fast.fingerprint}) == 3
+    again = prepare(music, cache, speeds=[0.8, 1.25])
+    assert not any(part.fresh for part in again)
+
+
+def test_the_speed_of_the_record_itself_is_not_made_twice(music, tmp_path):
+    parts = prepare(music / "train" / "deep", tmp_path / "cache", speeds=[1.0, 2.0])
+    assert [part.path.name for part in parts] == ["deep.safetensors", "deep-2.safetensors"]
+
+
+def test_a_held_out_folder_by_itself_has_no_other_speeds(music, tmp_path):
+    (part,) = prepare(music / "valid", tmp_path / "cache", speeds=[0.9])
+    assert part.path.name == "valid.safetensors"
+
+
+@pytest.mark.parametrize("speed", [0.49, 2.01, 0.0, -1.0, float("nan"), float("inf")])
+def test_a_speed_that_no_music_is_heard_at_is_refused(music, tmp_path, speed):
+    with pytest.raises(OptionError, match="speed"):
+        prepare(music, tmp_path / "cache", speeds=[0.9, speed])
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("speeds", ["0.1", "fast", "0.9;1.1", "nan"])
+def test_bad_speeds_end_the_command_with_one_sentence(music, tmp_path, monkeypatch, capsys, speeds):
+    cache = tmp_path / "cache"
+    arguments = ["soundstage", "prepare", music, "-o", cache, "--speeds", speeds]
+    monkeypatch.setattr(sys, "argv", [*map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("soundstage: ")
+    assert told.count("\n") == 1
+    assert "speed" in told
+    assert not cache.exists()

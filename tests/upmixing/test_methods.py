@@ -8,7 +8,7 @@ from soundstage.errors import OptionError, WeightsError
 from soundstage.stereo import RATE
 from soundstage.upmixing import DEFAULT_METHOD, METHODS, find_method, load_method, make_side
 from soundstage.weights import load_card, save_weights, shipped
-from tiny import coherences, pairs, regression_tensors
+from tiny import coherences, generative_tensors, pairs, regression_tensors
 
 
 @pytest.fixture
@@ -18,6 +18,8 @@ def weights(tmp_path: Path) -> dict[str, str]:
         "nearest": pairs(),
         "decorrelate": {"coherence": coherences()},
         "regression": regression_tensors(),
+        "masked": generative_tensors("masked"),
+        "autoregressive": generative_tensors("autoregressive"),
     }
     for family, content in tensors.items():
         save_weights(tmp_path / f"{family}.safetensors", family, content)

@@ -11,6 +11,10 @@ def prepare(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for NAME.safetensors of every part.")
     ],
+    speeds: Annotated[
+        str | None,
+        typer.Option(help="Other speeds to learn from too, with commas between, such as 0.9,1.1."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes that read records.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -27,8 +31,18 @@ def prepare(
             f'Preparing needs {error.name}: pip install "soundstage[train]" brings it.'
         ) from error
 
+    try:
+        chosen = [float(part) for part in (speeds or "").split(",") if part.strip()]
+    except ValueError as error:
+        raise OptionError(f"speeds is a list such as 0.9,1.1, and not {speeds!r}.") from error
     with progress_bar("preparing", shown=not quiet) as tell:
-        parts = run(data, output, workers=workers, progress=lambda done, of: tell(done / of))
+        parts = run(
+            data,
+            output,
+            speeds=chosen,
+            workers=workers,
+            progress=lambda done, of: tell(done / of),
+        )
     for part in parts:
         for reason in part.left_out:
             print(f"left out: {reason}", file=sys.stderr)

@@ -64,14 +64,18 @@ class FeatureCache:
         return torch.cat([self.ends.new_zeros(1), self.ends[:-1]])
 
 
-def record_columns(path: Path) -> RecordColumns:
+def record_columns(path: Path, *, speed: float = 1.0) -> RecordColumns:
     """Features of a stereo file of any rate, level differences and levels in half precision.
+
+    Args:
+        path: the file.
+        speed: at which it is played.
 
     Raises:
         InputError: the file cannot be read, is not stereo, or its two channels are the same.
     """
     parts: list[tuple[Tensor, ...]] = []
-    for left, right in record_spectra(path):
+    for left, right in record_spectra(path, speed=speed):
         parameters = encode(left, right)
         iid = parameters.iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB)
         levels = mid_levels(0.5 * (left + right))
@@ -83,9 +87,9 @@ def record_columns(path: Path) -> RecordColumns:
     return RecordColumns(tokens.numpy(), *halves)
 
 
-def files_fingerprint(paths: Sequence[Path]) -> bytes:
+def files_fingerprint(paths: Sequence[Path], *, speed: float = 1.0) -> bytes:
     """SHA-256 over the names, sizes and times of files: changes when one of them does."""
-    facts = [FAMILY, str(LEVELS)]
+    facts = [FAMILY, str(LEVELS)] + ([] if speed == 1 else [f"speed {speed}"])
     for path in paths:
         status = path.stat()
         facts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}")

@@ -35,9 +35,13 @@ def has_no_side(parameters: Parameters) -> bool:
 
 
 def record_spectra(
-    path: Path,
+    path: Path, *, speed: float = 1.0
 ) -> Iterator[tuple[Complex[Tensor, "bins frames"], Complex[Tensor, "bins frames"]]]:
     """Spectrograms of left and right of a stereo file of any rate, block after block.
+
+    Args:
+        path: the file.
+        speed: at which it is played: 1.06 is a semitone up, and as much shorter.
 
     Raises:
         InputError: the file cannot be read or is not stereo.
@@ -45,7 +49,7 @@ def record_spectra(
     with open_sound(path) as sound, torch.inference_mode():
         if sound.channels != 2:
             raise InputError(f"{path}: has {sound.channels} channels, and a record here has 2.")
-        resampler = StreamResampler(sound.rate, RATE, 2)
+        resampler = StreamResampler(round(speed * sound.rate), RATE, 2)
         analysis = AnalysisStream(TRANSFORM, (2,))
         for block in sound.blocks(BLOCK_SECONDS * sound.rate):
             left, right = analysis.push(torch.from_numpy(resampler.push(block.astype("float32"))))

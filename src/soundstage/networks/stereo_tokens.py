@@ -1,29 +1,54 @@
-"""The network of the generative models: from levels and tokens heard to what each token may be.
+"""The network of `masked` (PS-MTM): from levels and known tokens to what every token may be.
 
 The transformer of `transformer.py` with tokens beside the sound, and a perceptron of two layers
-after it, whose outputs are scores of tokens in every band of a frame (Serrà et al. 2023, §3.2).
+after it whose outputs are scores of tokens in every band of a frame (Serrà et al. 2023, §3.2). The
+paper's own PS-AR is the same network with another mask.
+
+The paper's perceptron ends in 34 × 248 numbers, more than all of a small transformer, and all that
+it knows of the tokens around a tile has come through one vector a frame. `rank` makes a head of
+ours instead, which all tiles share: a vector x of so many numbers for each band, to which the
+tokens of the neighbours in time and over bands are added,
+
+    x = A_band·h + W·[ξ(Q) of the neighbours],  scores = matrix · norm(x + perceptron(norm(x)))
+
+to which each band adds its own offsets. How a token goes with those beside it is then learnt once,
+for all bands, so that a small part of the data that the paper had teaches it.
 """
 
+import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from soundstage.networks.transformer import (
     FrameTransformer,
+    MemoryInput,
+    TokenEmbedding,
     TokenInput,
     TransformerSize,
     two_layers,
 )
+
+CENTRE, SPREAD = -58.0, 20.0  # dB, about the mean and the deviation of a level in music
+NEIGHBOURS = (
+    *((later, 0) for later in (-6, -3, -2, -1, 1, 2, 3, 6)),
+    *((0, higher) for higher in (-3, -2, -1, 1, 2, 3)),
+    *((later, higher) for later in (-1, 1) for higher in (-1, 1)),
+)  # of a tile: frames later, bands higher
+REACH = (6, 3)  # the furthest of them
+NEIGHBOUR_WIDTH = 24
 
 
 class StereoTokens(nn.Module):
     """Scores of the tokens of each frame of a mid.
 
     Args:
-        levels: numbers that describe a frame, near zero mean and unit deviation.
-        tokens: kind of the tokens heard.
-        classes: how many scores a band has, group by group: (248,) for the paper's fused tokens,
-            (31, 8) for level difference and coherence apart, which is a sixth of the head.
+        levels: bands that describe a frame, in dB.
+        tokens: kind of the tokens heard and told.
         size: of the transformer.
+        rank: numbers a band in the head that all tiles share; 0 for the paper's perceptron.
+        style: numbers of a style, 0 for none.
+        memory: where it has one, of what kind.
         dropout: share of its branches that training hides.
     """
 
@@ -31,29 +56,111 @@ class StereoTokens(nn.Module):
         self,
         levels: int,
         tokens: TokenInput,
-        classes: tuple[int, ...],
         size: TransformerSize,
         *,
+        rank: int = 0,
+        style: int = 0,
+        memory: MemoryInput | None = None,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.classes = classes
-        self.bands = tokens.bands
-        self.transformer = FrameTransformer(levels, size, tokens=tokens, dropout=dropout)
-        self.head = two_layers(size.width, tokens.bands * sum(classes), between=2 * size.width)
+        self.tokens = tokens
+        self.transformer = FrameTransformer(
+            levels, size, tokens=tokens, style=style, memory=memory, dropout=dropout
+        )
+        whole = tokens.bands * tokens.classes
+        self.head: nn.Module = (
+            LocalHead(size.width, tokens, rank)
+            if rank
+            else nn.Sequential(
+                two_layers(size.width, whole, between=2 * size.width),
+                nn.Unflatten(-1, (tokens.bands, tokens.classes)),
+            )
+        )
 
     def forward(
         self,
         levels: Float[Tensor, "batch frames levels"],
         tokens: Integer[Tensor, "batch frames bands"],
         deaf: Bool[Tensor, " batch"] | None = None,
-    ) -> tuple[Float[Tensor, "batch frames bands scores"], ...]:
-        """Scores before a softmax, one tensor for each group of `classes`.
+        *,
+        style: Float[Tensor, "batch style"] | None = None,
+        memory: Float[Tensor, "batch stretches numbers"] | None = None,
+        first: int = 0,
+        tiles: Bool[Tensor, "batch rest bands"] | None = None,
+    ) -> Float[Tensor, "batch rest bands classes"] | Float[Tensor, "tiles classes"]:
+        """Scores before a softmax.
 
         Args:
             levels: of the sound.
             tokens: those that are known; any other is the mask.
-            deaf: examples that go without the sound, for guidance.
+            deaf: examples that go without the sound and the style, for guidance.
+            style: of every example; NaN leaves a number open.
+            memory: of every example; NaN where there is nothing to remember.
+            first: the scores of frames before this one are not wanted.
+            tiles: where given, those of these tiles alone are wanted, in a row.
         """
-        scores = self.head(self.transformer(levels, tokens, deaf))
-        return scores.unflatten(-1, (self.bands, sum(self.classes))).split(self.classes, dim=-1)
+        hidden = self.transformer(
+            (levels - CENTRE) / SPREAD, tokens, deaf, style=style, memory=memory
+        )
+        if isinstance(self.head, LocalHead):
+            return self.head(hidden[:, first:], tokens, tiles)
+        scores = self.head(hidden[:, first:])
+        return scores if tiles is None else scores[tiles]
+
+
+class LocalHead(nn.Module):
+    """Scores out of hidden states and of the tokens that are known around a tile.
+
+    Args:
+        width: of a hidden state.
+        tokens: what is heard and told.
+        rank: numbers a band.
+    """
+
+    def __init__(self, width: int, tokens: TokenInput, rank: int) -> None:
+        super().__init__()
+        self.bands = nn.Linear(width, tokens.bands * rank)
+        self.neighbour = TokenEmbedding(TokenInput(1, tokens.groups), NEIGHBOUR_WIDTH)
+        self.around = nn.Linear(len(NEIGHBOURS) * NEIGHBOUR_WIDTH, rank)
+        self.norm, self.mixing = nn.LayerNorm(rank), two_layers(rank, rank)
+        self.last_norm = nn.LayerNorm(rank)
+        self.shared = nn.Linear(rank, tokens.classes, bias=False)
+        self.offsets = nn.Parameter(torch.zeros(tokens.bands, tokens.classes))
+
+    def forward(
+        self,
+        hidden: Float[Tensor, "batch rest width"],
+        tokens: Integer[Tensor, "batch frames bands"],
+        tiles: Bool[Tensor, "batch rest bands"] | None = None,
+    ) -> Float[Tensor, "batch rest bands classes"] | Float[Tensor, "tiles classes"]:
+        """Before a softmax, of the last frames.
+
+        Args:
+            hidden: of the frames that are wanted.
+            tokens: of these and of those before; any that is not known is the mask.
+            tiles: the only ones that are wanted.
+        """
+        x = self.bands(hidden).unflatten(-1, (len(self.offsets), -1))
+        around = self._around(tokens, hidden.shape[1])
+        offsets: Tensor = self.offsets
+        if tiles is not None:
+            x, around = x[tiles], around[tiles]
+            offsets = offsets[tiles.nonzero()[:, -1]]
+        x = x + self.around(around)
+        return self.shared(self.last_norm(x + self.mixing(self.norm(x)))) + offsets
+
+    def _around(self, tokens: Tensor, rest: int) -> Float[Tensor, "batch rest bands numbers"]:
+        """Embeddings of the neighbours side by side; zeros beyond the borders."""
+        frames, bands = tokens.shape[1:]
+        table = self.neighbour.table
+        each = table(self.neighbour.rows(tokens[..., None])).sum(dim=(-3, -2))
+        padded = F.pad(each, (0, 0, REACH[1], REACH[1], REACH[0], REACH[0]))
+        first = frames - rest + REACH[0]
+        return torch.cat(
+            [
+                padded[:, first + later : first + later + rest, REACH[1] + higher :][:, :, :bands]
+                for later, higher in NEIGHBOURS
+            ],
+            dim=-1,
+        )

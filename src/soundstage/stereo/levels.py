@@ -10,12 +10,14 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.spectra.mel import htk_mel_filters
-from soundstage.stereo.parameters import RATE, TRANSFORM
+from soundstage.stereo.parameters import BAND_OF_BIN, RATE, TRANSFORM
 
 LEVELS = 128
 QUIETEST = -100.0  # dB; below lies the rounding of 16-bit sound, spread over the bands
 FULL_SCALE = (TRANSFORM.frame / 4) ** 2  # power of a sine at full scale in its highest bin
 _FILTERS = htk_mel_filters(LEVELS, TRANSFORM.frame, RATE, 0, RATE / 2)
+_SHARES = _FILTERS / _FILTERS.sum(dim=0).clamp(min=1e-6)  # of every bin, over the triangles
+_BANDS_OF_LEVELS = BAND_OF_BIN @ (_SHARES / _FILTERS.sum(dim=1, keepdim=True)).T
 
 
 def mid_levels(
@@ -28,3 +30,13 @@ def mid_levels(
     power = spectrogram.real.square() + spectrogram.imag.square()
     levels = 10 * (_FILTERS @ power / FULL_SCALE + 10 ** (QUIETEST / 10)).log10()
     return levels.transpose(-1, -2)
+
+
+def levels_energy(
+    levels: Float[Tensor, "*batch frames levels"],
+) -> Float[Tensor, "*batch bands frames"]:
+    """About the energy in the coder's bands, one for a sine at full scale.
+
+    The power of a level is shared out to the bands as white noise in its triangle would be.
+    """
+    return _BANDS_OF_LEVELS @ (10 ** (levels / 10)).transpose(-1, -2)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from soundstage.corpora.feature_cache import FeatureCache, load_features
@@ -32,43 +32,68 @@ class FeatureBatches:
     def __init__(
         self, caches: list[FeatureCache], *, patch: int, size: int, gain: float, seed: int
     ) -> None:
-        self._caches, self._patch, self._size = caches, patch, size
+        self._patch, self._size = patch, size
         self._gain, self._seed = gain, seed
-        # Every frame that a stretch may begin at, as runs: one a record, counted through
-        places = [
-            (index, int(start), int(end - start) - patch + 1)
-            for index, cache in enumerate(caches)
-            for start, end in zip(cache.starts, cache.ends, strict=True)
-            if end - start >= patch
-        ]
-        if not places:
-            raise InputError(f"No record has the {patch} frames of an example.")
-        self._places = places
-        self._run_ends = torch.tensor([count for _, _, count in places]).cumsum(0)
-        frames = sum(count + patch - 1 for _, _, count in places)
-        self.per_epoch = max(frames // (patch * size), 1)
+        self._places = FramePlaces(caches, patch)
+        self.per_epoch = max(self._places.frames // (patch * size), 1)
 
     def draw(
         self, step: int
     ) -> tuple[Float[Tensor, "batch frames levels"], Float[Tensor, "batch frames features"]]:
         """Levels and the 68 numbers to tell from them; the same whenever a step is asked for."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
-        total = int(self._run_ends[-1])
-        chosen = torch.randint(total, (self._size,), generator=generator)
+        chosen = self._places.choose(self._size, generator)
         gains = self._gain * (2 * torch.rand(self._size, generator=generator) - 1)
         swapped = torch.rand(self._size, generator=generator) < 0.5
         levels, features = [], []
         for place, gain, swap in zip(chosen, gains, swapped, strict=True):
-            run = int(torch.searchsorted(self._run_ends, place, right=True))
-            index, start, count = self._places[run]
-            first = start + int(place) - int(self._run_ends[run]) + count
-            cache, rows = self._caches[index], slice(first, first + self._patch)
-            levels.append(louder(cache.levels[rows].float(), float(gain)))
+            cache, _, first = self._places[int(place)]
+            rows = slice(first, first + self._patch)
+            levels.append(louder(cache.levels[rows].float(), gain))
             features.append(_features(cache, rows, swap=bool(swap)))
         return torch.stack(levels), torch.stack(features)
 
 
-def louder(levels: Float[Tensor, "frames levels"], gain: float) -> Float[Tensor, "frames levels"]:
+class FramePlaces:
+    """Where a stretch of `frames` may begin: any frame of any record that is long enough.
+
+    Raises:
+        InputError: no record is long enough.
+    """
+
+    def __init__(self, caches: list[FeatureCache], frames: int) -> None:
+        self._caches = caches
+        # As runs: one a record, counted through
+        self._runs = [
+            (index, int(start), int(end - start) - frames + 1)
+            for index, cache in enumerate(caches)
+            for start, end in zip(cache.starts, cache.ends, strict=True)
+            if end - start >= frames
+        ]
+        if not self._runs:
+            raise InputError(f"No record has the {frames} frames of an example.")
+        self._run_ends = torch.tensor([count for _, _, count in self._runs]).cumsum(0)
+        self.frames = sum(count + frames - 1 for _, _, count in self._runs)
+        """Of the records that are long enough."""
+
+    def choose(self, count: int, generator: torch.Generator) -> Int64[Tensor, " count"]:
+        """Places at random, each as likely as any other."""
+        return torch.randint(int(self._run_ends[-1]), (count,), generator=generator)
+
+    def __getitem__(self, place: int) -> tuple[FeatureCache, int, int]:
+        """A cache, the first frame of a record in it, and the frame to begin at."""
+        run = int(torch.searchsorted(self._run_ends, place, right=True))
+        index, start, count = self._runs[run]
+        return self._caches[index], start, start + place - int(self._run_ends[run]) + count
+
+    def draw(self, generator: torch.Generator) -> tuple[FeatureCache, int, int]:
+        """One place at random."""
+        return self[int(self.choose(1, generator))]
+
+
+def louder(
+    levels: Float[Tensor, "frames levels"], gain: Float[Tensor, "*levels"]
+) -> Float[Tensor, "frames levels"]:
     """Levels of the same sound with a gain in dB; silence stays silence."""
     silent = levels <= QUIETEST + 0.1
     return torch.where(silent, levels, (levels + gain).clamp(min=QUIETEST))

@@ -162,7 +162,84 @@ class RegressionRecipe(_Strict):
     card: CardText | None = None
 
 
-Recipe = NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe | TaggerRecipe | RegressionRecipe
+class StereoAugmentation(_Strict):
+    """How strongly the examples of a generative model are varied; see `token_batches.py`."""
+
+    gain: Annotated[float, Field(ge=0, le=40)] = 10.0
+    """dB up or down, at most."""
+    equaliser: Annotated[float, Field(ge=0, le=20)] = 0.0
+    """dB, deviation of a smooth random curve over frequency."""
+    limited: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the examples without their highest and lowest bands, as old recordings are."""
+    hissing: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share with noise, 45 to 85 dB under full scale in every band."""
+    styled: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share that is told some numbers of its style; 0 makes a network that hears none."""
+    restaged: Annotated[float, Field(ge=0, le=1)] = 0.7
+    """Share of those whose stage is changed first."""
+    forgotten: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Share that has no memory, though the record has a past."""
+
+
+class _GenerativeRecipe(_Strict):
+    """What `masked` and `autoregressive` share."""
+
+    size: NetworkSize = NetworkSize()
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    patch: Annotated[int, Field(ge=8, le=4096)] = 258
+    """Positions of an example."""
+    stride: Annotated[int, Field(ge=1, le=8)] = 1
+    """Frames from one position to the next; 43.1 frames are a second."""
+    groups: tuple[Annotated[int, Field(ge=2)], ...] = (248,)
+    """How tokens are embedded: (248,) as one, (31, 8) as level difference and coherence."""
+    memory: bool = False
+    """Whether the network is told of the minute before an example."""
+    deaf: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the examples that go without the sound, for guidance."""
+    augmentation: StereoAugmentation = StereoAugmentation()
+    frequencies: bool = False
+    """Begin from how often each token occurs in each band, in place of learning it by steps."""
+    epoch_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps after which an epoch is said to end; 0: as many as see all records once."""
+    loop: LoopRecipe
+    card: CardText | None = None
+
+    @model_validator(mode="after")
+    def _all_tokens(self) -> "_GenerativeRecipe":
+        if self.groups not in ((248,), (31, 8)):
+            raise ValueError("groups: [248] or [31, 8]")
+        return self
+
+
+class MaskedRecipe(_GenerativeRecipe):
+    """The network of `masked` (PS-MTM), on features made by `soundstage prepare`."""
+
+    family: Literal["masked"]
+    rank: Annotated[int, Field(ge=0, le=4096)] = 0
+    """Numbers a band before the scores; 0 for the paper's perceptron."""
+    patterned: bool = False
+    """Hide whole frames and what follows a known beginning too, and not tiles alone."""
+
+
+class AutoregressiveRecipe(_GenerativeRecipe):
+    """The network of `autoregressive` (PS-AR), likewise."""
+
+    family: Literal["autoregressive"]
+    form: Literal["paper", "fast"] = "paper"
+    """One pass of the network a band, or one a frame with a small head over the bands."""
+    head: Annotated[int, Field(ge=1, le=4096)] = 128
+    """Width of that head."""
+
+
+Recipe = (
+    NearestRecipe
+    | DecorrelateRecipe
+    | ParameterPoolRecipe
+    | TaggerRecipe
+    | RegressionRecipe
+    | MaskedRecipe
+    | AutoregressiveRecipe
+)
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 
 

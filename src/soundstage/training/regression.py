@@ -4,9 +4,6 @@ Mean squared error over the 68 numbers of a frame, which are not quantised (Serr
 §4.1); examples get a random gain, and left and right are switched in half of them.
 """
 
-import hashlib
-import json
-from collections import Counter
 from pathlib import Path
 
 import torch
@@ -19,6 +16,7 @@ from soundstage.networks.transformer import TransformerSize
 from soundstage.stereo.features import FEATURES
 from soundstage.stereo.levels import LEVELS
 from soundstage.training.feature_batches import FeatureBatches, held_out_patches, open_caches
+from soundstage.training.features_training import facts, features_fingerprint, features_plan
 from soundstage.training.loop import Say, choose_device, run_loop
 from soundstage.training.recipes import RegressionRecipe
 from soundstage.training.records import Progress
@@ -44,6 +42,7 @@ class RegressionTask:
     ) -> None:
         self.model: nn.Module = model
         self.steps_per_epoch = batches.per_epoch
+        self.tokens_per_example = patch
         self._batches, self._held_out, self._patch = batches, held_out, patch
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
@@ -99,12 +98,16 @@ def train_regression(
     task = RegressionTask(model, batches, held_out, recipe.patch)
     chosen = choose_device(device)
     if say:
-        say(_plan(model, learnt, recipe, batches.per_epoch, chosen))
+        say(
+            features_plan(
+                recipe, model, learnt, batches.per_epoch, f"{recipe.patch} frames", chosen
+            )
+        )
     state = run_loop(
         task,
         recipe.loop,
         output,
-        fingerprint=_fingerprint(recipe, learnt + held_out),
+        fingerprint=features_fingerprint(recipe, learnt + held_out),
         device=chosen,
         progress=progress,
         say=say,
@@ -113,52 +116,5 @@ def train_regression(
     tensors = {name: value.detach().cpu().half() for name, value in state.best.items()}
     numbers = [size.blocks, size.width, size.heads, size.expansion]
     tensors["size"] = torch.tensor(numbers, dtype=torch.int64)
-    return tensors, [], _facts(learnt, held_out, state.step, state.seconds, state.score, chosen)
-
-
-def _plan(
-    model: nn.Module,
-    learnt: list[FeatureCache],
-    recipe: RegressionRecipe,
-    per_epoch: int,
-    device: torch.device,
-) -> str:
-    count = sum(parameter.numel() for parameter in model.parameters())
-    frames = sum(len(cache.tokens) for cache in learnt)
-    return (
-        f"regression: {count:,} parameters, {frames:,} frames of "
-        f"{sum(len(cache.names) for cache in learnt):,} records, {recipe.loop.epochs} epochs of "
-        f"{per_epoch} steps of {recipe.loop.batch} × {recipe.patch} frames, on {device}"
-    )
-
-
-def _fingerprint(recipe: RegressionRecipe, caches: list[FeatureCache]) -> bytes:
-    followed = recipe.model_dump(mode="json", exclude={"card"})
-    digest = hashlib.sha256(json.dumps(followed, sort_keys=True).encode())
-    for cache in caches:
-        digest.update(cache.fingerprint)
-    return digest.digest()
-
-
-def _facts(
-    learnt: list[FeatureCache],
-    held_out: list[FeatureCache],
-    steps: int,
-    seconds: float,
-    score: float,
-    device: torch.device,
-) -> Card:
-    credits = [credit for cache in learnt for credit in cache.credits]
-    records = sum(len(cache.names) for cache in learnt)
-    artists = len({credit.get("artist", "") for credit in credits})
-    credited = f" by {artists} artists; see licences and credits" if credits else ""
-    trained = {"steps": steps, "seconds": round(seconds, 1), "device": str(device)}
-    held = {"records": sum(len(cache.names) for cache in held_out), "mse": round(-score, 5)}
-    return {
-        "data": f"{records} stereo records{credited}",
-        "records": records,
-        "trained": trained,
-        **({"validation": held} if held_out else {}),
-        "licences": dict(Counter(credit.get("licence", "not stated") for credit in credits)),
-        "credits": credits,
-    }
+    measured = {"mse": round(-state.score, 5)}
+    return tensors, [], facts(learnt, held_out, state.step, state.seconds, measured, chosen)

@@ -7,20 +7,27 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from soundstage.corpora import Credit, find_manifest, read_credits, stereo_records
-from soundstage.errors import OutputError
+from soundstage.errors import OptionError, OutputError
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.decorrelate import train_decorrelate
+from soundstage.training.distributed import in_processes, leads
+from soundstage.training.generative import train_generative
+from soundstage.training.group import group_size
+from soundstage.training.logs import tensorboard_logs
 from soundstage.training.loop import Say
 from soundstage.training.nearest import train_nearest
 from soundstage.training.parameter_pool import train_parameter_pool
 from soundstage.training.recipes import (
+    AutoregressiveRecipe,
     DecorrelateRecipe,
+    MaskedRecipe,
     NearestRecipe,
     ParameterPoolRecipe,
     Recipe,
@@ -51,7 +58,9 @@ def train(
     output: Path,
     *,
     workers: int = 1,
+    processes: int = 1,
     device: str = "auto",
+    tensorboard: Path | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     say: Say | None = None,
@@ -59,7 +68,8 @@ def train(
     """Train a model on a folder of stereo records, of sound events for a tagger, or of features.
 
     A network leaves a checkpoint and a log beside its output while it learns; called again after
-    it was interrupted, the same recipe goes on from there.
+    it was interrupted, the same recipe goes on from there, with any number of processes. Under
+    torchrun, every process that it began calls this; the first one writes.
 
     Args:
         recipe: out of `load_recipe`.
@@ -67,19 +77,59 @@ def train(
             `soundstage prepare` filled.
         output: NAME.safetensors; the card is written beside it as NAME.json.
         workers: processes that read records at the same time.
+        processes: processes that train a network together, sharing each batch; with GPUs, each has
+            its own. A program that asks for several does so under `if __name__ == "__main__":`.
         device: where a network is trained: auto, cpu or cuda.
+        tensorboard: folder of logs for TensorBoard, NAME inside it being this one's.
         overwrite: whether an existing file may be replaced.
         progress: called after each record or step.
         say: told the plan, the time it will take, and each epoch of a network.
 
     Raises:
         InputError: the folder holds no record that can be used.
-        OptionError: the checkpoint beside the output is of another recipe, or there is no such
-            device.
+        OptionError: the checkpoint beside the output is of another recipe, there is no such device
+            or too few of them, or the model is not learnt in steps that processes could share.
         WeightsError: the checkpoint is damaged.
         OutputError: the weights cannot be written.
+        SoundstageError: one of several processes was killed.
     """
     _check_output(recipe, output, overwrite)
+    if not hasattr(recipe, "loop"):
+        if processes > 1 or tensorboard:
+            raise OptionError(
+                f"{recipe.family} is not learnt in steps: leave out processes and tensorboard."
+            )
+        return _train(recipe, data, output, workers, device, progress=progress, say=say)
+    work = partial(_train_in_steps, recipe, data, output, workers, device, tensorboard)
+    return in_processes(processes, work, device=device, progress=progress, say=say)
+
+
+def _train_in_steps(
+    recipe: Recipe,
+    data: Path,
+    output: Path,
+    workers: int,
+    device: str,
+    tensorboard: Path | None,
+    *,
+    progress: Progress | None,
+    say: Say | None,
+) -> TrainingResult:
+    with tensorboard_logs(tensorboard):
+        return _train(recipe, data, output, workers, device, progress=progress, say=say)
+
+
+def _train(
+    recipe: Recipe,
+    data: Path,
+    output: Path,
+    workers: int,
+    device: str,
+    *,
+    progress: Progress | None,
+    say: Say | None,
+) -> TrainingResult:
+    """What every process does; the first one writes."""
     started = time.perf_counter()
     if isinstance(recipe, TaggerRecipe):
         tensors, left_out, facts = train_tagger(
@@ -91,14 +141,21 @@ def train(
             recipe, data, output, device=device, progress=progress, say=say
         )
         used = facts["records"]
+    elif isinstance(recipe, MaskedRecipe | AutoregressiveRecipe):
+        tensors, left_out, facts = train_generative(
+            recipe, data, output, device=device, progress=progress, say=say
+        )
+        used = facts["records"]
     else:
         tensors, left_out, facts = _train_on_records(recipe, data, workers, progress)
         used = facts["records"]
-    digest = save_weights(output, recipe.family, tensors)
     seconds = time.perf_counter() - started
     card = output.with_suffix(".json")
-    _write_card(card, recipe, output, tensors, facts, digest, seconds, workers)
-    checkpoint_path(output).unlink(missing_ok=True)  # only now is there nothing left to go on with
+    if leads():
+        digest = save_weights(output, recipe.family, tensors)
+        processes = max(workers, group_size())
+        _write_card(card, recipe, output, tensors, facts, digest, seconds, processes)
+        checkpoint_path(output).unlink(missing_ok=True)  # only now is nothing left to go on with
     return TrainingResult(output, card, used, left_out, seconds)
 
 
@@ -110,7 +167,7 @@ def _write_card(
     facts: Card,
     digest: str,
     seconds: float,
-    workers: int,
+    processes: int,
 ) -> None:
     """Everything there is to say of new weights."""
     head: Card = {
@@ -126,7 +183,7 @@ def _write_card(
     trained = {
         "date": date.today().isoformat(),
         "seconds": round(seconds, 1),
-        "processes": workers,
+        "processes": processes,
         "processor": platform.machine(),
         **facts.pop("trained", {}),
     }
@@ -137,11 +194,16 @@ def _write_card(
     write_by_rename(card, f"{text}\n".encode())
 
 
+def _learns_in_steps(recipe: Recipe) -> bool:
+    """Whether it leaves a checkpoint and a log while it learns."""
+    return hasattr(recipe, "loop")
+
+
 def _check_output(recipe: Recipe, output: Path, overwrite: bool) -> None:
     if output.suffix != ".safetensors":
         raise OutputError(f"{output}: the name of weights ends in .safetensors.")
     results = [output, output.with_suffix(".json")]
-    if isinstance(recipe, TaggerRecipe | RegressionRecipe) and not checkpoint_path(output).exists():
+    if _learns_in_steps(recipe) and not checkpoint_path(output).exists():
         results.append(output.with_suffix(".csv"))
     for path in results:
         if path.exists() and not overwrite:

@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast, get_args
 
+from torch import Tensor
+
 from soundstage.errors import OptionError
 from soundstage.stereo import Decoder
+from soundstage.upmixing.autoregressive import load_autoregressive
 from soundstage.upmixing.comb import Comb
 from soundstage.upmixing.decorrelate import Decorrelate
+from soundstage.upmixing.masked import load_masked
 from soundstage.upmixing.nearest import PAPER_SMOOTHING, NearestPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
 from soundstage.upmixing.regression import RegressionPredictor
+from soundstage.upmixing.style import Style, parse_style
 from soundstage.upmixing.upmixer import Predictor, Upmixer
 
-DEFAULT_METHOD = "nearest"
+DEFAULT_METHOD = "masked"
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,27 @@ class Method:
     """The shipped model it uses unless another is given."""
     load: Callable[[str], Upmixer] | None = None
     load_predictor: Callable[[str], Predictor] | None = None
+    load_styled: Callable[[str, Tensor | None], Predictor] | None = None
+    """Of those that can be asked for a style."""
 
 
 METHODS = {
     method.name: method
     for method in (
+        Method(
+            "masked",
+            "a network fills in places for what it hears, a few more in every step",
+            "PS-MTM, Serrà et al. 2023, §3.3",
+            "masked",
+            load_styled=load_masked,
+        ),
+        Method(
+            "autoregressive",
+            "a network places band after band and moment after moment, each given all before",
+            "PS-AR, Serrà et al. 2023, §3.2",
+            "autoregressive",
+            load_styled=load_autoregressive,
+        ),
         Method(
             "nearest",
             "the stereo image of the most similar moments of real records",
@@ -85,7 +106,11 @@ def find_method(name: str) -> Method:
 
 
 def load_method(
-    name: str = DEFAULT_METHOD, *, weights: str | None = None, decoder: str = "prediction"
+    name: str = DEFAULT_METHOD,
+    *,
+    weights: str | None = None,
+    decoder: str = "prediction",
+    style: Style | str | None = None,
 ) -> Upmixer:
     """A method with its weights, ready to run on any number of signals.
 
@@ -94,15 +119,25 @@ def load_method(
         weights: a file of weights in place of the shipped ones.
         decoder: for methods that predict parametric stereo: "prediction" (the fold-down is exact)
             or "mixing" (the matrices of Breebaart et al. 2005; it is not).
+        style: of the wanted stage, or words for it such as "wide, narrow bass"; for the generative
+            methods.
 
     Raises:
-        OptionError: the method or decoder is unknown, or the method has no choice of decoder.
+        OptionError: the method, the decoder or a word of the style is unknown, or the method has
+            no choice of decoder or of style.
         WeightsError: the weights cannot be used.
     """
     method = find_method(name)
     source = weights or method.weights
     if decoder not in get_args(Decoder):
         raise OptionError(f"The decoder is 'prediction' or 'mixing', not {decoder!r}.")
+    asked = parse_style(style) if isinstance(style, str) else style
+    if method.load_styled:
+        made = method.load_styled(source, None if asked is None else asked.numbers())
+        return ParametricUpmixer(made, decoder=cast(Decoder, decoder))
+    if asked is not None:
+        able = ", ".join(each.name for each in METHODS.values() if each.load_styled)
+        raise OptionError(f"{name} takes no style; these methods do: {able}.")
     if method.load_predictor:
         predictor = method.load_predictor(source)
         return ParametricUpmixer(predictor, decoder=cast(Decoder, decoder))

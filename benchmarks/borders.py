@@ -1,0 +1,78 @@
+"""Whether a result can be heard to be made in windows: parameter jumps at their borders.
+
+    python benchmarks/borders.py --data FOLDER [--methods masked,autoregressive] [--write]
+
+Every mono recording is upmixed and analysed again from its sound. A jump is the mean change of the
+level differences (dB, clipped to ±20) and of the coherences from one frame to the next; those at
+the frames where a window ends are compared with all others. A ratio near 1 says that a border is a
+place like any other. With --write the table goes into docs/masked.md.
+"""
+
+import argparse
+import re
+from pathlib import Path
+
+import torch
+
+from soundstage.audio import open_sound
+from soundstage.corpora.excerpts import read_excerpt
+from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
+from soundstage.stereo import RATE, encode_signal, to_left_right
+from soundstage.upmixing import load_method, make_side
+from soundstage.upmixing.generative_weights import load_network
+
+PAGE = Path(__file__).parents[1] / "docs" / "masked.md"
+NEAR = 2  # frames on either side of a border: frames overlap, and the decoder smooths
+
+
+def border_frames(method: str, frames: int) -> torch.Tensor:
+    """Frames at which one window ends and the next begins."""
+    shape, _ = load_network(method, method)
+    half = shape.patch // 2 * shape.stride
+    return torch.arange(2 * half, frames, half)
+
+
+def jump_ratios(path: Path, method: str) -> tuple[float, float, int]:
+    """Jumps at borders over those elsewhere, of level differences and of coherences."""
+    with open_sound(path) as sound:
+        channels = sound.channels
+    mono = torch.from_numpy(read_excerpt(path, RATE)[:channels].mean(axis=0))
+    side = make_side(load_method(method), mono)[-1]
+    iid, coherence = encode_signal(torch.stack(to_left_right(mono, side)))
+    jumps = [
+        iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB).diff(dim=1).abs().mean(dim=0),
+        coherence.diff(dim=1).abs().mean(dim=0),
+    ]
+    at_border = torch.zeros(iid.shape[1] - 1, dtype=torch.bool)
+    borders = border_frames(method, iid.shape[1])
+    for near in range(-NEAR, NEAR):
+        at_border[(borders + near).clamp(max=len(at_border) - 1)] = True
+    ratios = [(each[at_border].mean() / each[~at_border].mean()).item() for each in jumps]
+    return ratios[0], ratios[1], len(borders)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of mono recordings")
+    parser.add_argument("--methods", default="masked,autoregressive")
+    parser.add_argument("--write", action="store_true", help="replace the table of docs/masked.md")
+    asked = parser.parse_args()
+    lines = ["| recording | method | borders | level differences | coherence |"]
+    lines.append("| --- | --- | ---: | ---: | ---: |")
+    paths = sorted(path for path in asked.data.iterdir() if path.suffix != ".csv")
+    for path in paths:
+        for method in asked.methods.split(","):
+            iid, coherence, count = jump_ratios(path, method)
+            lines.append(f"| {path.stem} | `{method}` | {count} | {iid:.2f} | {coherence:.2f} |")
+            print(lines[-1], flush=True)
+    if asked.write:
+        begin, end = "<!-- made: borders -->", "<!-- end: borders -->"
+        table = "\n".join([begin, "", *lines, "", end])
+        page = PAGE.read_text(encoding="utf-8")
+        page = re.sub(f"{begin}.*?{end}", lambda _: table, page, flags=re.S)
+        PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

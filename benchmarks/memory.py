@@ -1,0 +1,69 @@
+"""What the minute of memory is worth: placement of stems with it and without.
+
+    python benchmarks/memory.py --data FOLDER_OF_STEMS [--write]
+
+Songs are rendered from their stems at known places, folded to mono and upmixed. With --write the
+table goes into docs/masked.md.
+"""
+
+import argparse
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from soundstage.corpora import open_corpus
+from soundstage.evaluation.cases import load_case
+from soundstage.metrics.placement import placement_consistency
+from soundstage.stereo import encode_signal, to_left_right
+from soundstage.upmixing import Upmixer, load_method, make_side
+from soundstage.upmixing.masked import MaskedDecoding, load_masked
+from soundstage.upmixing.parametric import ParametricUpmixer
+
+PAGE = Path(__file__).parents[1] / "docs" / "masked.md"
+SYSTEMS: dict[str, Callable[[], Upmixer]] = {
+    "`masked`": lambda: ParametricUpmixer(load_masked()),
+    "`masked` without memory": lambda: ParametricUpmixer(
+        load_masked(decoding=MaskedDecoding(memory=False))
+    ),
+    "`autoregressive`": lambda: load_method("autoregressive"),
+    "`nearest`": lambda: load_method("nearest"),
+}
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--write", action="store_true", help="replace the table of docs/masked.md")
+    asked = parser.parse_args()
+    cases = [load_case(clip, 0) for clip in open_corpus(asked.data).clips]
+    lines = ["| system | over bands, dB | over time, dB |", "| --- | ---: | ---: |"]
+
+    def add(name: str, found: list[tuple[float, float]]) -> None:
+        means = torch.tensor(found).mean(dim=0).tolist()
+        lines.append(f"| {name} | {means[0]:.2f} | {means[1]:.2f} |")
+        print(lines[-1], flush=True)
+
+    truths = [placement_consistency(case.parameters, case.energies) for case in cases]
+    add("the mix itself", [(each.over_bands, each.over_time) for each in truths])
+    for name, load in SYSTEMS.items():
+        upmixer, found = load(), []
+        for case in cases:
+            for seed in range(asked.seeds):
+                side = make_side(upmixer, case.mono, seed=seed)[-1]
+                made = encode_signal(torch.stack(to_left_right(case.mono, side)))
+                placed = placement_consistency(made, case.energies)
+                found.append((placed.over_bands, placed.over_time))
+        add(name, found)
+    if asked.write:
+        begin, end = "<!-- made: memory -->", "<!-- end: memory -->"
+        table = "\n".join([begin, "", *lines, "", end])
+        page = re.sub(f"{begin}.*?{end}", lambda _: table, PAGE.read_text("utf-8"), flags=re.S)
+        PAGE.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What generative methods share when they draw tokens: noise, guidance, styles of a batch."""
+
+import torch
+from jaxtyping import Float, Integer
+from torch import Tensor
+
+from soundstage.stereo.descriptors import DESCRIPTORS
+from soundstage.stereo.style_prior import StylePrior
+
+
+def gumbel_noise(
+    shape: tuple[int, ...] | torch.Size, generator: torch.Generator
+) -> Float[Tensor, "*shape"]:
+    """Noise whose sum with scores is highest at a class as often as the softmax says."""
+    uniform = torch.rand(shape, generator=generator).clamp(min=1e-20)
+    return -(-uniform.log()).log()
+
+
+def draw_tokens(
+    scores: Float[Tensor, "*shape classes"], generator: torch.Generator
+) -> Integer[Tensor, "*shape"]:
+    """A class for each row, by its likelihood (the Gumbel-max trick)."""
+    return (scores + gumbel_noise(scores.shape, generator)).argmax(dim=-1)
+
+
+def drawn_style(
+    asked: Float[Tensor, " style"] | None,
+    prior: StylePrior | None,
+    generator: torch.Generator,
+    *,
+    spread: float,
+) -> Float[Tensor, " style"]:
+    """The style of a take: what is asked, and the rest as it is spread over real music.
+
+    Args:
+        asked: numbers of `stereo.styles`, NaN where nothing is asked; None for no style.
+        prior: of the music that the network has learnt from; None leaves all open.
+        generator: of the take.
+        spread: of what is drawn; 0 leaves it open.
+    """
+    if asked is None:
+        asked = torch.full((len(DESCRIPTORS),), torch.nan)
+    return prior.draw(asked, generator, spread=spread) if prior and spread else asked
+
+
+class Guidance:
+    """Ways to make one pass, and how their scores are put together.
+
+    With the sound and the style; for γ without either (Serrà et al. 2023, Eq. 4); and for γ_s,
+    which is ours, with the sound and without the style, so that a style is also obeyed where it is
+    unlikely:
+
+        U = U_with + γ·(U_with − U_deaf) + γ_s·(U_with − U_unstyled)
+
+    Args:
+        sound: γ.
+        style: γ_s.
+        styles: numbers of `stereo.styles` of every take, NaN where one is open.
+    """
+
+    def __init__(self, sound: float, style: float, styles: Float[Tensor, "takes style"]) -> None:
+        nothing = torch.full_like(styles, torch.nan)
+        rows, deaf, self._strengths = [styles], [False], []
+        if sound:
+            rows, deaf = [*rows, nothing], [*deaf, True]
+            self._strengths.append(sound)
+        if style and not styles.isnan().all():
+            rows, deaf = [*rows, nothing], [*deaf, False]
+            self._strengths.append(style)
+        self.styles = torch.cat(rows)
+        """Of every row of a batch: all takes one way, then all another."""
+        self.deaf = torch.tensor(deaf).repeat_interleave(len(styles))
+        """Rows that go without the sound."""
+        self.ways = len(deaf)
+        """How many there are."""
+
+    def together(self, told: Float[Tensor, "ways ..."]) -> Float[Tensor, "..."]:
+        """U, out of the scores that each way gave, or out of what is linear in them."""
+        whole = told[0]
+        for strength, other in zip(self._strengths, told[1:], strict=True):
+            whole = whole + strength * (told[0] - other)
+        return whole

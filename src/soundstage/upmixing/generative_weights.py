@@ -1,0 +1,143 @@
+"""Weights of the generative methods: a network of any size, and all that says how to run it.
+
+The file holds its tensors in half precision and a row of whole numbers, `shape`, which is checked
+before anything is built: weights may come from strangers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from soundstage.errors import WeightsError
+from soundstage.networks.stereo_autoregression import StereoAutoregression
+from soundstage.networks.stereo_tokens import StereoTokens
+from soundstage.networks.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.stereo import BANDS
+from soundstage.stereo.descriptors import DESCRIPTORS
+from soundstage.stereo.levels import LEVELS
+from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES
+from soundstage.stereo.style_prior import StylePrior
+from soundstage.weights import Weights, load_weights
+
+GROUPS = ((248,), (31, 8))
+PRIOR = ("style_mean", "style_covariance")
+LARGEST = (64, 4096, 256, 16, 4096, 4096, 8, 1, 1, 1, 1)  # that a file may claim, in field order
+
+
+@dataclass(frozen=True)
+class GenerativeShape:
+    """What a network is and how it is to be run; every field is a whole number."""
+
+    blocks: int
+    width: int
+    heads: int
+    expansion: int
+    head: int
+    """Rank of the scores of a masked network, width of the band-by-band head of a fast one."""
+    patch: int
+    """Positions that it hears at once."""
+    stride: int
+    """Frames from one position to the next."""
+    split: int
+    """1: tokens are embedded as level difference and coherence."""
+    styled: int
+    """1: it hears a style."""
+    remembers: int
+    """1: it is told of the minute before."""
+    fast: int
+    """1: one pass a frame with a small head over the bands."""
+
+    def network(self, *, dropout: float = 0.0) -> StereoTokens | StereoAutoregression:
+        """Untrained.
+
+        Raises:
+            ValueError: the numbers make no network.
+        """
+        size = TransformerSize(self.blocks, self.width, self.heads, self.expansion)
+        tokens = TokenInput(BANDS, GROUPS[self.split])
+        memory = None
+        if self.remembers:
+            if STRETCH_FRAMES % self.stride:
+                raise ValueError(f"stretches of memory are not whole at a stride of {self.stride}")
+            memory = MemoryInput(STRETCHES, STRETCH_FRAMES // self.stride, NUMBERS)
+        style = len(DESCRIPTORS) if self.styled else 0
+        if self.fast:
+            return StereoAutoregression(
+                LEVELS,
+                tokens,
+                size,
+                width=self.head,
+                style=style,
+                memory=memory,
+                dropout=dropout,
+            )
+        return StereoTokens(
+            LEVELS, tokens, size, rank=self.head, style=style, memory=memory, dropout=dropout
+        )
+
+
+class LoadedNetwork(NamedTuple):
+    """What a file of weights gives."""
+
+    shape: GenerativeShape
+    network: nn.Module
+    """In evaluation mode."""
+    prior: StylePrior | None
+    """Of the music that it has learnt from, where it hears a style."""
+
+
+def network_tensors(
+    shape: GenerativeShape, state: Mapping[str, Tensor], prior: StylePrior | None
+) -> dict[str, Tensor]:
+    """What a file of weights holds."""
+    tensors = {name: value.detach().cpu().half() for name, value in state.items()}
+    if prior is not None:
+        tensors |= {PRIOR[0]: prior.mean, PRIOR[1]: prior.covariance}
+    return tensors | {"shape": torch.tensor(astuple(shape), dtype=torch.int64)}
+
+
+def load_network(source: str, family: Literal["masked", "autoregressive"]) -> LoadedNetwork:
+    """A network with all that says how to run it.
+
+    Args:
+        source: name of shipped weights, or a file made by `soundstage train`.
+        family: which the weights must be.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or its tensors make no such network.
+    """
+    weights = load_weights(source, family)
+    numbers = weights.tensor("shape", torch.int64, (len(LARGEST),)).tolist()
+    allowed = all(0 <= number <= most for number, most in zip(numbers, LARGEST, strict=True))
+    shape = GenerativeShape(*numbers)
+    if shape.fast:
+        allowed = allowed and family == "autoregressive" and shape.head > 0
+    if not allowed or shape.patch < 8 or shape.stride < 1:
+        raise WeightsError(f"{weights.source}: claims a network of unheard-of shape {numbers}.")
+    try:
+        with torch.device("meta"):
+            network = shape.network()
+    except ValueError as error:
+        raise WeightsError(f"{weights.source}: {error}.") from error
+    wanted = network.state_dict()
+    tensors = {
+        name: weights.tensor(name, torch.float16, tuple(tensor.shape)).float()
+        for name, tensor in wanted.items()
+    }
+    network = shape.network()
+    network.load_state_dict(tensors, assign=True)
+    return LoadedNetwork(shape, network.eval().requires_grad_(False), _prior(weights, shape))
+
+
+def _prior(weights: Weights, shape: GenerativeShape) -> StylePrior | None:
+    if not shape.styled:
+        return None
+    count = len(DESCRIPTORS)
+    mean = weights.tensor(PRIOR[0], torch.float32, (count,))
+    covariance = weights.tensor(PRIOR[1], torch.float32, (count, count))
+    if not torch.equal(covariance, covariance.T) or torch.linalg.eigvalsh(covariance).min() < 0:
+        raise WeightsError(f"{weights.source}: its spread of styles is none.")
+    return StylePrior(mean, covariance)

@@ -1,0 +1,219 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sounds import noise, song, stereo_scene, tone
+from soundstage.metrics.image import normalised_width
+from soundstage.stereo import (
+    BANDS,
+    RATE,
+    TRANSFORM,
+    Parameters,
+    band_energy,
+    dequantise,
+    encode,
+    quantise,
+)
+from soundstage.stereo.decoding import decode_signal
+from soundstage.stereo.descriptors import (
+    DESCRIPTORS,
+    LARGEST_BALANCE,
+    REGIONS,
+    descriptors,
+    restage,
+)
+from soundstage.stereo.levels import levels_energy, mid_levels
+from soundstage.stereo.parameters import BAND_EDGES
+from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
+
+LENGTH = 60_000
+
+
+def measured(stereo: torch.Tensor) -> dict[str, float]:
+    left, right = TRANSFORM.analyse(stereo)
+    values = descriptors(encode(left, right), band_energy((left + right) / 2))
+    return dict(zip(DESCRIPTORS, values.tolist(), strict=True))
+
+
+def of(iid: float, coherence: float, frames: int = 3) -> dict[str, float]:
+    """Of the same parameters in every band and frame."""
+    one = torch.ones(BANDS, frames)
+    values = descriptors(Parameters(iid * one, coherence * one), one)
+    return dict(zip(DESCRIPTORS, values.tolist(), strict=True))
+
+
+def random_parameters(seed: int, *shape: int) -> Parameters:
+    generator = torch.Generator().manual_seed(seed)
+    iid = 8 * torch.randn(shape, generator=generator)
+    return Parameters(iid, 1 - 1.2 * torch.rand(shape, generator=generator))
+
+
+def panned(gain: float) -> torch.Tensor:
+    return torch.stack([song(LENGTH), gain * song(LENGTH)])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_width_is_that_of_the_sound(seed: int) -> None:
+    scene = stereo_scene(LENGTH, seed=seed)
+    assert measured(scene)["width"] == pytest.approx(float(normalised_width(scene)), rel=0.05)
+
+
+def test_width_is_that_of_what_is_decoded() -> None:
+    mid = song(LENGTH)
+    tokens = torch.randint(248, (BANDS, 1), generator=torch.Generator().manual_seed(1))
+    parameters = dequantise(tokens.expand(-1, TRANSFORM.frames(LENGTH)))
+    energy = band_energy(TRANSFORM.analyse(mid))
+    side = decode_signal(mid, parameters, seed=0)[0]
+    stereo = torch.stack([mid + side, mid - side])
+    asked = float(descriptors(parameters, energy)[0])
+    assert asked == pytest.approx(float(normalised_width(stereo)), rel=0.15)
+
+
+def test_unrelated_channels_have_a_width_of_two_and_no_direction() -> None:
+    found = measured(torch.stack([noise(LENGTH, seed=0), noise(LENGTH, seed=1)]))
+    for name in ("width", "width_mid", "width_high"):
+        assert found[name] == pytest.approx(2, rel=0.05)
+    assert abs(found["balance"]) < 0.3
+
+
+@pytest.mark.parametrize(("hz", "region"), [(100, "low"), (1000, "mid"), (9000, "high")])
+def test_each_region_has_a_width_of_its_own(hz: float, region: str) -> None:
+    side = tone(LENGTH, hz=hz, level=0.1)
+    mid = song(LENGTH)
+    found = measured(torch.stack([mid + side, mid - side]))
+    widths = {name: found[f"width_{name}"] for name in ("low", "mid", "high")}
+    loudest = max(widths, key=lambda name: widths[name])
+    assert loudest == region
+    assert widths[region] > 5 * sorted(widths.values())[1]
+
+
+def test_every_band_lies_in_the_region_of_its_centre() -> None:
+    assert torch.equal(REGIONS.sum(dim=0), torch.ones(BANDS))
+    edges = torch.as_tensor(BAND_EDGES) * RATE / TRANSFORM.frame
+    centres = (edges[1:] + edges[:-1]) / 2
+    assert torch.equal(REGIONS[0].bool(), centres < 250)
+    assert torch.equal(REGIONS[2].bool(), centres > 4000)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.1, 0.5, 0.8])
+def test_a_panned_source_has_its_own_balance_and_nothing_diffuse(gain: float) -> None:
+    found = measured(panned(gain))
+    wanted = LARGEST_BALANCE if gain == 0 else -20 * torch.tensor(gain).log10().item()
+    assert found["balance"] == pytest.approx(min(wanted, LARGEST_BALANCE), abs=0.1)
+    assert found["diffuseness"] == pytest.approx(0, abs=0.01)
+    assert found["offset"] == pytest.approx((1 - gain) / (1 + gain), abs=0.01)
+    assert found["width"] == pytest.approx(2 * (1 - gain) / (1 + gain), abs=0.02)
+
+
+def test_what_has_no_direction_is_diffuse_alone() -> None:
+    found = of(0.0, 0.0)
+    assert found["diffuseness"] == pytest.approx(1)
+    assert found["balance"] == pytest.approx(0, abs=1e-4)
+    assert found["offset"] == pytest.approx(0, abs=1e-6)
+    assert found["width"] == pytest.approx(2)
+
+
+def test_mono_has_no_width() -> None:
+    for found in (of(0.0, 1.0), measured(song(LENGTH).expand(2, -1))):
+        assert all(abs(value) < 2e-3 for value in found.values())
+
+
+def test_silence_is_nothing_at_all() -> None:
+    parameters = random_parameters(0, BANDS, 4)
+    assert descriptors(parameters, torch.zeros(BANDS, 4)).tolist() == [0.0] * len(DESCRIPTORS)
+
+
+@given(seed=st.integers(0, 1000))
+def test_switching_left_and_right_turns_the_balance_alone(seed: int) -> None:
+    iid, coherence = random_parameters(seed, BANDS, 5)
+    energy = torch.rand(BANDS, 5, generator=torch.Generator().manual_seed(seed)) + 0.1
+    here = descriptors(Parameters(iid, coherence), energy)
+    there = descriptors(Parameters(-iid, coherence), energy)
+    sign = torch.tensor([-1.0 if name == "balance" else 1.0 for name in DESCRIPTORS])
+    torch.testing.assert_close(there, sign * here, rtol=1e-3, atol=1e-3)
+
+
+@given(seed=st.integers(0, 1000), gain=st.floats(1e-3, 1e3))
+def test_the_unit_of_the_energy_does_not_matter(seed: int, gain: float) -> None:
+    parameters, energy = random_parameters(seed, BANDS, 5), torch.ones(BANDS, 5)
+    torch.testing.assert_close(
+        descriptors(parameters, gain * energy), descriptors(parameters, energy)
+    )
+
+
+def test_batches_are_described_one_by_one() -> None:
+    parameters, energy = random_parameters(3, 4, BANDS, 6), torch.rand(4, BANDS, 6)
+    together = descriptors(parameters, energy)
+    assert together.shape == (4, len(DESCRIPTORS))
+    alone = descriptors(Parameters(parameters.iid[2], parameters.coherence[2]), energy[2])
+    torch.testing.assert_close(together[2], alone)
+
+
+def test_levels_serve_for_energies() -> None:
+    left, right = TRANSFORM.analyse(stereo_scene(LENGTH))
+    mid, parameters = (left + right) / 2, encode(left, right)
+    exact = descriptors(parameters, band_energy(mid))
+    about = descriptors(parameters, levels_energy(mid_levels(mid)))
+    torch.testing.assert_close(about, exact, rtol=0.1, atol=0.1)
+
+
+def row(value: float) -> torch.Tensor:
+    return torch.full((BANDS, 1), value)
+
+
+def plain(**changes: float) -> dict[str, torch.Tensor]:
+    return {
+        name: row(changes.get(name, default))
+        for name, default in (("direct", 1.0), ("diffuse", 1.0), ("turn", 0.0))
+    }
+
+
+@given(seed=st.integers(0, 1000))
+def test_a_stage_that_is_not_changed_stays(seed: int) -> None:
+    parameters = random_parameters(seed, BANDS, 6)
+    alpha, beta = prediction_gains(*parameters)
+    again = restage(parameters, **plain())
+    within = alpha.square() + beta.square() < (0.99 * MAX_SIDE_GAIN) ** 2
+    assert float((again.iid - parameters.iid)[within].abs().max()) < 0.05
+    assert float((again.coherence - parameters.coherence)[within].abs().max()) < 2e-3
+
+
+@given(seed=st.integers(0, 1000), gain=st.floats(0.2, 1.5))
+def test_widths_grow_with_the_gain_of_the_side(seed: int, gain: float) -> None:
+    iid, coherence = random_parameters(seed, BANDS, 6)
+    parameters, energy = Parameters(iid / 4, coherence.abs()), torch.ones(BANDS, 6)
+    before = descriptors(parameters, energy)
+    after = descriptors(restage(parameters, **plain(direct=gain, diffuse=gain)), energy)
+    torch.testing.assert_close(after[:4], gain * before[:4], rtol=0.01, atol=1e-3)
+    torch.testing.assert_close(after[5], before[5], rtol=0.01, atol=1e-3)
+    torch.testing.assert_close(after[6], gain * before[6], rtol=0.01, atol=1e-3)
+
+
+def test_a_region_is_widened_alone() -> None:
+    parameters, energy = random_parameters(5, BANDS, 6), torch.ones(BANDS, 6)
+    parameters = Parameters(parameters.iid / 4, parameters.coherence.abs())
+    gains = (1 + 0.5 * REGIONS[0])[:, None]
+    before = descriptors(parameters, energy)
+    after = descriptors(restage(parameters, direct=gains, diffuse=gains, turn=row(0)), energy)
+    torch.testing.assert_close(after[1], 1.5 * before[1], rtol=0.01, atol=0)
+    torch.testing.assert_close(after[2:4], before[2:4], rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("turn", [-0.3, 0.2])
+def test_a_turn_moves_what_stands_in_the_middle(turn: float) -> None:
+    centre = Parameters(torch.zeros(BANDS, 2), torch.ones(BANDS, 2))
+    turned = restage(centre, **plain(turn=turn))
+    found = descriptors(turned, torch.ones(BANDS, 2))
+    wanted = 20 * torch.tensor((1 + turn) / (1 - turn)).log10().item()
+    assert float(turned.iid.mean()) == pytest.approx(wanted, abs=0.01)
+    assert float(found[DESCRIPTORS.index("balance")]) == pytest.approx(wanted, abs=0.01)
+
+
+def test_a_side_has_a_limit() -> None:
+    wide = restage(random_parameters(7, BANDS, 6), **plain(direct=50.0, diffuse=50.0))
+    c, coherence = 10 ** (wide.iid / 20), wide.coherence
+    ratio = (c**2 + 1 - 2 * coherence * c) / (c**2 + 1 + 2 * coherence * c)  # side over mid
+    assert float(ratio.max()) == pytest.approx(MAX_SIDE_GAIN**2, rel=0.01)
+    assert int(quantise(wide).max()) < 248
+    assert bool(wide.iid.isfinite().all())
