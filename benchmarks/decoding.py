@@ -185,7 +185,9 @@ def main() -> None:
             print(lines[-1].row(), flush=True)
     if asked.write:
         begin, end = "<!-- made: decoding -->", "<!-- end: decoding -->"
-        table = "\n".join([begin, "", HEADINGS, *(line.row() for line in lines), "", end])
+        picture = "![Quality against the number of passes](images/decoding.png)"
+        rows = [line.row() for line in lines]
+        table = "\n".join([begin, "", HEADINGS, *rows, "", picture, "", end])
         page = re.sub(f"{begin}.*?{end}", lambda _: table, PAGE.read_text("utf-8"), flags=re.S)
         PAGE.write_text(page, encoding="utf-8")
         draw(lines, PAGE.parent / "images" / "decoding.png")

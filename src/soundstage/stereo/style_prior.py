@@ -39,7 +39,12 @@ class StylePrior:
         return cls(both.mean(dim=0).float(), both.T.cov().float())
 
     def draw(
-        self, asked: Float[Tensor, " style"], generator: torch.Generator, *, spread: float = 1.0
+        self,
+        asked: Float[Tensor, " style"],
+        generator: torch.Generator,
+        *,
+        spread: float = 1.0,
+        shown: float = SHOWN,
     ) -> Float[Tensor, " style"]:
         """A style of which some numbers may be open still.
 
@@ -47,6 +52,7 @@ class StylePrior:
             asked: numbers that are held; NaN are drawn, or left open as in training.
             generator: of the take.
             spread: deviation of what is drawn, 1 as in real music.
+            shown: share of what is drawn that is not left open.
         """
         mean, covariance = self.mean.double(), self.covariance.double()
         noise = torch.randn(len(mean), generator=generator).double()
@@ -64,5 +70,5 @@ class StylePrior:
         factor = torch.linalg.cholesky(rest + 1e-6 * torch.eye(len(rest)))
         drawn = asked.clone()
         drawn[left] = (centre + spread * (factor @ noise[left])).float()
-        shown = given | (torch.rand(len(drawn), generator=generator) < SHOWN)
-        return torch.where(shown, drawn, torch.nan)
+        told = given | (torch.rand(len(drawn), generator=generator) < shown)
+        return torch.where(told, drawn, torch.nan)

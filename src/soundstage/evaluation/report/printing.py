@@ -35,7 +35,7 @@ def ticks(low: float, high: float, *, most: int = 5) -> list[float]:
         most: number of ticks, at least 3; there are at least most/2.5, rounded down.
     """
     power = 10.0 ** math.floor(math.log10((high - low) / most))
-    step = next(s * power for s in (1, 2, 5, 10, 20) if (high - low) / (s * power) < most)
+    step = next(s * power for s in (1, 2, 5, 10, 20) if (high - low) / (s * power) < most - 1e-6)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [i * step for i in range(first, last + 1)]
