@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from soundstage.stereo.descriptors import DESCRIPTORS
-from soundstage.upmixing.drawing import Guidance, draw_tokens, drawn_style
+from soundstage.upmixing.drawing import Guidance, TakeStyle, draw_tokens
 from tiny import style_prior
 
 OPEN = torch.full((len(DESCRIPTORS),), torch.nan)
@@ -46,9 +46,9 @@ def test_the_paper_s_guidance_is_its_equation() -> None:
 @pytest.mark.parametrize("asked", [None, ASKED])
 def test_what_is_asked_is_held_and_the_rest_is_drawn(asked: torch.Tensor | None) -> None:
     generator = torch.Generator().manual_seed(3)
-    drawn = torch.stack(
-        [drawn_style(asked, style_prior(), generator, spread=1.0) for _ in range(40)]
-    )
+    style = TakeStyle(asked, style_prior(), 1.0)
+    assert style.is_asked == (asked is not None)
+    drawn = torch.stack([style.draw(generator) for _ in range(40)])
     assert 0 < int(drawn[:, 2:].isnan().sum()) < drawn[:, 2:].numel()
     if asked is not None:
         assert torch.equal(drawn[:, :2], asked[:2].expand(40, -1))
@@ -56,7 +56,7 @@ def test_what_is_asked_is_held_and_the_rest_is_drawn(asked: torch.Tensor | None)
 
 @pytest.mark.parametrize(("prior", "spread"), [(None, 1.0), (style_prior(), 0.0)])
 def test_without_a_prior_or_a_spread_the_rest_stays_open(prior, spread: float) -> None:
-    drawn = drawn_style(ASKED, prior, torch.Generator(), spread=spread)
+    drawn = TakeStyle(ASKED, prior, spread).draw(torch.Generator())
     assert torch.equal(drawn.nan_to_num(9), ASKED.nan_to_num(9))
 
 

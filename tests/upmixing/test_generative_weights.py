@@ -15,21 +15,9 @@ from soundstage.upmixing.generative_weights import (
     network_tensors,
 )
 from soundstage.weights import save_weights
+from tiny import MASKED as SHAPE
 from tiny import style_prior
 
-SHAPE = GenerativeShape(
-    blocks=1,
-    width=16,
-    heads=2,
-    expansion=2,
-    head=8,
-    patch=16,
-    stride=2,
-    split=1,
-    styled=1,
-    remembers=1,
-    fast=0,
-)
 PLAIN = replace(SHAPE, head=0, stride=1, split=0, styled=0, remembers=0)
 FAST = replace(SHAPE, fast=1)
 

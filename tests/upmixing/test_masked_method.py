@@ -17,21 +17,9 @@ from soundstage.upmixing.masked import MaskedDecoding, MaskedSampler, load_maske
 from soundstage.upmixing.parametric import ParametricUpmixer
 from soundstage.upmixing.patches import PatchPredictor, Window
 from soundstage.weights import save_weights
+from tiny import MASKED as SHAPE
 from tiny import style_prior
 
-SHAPE = GenerativeShape(
-    blocks=1,
-    width=16,
-    heads=2,
-    expansion=2,
-    head=8,
-    patch=16,
-    stride=2,
-    split=1,
-    styled=1,
-    remembers=1,
-    fast=0,
-)
 ORDERS = ["confidence", "certainty", "random", "spread"]
 QUICK = MaskedDecoding(steps=3, first_steps=4)
 

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 
-from soundstage.networks.stereo_tokens import CENTRE, SPREAD
+from soundstage.networks.stereo_regression import CENTRE, SPREAD
 from soundstage.networks.transformer import (
     FrameTransformer,
     MemoryInput,

@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from soundstage.networks.stereo_regression import CENTRE, SPREAD
 from soundstage.networks.transformer import (
     FrameTransformer,
     MemoryInput,
@@ -29,7 +30,6 @@ from soundstage.networks.transformer import (
     two_layers,
 )
 
-CENTRE, SPREAD = -58.0, 20.0  # dB, about the mean and the deviation of a level in music
 NEIGHBOURS = (
     *((later, 0) for later in (-6, -3, -2, -1, 1, 2, 3, 6)),
     *((0, higher) for higher in (-3, -2, -1, 1, 2, 3)),

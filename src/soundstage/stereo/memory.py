@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from soundstage.networks.stereo_regression import CENTRE, SPREAD
 from soundstage.stereo.features import FEATURES, parameter_features
 from soundstage.stereo.levels import LEVELS
 from soundstage.stereo.parameters import Parameters
@@ -19,7 +20,6 @@ from soundstage.stereo.parameters import Parameters
 STRETCHES = 64
 STRETCH_FRAMES = 32  # 0.74 s; 64 of them are 48 s
 NUMBERS = LEVELS + FEATURES  # in the vector of a stretch
-_CENTRE, _SPREAD = -58.0, 20.0  # dB, of a level in music
 
 
 def memory_vectors(
@@ -39,7 +39,7 @@ def memory_vectors(
     count = min(len(levels) // frames, STRETCHES)
     vectors = torch.full((STRETCHES, NUMBERS), math.nan)
     if count:
-        heard = (levels[-count * frames :] - _CENTRE) / _SPREAD
+        heard = (levels[-count * frames :] - CENTRE) / SPREAD
         placed = parameter_features(parameters)[:, -count * frames :].T
         whole = torch.cat([heard, placed], dim=1)
         vectors[STRETCHES - count :] = whole.unflatten(0, (count, frames)).mean(dim=1)

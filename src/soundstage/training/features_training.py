@@ -1,40 +1,87 @@
-"""What the trainings on prepared features share: the plan that is said, and facts for the card."""
+"""What the trainings on prepared features share: the run with its plan, and facts for the card."""
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from soundstage.corpora.feature_cache import FeatureCache
+from soundstage.training.checkpoints import TrainingState
+from soundstage.training.loop import Say, Task, run_loop
 from soundstage.training.recipes import AutoregressiveRecipe, MaskedRecipe, RegressionRecipe
+from soundstage.training.records import Progress
 from soundstage.weights import Card
 
 FeaturesRecipe = RegressionRecipe | MaskedRecipe | AutoregressiveRecipe
 
 
-def features_plan(
+def run_on_features(
+    task: Task,
     recipe: FeaturesRecipe,
-    model: nn.Module,
     learnt: list[FeatureCache],
-    epoch_steps: int,
+    held_out: list[FeatureCache],
+    output: Path,
+    *,
+    example: str,
+    device: torch.device,
+    progress: Progress | None,
+    say: Say | None,
+) -> tuple[TrainingState, dict[str, Tensor]]:
+    """Say the plan and train; the state at the end, and the weights to keep.
+
+    Args:
+        task: what is trained.
+        recipe: of it.
+        learnt: features that its batches come from.
+        held_out: features that choose the best epoch.
+        output: NAME.safetensors, which the caller writes.
+        example: how long one is, in words.
+        device: out of `choose_device`.
+        progress: called after each step.
+        say: told the plan, the time it will take and each epoch.
+
+    Raises:
+        OptionError: the checkpoint beside the output is another run's.
+        WeightsError: it is damaged.
+    """
+    if say:
+        say(_plan(task, recipe, learnt, example, device))
+    state = run_loop(
+        task,
+        recipe.loop,
+        output,
+        fingerprint=_fingerprint(recipe, learnt + held_out),
+        device=device,
+        progress=progress,
+        say=say,
+    )
+    assert state.best is not None
+    return state, state.best
+
+
+def _plan(
+    task: Task,
+    recipe: FeaturesRecipe,
+    learnt: list[FeatureCache],
     example: str,
     device: torch.device,
 ) -> str:
-    """One line that says what is about to happen; `example` says how long one is."""
-    count = sum(parameter.numel() for parameter in model.parameters())
+    """One line that says what is about to happen."""
+    count = sum(parameter.numel() for parameter in task.model.parameters())
     frames = sum(len(cache.tokens) for cache in learnt)
     return (
         f"{recipe.family}: {count:,} parameters, {frames:,} frames of "
         f"{sum(len(cache.names) for cache in learnt):,} records, {recipe.loop.epochs} epochs of "
-        f"{epoch_steps} steps of {recipe.loop.batch} × {example}, on {device}"
+        f"{task.steps_per_epoch} steps of {recipe.loop.batch} × {example}, on {device}"
     )
 
 
-def features_fingerprint(recipe: FeaturesRecipe, caches: list[FeatureCache]) -> bytes:
+def _fingerprint(recipe: FeaturesRecipe, caches: list[FeatureCache]) -> bytes:
     """SHA-256 of all that decides the result of a training."""
     followed = recipe.model_dump(mode="json", exclude={"card"})
     digest = hashlib.sha256(json.dumps(followed, sort_keys=True).encode())

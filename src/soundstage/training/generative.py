@@ -19,8 +19,8 @@ from soundstage.networks.stereo_tokens import LocalHead, StereoTokens
 from soundstage.stereo import BANDS, TOKENS
 from soundstage.stereo.quantisation import IC_STEPS
 from soundstage.training.feature_batches import open_caches
-from soundstage.training.features_training import facts, features_fingerprint, features_plan
-from soundstage.training.loop import Say, choose_device, run_loop
+from soundstage.training.features_training import facts, run_on_features
+from soundstage.training.loop import Say, choose_device
 from soundstage.training.masking import (
     last_frame_mask,
     patterned_mask,
@@ -169,23 +169,21 @@ def train_generative(
     chooser = _batches(recipe, held_out, _AS_IT_IS, HELD_OUT_BATCH, 0.0) if held_out else None
     task = GenerativeTask(model, batches, chooser, recipe.epoch_steps)
     chosen = choose_device(device)
-    if say:
-        example = f"{recipe.patch} × {recipe.stride} frames"
-        say(features_plan(recipe, model, learnt, task.steps_per_epoch, example, chosen))
-    state = run_loop(
+    state, best = run_on_features(
         task,
-        recipe.loop,
+        recipe,
+        learnt,
+        held_out,
         output,
-        fingerprint=features_fingerprint(recipe, learnt + held_out),
+        example=f"{recipe.patch} × {recipe.stride} frames",
         device=chosen,
         progress=progress,
         say=say,
     )
-    assert state.best is not None
     measured = {"nats_per_token": round(-state.score, 5)}
     told = facts(learnt, held_out, state.step, state.seconds, measured, chosen)
     prior = style_prior(learnt, recipe.patch * recipe.stride) if shape.styled else None
-    return network_tensors(shape, state.best, prior), [], told
+    return network_tensors(shape, best, prior), [], told
 
 
 def _batches(

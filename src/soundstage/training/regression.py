@@ -16,8 +16,8 @@ from soundstage.networks.transformer import TransformerSize
 from soundstage.stereo.features import FEATURES
 from soundstage.stereo.levels import LEVELS
 from soundstage.training.feature_batches import FeatureBatches, held_out_patches, open_caches
-from soundstage.training.features_training import facts, features_fingerprint, features_plan
-from soundstage.training.loop import Say, choose_device, run_loop
+from soundstage.training.features_training import facts, run_on_features
+from soundstage.training.loop import Say, choose_device
 from soundstage.training.recipes import RegressionRecipe
 from soundstage.training.records import Progress
 from soundstage.weights import Card
@@ -97,23 +97,18 @@ def train_regression(
     )
     task = RegressionTask(model, batches, held_out, recipe.patch)
     chosen = choose_device(device)
-    if say:
-        say(
-            features_plan(
-                recipe, model, learnt, batches.per_epoch, f"{recipe.patch} frames", chosen
-            )
-        )
-    state = run_loop(
+    state, best = run_on_features(
         task,
-        recipe.loop,
+        recipe,
+        learnt,
+        held_out,
         output,
-        fingerprint=features_fingerprint(recipe, learnt + held_out),
+        example=f"{recipe.patch} frames",
         device=chosen,
         progress=progress,
         say=say,
     )
-    assert state.best is not None
-    tensors = {name: value.detach().cpu().half() for name, value in state.best.items()}
+    tensors = {name: value.detach().cpu().half() for name, value in best.items()}
     numbers = [size.blocks, size.width, size.heads, size.expansion]
     tensors["size"] = torch.tensor(numbers, dtype=torch.int64)
     measured = {"mse": round(-state.score, 5)}

@@ -25,7 +25,7 @@ from soundstage.networks.transformer import TokenEmbedding
 from soundstage.stereo import BANDS, TOKENS, Parameters, quantise
 from soundstage.stereo.levels import QUIETEST
 from soundstage.stereo.style_prior import StylePrior
-from soundstage.upmixing.drawing import Guidance, drawn_style, gumbel_noise
+from soundstage.upmixing.drawing import Guidance, TakeStyle, gumbel_noise
 from soundstage.upmixing.generative_weights import GenerativeShape, load_network
 from soundstage.upmixing.patches import PatchPredictor, Window
 
@@ -70,9 +70,9 @@ class AutoregressiveSampler:
         prior: StylePrior | None = None,
     ) -> None:
         decoding = decoding or AutoregressiveDecoding()
-        if style is None:
+        self._style = TakeStyle(style, prior, decoding.style_spread)
+        if not self._style.is_asked:
             decoding = replace(decoding, style_guidance=0.0)
-        self._decoding, self._asked, self._prior = decoding, style, prior
         self._form: _FastForm | _PaperForm
         if isinstance(network, StereoAutoregression):
             self._form = _FastForm(network, shape, decoding)
@@ -98,8 +98,7 @@ class AutoregressiveSampler:
 
     def style(self, generator: torch.Generator) -> Float[Tensor, " style"]:
         """What is asked, and the rest as it is spread over real music."""
-        spread = self._decoding.style_spread
-        return drawn_style(self._asked, self._prior, generator, spread=spread)
+        return self._style.draw(generator)
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known."""

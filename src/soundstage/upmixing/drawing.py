@@ -23,24 +23,29 @@ def draw_tokens(
     return (scores + gumbel_noise(scores.shape, generator)).argmax(dim=-1)
 
 
-def drawn_style(
-    asked: Float[Tensor, " style"] | None,
-    prior: StylePrior | None,
-    generator: torch.Generator,
-    *,
-    spread: float,
-) -> Float[Tensor, " style"]:
+class TakeStyle:
     """The style of a take: what is asked, and the rest as it is spread over real music.
 
     Args:
         asked: numbers of `stereo.styles`, NaN where nothing is asked; None for no style.
-        prior: of the music that the network has learnt from; None leaves all open.
-        generator: of the take.
+        prior: of the music that the network has learnt from; None leaves the rest open.
         spread: of what is drawn; 0 leaves it open.
     """
-    if asked is None:
-        asked = torch.full((len(DESCRIPTORS),), torch.nan)
-    return prior.draw(asked, generator, spread=spread) if prior and spread else asked
+
+    def __init__(
+        self, asked: Float[Tensor, " style"] | None, prior: StylePrior | None, spread: float
+    ) -> None:
+        nothing = torch.full((len(DESCRIPTORS),), torch.nan)
+        self.is_asked = asked is not None
+        """Whether a person asks, so that guidance is worth its pass."""
+        self._asked = nothing if asked is None else asked
+        self._prior, self._spread = prior, spread
+
+    def draw(self, generator: torch.Generator) -> Float[Tensor, " style"]:
+        """Of one take; a number may be open still."""
+        if self._prior is None or not self._spread:
+            return self._asked
+        return self._prior.draw(self._asked, generator, spread=self._spread)
 
 
 class Guidance:

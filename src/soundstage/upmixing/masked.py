@@ -2,11 +2,11 @@
 
 The best system of Serrà et al. (2023, §3.3), after Chang et al. (2022). All tokens of a window that
 are not known begin hidden. In each step the network says what every hidden one may be, given the
-mid and those that are settled; some are drawn and settled, until none is left. With guidance each
-pass is made with and without the sound, and scores are U = (1 + γ)·U_with − γ·U_without (Eq. 4).
+mid and those that are settled; some are drawn and settled, until none is left. Which ones, and how
+many, is `decoding_order.py`; guidance, which is off unless a style is asked, is `drawing.py`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import torch
@@ -17,7 +17,7 @@ from soundstage.networks.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.upmixing.decoding_order import Order, settled_after, spread_ranks
-from soundstage.upmixing.drawing import Guidance, draw_tokens, drawn_style
+from soundstage.upmixing.drawing import Guidance, TakeStyle, draw_tokens
 from soundstage.upmixing.generative_weights import GenerativeShape, load_network
 from soundstage.upmixing.patches import PatchPredictor, Window
 
@@ -32,8 +32,6 @@ class MaskedDecoding:
     """Passes for a window whose first half is known."""
     first_steps: int = 16
     """Passes for the first window of a signal, of which nothing is known."""
-    corrections: int = 0
-    """Passes after those, in each of which a part of the tokens is drawn anew, given all others."""
     order: Order = "spread"
     slow_start: float = 1.5
     """See `settled_after`."""
@@ -78,9 +76,9 @@ class MaskedSampler:
     ) -> None:
         self._network, self._shape = network, shape
         decoding = decoding or MaskedDecoding()
-        if style is None:
-            decoding = replace(decoding, style_guidance=0.0)
-        self._decoding, self._asked, self._prior = decoding, style, prior
+        self._style = TakeStyle(style, prior, decoding.style_spread)
+        self._decoding = decoding
+        self._style_guidance = decoding.style_guidance if self._style.is_asked else 0.0
         self.patch, self.stride = shape.patch, shape.stride
 
     @classmethod
@@ -101,8 +99,7 @@ class MaskedSampler:
 
     def style(self, generator: torch.Generator) -> Float[Tensor, " style"]:
         """What is asked, and the rest as it is spread over real music."""
-        spread = self._decoding.style_spread
-        return drawn_style(self._asked, self._prior, generator, spread=spread)
+        return self._style.draw(generator)
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known, take by take."""
@@ -124,7 +121,7 @@ class MaskedSampler:
         generator: torch.Generator,
     ) -> Integer[Tensor, "rest bands"]:
         chosen = self._decoding
-        guidance = Guidance(chosen.guidance, chosen.style_guidance, style[None])
+        guidance = Guidance(chosen.guidance, self._style_guidance, style[None])
         rest = len(levels) - len(known)
         made = torch.full((rest, BANDS), TOKENS)
         if not chosen.memory:
@@ -144,15 +141,6 @@ class MaskedSampler:
                 drawn = draw_tokens(scores / chosen.temperature, generator)
             made[tiles] = drawn
             before = count
-        if not chosen.corrections:
-            return made
-        again = spread_ranks(rest, BANDS, torch.rand(2, generator=generator))
-        for tiles in again.view(-1).argsort().tensor_split(chosen.corrections):
-            hidden = torch.zeros(rest, BANDS, dtype=torch.bool)
-            hidden.view(-1)[tiles] = True
-            heard = torch.cat([known, made.masked_fill(hidden, TOKENS)])
-            scores = self._scores(levels, heard, memory, hidden, guidance)
-            made[hidden] = draw_tokens(scores / chosen.temperature, generator)
         return made
 
     def _ranks(self, rest: int, generator: torch.Generator) -> Tensor | None:
