@@ -27,7 +27,7 @@ NEAR = 2  # frames on either side of a border: frames overlap, and the decoder s
 
 def border_frames(method: str, frames: int) -> torch.Tensor:
     """Frames at which one window ends and the next begins."""
-    shape, _ = load_network(method, method)
+    shape = load_network(method, method).shape
     half = shape.patch // 2 * shape.stride
     return torch.arange(2 * half, frames, half)
 

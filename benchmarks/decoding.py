@@ -2,10 +2,12 @@
 
     python benchmarks/decoding.py --data FOLDER [--weights FILE] [--only WORD] [--write]
 
-Every record is folded to mono, upmixed, and analysed again from its sound. D_F is that of all
-records and takes together, wobble a mean over records (the truth's beside it), E_min the mean error
-of the nearest take. With --write the table goes into docs/masked.md, and the curve of quality
-against passes into docs/images/decoding.png.
+Every record is folded to mono, upmixed with a seed of its own, and analysed again from its sound.
+D_F is that of all records and takes together, wobble a mean over records (the truth's beside it),
+E_min the mean error of the nearest take. The first lines change the number of passes (8, and 16 for
+the first window, is what is chosen), each of the others one thing of what is chosen. With --write
+the table goes into docs/masked.md, and the curve of quality against passes into
+docs/images/decoding.png.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import torch
 from soundstage.corpora import stereo_records
 from soundstage.corpora.excerpts import read_excerpt
 from soundstage.corpora.processes import parallel_map
+from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged
 from soundstage.metrics.parametric_stereo import parameter_error, parameter_pool, wobble
 from soundstage.stereo import RATE, encode_signal, to_left_right
@@ -52,6 +55,8 @@ class Trial:
 
     name: str
     decoding: MaskedDecoding
+    likeliest: bool = False
+    """Seed 0 for all, whose takes lean nowhere, in place of a draw for every record."""
 
 
 @dataclass(frozen=True)
@@ -83,24 +88,24 @@ class Line(NamedTuple):
 
 def trials() -> list[Trial]:
     """One choice after the other, the rest as it was chosen."""
-    changes: list[tuple[str, dict[str, Any]]] = [("as chosen", {})]
+    changes: list[tuple[str, dict[str, Any]]] = []
     changes += [(f"{steps} passes", {"steps": steps, "first_steps": 2 * steps}) for steps in PASSES]
     changes += [(f"order: {order}", {"order": order}) for order in ("random", "certainty")]
     changes += [
         (f"order: confidence, τ {noise:g}", {"order": "confidence", "noise": noise})
         for noise in (1.0, 4.5)
     ]
-    changes += [(f"temperature {each:g}", {"temperature": each}) for each in (0.9, 0.95, 1.0)]
-    changes += [(f"slow start {each:g}", {"slow_start": each}) for each in (1.0, 1.5, 2.5)]
+    changes += [(f"temperature {each:g}", {"temperature": each}) for each in (0.8, 0.9, 1.0)]
+    changes += [(f"slow start {each:g}", {"slow_start": each}) for each in (1.0, 2.5)]
     changes += [(f"guidance {each:g}", {"guidance": each}) for each in (0.25, 0.75)]
-    changes += [(f"style guidance {each:g}", {"style_guidance": each}) for each in (0.0, 1.0)]
     changes.append(("no drawn style", {"style_spread": 0.0}))
     changes.append(("the paper's: 20 passes by confidence, τ 4.5, γ 0.75", PAPER))
-    return [Trial(name, replace(MaskedDecoding(), **change)) for name, change in changes]
+    made = [Trial(name, replace(MaskedDecoding(), **change)) for name, change in changes]
+    return [*made, Trial("the likeliest style, as with seed 0", MaskedDecoding(), likeliest=True)]
 
 
 def measure(
-    path: Path, decoding: MaskedDecoding, weights: str | None, seconds: float, takes: int
+    path: Path, trial: Trial, weights: str | None, seconds: float, takes: int
 ) -> tuple[Outcome, Outcome]:
     """A record's result and its truth."""
     truth = torch.from_numpy(read_excerpt(path, RATE, seconds))
@@ -108,10 +113,11 @@ def measure(
     wanted = encode_signal(truth)
     length = len(mid) / RATE
     real = Outcome(parameter_pool(wanted), 0.0, wobble(wanted.iid), 0.0, length)
-    upmixer = ParametricUpmixer(load_masked(weights or "masked", decoding=decoding))
+    upmixer = ParametricUpmixer(load_masked(weights or "masked", decoding=trial.decoding))
+    first = 0 if trial.likeliest else System("masked").seed(path.stem, 0)
     torch.set_num_threads(1)  # as the engine does
     started = time.perf_counter()
-    sides = [make_side(upmixer, mid, seed=seed)[-1] for seed in range(takes)]
+    sides = [make_side(upmixer, mid, seed=seed)[-1] for seed in range(first, first + takes)]
     spent = (time.perf_counter() - started) / takes
     made = [encode_signal(torch.stack(to_left_right(mid, side))) for side in sides]
     errors = [parameter_error(take, wanted) for take in made]
@@ -176,7 +182,7 @@ def main() -> None:
                 continue
             work = partial(
                 measure,
-                decoding=trial.decoding,
+                trial=trial,
                 weights=asked.weights,
                 seconds=asked.seconds,
                 takes=asked.takes,

@@ -9,10 +9,11 @@ from sounds import song
 from soundstage.networks.stereo_regression import StereoRegression
 from soundstage.networks.transformer import TransformerSize
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, band_sums
-from soundstage.stereo.descriptors import DESCRIPTORS
 from soundstage.stereo.features import FEATURES
 from soundstage.stereo.levels import LEVELS
+from soundstage.stereo.sound_summary import SUMMARY
 from soundstage.stereo.style_prior import StylePrior
+from soundstage.stereo.styles import STYLE
 from soundstage.upmixing import Upmixer
 from soundstage.upmixing.autoregressive import AutoregressiveSampler
 from soundstage.upmixing.comb import Comb
@@ -92,9 +93,11 @@ def generative_tensors(family: str, *, seed: int = 0) -> dict[str, Tensor]:
 
 
 def style_prior() -> StylePrior:
-    """Styles that are spread by 1 around 0."""
-    count = len(DESCRIPTORS)
-    return StylePrior(torch.zeros(count), torch.eye(count))
+    """Styles that are spread by 1 around what follows the sound a little."""
+    count = len(STYLE)
+    summary = torch.tensor([[0.0], [10.0]]).expand(2, SUMMARY).contiguous()
+    slope = 0.1 * torch.eye(SUMMARY)[:, :count]
+    return StylePrior(torch.zeros(count), torch.eye(count), summary, slope.contiguous())
 
 
 def generative(family: str) -> PatchPredictor:

@@ -29,7 +29,7 @@ def answers(steering, obedience):
     own = MEDIANS + 0.01 * generator.standard_normal((CLIPS, len(MEDIANS)))
     made = {}
     for style in steering.asked_styles():
-        open_ones = style.numbers().isnan().numpy()
+        open_ones = style.numbers()[: len(DESCRIPTORS)].isnan().numpy()
         wanted = np.array([style.asked().get(name, 0.0) for name in DESCRIPTORS])
         asked = (1 - obedience) * own + obedience * wanted
         made[style] = np.where(open_ones, own, asked)

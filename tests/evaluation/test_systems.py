@@ -45,6 +45,15 @@ def test_only_methods_have_takes_and_a_seed_gives_another_one() -> None:
     assert not torch.equal(nearest.make(MID, None, seed=1), nearest.make(MID, None, seed=2))
 
 
+def test_every_clip_has_a_draw_of_its_own_where_a_method_draws() -> None:
+    masked = System("masked")
+    seeds = {masked.seed(clip, seed) for clip in ("a", "b") for seed in (0, 1)}
+    assert len(seeds) == 4
+    assert 0 not in seeds  # whose take is no draw but the likeliest
+    assert masked.seed("a", 0) == masked.seed("a", 0)
+    assert System("nearest").seed("a", 3) == System("mono").seed("b", 3) == 3
+
+
 def test_the_fingerprint_of_a_method_is_that_of_its_weights() -> None:
     assert System("nearest").fingerprint() != System("comb").fingerprint()
     assert System("decorrelate").fingerprint().split()[1] == System("comb").fingerprint().split()[1]

@@ -5,7 +5,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
+from soundstage.stereo import TRANSFORM, Parameters, encode
+from soundstage.stereo.prediction import (
+    MAX_SIDE_GAIN,
+    gains_parameters,
+    mix_parameters,
+    prediction_gains,
+)
 
 
 def gains(iid: float, coherence: float) -> tuple[float, float]:
@@ -81,3 +87,45 @@ def test_opposite_channels_stay_finite() -> None:
     alpha, beta = prediction_gains(iid, torch.full_like(iid, -1.0))
     assert torch.isfinite(alpha).all()
     assert torch.isfinite(beta).all()
+
+
+@given(iid=st.floats(-18, 18), coherence=st.floats(-0.6, 0.999))
+def test_gains_lead_back_to_their_parameters(iid: float, coherence: float) -> None:
+    alpha, beta = (torch.tensor([each]).double() for each in gains(iid, coherence))
+    back = gains_parameters(alpha, beta)
+    assert back.iid.item() == pytest.approx(iid, abs=1e-3)
+    assert back.coherence.item() == pytest.approx(coherence, abs=1e-3)
+
+
+def noise(seed: int) -> torch.Tensor:
+    """A source at a place, with some room."""
+    random = torch.Generator().manual_seed(seed)
+    direct, *room = (0.1 * torch.randn(80 * 1024, generator=random) for _ in range(3))
+    left, right = 0.2 + torch.rand(2, generator=random)
+    return TRANSFORM.analyse(
+        torch.stack([left * direct + 0.3 * room[0], right * direct + 0.3 * room[1]])
+    )
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.3, 1.0])
+def test_mixed_parameters_are_those_of_the_sum(gain: float) -> None:
+    # Long frames of noise agree with the expectation; means over time leave what is left of it
+    one, other = noise(1), gain * noise(2)
+    energies = [each.mean(dim=0).abs().square().mean() for each in (one, other)]
+    share = energies[1] / sum(energies)
+    parts = [encode(*each) for each in (one, other if gain else noise(2))]
+    found = mix_parameters(*parts, share.expand(parts[0].iid.shape))
+    wanted = encode(*(one + other))
+    for mixed, true in zip(found, wanted, strict=True):
+        torch.testing.assert_close(mixed[8:].mean(), true[8:].mean(), rtol=0.03, atol=0.03)
+
+
+def test_mixing_nothing_changes_nothing() -> None:
+    iid, coherence = torch.full((2, 3), 5.0), torch.full((2, 3), 0.7)
+    nothing, all_of_it = torch.zeros(2, 3), torch.ones(2, 3)
+    other = Parameters(-iid, coherence / 2)
+    for share, wanted in ((nothing, Parameters(iid, coherence)), (all_of_it, other)):
+        for mixed, true in zip(
+            mix_parameters(Parameters(iid, coherence), other, share), wanted, strict=True
+        ):
+            torch.testing.assert_close(mixed, true, rtol=0, atol=1e-3)

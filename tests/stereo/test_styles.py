@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.stereo.descriptors import DESCRIPTORS
-from soundstage.stereo.styles import style_numbers
+from soundstage.stereo import BANDS, Parameters
+from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
+from soundstage.stereo.styles import MEANS, STYLE, measured_style, style_numbers
 
 TYPICAL = torch.tensor([1.0, 0.87, 1.27, 0.76, 0.0, 0.68, 0.33])  # of stretches of music
 
@@ -14,18 +15,18 @@ TYPICAL = torch.tensor([1.0, 0.87, 1.27, 0.76, 0.0, 0.68, 0.33])  # of stretches
 def moved(name: str, by: float) -> torch.Tensor:
     values = TYPICAL.clone()
     values[DESCRIPTORS.index(name)] = by
-    return style_numbers(values) - style_numbers(TYPICAL)
+    return (style_numbers(values) - style_numbers(TYPICAL))[: len(DESCRIPTORS)]
 
 
 def test_music_has_numbers_near_nought() -> None:
-    assert float(style_numbers(TYPICAL).abs().max()) < 0.02
+    assert float(style_numbers(TYPICAL)[: len(DESCRIPTORS)].abs().max()) < 0.02
 
 
 def test_what_is_open_stays_open_and_leaves_the_others() -> None:
     values = TYPICAL.clone()
     values[[0, 4]] = math.nan
     numbers = style_numbers(values)
-    assert numbers.isnan().tolist() == [True, False, False, False, True, False, False]
+    assert numbers.isnan().tolist() == [True, *3 * [False], True, *2 * [False], *6 * [True]]
     assert torch.equal(numbers[1:4], style_numbers(TYPICAL)[1:4])
 
 
@@ -50,6 +51,46 @@ def test_more_is_a_larger_number(name: str, small: float, factor: float) -> None
 
 def test_no_width_at_all_is_a_finite_number() -> None:
     numbers = style_numbers(torch.zeros(2, len(DESCRIPTORS)))
-    assert numbers.shape == (2, len(DESCRIPTORS))
-    assert bool(numbers.isfinite().all())
-    assert float(numbers.abs().max()) < 10
+    assert numbers.shape == (2, len(STYLE))
+    told = numbers[:, : len(DESCRIPTORS)]
+    assert bool(told.isfinite().all())
+    assert float(told.abs().max()) < 10
+
+
+def stage(iid: float, coherence: float) -> Parameters:
+    return Parameters(torch.full((BANDS, 8), iid), torch.full((BANDS, 8), coherence))
+
+
+def test_a_stage_is_measured_by_all_numbers() -> None:
+    generator = torch.Generator().manual_seed(0)
+    iid = 6 * torch.randn(BANDS, 50, generator=generator)
+    coherence = torch.rand(BANDS, 50, generator=generator)
+    energy = torch.rand(BANDS, 50, generator=generator) ** 8
+    told = measured_style(Parameters(iid, coherence), energy)
+    assert told.shape == (len(STYLE),)
+    asked = style_numbers(descriptors(Parameters(iid, coherence), energy))
+    assert torch.equal(told[: len(DESCRIPTORS)], asked[: len(DESCRIPTORS)])
+    mirrored = measured_style(Parameters(-iid, coherence), energy)
+    sign = torch.tensor([-1.0 if name == "balance" else 1.0 for name in STYLE])
+    torch.testing.assert_close(mirrored, sign * told, rtol=0, atol=1e-4)
+
+
+def test_soft_tiles_count_as_much_as_loud_ones_in_the_means() -> None:
+    places = [STYLE.index(name) for name in MEANS]
+    one = stage(3.0, 0.5)
+    loud = torch.ones(BANDS, 8)
+    loud[:, :2] = 1000
+    told = measured_style(one, loud)[places]
+    assert torch.equal(told, measured_style(one, torch.ones(BANDS, 8))[places])
+    less = measured_style(stage(3.0, 0.9), loud)[places]
+    more = measured_style(stage(9.0, 0.5), loud)[places]
+    assert bool((less[:3] < told[:3]).all())
+    assert torch.equal(less[3:], told[3:])
+    assert bool((more[3:] > told[3:]).all())
+    assert torch.equal(more[:3], told[:3])
+
+
+def test_mono_is_measured_by_finite_numbers() -> None:
+    told = measured_style(stage(0.0, 1.0), torch.ones(BANDS, 8))
+    assert bool(told.isfinite().all())
+    assert float(told.abs().max()) < 12

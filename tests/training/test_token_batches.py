@@ -10,10 +10,16 @@ from soundstage.stereo import BANDS, TOKENS, Parameters, dequantise, quantise
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
 from soundstage.stereo.levels import LEVELS, QUIETEST, levels_energy
 from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
-from soundstage.stereo.styles import style_numbers
+from soundstage.stereo.styles import measured_style
 from soundstage.training.masking import last_frame_mask, uniform_mask
 from soundstage.training.recipes import StereoAugmentation
-from soundstage.training.token_batches import TokenBatches, random_stage, width_weights
+from soundstage.training.token_batches import (
+    Stretch,
+    TokenBatches,
+    at_once,
+    random_stage,
+    width_weights,
+)
 
 NONE = StereoAugmentation(gain=0, styled=0, restaged=0, forgotten=0)
 LENGTHS = [900, 40, 31, 400]
@@ -166,7 +172,7 @@ def test_a_style_is_measured_from_the_example_that_is_told(cache, restaged):
     styled = NONE.model_copy(update={"styled": 1.0, "restaged": restaged})
     batch = drawn(batches(cache, styled))
     parameters = dequantise(batch.tokens.transpose(1, 2))
-    wanted = style_numbers(descriptors(parameters, levels_energy(batch.levels)))
+    wanted = measured_style(parameters, levels_energy(batch.levels))
     told = ~batch.style.isnan()
     assert 0.4 < float(told.float().mean()) < 0.6
     error = (batch.style - wanted)[told].abs()
@@ -184,6 +190,45 @@ def test_some_examples_are_told_a_style(cache):
 def test_stages_are_changed_in_styled_examples_alone(cache):
     plain = drawn(batches(cache, NONE.model_copy(update={"restaged": 1.0})))
     assert torch.equal(plain.tokens, drawn(batches(cache)).tokens)
+
+
+def stretch(frames, level, iid, coherence):
+    shape = (BANDS, frames)
+    return Stretch(
+        torch.full((frames, LEVELS), float(level)),
+        Parameters(torch.full(shape, float(iid)), torch.full(shape, float(coherence))),
+    )
+
+
+def test_a_shorter_record_comes_in_later():
+    first, second = stretch(8, -40, 6, 0.9), stretch(5, -60, -6, 0.2)
+    levels, parameters = at_once(first, second, torch.Generator().manual_seed(0))
+    assert levels.shape == first.levels.shape
+    assert torch.equal(levels[:3], first.levels[:3])
+    assert torch.equal(parameters.iid[:, :3], first.parameters.iid[:, :3])
+    assert bool((levels[3:] > -40).all())
+    assert bool((levels[3:] < -36.9).all())  # as loud as the first at most
+    assert bool((parameters.iid[:, 3:] < 6).all())
+    assert bool((parameters.coherence[:, 3:] < 0.9).all())
+
+
+def test_silence_adds_nothing():
+    first = stretch(8, -40, 6, 0.9)
+    for one, other in ((first, stretch(8, QUIETEST, 0, 1)), (stretch(8, QUIETEST, 0, 1), first)):
+        mixed = at_once(one, other, torch.Generator().manual_seed(0))
+        assert bool(mixed.levels.isfinite().all())
+        if one is first:
+            torch.testing.assert_close(mixed.levels, first.levels, rtol=0, atol=1e-3)
+            for part, wanted in zip(mixed.parameters, first.parameters, strict=True):
+                torch.testing.assert_close(part, wanted, rtol=0, atol=1e-2)
+
+
+def test_some_examples_are_two_records_at_once(cache):
+    mixed = drawn(batches(cache, NONE.model_copy(update={"mixed": 0.5}), memory=True), 12)
+    cached = {tuple(row) for row in cache.levels.float().tolist()}
+    alone = [tuple(first) in cached for first in mixed.levels[:, 0].tolist()]
+    assert 0.35 < sum(alone) / len(alone) < 0.65
+    assert bool(mixed.levels.isfinite().all())
 
 
 def test_stages_are_wider_and_narrower_and_turned():

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sounds import cut, song
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, Parameters, quantise
-from soundstage.stereo.descriptors import DESCRIPTORS
 from soundstage.stereo.levels import LEVELS, QUIETEST
 from soundstage.stereo.memory import NUMBERS, STRETCHES
+from soundstage.stereo.styles import STYLE
 from soundstage.upmixing import autoregressive, make_side
 from soundstage.upmixing.autoregressive import (
     AutoregressiveDecoding,
@@ -51,7 +51,7 @@ PAPER = GenerativeShape(
     remembers=0,
     fast=0,
 )
-STYLE = torch.tensor([0.5, torch.nan, -1.0, torch.nan, torch.nan, 0.3, torch.nan])
+ASKED = torch.tensor([0.5, torch.nan, -1.0, torch.nan, torch.nan, 0.3, *7 * [torch.nan]])
 LIKELIEST = AutoregressiveDecoding(temperature=0.0)
 WINDOW_SAMPLES = FAST.patch * FAST.stride * TRANSFORM.hop
 
@@ -85,7 +85,7 @@ def window(
         one[: STRETCHES - 3 if memory else STRETCHES] = torch.nan
         memories.append(one)
     seeded = [torch.Generator().manual_seed(100 + take) for take in takes]
-    styles = torch.full((len(takes), len(DESCRIPTORS)), torch.nan)
+    styles = torch.full((len(takes), len(STYLE)), torch.nan)
     return Window(20 * levels - 58, torch.stack(pasts), torch.stack(memories), styles, seeded)
 
 
@@ -101,7 +101,7 @@ def fill(chosen: AutoregressiveSampler, asked: Window) -> torch.Tensor:
 @torch.inference_mode()
 def fast_scores(asked: Window, made: torch.Tensor, take: int, guidance: float, style=None):
     """By one pass over the whole window, in which every true token is known."""
-    style = torch.full((len(DESCRIPTORS),), torch.nan) if style is None else style
+    style = torch.full((len(STYLE),), torch.nan) if style is None else style
     tokens = torch.cat([asked.known[take], made[take]])
 
     def told(deaf: bool) -> torch.Tensor:
@@ -172,8 +172,8 @@ def test_a_draw_is_that_of_the_guided_scores_over_the_temperature(
 
 def test_a_style_is_told_to_the_network() -> None:
     plain = replace(LIKELIEST, guidance=0.0, style_guidance=0.0)
-    made = fill(sampler(decoding=plain, style=STYLE), window())
-    scores = fast_scores(window(), made, 0, 0.0, STYLE)
+    made = fill(sampler(decoding=plain, style=ASKED), window())
+    scores = fast_scores(window(), made, 0, 0.0, ASKED)
     assert_likeliest(scores, made[0])
     assert not torch.equal(made, fill(sampler(decoding=plain), window()))
 
@@ -258,7 +258,7 @@ def test_the_paper_s_form_tells_style_and_memory_where_the_network_hears_them(
 ) -> None:
     told: list[dict] = []
     both = AutoregressiveDecoding(guidance=0.25, style_guidance=1.0)
-    chosen = sampler(replace(PAPER, styled=1, remembers=1), both, style=STYLE)
+    chosen = sampler(replace(PAPER, styled=1, remembers=1), both, style=ASKED)
     model = chosen._form._network
     monkeypatch.setattr(model.transformer, "forward", spied(model.transformer.forward, told))
     asked = window(8, 7)
@@ -266,7 +266,7 @@ def test_the_paper_s_form_tells_style_and_memory_where_the_network_hears_them(
     assert len(told) == BANDS
     for each in told:
         told_styles = each["style"].nan_to_num(9)
-        assert torch.equal(told_styles[0], STYLE.nan_to_num(9))
+        assert torch.equal(told_styles[0], ASKED.nan_to_num(9))
         assert bool((told_styles[1:] == 9).all())  # without the sound; without the style
         assert torch.equal(
             each["memory"].nan_to_num(9), asked.memory.expand(3, -1, -1).nan_to_num(9)

@@ -1,19 +1,21 @@
 import pytest
 import torch
 
-from soundstage.stereo.descriptors import DESCRIPTORS
+from soundstage.stereo.levels import LEVELS
+from soundstage.stereo.styles import STYLE
 from soundstage.upmixing.drawing import Guidance, TakeStyle, draw_tokens
 from tiny import style_prior
 
-OPEN = torch.full((len(DESCRIPTORS),), torch.nan)
-ASKED = torch.tensor([0.5, -1.0] + (len(DESCRIPTORS) - 2) * [torch.nan])
+LEVEL = 10 * torch.randn(20, LEVELS, generator=torch.Generator().manual_seed(0)) - 50
+OPEN = torch.full((len(STYLE),), torch.nan)
+ASKED = torch.tensor([0.5, -1.0] + (len(STYLE) - 2) * [torch.nan])
 
 
 def test_without_strength_or_style_a_pass_is_made_once() -> None:
     guidance = Guidance(0.0, 1.0, OPEN.expand(3, -1))
     assert guidance.ways == 1
     assert not guidance.deaf.any()
-    assert guidance.styles.shape == (3, len(DESCRIPTORS))
+    assert guidance.styles.shape == (3, len(STYLE))
     assert bool(guidance.styles.isnan().all())
     told = torch.randn(1, 4, 248)
     assert torch.equal(guidance.together(told), told[0])
@@ -43,21 +45,34 @@ def test_the_paper_s_guidance_is_its_equation() -> None:
     assert torch.allclose(told, (1 + 0.75) * whole - 0.75 * deaf, atol=1e-5)
 
 
+def styles(take: TakeStyle, count: int = 40) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return take.of(torch.stack([take.lean(generator) for _ in range(count)]), LEVEL)
+
+
 @pytest.mark.parametrize("asked", [None, ASKED])
 def test_what_is_asked_is_held_and_the_rest_is_drawn(asked: torch.Tensor | None) -> None:
-    generator = torch.Generator().manual_seed(3)
-    style = TakeStyle(asked, style_prior(), 1.0)
-    assert style.is_asked == (asked is not None)
-    drawn = torch.stack([style.draw(generator) for _ in range(40)])
-    assert 0 < int(drawn[:, 2:].isnan().sum()) < drawn[:, 2:].numel()
+    take = TakeStyle(asked, style_prior(), 1.0)
+    assert take.is_asked == (asked is not None)
+    drawn = styles(take)
+    assert bool(drawn.isfinite().all())
+    assert float(drawn[:, 2:].std(dim=0).min()) > 0.5
     if asked is not None:
         assert torch.equal(drawn[:, :2], asked[:2].expand(40, -1))
 
 
+def test_a_take_leans_the_same_way_from_whatever_is_heard() -> None:
+    take = TakeStyle(None, style_prior(), 1.0)
+    leanings = torch.stack([take.lean(torch.Generator().manual_seed(seed)) for seed in (1, 2)])
+    here, there = (take.of(leanings, levels) for levels in (LEVEL, LEVEL.flip(1)))
+    assert not torch.equal(here, there)
+    torch.testing.assert_close(here[1] - here[0], there[1] - there[0], rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize(("prior", "spread"), [(None, 1.0), (style_prior(), 0.0)])
 def test_without_a_prior_or_a_spread_the_rest_stays_open(prior, spread: float) -> None:
-    drawn = TakeStyle(ASKED, prior, spread).draw(torch.Generator())
-    assert torch.equal(drawn.nan_to_num(9), ASKED.nan_to_num(9))
+    drawn = styles(TakeStyle(ASKED, prior, spread), 2)
+    assert torch.equal(drawn.nan_to_num(9), ASKED.nan_to_num(9).expand(2, -1))
 
 
 def test_tokens_are_drawn_as_often_as_the_softmax_says() -> None:

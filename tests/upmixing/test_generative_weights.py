@@ -8,6 +8,8 @@ from soundstage.networks.stereo_autoregression import StereoAutoregression
 from soundstage.networks.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS
 from soundstage.stereo.levels import LEVELS
+from soundstage.stereo.sound_summary import SUMMARY
+from soundstage.stereo.styles import STYLE
 from soundstage.upmixing.generative_weights import (
     LARGEST,
     GenerativeShape,
@@ -61,8 +63,23 @@ def test_a_loaded_network_computes_what_the_saved_one_does(path):
     save_weights(path, "masked", network_tensors(SHAPE, network.state_dict(), style_prior()))
     _, loaded, _ = load_network(str(path), "masked")
     levels, tokens = torch.randn(1, 16, LEVELS) - 58, torch.randint(TOKENS + 1, (1, 16, BANDS))
-    told = {"style": torch.zeros(1, 7), "memory": torch.zeros(1, 64, LEVELS + 2 * BANDS)}
+    told = {"style": torch.zeros(1, len(STYLE)), "memory": torch.zeros(1, 64, LEVELS + 2 * BANDS)}
     assert torch.equal(loaded(levels, tokens, **told), network(levels, tokens, **told))
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("style_mean", torch.zeros(7)),
+        ("style_covariance", -torch.eye(len(STYLE))),
+        ("style_summary", torch.zeros(2, SUMMARY)),
+        ("style_slope", torch.zeros(len(STYLE), SUMMARY)),
+    ],
+)
+def test_a_prior_of_styles_that_is_none_is_refused(path, name, tensor):
+    saved(path, changes={name: tensor})
+    with pytest.raises(WeightsError):
+        load_network(str(path), "masked")
 
 
 def test_every_number_has_a_largest():

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from sounds import cut, song
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM
-from soundstage.stereo.descriptors import DESCRIPTORS
 from soundstage.stereo.levels import LEVELS
 from soundstage.stereo.memory import NUMBERS, STRETCHES
+from soundstage.stereo.styles import STYLE
 from soundstage.upmixing import make_side
 from soundstage.upmixing.decoding_order import settled_after
 from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
@@ -52,7 +52,7 @@ def window(positions: int = 16, known: int = 8, takes: int = 1, seed: int = 0) -
         torch.randn(positions, LEVELS, generator=generator) * 10 - 58,
         torch.randint(TOKENS, (takes, known, BANDS), generator=generator),
         torch.full((takes, STRETCHES, NUMBERS), torch.nan),
-        torch.full((takes, len(DESCRIPTORS)), torch.nan),
+        torch.full((takes, len(STYLE)), torch.nan),
         [torch.Generator().manual_seed(100 * seed + take) for take in range(takes)],
     )
 
@@ -118,7 +118,7 @@ def test_without_guidance_there_is_one_pass_a_step() -> None:
 def test_a_style_that_is_not_asked_for_is_left_open() -> None:
     spy = Spy(random_scores())
     fill(spy, window())
-    assert spy.told[0]["style"].shape == (1, len(DESCRIPTORS))
+    assert spy.told[0]["style"].shape == (1, len(STYLE))
     assert bool(spy.told[0]["style"].isnan().all())
     asked = torch.tensor([1.0] + 6 * [torch.nan])
     fill(spy, window(), style=asked)

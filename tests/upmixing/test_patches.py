@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from sounds import cut
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, Parameters, dequantise
-from soundstage.stereo.descriptors import DESCRIPTORS
+from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
 from soundstage.stereo.features import feature_parameters, parameter_features
-from soundstage.stereo.levels import mid_levels
+from soundstage.stereo.levels import levels_energy, mid_levels
 from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
+from soundstage.stereo.styles import STYLE
+from soundstage.upmixing.drawing import TakeStyle
 from soundstage.upmixing.patches import PatchPredictor, TakesStream, Window
+from tiny import style_prior
 
 LONGEST = 100
 
@@ -23,9 +26,7 @@ class Drawing:
     def __init__(self, patch: int = 8, stride: int = 2) -> None:
         self.patch, self.stride = patch, stride
         self.windows: list[Window] = []
-
-    def style(self, generator: torch.Generator) -> torch.Tensor:
-        return torch.full((len(DESCRIPTORS),), torch.nan)
+        self.style = TakeStyle(None, style_prior(), 1.0)
 
     def fill(self, window: Window) -> torch.Tensor:
         self.windows.append(window)
@@ -197,3 +198,35 @@ def test_parameters_can_be_decoded() -> None:
     limited = feature_parameters(parameter_features(found))
     assert torch.equal(found.iid, limited.iid)
     assert float(found.coherence.abs().max()) <= 1
+
+
+def test_a_take_leans_one_way_in_all_windows():
+    sampler = Drawing()
+    stream = TakesStream(sampler, [1, 2])
+    stream.push(WHOLE)
+    first, second, *_ = (window.styles for window in sampler.windows)
+    assert not torch.equal(first, second)  # it follows the sound
+    torch.testing.assert_close(first[1] - first[0], second[1] - second[0], rtol=0, atol=1e-4)
+
+
+def test_the_take_of_seed_0_leans_nowhere():
+    sampler = Drawing()
+    TakesStream(sampler, [0, 1]).push(WHOLE)
+    window = sampler.windows[0]
+    neutral, leaning = window.styles
+    expected = style_prior().expected(window.levels)
+    torch.testing.assert_close(neutral, expected)
+    assert float((leaning - expected).abs().max()) > 0.3
+
+
+@pytest.mark.parametrize("places", [[], [1], [17, 40, 41]])
+def test_a_balance_that_is_asked_is_held_whatever_the_cut(places):
+    sampler = Drawing()
+    asked = torch.full((len(STYLE),), torch.nan)
+    asked[STYLE.index("balance")] = 2.0 / 1.5
+    sampler.style = TakeStyle(asked, style_prior(), 1.0)
+    energy = levels_energy(mid_levels(WHOLE))
+    whole, cut_up = run(sampler, WHOLE), run(sampler, WHOLE, places)
+    torch.testing.assert_close(cut_up.iid, whole.iid, rtol=0, atol=1e-4)
+    found = descriptors(whole, energy)[DESCRIPTORS.index("balance")]
+    assert float(found) == pytest.approx(2.0, abs=0.5)

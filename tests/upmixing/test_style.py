@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from soundstage.errors import OptionError
 from soundstage.stereo.descriptors import DESCRIPTORS
-from soundstage.stereo.styles import style_numbers
+from soundstage.stereo.styles import STYLE, style_numbers
 from soundstage.upmixing.style import MUSIC, RANGES, WORDS, Style, parse_style
 
 
@@ -39,9 +39,10 @@ def test_nothing_is_asked_unless_it_is():
 @given(STYLES)
 def test_a_network_is_told_what_is_asked_in_its_order(style):
     told = style.numbers()
-    assert told.shape == (len(DESCRIPTORS),)
+    assert told.shape == (len(STYLE),)
+    assert told[len(DESCRIPTORS) :].isnan().all()
     for name, number, value in zip(
-        DESCRIPTORS, told.tolist(), style_numbers(_of(style)).tolist(), strict=True
+        DESCRIPTORS, told.tolist(), style_numbers(_of(style)).tolist(), strict=False
     ):
         assert math.isnan(number) == (name not in style.asked())
         assert math.isnan(number) or number == value
@@ -53,7 +54,7 @@ def _of(style):
 
 def test_the_middle_of_music_is_near_zero_to_a_network():
     middle = Style(**{name: values[len(values) // 2] for name, values in MUSIC.items()})
-    assert middle.numbers().abs().max() < 0.6
+    assert middle.numbers()[: len(DESCRIPTORS)].abs().max() < 0.6
 
 
 @given(STYLES)

@@ -216,7 +216,11 @@ def _measure_clip(job: _Job) -> None:
     case = load_case(job.clip, options.seconds)
     for system in job.systems:
         stereo, measured = measure(
-            system, case, seed=options.seed, takes=options.takes, embeddings=embeddings
+            system,
+            case,
+            seed=system.seed(job.clip.name, options.seed),
+            takes=options.takes,
+            embeddings=embeddings,
         )
         if job.excerpts:
             _write_excerpt(store.excerpt_path(job.clip, system), stereo)

@@ -42,6 +42,16 @@ class System:
         """Whether another seed gives another result worth measuring."""
         return self.name in METHODS
 
+    def seed(self, clip: str, seed: int) -> int:
+        """Of the first result for a clip.
+
+        A generative method draws as a whole too, wide or narrow, and with one seed all clips would
+        lean the same way: its draws are independent, as a distance of distributions wants them.
+        """
+        if self.name not in METHODS or not METHODS[self.name].load_styled:
+            return seed
+        return int.from_bytes(hashlib.sha256(f"{seed} {clip}".encode()).digest()[:4], "big") + 1
+
     def fingerprint(self) -> str:
         """Changes when the weights do, so that an older result is not taken for a new one."""
         if self.name not in METHODS:

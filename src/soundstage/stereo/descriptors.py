@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.stereo.parameters import BAND_EDGES, BANDS, RATE, TRANSFORM, Parameters
-from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
+from soundstage.stereo.prediction import gains_parameters, prediction_gains
 
 DESCRIPTORS = (
     "width",
@@ -90,17 +90,10 @@ def restage(
 ) -> Parameters:
     """Parameters of the same mid with another side, α' = `direct`·α + `turn`, β' = `diffuse`·β.
 
-    From LL = (1 + α)² + β², RR = (1 − α)² + β² and LR = 1 − α² − β², in units of the mid.
-
     >>> one = torch.ones(1, 1)
     >>> restage(Parameters(6 * one, one), direct=0 * one, diffuse=one, turn=0 * one)[0].tolist()
     [[0.0]]
     """
     alpha, beta = prediction_gains(*parameters)
     alpha, beta = direct * alpha + turn, diffuse * beta
-    limit = (MAX_SIDE_GAIN / (alpha.square() + beta.square()).sqrt().clamp(min=1e-6)).clamp(max=1)
-    alpha, beta = limit * alpha, limit * beta
-    left = (1 + alpha).square() + beta.square() + 1e-6
-    right = (1 - alpha).square() + beta.square() + 1e-6
-    cross = 1 - alpha.square() - beta.square() + 1e-6
-    return Parameters(10 * (left / right).log10(), (cross / (left * right).sqrt()).clamp(-1, 1))
+    return gains_parameters(alpha, beta)

@@ -10,8 +10,11 @@ SM = (c² − 1)/4; α is SM/MM, and β² what is left of SS/MM = (c² + 1 − 2
 Unlike the mixing matrices of Breebaart et al. (2005, §5), M is returned untouched by L + R.
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from soundstage.stereo.parameters import Parameters
 
 MAX_SIDE_GAIN = 4.0  # +12 dB: near ρ = −1 the mid vanishes and any finite side would be a guess
 
@@ -40,3 +43,46 @@ def prediction_gains(
     beta = 2 * c * (1 - coherence**2).clamp(min=0).sqrt() / mid_energy
     limit = (MAX_SIDE_GAIN / (alpha**2 + beta**2).sqrt().clamp(min=1e-6)).clamp(max=1)
     return alpha * limit, beta * limit
+
+
+def gains_parameters(
+    alpha: Float[Tensor, "*batch bands frames"], beta: Float[Tensor, "*batch bands frames"]
+) -> Parameters:
+    """The parameters that given gains make, which is the way back from `prediction_gains`.
+
+    From LL = (1 + α)² + β², RR = (1 − α)² + β² and LR = 1 − α² − β², in units of the mid. Gains are
+    limited together to `MAX_SIDE_GAIN` first.
+
+    >>> import torch
+    >>> iid, coherence = gains_parameters(torch.tensor([[0.332]]), torch.tensor([[0.0]]))
+    >>> round(iid.item(), 1), round(coherence.item(), 3)
+    (6.0, 1.0)
+    """
+    limit = (MAX_SIDE_GAIN / (alpha.square() + beta.square()).sqrt().clamp(min=1e-6)).clamp(max=1)
+    alpha, beta = limit * alpha, limit * beta
+    left = (1 + alpha).square() + beta.square() + 1e-6
+    right = (1 - alpha).square() + beta.square() + 1e-6
+    cross = 1 - alpha.square() - beta.square() + 1e-6
+    return Parameters(10 * (left / right).log10(), (cross / (left * right).sqrt()).clamp(-1, 1))
+
+
+def mix_parameters(
+    first: Parameters, second: Parameters, share: Float[Tensor, "*batch bands frames"]
+) -> Parameters:
+    """Parameters of two stereo recordings played at once, which have nothing in common.
+
+    Side energies and their part in phase with the mid add up: with e the energy of a mid,
+
+        α = (e₁·α₁ + e₂·α₂)/(e₁ + e₂),   α² + β² = (e₁·(α₁² + β₁²) + e₂·(α₂² + β₂²))/(e₁ + e₂)
+
+    Args:
+        first: of one.
+        second: of the other.
+        share: e₂/(e₁ + e₂), from 0 to 1.
+    """
+    (alpha, beta), (other_alpha, other_beta) = prediction_gains(*first), prediction_gains(*second)
+    side = torch.lerp(
+        alpha.square() + beta.square(), other_alpha.square() + other_beta.square(), share
+    )
+    turned = torch.lerp(alpha, other_alpha, share)
+    return gains_parameters(turned, (side - turned.square()).clamp(min=0).sqrt())

@@ -2,8 +2,10 @@
 
 A network that is told no style makes every record about as wide as the mean of all; real records
 differ, each from end to end. So a stage is drawn in two steps, as it is mixed: first a style, then
-places that go with it. The style numbers of stretches of real music are taken for Gaussian, and
-those that a person asks for are held: the rest is drawn given them,
+places that go with it. Style numbers of stretches of real music are taken for Gaussian, with a mean
+that follows the sound (a ridge regression on `sound_summary.py`, since it has to serve music that
+nobody has heard) and a covariance of what the sound does not tell. The numbers that a person asks
+for are held; the rest is drawn given them,
 
     μ_o + K·(x_a − μ_a) and Σ_oo − K·Σ_ao,   K = Σ_oa·Σ_aa⁻¹
 
@@ -16,47 +18,75 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.stereo.descriptors import DESCRIPTORS
+from soundstage.stereo.sound_summary import sound_summary
+from soundstage.stereo.styles import STYLE
 
-SHOWN = 0.5  # of the numbers of an example, while a network learns what they mean
-MOST_DEVIATIONS = 2.0  # of a drawn number, so that no take is a caricature
+MOST_DEVIATIONS = 2.0  # of what is drawn, so that no take is a caricature
+FURTHEST = 3.5  # of a drawn number, about as far as real music goes
+FURTHEST_SUMMARY = 3.0  # deviations; what sounds like no music at all says no more than that
+RIDGE = 1.0  # weight of the prior that sound says nothing, in examples' worth
 
 
 @dataclass(frozen=True)
 class StylePrior:
-    """A Gaussian over style numbers (`styles.py`)."""
+    """A Gaussian over the numbers of `STYLE`, given the sound."""
 
     mean: Float[Tensor, " style"]
+    """Of music at large."""
     covariance: Float[Tensor, "style style"]
+    """Of what the sound does not tell."""
+    summary: Float[Tensor, "2 summary"]
+    """Mean and deviation of summaries."""
+    slope: Float[Tensor, "summary style"]
+    """By which the mean moves, for each deviation of a summary."""
 
     @classmethod
-    def of(cls, numbers: Float[Tensor, "stretches style"]) -> "StylePrior":
+    def of(
+        cls,
+        numbers: Float[Tensor, "stretches style"],
+        summaries: Float[Tensor, "stretches summary"],
+    ) -> "StylePrior":
         """That of many stretches; balance is made even, since left and right are alike."""
-        index = DESCRIPTORS.index("balance")
-        mirrored = numbers.clone()
+        index = STYLE.index("balance")
+        numbers, summaries = numbers.double(), summaries.double()
+        mean = numbers.mean(dim=0)
+        mean[index] = 0
+        summary = torch.stack(
+            [summaries.mean(dim=0), summaries.std(dim=0, correction=0).clamp(min=1e-3)]
+        )
+        heard = _standard(summaries, summary)
+        gram = heard.T @ heard + RIDGE * len(heard) * torch.eye(heard.shape[1])
+        slope = torch.linalg.solve(gram, heard.T @ (numbers - mean))
+        slope[:, index] = 0
+        rest = numbers - mean - heard @ slope
+        mirrored = rest.clone()
         mirrored[:, index] *= -1
-        both = torch.cat([numbers, mirrored]).double()
-        return cls(both.mean(dim=0).float(), both.T.cov().float())
+        covariance = torch.cat([rest, mirrored]).T.cov()
+        covariance = (covariance + covariance.T) / 2
+        return cls(mean.float(), covariance.float(), summary.float(), slope.float())
+
+    def expected(self, levels: Float[Tensor, "positions levels"]) -> Float[Tensor, " style"]:
+        """The likeliest style of what is heard."""
+        return self.mean + _standard(sound_summary(levels), self.summary) @ self.slope
 
     def draw(
         self,
         asked: Float[Tensor, " style"],
-        generator: torch.Generator,
+        noise: Float[Tensor, " style"],
+        levels: Float[Tensor, "positions levels"],
         *,
         spread: float = 1.0,
-        shown: float = SHOWN,
     ) -> Float[Tensor, " style"]:
-        """A style of which some numbers may be open still.
+        """A whole style.
 
         Args:
-            asked: numbers that are held; NaN are drawn, or left open as in training.
-            generator: of the take.
+            asked: numbers that are held; NaN are drawn.
+            noise: Gaussian, of the take; the same leaning for whatever is heard.
+            levels: what is heard, in dB.
             spread: deviation of what is drawn, 1 as in real music.
-            shown: share of what is drawn that is not left open.
         """
-        mean, covariance = self.mean.double(), self.covariance.double()
-        noise = torch.randn(len(mean), generator=generator).double()
-        noise = noise.clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
+        mean, covariance = self.expected(levels).double(), self.covariance.double()
+        noise = noise.double().clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
         given, left = ~asked.isnan(), asked.isnan()
         if not left.any():
             return asked
@@ -69,6 +99,11 @@ class StylePrior:
             centre, rest = mean, covariance
         factor = torch.linalg.cholesky(rest + 1e-6 * torch.eye(len(rest)))
         drawn = asked.clone()
-        drawn[left] = (centre + spread * (factor @ noise[left])).float()
-        told = given | (torch.rand(len(drawn), generator=generator) < shown)
-        return torch.where(told, drawn, torch.nan)
+        free = centre + spread * (factor @ noise[left])
+        drawn[left] = free.clamp(-FURTHEST, FURTHEST).float()
+        return drawn
+
+
+def _standard(summaries: Tensor, summary: Float[Tensor, "2 summary"]) -> Tensor:
+    """In deviations from the mean, none of them far."""
+    return ((summaries - summary[0]) / summary[1]).clamp(-FURTHEST_SUMMARY, FURTHEST_SUMMARY)

@@ -182,7 +182,7 @@ def train_generative(
     )
     measured = {"nats_per_token": round(-state.score, 5)}
     told = facts(learnt, held_out, state.step, state.seconds, measured, chosen)
-    prior = style_prior(learnt, recipe.patch * recipe.stride) if shape.styled else None
+    prior = style_prior(learnt, recipe.patch, recipe.stride) if shape.styled else None
     return network_tensors(shape, best, prior), [], told
 
 

@@ -173,6 +173,8 @@ class StereoAugmentation(_Strict):
     """Share of the examples without their highest and lowest bands, as old recordings are."""
     hissing: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share with noise, 45 to 85 dB under full scale in every band."""
+    mixed: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share that is two records at once."""
     styled: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share that is told some numbers of its style; 0 makes a network that hears none."""
     restaged: Annotated[float, Field(ge=0, le=1)] = 0.7

@@ -3,9 +3,11 @@
 An example is `patch` positions, one every `stride` frames, of one record; before it, where the
 record has it, lies its memory. What a network hears is varied as a recording may be, which changes
 no place in the mix: gain, a smooth equaliser, a band limit, hiss. Left and right are switched in
-half of the examples. In half of the examples the network is told some numbers of the style, which
-are measured from the example itself; there the stage is first made wider or narrower, turned or
-made more diffuse, region by region, so that a style is heard and obeyed whatever the music.
+half of the examples. Some are two records played at once, since a network soon knows a few hundred
+records by heart and then reads which one it hears, in place of what plays in it. In some the
+network is told numbers of the style, which are measured from the example itself; in part of these
+the stage is first made wider or narrower, turned or made more diffuse, region by region, so that a
+style is heard and obeyed whatever the music.
 """
 
 import math
@@ -18,17 +20,25 @@ from torch import Tensor
 
 from soundstage.corpora.feature_cache import FeatureCache
 from soundstage.stereo import BANDS, Parameters, dequantise, quantise
-from soundstage.stereo.descriptors import DESCRIPTORS, REGIONS, descriptors, restage
+from soundstage.stereo.descriptors import REGIONS, restage
 from soundstage.stereo.features import IID_LIMIT_DB, IID_WEIGHT
 from soundstage.stereo.levels import LEVELS, QUIETEST, levels_energy
 from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
-from soundstage.stereo.style_prior import SHOWN
-from soundstage.stereo.styles import style_numbers
+from soundstage.stereo.prediction import mix_parameters
+from soundstage.stereo.styles import STYLE, measured_style
 from soundstage.training.feature_batches import FramePlaces, louder
 from soundstage.training.recipes import StereoAugmentation
 
+MIXED_DB = 25  # by which the softer of two records that are mixed is softer, at most
 DrawMask = Callable[[int, torch.Generator], Bool[Tensor, "patch bands"]]
 """Which tokens of an example of so many positions are hidden."""
+
+
+class Stretch(NamedTuple):
+    """Frames of a record that follow each other."""
+
+    levels: Float[Tensor, "frames levels"]
+    parameters: Parameters
 
 
 class TokenBatch(NamedTuple):
@@ -110,24 +120,25 @@ class TokenBatches:
         if self._memory:
             begin = max(first - STRETCHES * STRETCH_FRAMES, record)
             begin += (first - begin) % STRETCH_FRAMES  # whole stretches
-        rows = slice(begin, first + self._patch * self._stride)
-        levels, iid, coherence = (
-            part[rows].float() for part in (cache.levels, cache.iid, cache.coherence)
-        )
-        if _chance(generator, 0.5):
-            iid = -iid
+        stretch = _stretch(cache, begin, first + self._patch * self._stride, generator)
+        before = first - begin
+        if self._augmentation.mixed and _chance(generator, self._augmentation.mixed):
+            cache, record, first = self._places.draw(generator)
+            begin = max(first - before, record)
+            other = _stretch(cache, begin, first + self._patch * self._stride, generator)
+            stretch = at_once(stretch, other, generator)
+        levels, parameters = stretch
         levels = self._recorded_anew(levels, generator)
-        parameters = Parameters(iid.T, coherence.T)
         styled = _chance(generator, self._augmentation.styled)
         if styled and _chance(generator, self._augmentation.restaged):
             parameters = random_stage(parameters, generator)
-        before = first - begin
         here = slice(before, None, self._stride)
         heard = Parameters(parameters.iid[:, here], parameters.coherence[:, here])
-        told = torch.full((len(DESCRIPTORS),), math.nan)
+        told = torch.full((len(STYLE),), math.nan)
         if styled:
-            measured = style_numbers(descriptors(heard, levels_energy(levels[here])))
-            shown = torch.rand(len(told), generator=generator) < SHOWN
+            measured = measured_style(heard, levels_energy(levels[here]))
+            share = torch.rand((), generator=generator)  # few numbers as often as many
+            shown = torch.rand(len(told), generator=generator) < share
             told = torch.where(shown, measured, told)
         memory = self._remembered(levels[:before], parameters, generator)
         return levels[here], quantise(heard).T, told, memory
@@ -159,6 +170,47 @@ class TokenBatches:
             hiss = -85 + 40 * float(torch.rand((), generator=generator))
             levels = 10 * (10 ** (levels / 10) + 10 ** (hiss / 10)).log10()
         return levels
+
+
+def _stretch(cache: FeatureCache, begin: int, end: int, generator: torch.Generator) -> Stretch:
+    """Frames of a cache, left and right switched in half of the draws."""
+    rows = slice(begin, end)
+    levels, iid, coherence = (
+        part[rows].float() for part in (cache.levels, cache.iid, cache.coherence)
+    )
+    if _chance(generator, 0.5):
+        iid = -iid
+    return Stretch(levels, Parameters(iid.T, coherence.T))
+
+
+def at_once(first: Stretch, second: Stretch, generator: torch.Generator) -> Stretch:
+    """Two records played at once, the second one as loud as the first or softer.
+
+    Every instrument keeps its place, while the whole is one that nobody knows by heart. The second
+    may be shorter, and then comes in later.
+    """
+    energy, other_energy = (levels_energy(each.levels) for each in (first, second))
+    evenly = energy.mean().clamp(min=1e-12) / other_energy.mean().clamp(min=1e-12)
+    softer = MIXED_DB * float(torch.rand((), generator=generator))
+    levels = louder(second.levels, 10 * evenly.log10() - softer)
+    other_energy = levels_energy(levels)
+    mixed = mix_parameters(
+        Parameters(*(each[:, -len(levels) :] for each in first.parameters)),
+        second.parameters,
+        other_energy / (energy[:, -len(levels) :] + other_energy).clamp(min=1e-20),
+    )
+    alone = len(first.levels) - len(levels)
+    powers = 10 ** (first.levels[alone:] / 10) + 10 ** (levels / 10) - 10 ** (QUIETEST / 10)
+    heard = 10 * powers.clamp(min=10 ** (QUIETEST / 10)).log10()
+    return Stretch(
+        torch.cat([first.levels[:alone], heard]),
+        Parameters(
+            *(
+                torch.cat([one[:, :alone], both], dim=1)
+                for one, both in zip(first.parameters, mixed, strict=True)
+            )
+        ),
+    )
 
 
 def width_weights(

@@ -70,8 +70,8 @@ class AutoregressiveSampler:
         prior: StylePrior | None = None,
     ) -> None:
         decoding = decoding or AutoregressiveDecoding()
-        self._style = TakeStyle(style, prior, decoding.style_spread)
-        if not self._style.is_asked:
+        self.style = TakeStyle(style, prior, decoding.style_spread)
+        if not self.style.is_asked:
             decoding = replace(decoding, style_guidance=0.0)
         self._form: _FastForm | _PaperForm
         if isinstance(network, StereoAutoregression):
@@ -95,10 +95,6 @@ class AutoregressiveSampler:
         shape, network, prior = load_network(source, FAMILY)
         assert isinstance(network, StereoAutoregression | StereoTokens)
         return cls(network, shape, decoding, style, prior)
-
-    def style(self, generator: torch.Generator) -> Float[Tensor, " style"]:
-        """What is asked, and the rest as it is spread over real music."""
-        return self._style.draw(generator)
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known."""

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
-from soundstage.stereo.descriptors import DESCRIPTORS
 from soundstage.stereo.style_prior import StylePrior
+from soundstage.stereo.styles import STYLE, balance_of
 
 
 def gumbel_noise(
@@ -26,6 +26,9 @@ def draw_tokens(
 class TakeStyle:
     """The style of a take: what is asked, and the rest as it is spread over real music.
 
+    What a take leans to is drawn once; what it leans from follows the sound, as a chorus is mixed
+    wider than a verse.
+
     Args:
         asked: numbers of `stereo.styles`, NaN where nothing is asked; None for no style.
         prior: of the music that the network has learnt from; None leaves the rest open.
@@ -35,17 +38,32 @@ class TakeStyle:
     def __init__(
         self, asked: Float[Tensor, " style"] | None, prior: StylePrior | None, spread: float
     ) -> None:
-        nothing = torch.full((len(DESCRIPTORS),), torch.nan)
+        nothing = torch.full((len(STYLE),), torch.nan)
         self.is_asked = asked is not None
         """Whether a person asks, so that guidance is worth its pass."""
         self._asked = nothing if asked is None else asked
+        self.balance = balance_of(self._asked)
+        """That is asked, in dB."""
         self._prior, self._spread = prior, spread
 
-    def draw(self, generator: torch.Generator) -> Float[Tensor, " style"]:
-        """Of one take; a number may be open still."""
+    def lean(self, generator: torch.Generator) -> Float[Tensor, " style"]:
+        """Where a take leans, from its beginning to its end."""
+        return torch.randn(len(STYLE), generator=generator)
+
+    def of(
+        self,
+        leanings: Float[Tensor, "takes style"],
+        levels: Float[Tensor, "positions levels"],
+    ) -> Float[Tensor, "takes style"]:
+        """Styles of takes where this is heard; open where nothing is drawn."""
         if self._prior is None or not self._spread:
-            return self._asked
-        return self._prior.draw(self._asked, generator, spread=self._spread)
+            return self._asked.expand(len(leanings), -1)
+        return torch.stack(
+            [
+                self._prior.draw(self._asked, leaning, levels, spread=self._spread)
+                for leaning in leanings
+            ]
+        )
 
 
 class Guidance:

@@ -16,14 +16,15 @@ from soundstage.networks.stereo_autoregression import StereoAutoregression
 from soundstage.networks.stereo_tokens import StereoTokens
 from soundstage.networks.transformer import MemoryInput, TokenInput, TransformerSize
 from soundstage.stereo import BANDS
-from soundstage.stereo.descriptors import DESCRIPTORS
 from soundstage.stereo.levels import LEVELS
 from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES
+from soundstage.stereo.sound_summary import SUMMARY
 from soundstage.stereo.style_prior import StylePrior
+from soundstage.stereo.styles import STYLE
 from soundstage.weights import Weights, load_weights
 
 GROUPS = ((248,), (31, 8))
-PRIOR = ("style_mean", "style_covariance")
+PRIOR = ("style_mean", "style_covariance", "style_summary", "style_slope")
 LARGEST = (64, 4096, 256, 16, 4096, 4096, 8, 1, 1, 1, 1)  # that a file may claim, in field order
 
 
@@ -63,7 +64,7 @@ class GenerativeShape:
             if STRETCH_FRAMES % self.stride:
                 raise ValueError(f"stretches of memory are not whole at a stride of {self.stride}")
             memory = MemoryInput(STRETCHES, STRETCH_FRAMES // self.stride, NUMBERS)
-        style = len(DESCRIPTORS) if self.styled else 0
+        style = len(STYLE) if self.styled else 0
         if self.fast:
             return StereoAutoregression(
                 LEVELS,
@@ -95,7 +96,8 @@ def network_tensors(
     """What a file of weights holds."""
     tensors = {name: value.detach().cpu().half() for name, value in state.items()}
     if prior is not None:
-        tensors |= {PRIOR[0]: prior.mean, PRIOR[1]: prior.covariance}
+        parts = (prior.mean, prior.covariance, prior.summary, prior.slope)
+        tensors |= dict(zip(PRIOR, parts, strict=True))
     return tensors | {"shape": torch.tensor(astuple(shape), dtype=torch.int64)}
 
 
@@ -135,9 +137,13 @@ def load_network(source: str, family: Literal["masked", "autoregressive"]) -> Lo
 def _prior(weights: Weights, shape: GenerativeShape) -> StylePrior | None:
     if not shape.styled:
         return None
-    count = len(DESCRIPTORS)
-    mean = weights.tensor(PRIOR[0], torch.float32, (count,))
-    covariance = weights.tensor(PRIOR[1], torch.float32, (count, count))
+    count = len(STYLE)
+    sizes = ((count,), (count, count), (2, SUMMARY), (SUMMARY, count))
+    mean, covariance, summary, slope = (
+        weights.tensor(name, torch.float32, size) for name, size in zip(PRIOR, sizes, strict=True)
+    )
     if not torch.equal(covariance, covariance.T) or torch.linalg.eigvalsh(covariance).min() < 0:
         raise WeightsError(f"{weights.source}: its spread of styles is none.")
-    return StylePrior(mean, covariance)
+    if not summary[1].min() > 0:
+        raise WeightsError(f"{weights.source}: its summaries of sound have no spread.")
+    return StylePrior(mean, covariance, summary, slope)

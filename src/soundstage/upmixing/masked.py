@@ -35,7 +35,7 @@ class MaskedDecoding:
     order: Order = "spread"
     slow_start: float = 1.5
     """See `settled_after`."""
-    temperature: float = 1.0
+    temperature: float = 0.95
     """Of the draw: below 1 prefers likely tokens."""
     noise: float = 4.5
     """τ, the deviation of the noise on scores by which "confidence" and "certainty" choose."""
@@ -43,8 +43,8 @@ class MaskedDecoding:
     """γ; 0 leaves out the passes without the sound."""
     style_guidance: float = 1.0
     """γ_s, where a style is asked; 0 leaves out the passes without it."""
-    style_spread: float = 0.0
-    """Of the style that is drawn for a take where none is asked, 1 as in real music; 0: none."""
+    style_spread: float = 1.0
+    """Of the style that is drawn where none is asked, 1 as in real music; 0 leaves it open."""
     memory: bool = True
     """Whether the network is told of the minute before; to measure what that is worth."""
 
@@ -76,9 +76,9 @@ class MaskedSampler:
     ) -> None:
         self._network, self._shape = network, shape
         decoding = decoding or MaskedDecoding()
-        self._style = TakeStyle(style, prior, decoding.style_spread)
+        self.style = TakeStyle(style, prior, decoding.style_spread)
         self._decoding = decoding
-        self._style_guidance = decoding.style_guidance if self._style.is_asked else 0.0
+        self._style_guidance = decoding.style_guidance if self.style.is_asked else 0.0
         self.patch, self.stride = shape.patch, shape.stride
 
     @classmethod
@@ -96,10 +96,6 @@ class MaskedSampler:
         shape, network, prior = load_network(source, FAMILY)
         assert isinstance(network, StereoTokens)
         return cls(network, shape, decoding, style, prior)
-
-    def style(self, generator: torch.Generator) -> Float[Tensor, " style"]:
-        """What is asked, and the rest as it is spread over real music."""
-        return self._style.draw(generator)
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known, take by take."""

@@ -6,7 +6,9 @@ al. 2023, §3.3), and is also told what was placed in the 48 s before it. Betwee
 parameters go in a straight line, which frames that overlap by 75 % hardly show.
 
 Windows lie at fixed frames, and each draws from a generator of its own that is seeded by the take
-and the number of the window: the result does not depend on how a signal is cut.
+and the number of the window: the result does not depend on how a signal is cut. The take of seed 0
+has the likeliest style for what is heard; every other one leans somewhere (`drawing.TakeStyle`), so
+that takes differ as a whole.
 """
 
 from typing import NamedTuple, Protocol
@@ -18,12 +20,14 @@ from torch import Tensor
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, Parameters, dequantise
 from soundstage.stereo.features import FEATURES, feature_parameters, parameter_features
-from soundstage.stereo.levels import LEVELS, mid_levels
+from soundstage.stereo.levels import LEVELS, levels_energy, mid_levels
 from soundstage.stereo.memory import STRETCH_FRAMES, STRETCHES, memory_vectors
+from soundstage.upmixing.balance import BalanceHold
+from soundstage.upmixing.drawing import TakeStyle
 from soundstage.upmixing.takes import OnlyTake
 
 SEED_STEP = 1_000_003  # between the generators of two takes, which have a window's number each
-STYLE_DRAW = SEED_STEP - 1  # in place of a window's number, where the style is drawn
+STYLE_DRAW = SEED_STEP - 1  # in place of a window's number, where a leaning is drawn
 
 
 class Window(NamedTuple):
@@ -48,10 +52,8 @@ class Sampler(Protocol):
     """Positions of a window."""
     stride: int
     """Frames from one position to the next; divides `STRETCH_FRAMES`."""
-
-    def style(self, generator: torch.Generator) -> Float[Tensor, " style"]:
-        """Of a take, from its beginning to its end."""
-        ...
+    style: TakeStyle
+    """What each take is told of the stage that is wanted."""
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known."""
@@ -93,33 +95,34 @@ class TakesStream:
         self._known = torch.zeros(len(seeds), 0, BANDS, dtype=torch.long)
         self._last = torch.zeros(len(seeds), FEATURES, 0)  # features of the last position
         self._windows = 0
-        self._styles = torch.stack([sampler.style(each) for each in self._generators(STYLE_DRAW)])
+        leanings = torch.stack([sampler.style.lean(each) for each in self._generators(STYLE_DRAW)])
+        balance = sampler.style.balance
+        self._holds = [] if balance is None else [BalanceHold(balance) for _ in seeds]
+        self._leanings = leanings * (torch.tensor(seeds) != 0)[:, None]
 
     def push(self, spectrogram: Complex[Tensor, "bins frames"]) -> list[Parameters]:
         """Of each take, the parameters of the frames that whole windows cover."""
         if spectrogram.shape[1]:
             self._incoming.push(mid_levels(spectrogram).T)
-        parts = [torch.zeros(len(self._seeds), FEATURES, 0)]
+        parts = [[Parameters(*torch.zeros(2, BANDS, 0)) for _ in self._seeds]]
         while len(self._incoming) >= self._wanted():
             new = self._incoming.pop(self._wanted())
             parts.append(self._window(new.T, held=self._sampler.stride))
-        return _parameters(torch.cat(parts, dim=-1))
+        return [_joined(take) for take in zip(*parts, strict=True)]
 
     def finish(self) -> list[Parameters]:
         """Of each take, the parameters of the rest."""
         rest = self._incoming.pop(len(self._incoming))
         if rest.shape[1]:
-            return _parameters(self._window(rest.T, held=0))
-        return _parameters(self._last.repeat(1, 1, self._sampler.stride))
+            return self._window(rest.T, held=0)
+        return self._told(self._last.repeat(1, 1, self._sampler.stride))
 
     def _wanted(self) -> int:
         """New frames that the next window needs."""
         return (self._sampler.patch - self._known.shape[1]) * self._sampler.stride
 
-    def _window(
-        self, new: Float[Tensor, "frames levels"], *, held: int
-    ) -> Float[Tensor, "takes features told"]:
-        """Features of the frames up to the end of the next window, less those held back.
+    def _window(self, new: Float[Tensor, "frames levels"], *, held: int) -> list[Parameters]:
+        """Of each take, the frames up to the end of the next window, less those held back.
 
         What lies after the last position waits for the position that comes next.
         """
@@ -132,15 +135,14 @@ class TakesStream:
                 levels,
                 self._known,
                 self._history.memory(first),
-                self._styles,
+                self._sampler.style.of(self._leanings, levels),
                 self._generators(self._windows),
             )
         )
         features = parameter_features(dequantise(made.transpose(1, 2)))
         points = torch.cat([self._last, features], dim=-1)
         waiting = stride if self._windows else 0
-        told = _between(points, stride)[:, :, : waiting + len(new) - held]
-        self._history.push_features(told)
+        told = self._told(_between(points, stride)[:, :, : waiting + len(new) - held])
         known = torch.cat([self._known, made], dim=1)
         half = self._sampler.patch // 2
         self._context, self._known, self._last = (
@@ -150,6 +152,15 @@ class TakesStream:
         )
         self._windows += 1
         return told
+
+    def _told(self, features: Float[Tensor, "takes features told"]) -> list[Parameters]:
+        """What leaves for the decoder; a network remembers what it has made, unturned."""
+        levels = self._history.push_features(features)
+        made = [feature_parameters(take) for take in features]
+        if not self._holds:
+            return made
+        energy = levels_energy(levels)
+        return [hold.turned(take, energy) for hold, take in zip(self._holds, made, strict=True)]
 
     def _generators(self, window: int) -> list[torch.Generator]:
         return [
@@ -171,8 +182,13 @@ class _History:
         self._levels = torch.cat([self._levels, levels])
         self.frames += len(levels)
 
-    def push_features(self, features: Float[Tensor, "takes features frames"]) -> None:
+    def push_features(
+        self, features: Float[Tensor, "takes features frames"]
+    ) -> Float[Tensor, "frames levels"]:
+        """The levels of the same frames."""
+        first = self._features.shape[-1]
         self._features = torch.cat([self._features, features], dim=-1)
+        return self._levels[first : first + features.shape[-1]]
 
     def memory(self, frame: int) -> Float[Tensor, "takes stretches numbers"]:
         """Of the time before a frame, none of which is ever asked for again."""
@@ -198,5 +214,5 @@ def _between(
     return (points[..., None] + part * differences[..., None]).flatten(-2)
 
 
-def _parameters(features: Float[Tensor, "takes features frames"]) -> list[Parameters]:
-    return [feature_parameters(take) for take in features]
+def _joined(parts: tuple[Parameters, ...]) -> Parameters:
+    return Parameters(*(torch.cat(values, dim=-1) for values in zip(*parts, strict=True)))

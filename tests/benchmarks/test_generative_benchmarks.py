@@ -1,0 +1,61 @@
+"""The scripts behind the tables of docs/masked.md, on short sounds."""
+
+import importlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+
+from sounds import RATE, stereo_scene
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module
+
+
+def write(path: Path, sound: torch.Tensor) -> Path:
+    soundfile.write(path, sound.T.numpy(), RATE, subtype="PCM_16")
+    return path
+
+
+def test_jumps_are_compared_at_the_borders_of_windows(script, tmp_path):
+    borders = script("borders")
+    assert borders.border_frames("masked", 1100).tolist() == [512, 768, 1024]
+    mono = write(tmp_path / "mono.wav", stereo_scene(14 * RATE).mean(dim=0, keepdim=True))
+    iid, coherence, count = borders.jump_ratios(mono, "masked")
+    assert count == 1
+    assert 0.1 < iid < 10
+    assert 0.1 < coherence < 10
+
+
+def test_a_trial_is_measured_from_its_sound(script, tmp_path):
+    decoding = script("decoding")
+    names = [trial.name for trial in decoding.trials()]
+    assert len(set(names)) == len(names) > 15
+    record = write(tmp_path / "record.wav", stereo_scene(4 * RATE))
+    trial = decoding.trials()[0]
+    trial = replace(trial, decoding=replace(trial.decoding, steps=1, first_steps=1))
+    made, real = decoding.measure(record, trial, None, 4.0, 2)
+    assert made.error > 0 == real.error
+    assert made.pool.frames == 2 * real.pool.frames
+    line = decoding.summed("one", [(made, real)])
+    assert line.d_f > 0
+    assert line.true_wobble == pytest.approx(real.wobble)
+    assert line.row().startswith("| one | ")
+
+
+def test_the_likeliest_trial_has_the_same_seed_for_all(script, tmp_path):
+    decoding = script("decoding")
+    sound = stereo_scene(2 * RATE)
+    paths = [write(tmp_path / name, sound) for name in ("a.wav", "b.wav")]
+    quick = replace(decoding.trials()[0].decoding, steps=1, first_steps=1)
+    for likeliest in (True, False):
+        trial = decoding.Trial("t", quick, likeliest)
+        errors = {decoding.measure(path, trial, None, 2.0, 1)[0].error for path in paths}
+        assert len(errors) == (1 if likeliest else 2)
