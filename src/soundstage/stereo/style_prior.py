@@ -24,6 +24,7 @@ from soundstage.stereo.styles import STYLE
 MOST_DEVIATIONS = 2.0  # of what is drawn, so that no take is a caricature
 FURTHEST = 3.5  # of a drawn number, about as far as real music goes
 FURTHEST_SUMMARY = 3.0  # deviations; what sounds like no music at all says no more than that
+LEAST_VARIANCE = 1e-4  # a few stretches alone span no whole Gaussian
 RIDGE = 1.0  # weight of the prior that sound says nothing, in examples' worth
 
 
@@ -62,7 +63,7 @@ class StylePrior:
         mirrored = rest.clone()
         mirrored[:, index] *= -1
         covariance = torch.cat([rest, mirrored]).T.cov()
-        covariance = (covariance + covariance.T) / 2
+        covariance = (covariance + covariance.T) / 2 + LEAST_VARIANCE * torch.eye(len(mean))
         return cls(mean.float(), covariance.float(), summary.float(), slope.float())
 
     def expected(self, levels: Float[Tensor, "positions levels"]) -> Float[Tensor, " style"]:
