@@ -91,7 +91,8 @@ def window(
 
 @torch.inference_mode()
 def fill(chosen: AutoregressiveSampler, asked: Window) -> torch.Tensor:
-    styles = torch.stack([chosen.style(torch.Generator()) for _ in asked.generators])
+    leanings = torch.zeros(len(asked.generators), len(STYLE))
+    styles = chosen.style.of(leanings, asked.levels)
     made = chosen.fill(asked._replace(styles=styles))
     assert made.shape == (len(asked.generators), len(asked.levels) - asked.known.shape[1], BANDS)
     assert 0 <= int(made.min()) <= int(made.max()) < TOKENS

@@ -21,7 +21,7 @@ from tiny import MASKED as SHAPE
 from tiny import style_prior
 
 ORDERS = ["confidence", "certainty", "random", "spread"]
-QUICK = MaskedDecoding(steps=3, first_steps=4)
+QUICK = MaskedDecoding(temperature=1.0, steps=3, first_steps=4)
 
 
 class Spy:
@@ -59,7 +59,8 @@ def window(positions: int = 16, known: int = 8, takes: int = 1, seed: int = 0) -
 
 def fill(spy: Spy, asked: Window, decoding: MaskedDecoding = QUICK, **more) -> torch.Tensor:
     sampler = MaskedSampler(spy, SHAPE, decoding, **more)
-    styles = torch.stack([sampler.style(torch.Generator()) for _ in asked.generators])
+    leanings = torch.zeros(len(asked.generators), len(STYLE))
+    styles = sampler.style.of(leanings, asked.levels)
     return sampler.fill(asked._replace(styles=styles))
 
 
@@ -74,7 +75,9 @@ def test_every_token_is_settled_once_and_stays(
     order: str, steps: int, known: int, slow_start: float
 ) -> None:
     spy, asked = Spy(random_scores()), window(known=known)
-    chosen = MaskedDecoding(steps=steps, first_steps=steps + 1, order=order, slow_start=slow_start)
+    chosen = MaskedDecoding(
+        temperature=1.0, steps=steps, first_steps=steps + 1, order=order, slow_start=slow_start
+    )
     made = fill(spy, asked, chosen)[0]
     assert made.shape == (16 - known, BANDS)
     assert 0 <= int(made.min()) <= int(made.max()) < TOKENS
@@ -90,7 +93,9 @@ def test_every_token_is_settled_once_and_stays(
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_there_may_be_more_steps_than_tokens(order: str) -> None:
-    made = fill(Spy(random_scores()), window(9, 8), MaskedDecoding(steps=50, order=order))
+    made = fill(
+        Spy(random_scores()), window(9, 8), MaskedDecoding(temperature=1.0, steps=50, order=order)
+    )
     assert made.shape == (1, 1, BANDS)
     assert int(made.max()) < TOKENS
 
