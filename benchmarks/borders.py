@@ -29,7 +29,7 @@ def border_frames(method: str, frames: int) -> torch.Tensor:
     """Frames at which one window ends and the next begins."""
     shape = load_network(method, method).shape
     half = shape.patch // 2 * shape.stride
-    return torch.arange(2 * half, frames, half)
+    return torch.arange(2 * half, max(frames, 2 * half), half)
 
 
 def jump_ratios(path: Path, method: str) -> tuple[float, float, int]:
@@ -64,6 +64,8 @@ def main() -> None:
     for path in paths:
         for method in asked.methods.split(","):
             iid, coherence, count = jump_ratios(path, method)
+            if not count:
+                continue  # shorter than a window
             lines.append(f"| {path.stem} | `{method}` | {count} | {iid:.2f} | {coherence:.2f} |")
             print(lines[-1], flush=True)
     if asked.write:

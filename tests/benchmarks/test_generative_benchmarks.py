@@ -27,6 +27,7 @@ def write(path: Path, sound: torch.Tensor) -> Path:
 def test_jumps_are_compared_at_the_borders_of_windows(script, tmp_path):
     borders = script("borders")
     assert borders.border_frames("masked", 1100).tolist() == [512, 768, 1024]
+    assert borders.border_frames("masked", 40).tolist() == []
     mono = write(tmp_path / "mono.wav", stereo_scene(14 * RATE).mean(dim=0, keepdim=True))
     iid, coherence, count = borders.jump_ratios(mono, "masked")
     assert count == 1
