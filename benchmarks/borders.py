@@ -9,10 +9,10 @@ place like any other. With --write the table goes into docs/masked.md.
 """
 
 import argparse
-import re
 from pathlib import Path
 
 import torch
+from pages import write_page
 
 from soundstage.audio import open_sound
 from soundstage.corpora.excerpts import read_excerpt
@@ -69,11 +69,7 @@ def main() -> None:
             lines.append(f"| {path.stem} | `{method}` | {count} | {iid:.2f} | {coherence:.2f} |")
             print(lines[-1], flush=True)
     if asked.write:
-        begin, end = "<!-- made: borders -->", "<!-- end: borders -->"
-        table = "\n".join([begin, "", *lines, "", end])
-        page = PAGE.read_text(encoding="utf-8")
-        page = re.sub(f"{begin}.*?{end}", lambda _: table, page, flags=re.S)
-        PAGE.write_text(page, encoding="utf-8")
+        write_page(PAGE, {"borders": "\n".join(lines)})
 
 
 if __name__ == "__main__":

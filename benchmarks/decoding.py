@@ -11,7 +11,6 @@ docs/images/decoding.png.
 """
 
 import argparse
-import re
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from pages import write_page
 
 from soundstage.corpora import stereo_records
 from soundstage.corpora.excerpts import read_excerpt
@@ -190,12 +190,9 @@ def main() -> None:
             lines.append(summed(trial.name, list(each(work, records))))
             print(lines[-1].row(), flush=True)
     if asked.write:
-        begin, end = "<!-- made: decoding -->", "<!-- end: decoding -->"
         picture = "![Quality against the number of passes](images/decoding.png)"
-        rows = [line.row() for line in lines]
-        table = "\n".join([begin, "", HEADINGS, *rows, "", picture, "", end])
-        page = re.sub(f"{begin}.*?{end}", lambda _: table, PAGE.read_text("utf-8"), flags=re.S)
-        PAGE.write_text(page, encoding="utf-8")
+        rows = [HEADINGS, *(line.row() for line in lines)]
+        write_page(PAGE, {"decoding": "\n".join([*rows, "", picture])})
         draw(lines, PAGE.parent / "images" / "decoding.png")
 
 

@@ -7,11 +7,11 @@ table goes into docs/masked.md.
 """
 
 import argparse
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from pages import write_page
 
 from soundstage.corpora import open_corpus
 from soundstage.evaluation.cases import load_case
@@ -59,10 +59,7 @@ def main() -> None:
                 found.append((placed.over_bands, placed.over_time))
         add(name, found)
     if asked.write:
-        begin, end = "<!-- made: memory -->", "<!-- end: memory -->"
-        table = "\n".join([begin, "", *lines, "", end])
-        page = re.sub(f"{begin}.*?{end}", lambda _: table, PAGE.read_text("utf-8"), flags=re.S)
-        PAGE.write_text(page, encoding="utf-8")
+        write_page(PAGE, {"memory": "\n".join(lines)})
 
 
 if __name__ == "__main__":

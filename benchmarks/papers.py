@@ -9,10 +9,10 @@ marks of the page is replaced; the words around them are a person's.
 
 import argparse
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
+from pages import write_page
 from scipy.stats import spearmanr
 
 import soundstage.weights
@@ -71,15 +71,6 @@ def ranks(results: Results) -> str:
     return f"Rank correlation (Spearman) over {len(systems)} systems:\n\n{markdown(lines)}"
 
 
-def fill(page: str, found: dict[str, str]) -> str:
-    """The page with new text between the marks that it has."""
-    for name, text in found.items():
-        begin, end = f"<!-- made: {name} -->", f"<!-- end: {name} -->"
-        marked = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.S)
-        page = marked.sub(lambda _, b=begin, t=text, e=end: f"{b}\n\n{t.strip()}\n\n{e}", page)
-    return page
-
-
 def write_into_cards(results: Results) -> None:
     """The figures of every method into the card of the weights that it uses."""
     figures: dict[str, dict[str, object]] = {}
@@ -123,7 +114,7 @@ def main() -> None:
     print("\n\n".join(found.values()))
     if options.write:
         for page in PAGES:
-            page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
+            write_page(page, found)
     if options.cards:
         write_into_cards(results)
 

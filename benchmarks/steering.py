@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float
+from pages import write_page
 from scipy.stats import linregress, spearmanr
 from torch import Tensor
 
@@ -270,13 +271,6 @@ def _label(axes: "Axes", below: str, beside: str) -> None:
 
 def _figure(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".").replace("-", "−")
-
-
-def write_page(page: Path, found: dict[str, str]) -> None:
-    """Replace what stands between the marks."""
-    from papers import fill
-
-    page.write_text(fill(page.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ def answers(steering, obedience):
 
 def test_the_page_has_the_table_of_the_code(steering):
     page = (ROOT / "docs" / "style.md").read_text(encoding="utf-8")
-    fill = importlib.import_module("papers").fill
+    fill = importlib.import_module("pages").fill
     found = {"numbers": steering.numbers_table(), "styles": steering.styles_table()}
     assert all(f"<!-- made: {name} -->" in page for name in (*found, "width", "others", "words"))
     assert fill(page, found) == page, "python benchmarks/steering.py --table --write docs/style.md"

@@ -72,18 +72,6 @@ def test_the_head_is_the_equation_written_out():
             torch.testing.assert_close(scores[place], wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_the_head_tells_the_same_band_after_band():
-    head = network().head
-    hidden, asked, earlier = torch.randn(2, SMALL.width), tokens()[:, 0], tokens(seed=5)[:, 0]
-    whole = head(hidden[:, None], asked[:, None], earlier[:, None])[:, 0]
-    lower, below = torch.zeros(2, WIDTH), torch.full((2,), TOKENS.classes)
-    for band in range(TOKENS.bands):
-        scores = head.band_scores(band, head.frame(hidden), lower, below, earlier[:, band])
-        torch.testing.assert_close(scores, whole[:, band], rtol=1e-4, atol=1e-5)
-        below = asked[:, band]
-        lower = lower + head.lower_embedding(band, below)
-
-
 def test_a_token_is_heard_by_what_comes_after_it_alone():
     model = network()
     before = model(levels(), tokens(), **told())

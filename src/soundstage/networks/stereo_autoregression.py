@@ -151,38 +151,7 @@ class BandByBand(nn.Module):
         below = torch.cat([torch.full_like(tokens[..., :1], self.mask), tokens[..., :-1]], dim=-1)
         x = self.frame(hidden)[..., None, :] + self.band + lower
         x = x + self._single(self.below, below) + self._single(self.earlier, earlier)
-        return self._scores(x) + self.offsets
-
-    def band_scores(
-        self,
-        band: int,
-        frame: Float[Tensor, "batch width"],
-        lower: Float[Tensor, "batch width"],
-        below: Integer[Tensor, " batch"],
-        earlier: Integer[Tensor, " batch"],
-    ) -> Float[Tensor, "batch classes"]:
-        """Of one band, when those under it are known.
-
-        Args:
-            band: its index.
-            frame: `self.frame` of the hidden state.
-            lower: sum of `lower_embedding` over the bands under it.
-            below: token of the band under it, or the mask.
-            earlier: token of the band itself in the frame before.
-        """
-        x = frame + self.band[band] + lower
-        x = x + self._single(self.below, below) + self._single(self.earlier, earlier)
-        return self._scores(x) + self.offsets[band]
-
-    def lower_embedding(
-        self, band: int, tokens: Integer[Tensor, " batch"]
-    ) -> Float[Tensor, "batch width"]:
-        """What a band adds to the sum that higher ones hear."""
-        rows = self.lower.rows(tokens[:, None].expand(-1, len(self.band)))[:, band]
-        return self.lower.table(rows).sum(dim=-2)
+        return self.shared(self.last_norm(x + self.mixing(self.norm(x)))) + self.offsets
 
     def _single(self, embedding: TokenEmbedding, tokens: Tensor) -> Tensor:
         return embedding.table(embedding.rows(tokens[..., None])).sum(dim=(-3, -2))
-
-    def _scores(self, x: Float[Tensor, "*batch width"]) -> Float[Tensor, "*batch classes"]:
-        return self.shared(self.last_norm(x + self.mixing(self.norm(x))))

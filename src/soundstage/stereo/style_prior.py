@@ -25,12 +25,12 @@ MOST_DEVIATIONS = 2.0  # of what is drawn, so that no take is a caricature
 FURTHEST = 3.5  # of a drawn number, about as far as real music goes
 FURTHEST_SUMMARY = 3.0  # deviations; what sounds like no music at all says no more than that
 LEAST_VARIANCE = 1e-4  # a few stretches alone span no whole Gaussian
-RIDGE = 1.0  # weight of the prior that sound says nothing, in examples' worth
+RIDGE = 1.0  # pull of the slope towards nought, for each example that it is fitted to
 
 
 @dataclass(frozen=True)
 class StylePrior:
-    """A Gaussian over the numbers of `STYLE`, given the sound."""
+    """A Gaussian over the numbers of `STYLE`, given the sound (Bishop 2006, §2.3.1 and §3.1.4)."""
 
     mean: Float[Tensor, " style"]
     """Of music at large."""
@@ -73,24 +73,25 @@ class StylePrior:
     def draw(
         self,
         asked: Float[Tensor, " style"],
-        noise: Float[Tensor, " style"],
+        noise: Float[Tensor, "takes style"],
         levels: Float[Tensor, "positions levels"],
         *,
         spread: float = 1.0,
-    ) -> Float[Tensor, " style"]:
-        """A whole style.
+    ) -> Float[Tensor, "takes style"]:
+        """Whole styles.
 
         Args:
             asked: numbers that are held; NaN are drawn.
-            noise: Gaussian, of the take; the same leaning for whatever is heard.
+            noise: Gaussian, of every take; the same leaning for whatever is heard.
             levels: what is heard, in dB.
             spread: deviation of what is drawn, 1 as in real music.
         """
         mean, covariance = self.expected(levels).double(), self.covariance.double()
         noise = noise.double().clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
         given, left = ~asked.isnan(), asked.isnan()
+        drawn = asked.repeat(len(noise), 1)
         if not left.any():
-            return asked
+            return drawn
         if given.any():
             across = covariance[left][:, given]
             gain = torch.linalg.solve(covariance[given][:, given], across.T).T
@@ -99,9 +100,8 @@ class StylePrior:
         else:
             centre, rest = mean, covariance
         factor = torch.linalg.cholesky(rest + 1e-6 * torch.eye(len(rest)))
-        drawn = asked.clone()
-        free = centre + spread * (factor @ noise[left])
-        drawn[left] = free.clamp(-FURTHEST, FURTHEST).float()
+        free = centre + spread * noise[:, left] @ factor.T
+        drawn[:, left] = free.clamp(-FURTHEST, FURTHEST).float()
         return drawn
 
 

@@ -30,6 +30,7 @@ MEANS = (
 )
 STYLE = (*DESCRIPTORS, *MEANS)
 _LOGARITHMIC = torch.tensor([name.startswith("width") or name == "offset" for name in DESCRIPTORS])
+_REGION_MEANS = (REGIONS / REGIONS.sum(dim=1, keepdim=True)).T  # of bands
 _SMALLEST, _SMALLEST_DB = 0.02, 0.1
 # Of stretches of 12 s of real music
 _MEAN = torch.tensor([0.0, -0.2, 0.35, -0.4, 0.0, 0.68, -1.6])
@@ -41,10 +42,7 @@ _DEVIATION_OF_MEANS = torch.tensor([0.18, 0.16, 0.18, 0.61, 0.45, 0.73])
 def style_numbers(
     values: Float[Tensor, "*batch descriptors"],
 ) -> Float[Tensor, "*batch style"]:
-    """Of descriptors in the order of `DESCRIPTORS`; NaN, which asks for nothing, stays.
-
-    `MEANS` are NaN.
-    """
+    """What asks for descriptors, in the order of `STYLE`; NaN asks for nothing, as `MEANS` do."""
     return F.pad(_of_descriptors(values), (0, len(MEANS)), value=torch.nan)
 
 
@@ -64,9 +62,10 @@ def measured_style(
         parameters: (bands, frames) each.
         energy: of the mid in the same bands and frames, in any unit.
     """
-    regions = (REGIONS / REGIONS.sum(dim=1, keepdim=True)).T
-    coherence = parameters.coherence.mean(dim=-1) @ regions
-    difference = parameters.iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB).abs().mean(dim=-1) @ regions
+    coherence = parameters.coherence.mean(dim=-1) @ _REGION_MEANS
+    difference = (
+        parameters.iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB).abs().mean(dim=-1) @ _REGION_MEANS
+    )
     means = torch.cat(
         [
             (1 - coherence).clamp(min=0).sqrt(),  # a root, since many records are near 1

@@ -115,17 +115,9 @@ class TokenBatches:
         )
 
     def _example(self, generator: torch.Generator) -> tuple[Tensor, ...]:
-        cache, record, first = self._places.draw(generator)
-        begin = first
-        if self._memory:
-            begin = max(first - STRETCHES * STRETCH_FRAMES, record)
-            begin += (first - begin) % STRETCH_FRAMES  # whole stretches
-        stretch = _stretch(cache, begin, first + self._patch * self._stride, generator)
-        before = first - begin
+        stretch, before = self._stretch(generator, STRETCHES if self._memory else 0)
         if self._augmentation.mixed and _chance(generator, self._augmentation.mixed):
-            cache, record, first = self._places.draw(generator)
-            begin = max(first - before, record)
-            other = _stretch(cache, begin, first + self._patch * self._stride, generator)
+            other, _ = self._stretch(generator, before // STRETCH_FRAMES)
             stretch = at_once(stretch, other, generator)
         levels, parameters = stretch
         levels = self._recorded_anew(levels, generator)
@@ -142,6 +134,26 @@ class TokenBatches:
             told = torch.where(shown, measured, told)
         memory = self._remembered(levels[:before], parameters, generator)
         return levels[here], quantise(heard).T, told, memory
+
+    def _stretch(self, generator: torch.Generator, most: int) -> tuple[Stretch, int]:
+        """An example with its past, left and right switched in half of the draws.
+
+        Args:
+            generator: of the draws.
+            most: stretches of memory; fewer where the record has begun later.
+
+        Returns:
+            The frames, and how many of them are past.
+        """
+        cache, record, first = self._places.draw(generator)
+        before = min(most, (first - record) // STRETCH_FRAMES) * STRETCH_FRAMES
+        rows = slice(first - before, first + self._patch * self._stride)
+        levels, iid, coherence = (
+            part[rows].float() for part in (cache.levels, cache.iid, cache.coherence)
+        )
+        if _chance(generator, 0.5):
+            iid = -iid
+        return Stretch(levels, Parameters(iid.T, coherence.T)), before
 
     def _remembered(
         self, levels: Tensor, parameters: Parameters, generator: torch.Generator
@@ -170,17 +182,6 @@ class TokenBatches:
             hiss = -85 + 40 * float(torch.rand((), generator=generator))
             levels = 10 * (10 ** (levels / 10) + 10 ** (hiss / 10)).log10()
         return levels
-
-
-def _stretch(cache: FeatureCache, begin: int, end: int, generator: torch.Generator) -> Stretch:
-    """Frames of a cache, left and right switched in half of the draws."""
-    rows = slice(begin, end)
-    levels, iid, coherence = (
-        part[rows].float() for part in (cache.levels, cache.iid, cache.coherence)
-    )
-    if _chance(generator, 0.5):
-        iid = -iid
-    return Stretch(levels, Parameters(iid.T, coherence.T))
 
 
 def at_once(first: Stretch, second: Stretch, generator: torch.Generator) -> Stretch:

@@ -80,22 +80,6 @@ class AutoregressiveSampler:
             self._form = _PaperForm(network, shape, decoding)
         self.patch, self.stride = self._form.patch, self._form.stride
 
-    @classmethod
-    def load(
-        cls,
-        source: str = FAMILY,
-        decoding: AutoregressiveDecoding | None = None,
-        style: Float[Tensor, " style"] | None = None,
-    ) -> "AutoregressiveSampler":
-        """With the shipped network, or with that of a file made by `soundstage train`.
-
-        Raises:
-            WeightsError: the file is missing, damaged, or its tensors make no such network.
-        """
-        shape, network, prior = load_network(source, FAMILY)
-        assert isinstance(network, StereoAutoregression | StereoTokens)
-        return cls(network, shape, decoding, style, prior)
-
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known."""
         return self._form.fill(window)
@@ -153,7 +137,7 @@ class _FastForm:
 
 
 class _BandDraw:
-    """The head of the fast form, unrolled: `BandByBand.band_scores` and a draw, band after band.
+    """The head of the fast form, `BandByBand`, unrolled: scores and a draw, band after band.
 
     Args:
         head: of the network.
@@ -282,4 +266,6 @@ def load_autoregressive(
     Raises:
         WeightsError: the weights are missing, damaged, or of another family.
     """
-    return PatchPredictor(AutoregressiveSampler.load(source, decoding, style))
+    shape, network, prior = load_network(source, FAMILY)
+    assert isinstance(network, StereoAutoregression | StereoTokens)
+    return PatchPredictor(AutoregressiveSampler(network, shape, decoding, style, prior))

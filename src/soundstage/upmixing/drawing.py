@@ -58,12 +58,7 @@ class TakeStyle:
         """Styles of takes where this is heard; open where nothing is drawn."""
         if self._prior is None or not self._spread:
             return self._asked.expand(len(leanings), -1)
-        return torch.stack(
-            [
-                self._prior.draw(self._asked, leaning, levels, spread=self._spread)
-                for leaning in leanings
-            ]
-        )
+        return self._prior.draw(self._asked, leanings, levels, spread=self._spread)
 
 
 class Guidance:

@@ -81,22 +81,6 @@ class MaskedSampler:
         self._style_guidance = decoding.style_guidance if self.style.is_asked else 0.0
         self.patch, self.stride = shape.patch, shape.stride
 
-    @classmethod
-    def load(
-        cls,
-        source: str = FAMILY,
-        decoding: MaskedDecoding | None = None,
-        style: Float[Tensor, " style"] | None = None,
-    ) -> "MaskedSampler":
-        """With the shipped network, or with that of a file made by `soundstage train`.
-
-        Raises:
-            WeightsError: the file is missing, damaged, or its tensors make no such network.
-        """
-        shape, network, prior = load_network(source, FAMILY)
-        assert isinstance(network, StereoTokens)
-        return cls(network, shape, decoding, style, prior)
-
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known, take by take."""
         return torch.stack(
@@ -195,4 +179,6 @@ def load_masked(
     Raises:
         WeightsError: the weights are missing, damaged, or of another family.
     """
-    return PatchPredictor(MaskedSampler.load(source, decoding, style))
+    shape, network, prior = load_network(source, FAMILY)
+    assert isinstance(network, StereoTokens)
+    return PatchPredictor(MaskedSampler(network, shape, decoding, style, prior))

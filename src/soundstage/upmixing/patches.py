@@ -96,9 +96,9 @@ class TakesStream:
         self._last = torch.zeros(len(seeds), FEATURES, 0)  # features of the last position
         self._windows = 0
         leanings = torch.stack([sampler.style.lean(each) for each in self._generators(STYLE_DRAW)])
+        self._leanings = leanings * (torch.tensor(seeds) != 0)[:, None]
         balance = sampler.style.balance
         self._holds = [] if balance is None else [BalanceHold(balance) for _ in seeds]
-        self._leanings = leanings * (torch.tensor(seeds) != 0)[:, None]
 
     def push(self, spectrogram: Complex[Tensor, "bins frames"]) -> list[Parameters]:
         """Of each take, the parameters of the frames that whole windows cover."""
@@ -155,7 +155,8 @@ class TakesStream:
 
     def _told(self, features: Float[Tensor, "takes features told"]) -> list[Parameters]:
         """What leaves for the decoder; a network remembers what it has made, unturned."""
-        levels = self._history.push_features(features)
+        levels = self._history.unplaced(features.shape[-1])
+        self._history.push_features(features)
         made = [feature_parameters(take) for take in features]
         if not self._holds:
             return made
@@ -182,13 +183,13 @@ class _History:
         self._levels = torch.cat([self._levels, levels])
         self.frames += len(levels)
 
-    def push_features(
-        self, features: Float[Tensor, "takes features frames"]
-    ) -> Float[Tensor, "frames levels"]:
-        """The levels of the same frames."""
+    def unplaced(self, count: int) -> Float[Tensor, "frames levels"]:
+        """Of the first frames that no features are known of yet."""
         first = self._features.shape[-1]
+        return self._levels[first : first + count]
+
+    def push_features(self, features: Float[Tensor, "takes features frames"]) -> None:
         self._features = torch.cat([self._features, features], dim=-1)
-        return self._levels[first : first + features.shape[-1]]
 
     def memory(self, frame: int) -> Float[Tensor, "takes stretches numbers"]:
         """Of the time before a frame, none of which is ever asked for again."""

@@ -96,8 +96,8 @@ class Style:
         pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in pairs if value is not None}
 
-    def numbers(self) -> Float[Tensor, " descriptors"]:
-        """What a network is told, in the order of `DESCRIPTORS`; NaN where nothing is asked."""
+    def numbers(self) -> Float[Tensor, " style"]:
+        """What a network is told, in the order of `STYLE`; NaN where nothing is asked."""
         asked = self.asked()
         return style_numbers(torch.tensor([asked.get(name, math.nan) for name in DESCRIPTORS]))
 
