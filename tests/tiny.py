@@ -74,7 +74,7 @@ def regression_network(*, seed: int = 0) -> StereoRegression:
 
 MASKED = GenerativeShape(
     blocks=1, width=16, heads=2, expansion=2, head=8, patch=16, stride=2, split=1, styled=1,
-    remembers=1, fast=0,
+    remembers=1, fast=0, hearing=4,
 )  # fmt: skip
 SHAPES = {"masked": MASKED, "autoregressive": replace(MASKED, fast=1)}
 

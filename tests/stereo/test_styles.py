@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
-from soundstage.stereo.styles import MEANS, STYLE, measured_style, style_numbers
+from soundstage.stereo.styles import MEANS, STYLE, measured_style, style_descriptors, style_numbers
 
 TYPICAL = torch.tensor([1.0, 0.87, 1.27, 0.76, 0.0, 0.68, 0.33])  # of stretches of music
 
@@ -94,3 +94,8 @@ def test_mono_is_measured_by_finite_numbers() -> None:
     told = measured_style(stage(0.0, 1.0), torch.ones(BANDS, 8))
     assert bool(told.isfinite().all())
     assert float(told.abs().max()) < 12
+
+
+def test_numbers_are_told_back_as_descriptors():
+    asked = torch.tensor([1.4, torch.nan, 0.3, 2.0, -1.5, torch.nan, 0.2])
+    torch.testing.assert_close(style_descriptors(style_numbers(asked)), asked, equal_nan=True)

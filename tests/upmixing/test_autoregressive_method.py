@@ -37,6 +37,7 @@ FAST = GenerativeShape(
     styled=1,
     remembers=1,
     fast=1,
+    hearing=6,
 )
 PAPER = GenerativeShape(
     blocks=1,
@@ -50,6 +51,7 @@ PAPER = GenerativeShape(
     styled=0,
     remembers=0,
     fast=0,
+    hearing=0,
 )
 ASKED = torch.tensor([0.5, torch.nan, -1.0, torch.nan, torch.nan, 0.3, *7 * [torch.nan]])
 LIKELIEST = AutoregressiveDecoding(temperature=0.0)

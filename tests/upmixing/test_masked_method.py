@@ -33,7 +33,14 @@ class Spy:
         self.heard: list[torch.Tensor] = []
         self.told: list[dict] = []
 
-    def __call__(self, levels, tokens, deaf=None, *, style=None, memory=None, first=0, tiles=None):
+    def hear(self, levels, deaf=None):
+        return (levels, deaf)
+
+    def __call__(
+        self, levels, tokens, deaf=None, *, style=None, memory=None, first=0, tiles=None, heard=None
+    ):
+        assert torch.equal(heard[0], levels)
+        assert torch.equal(heard[1], deaf)
         self.heard.append(tokens.clone())
         self.told.append({"levels": levels, "deaf": deaf, "style": style, "memory": memory})
         flags = torch.zeros(len(tokens), dtype=torch.bool) if deaf is None else deaf

@@ -8,7 +8,8 @@ computed of the past. What it says of a frame, h, goes to a small head that ever
     x_i = A·h + b_i + Σ_{j<i} ξ_j(Q_j) + ζ(Q_{i−1}) + η(Q_i of the frame before)
     scores of band i = shared matrix · norm(x_i + perceptron(norm(x_i))) + offsets of band i
 
-so that a band hears all lower bands of its frame, that just below it and its own past best.
+so that a band hears all lower bands of its frame, that just below it and its own past best. Where
+the network hears tiles (`tile_hearing.py`), what each one hears, after it too, is added to its x.
 """
 
 import math
@@ -18,6 +19,7 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 
 from soundstage.networks.stereo_regression import CENTRE, SPREAD
+from soundstage.networks.tile_hearing import TileHearing, TileInput
 from soundstage.networks.transformer import (
     FrameTransformer,
     MemoryInput,
@@ -39,6 +41,7 @@ class StereoAutoregression(nn.Module):
         width: of the head.
         style: numbers of a style, 0 for none.
         memory: where it has one, of what kind.
+        tiles: where each tile hears the sound around it, of what kind.
         dropout: share of the transformer's branches that training hides.
     """
 
@@ -51,6 +54,7 @@ class StereoAutoregression(nn.Module):
         width: int = 128,
         style: int = 0,
         memory: MemoryInput | None = None,
+        tiles: TileInput | None = None,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -59,6 +63,7 @@ class StereoAutoregression(nn.Module):
             levels, size, tokens=tokens, style=style, memory=memory, causal=True, dropout=dropout
         )
         self.head = BandByBand(size.width, tokens, width)
+        self.hearing = TileHearing(tiles, width) if tiles else None
 
     def forward(
         self,
@@ -86,7 +91,20 @@ class StereoAutoregression(nn.Module):
         hidden = self.transformer(
             (levels - CENTRE) / SPREAD, shifted, deaf, style=style, memory=memory
         )
-        return self.head(hidden, tokens, shifted)
+        return self.head(hidden, tokens, shifted, self.hear(levels, deaf))
+
+    def hear(
+        self,
+        levels: Float[Tensor, "batch frames levels"],
+        deaf: Bool[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch frames bands width"] | None:
+        """What tiles hear of all the sound that is heard at once; None for a network without.
+
+        Args:
+            levels: in dB.
+            deaf: examples that go without the sound.
+        """
+        return None if self.hearing is None else self.hearing(levels, deaf)
 
     def begin(
         self, memory: Float[Tensor, "batch stretches numbers"] | None, batch: int, frames: int
@@ -138,6 +156,7 @@ class BandByBand(nn.Module):
         hidden: Float[Tensor, "batch frames hidden"],
         tokens: Integer[Tensor, "batch frames bands"],
         earlier: Integer[Tensor, "batch frames bands"],
+        heard: Float[Tensor, "batch frames bands width"] | None = None,
     ) -> Float[Tensor, "batch frames bands classes"]:
         """Of all bands at once, given the true tokens.
 
@@ -145,12 +164,15 @@ class BandByBand(nn.Module):
             hidden: of the frames.
             tokens: of the frames.
             earlier: of the frames before each.
+            heard: by each tile of the sound around it.
         """
         each = self.lower.table(self.lower.rows(tokens)).sum(dim=-2)
         lower = each.cumsum(dim=-2) - each
         below = torch.cat([torch.full_like(tokens[..., :1], self.mask), tokens[..., :-1]], dim=-1)
         x = self.frame(hidden)[..., None, :] + self.band + lower
         x = x + self._single(self.below, below) + self._single(self.earlier, earlier)
+        if heard is not None:
+            x = x + heard
         return self.shared(self.last_norm(x + self.mixing(self.norm(x)))) + self.offsets
 
     def _single(self, embedding: TokenEmbedding, tokens: Tensor) -> Tensor:

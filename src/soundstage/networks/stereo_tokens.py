@@ -12,7 +12,8 @@ tokens of the neighbours in time and over bands are added,
     x = A_band·h + W·[ξ(Q) of the neighbours],  scores = matrix · norm(x + perceptron(norm(x)))
 
 to which each band adds its own offsets. How a token goes with those beside it is then learnt once,
-for all bands, so that a small part of the data that the paper had teaches it.
+for all bands, so that a small part of the data that the paper had teaches it. Where the network
+hears tiles (`tile_hearing.py`), what each one hears is added to its x.
 """
 
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from soundstage.networks.stereo_regression import CENTRE, SPREAD
+from soundstage.networks.tile_hearing import TileHearing, TileInput
 from soundstage.networks.transformer import (
     FrameTransformer,
     MemoryInput,
@@ -49,7 +51,11 @@ class StereoTokens(nn.Module):
         rank: numbers a band in the head that all tiles share; 0 for the paper's perceptron.
         style: numbers of a style, 0 for none.
         memory: where it has one, of what kind.
+        tiles: where each tile hears the sound around it, of what kind; for a shared head alone.
         dropout: share of its branches that training hides.
+
+    Raises:
+        ValueError: the head of the paper has nowhere to put what tiles hear.
     """
 
     def __init__(
@@ -61,14 +67,18 @@ class StereoTokens(nn.Module):
         rank: int = 0,
         style: int = 0,
         memory: MemoryInput | None = None,
+        tiles: TileInput | None = None,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if tiles and not rank:
+            raise ValueError("tiles hear the sound through a head that they share")
         self.tokens = tokens
         self.transformer = FrameTransformer(
             levels, size, tokens=tokens, style=style, memory=memory, dropout=dropout
         )
         whole = tokens.bands * tokens.classes
+        self.hearing = TileHearing(tiles, rank) if tiles else None
         self.head: nn.Module = (
             LocalHead(size.width, tokens, rank)
             if rank
@@ -88,6 +98,7 @@ class StereoTokens(nn.Module):
         memory: Float[Tensor, "batch stretches numbers"] | None = None,
         first: int = 0,
         tiles: Bool[Tensor, "batch rest bands"] | None = None,
+        heard: Float[Tensor, "batch frames bands rank"] | None = None,
     ) -> Float[Tensor, "batch rest bands classes"] | Float[Tensor, "tiles classes"]:
         """Scores before a softmax.
 
@@ -99,14 +110,31 @@ class StereoTokens(nn.Module):
             memory: of every example; NaN where there is nothing to remember.
             first: the scores of frames before this one are not wanted.
             tiles: where given, those of these tiles alone are wanted, in a row.
+            heard: what `hear` gives, where it is known already.
         """
         hidden = self.transformer(
             (levels - CENTRE) / SPREAD, tokens, deaf, style=style, memory=memory
         )
         if isinstance(self.head, LocalHead):
-            return self.head(hidden[:, first:], tokens, tiles)
+            heard = self.hear(levels, deaf) if heard is None else heard
+            return self.head(
+                hidden[:, first:], tokens, tiles, None if heard is None else heard[:, first:]
+            )
         scores = self.head(hidden[:, first:])
         return scores if tiles is None else scores[tiles]
+
+    def hear(
+        self,
+        levels: Float[Tensor, "batch frames levels"],
+        deaf: Bool[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch frames bands rank"] | None:
+        """What tiles hear of the sound, whatever tokens are known; None for a network without.
+
+        Args:
+            levels: in dB.
+            deaf: examples that go without the sound.
+        """
+        return None if self.hearing is None else self.hearing(levels, deaf)
 
 
 class LocalHead(nn.Module):
@@ -133,6 +161,7 @@ class LocalHead(nn.Module):
         hidden: Float[Tensor, "batch rest width"],
         tokens: Integer[Tensor, "batch frames bands"],
         tiles: Bool[Tensor, "batch rest bands"] | None = None,
+        heard: Float[Tensor, "batch rest bands rank"] | None = None,
     ) -> Float[Tensor, "batch rest bands classes"] | Float[Tensor, "tiles classes"]:
         """Before a softmax, of the last frames.
 
@@ -140,8 +169,11 @@ class LocalHead(nn.Module):
             hidden: of the frames that are wanted.
             tokens: of these and of those before; any that is not known is the mask.
             tiles: the only ones that are wanted.
+            heard: by each tile of the sound around it.
         """
         x = self.bands(hidden).unflatten(-1, (len(self.offsets), -1))
+        if heard is not None:
+            x = x + heard
         around = self._around(tokens, hidden.shape[1])
         offsets: Tensor = self.offsets
         if tiles is not None:

@@ -17,7 +17,8 @@ QUIETEST = -100.0  # dB; below lies the rounding of 16-bit sound, spread over th
 FULL_SCALE = (TRANSFORM.frame / 4) ** 2  # power of a sine at full scale in its highest bin
 _FILTERS = htk_mel_filters(LEVELS, TRANSFORM.frame, RATE, 0, RATE / 2)
 _SHARES = _FILTERS / _FILTERS.sum(dim=0).clamp(min=1e-6)  # of every bin, over the triangles
-_BANDS_OF_LEVELS = BAND_OF_BIN @ (_SHARES / _FILTERS.sum(dim=1, keepdim=True)).T
+BANDS_OF_LEVELS = BAND_OF_BIN @ (_SHARES / _FILTERS.sum(dim=1, keepdim=True)).T
+"""Energy in each of the coder's bands from those of the levels."""
 
 
 def mid_levels(
@@ -39,4 +40,4 @@ def levels_energy(
 
     The power of a level is shared out to the bands as white noise in its triangle would be.
     """
-    return _BANDS_OF_LEVELS @ (10 ** (levels / 10)).transpose(-1, -2)
+    return BANDS_OF_LEVELS @ (10 ** (levels / 10)).transpose(-1, -2)

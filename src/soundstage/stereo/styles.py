@@ -9,8 +9,6 @@ count alike: the coherence and the level difference of low, mid and high bands. 
 for; they are measured in training, and drawn for a take (`style_prior.py`).
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -46,11 +44,12 @@ def style_numbers(
     return F.pad(_of_descriptors(values), (0, len(MEANS)), value=torch.nan)
 
 
-def balance_of(numbers: Float[Tensor, " style"]) -> float | None:
-    """The balance in dB that numbers ask for; None where they do not."""
-    index = DESCRIPTORS.index("balance")
-    told = float(numbers[index] * _DEVIATION[index] + _MEAN[index])
-    return None if math.isnan(told) else told
+def style_descriptors(
+    numbers: Float[Tensor, "*batch style"],
+) -> Float[Tensor, "*batch descriptors"]:
+    """The descriptors that numbers ask for, which is the way back; NaN where they do not."""
+    told = numbers[..., : len(DESCRIPTORS)] * _DEVIATION + _MEAN
+    return torch.where(_LOGARITHMIC, told.exp2(), told)
 
 
 def measured_style(

@@ -132,6 +132,7 @@ def shape_of(recipe: GenerativeRecipe) -> GenerativeShape:
         styled=int(recipe.augmentation.styled > 0),
         remembers=int(recipe.memory),
         fast=int(fast),
+        hearing=recipe.hearing,
     )
 
 

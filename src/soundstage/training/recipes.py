@@ -196,6 +196,8 @@ class _GenerativeRecipe(_Strict):
     """How tokens are embedded: (248,) as one, (31, 8) as level difference and coherence."""
     memory: bool = False
     """Whether the network is told of the minute before an example."""
+    hearing: Annotated[int, Field(ge=0, le=4096)] = 0
+    """Channels in which each tile hears the sound around it (`networks/tile_hearing.py`)."""
     deaf: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the examples that go without the sound, for guidance."""
     augmentation: StereoAugmentation = StereoAugmentation()

@@ -120,6 +120,7 @@ class _FastForm:
         if self._shape.remembers:
             memory = window.memory[rows].repeat(ways, 1, 1)
         past = self._network.begin(memory, ways * TOGETHER, total)
+        hearing = self._network.hear(levels, guidance.deaf)
         made: list[Tensor] = []
         for position in range(count - 1, total):
             hidden = self._network.advance(
@@ -131,7 +132,10 @@ class _FastForm:
             )[:, -1].unflatten(0, (ways, TOGETHER))
             noise = [gumbel_noise((BANDS, TOKENS), generator) for generator in generators]
             noise += noise[-1:] * (TOGETHER - len(noise))
-            made.append(self._bands(hidden, heard[:, -1], torch.stack(noise, dim=1), guidance))
+            tiles = None if hearing is None else hearing[:, position].unflatten(0, (ways, TOGETHER))
+            made.append(
+                self._bands(hidden, tiles, heard[:, -1], torch.stack(noise, dim=1), guidance)
+            )
             heard, count = made[-1][:, None], 1
         return torch.stack(made, dim=1)[: len(takes)]
 
@@ -154,6 +158,7 @@ class _BandDraw:
     def __call__(
         self,
         hidden: Float[Tensor, "ways takes hidden"],
+        tiles: Float[Tensor, "ways takes bands width"] | None,
         earlier: Integer[Tensor, "takes bands"],
         noise: Float[Tensor, "bands takes classes"],
         guidance: Guidance,
@@ -162,6 +167,7 @@ class _BandDraw:
 
         Args:
             hidden: what the transformer says of it, with the sound and perhaps without.
+            tiles: what each tile hears, the same ways.
             earlier: tokens of the position before, or the mask.
             noise: Gumbel's, which decides the draw.
             guidance: how the ways are put together.
@@ -169,6 +175,8 @@ class _BandDraw:
         head = self._head
         known = (head.band + self._earlier[earlier]).transpose(0, 1)
         frames = known[:, None] + head.frame(hidden)
+        if tiles is not None:
+            frames = frames + tiles.movedim(2, 0)
         # A score divided by τ plus noise is highest where the score plus τ times the noise is.
         offsets = head.offsets[:, None] + self._temperature * noise
         lower = torch.zeros(len(earlier), head.frame.out_features)

@@ -5,7 +5,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from soundstage.stereo.style_prior import StylePrior
-from soundstage.stereo.styles import STYLE, balance_of
+from soundstage.stereo.styles import STYLE, style_descriptors
 
 
 def gumbel_noise(
@@ -42,8 +42,8 @@ class TakeStyle:
         self.is_asked = asked is not None
         """Whether a person asks, so that guidance is worth its pass."""
         self._asked = nothing if asked is None else asked
-        self.balance = balance_of(self._asked)
-        """That is asked, in dB."""
+        self.descriptors = style_descriptors(self._asked)
+        """That are asked for; NaN where one is not."""
         self._prior, self._spread = prior, spread
 
     def lean(self, generator: torch.Generator) -> Float[Tensor, " style"]:

@@ -6,7 +6,7 @@ before anything is built: weights may come from strangers.
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from soundstage.errors import WeightsError
 from soundstage.networks.stereo_autoregression import StereoAutoregression
 from soundstage.networks.stereo_tokens import StereoTokens
+from soundstage.networks.tile_hearing import TileInput
 from soundstage.networks.transformer import MemoryInput, TokenInput, TransformerSize
 from soundstage.stereo import BANDS
-from soundstage.stereo.levels import LEVELS
+from soundstage.stereo.levels import BANDS_OF_LEVELS, LEVELS
 from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES
 from soundstage.stereo.sound_summary import SUMMARY
 from soundstage.stereo.style_prior import StylePrior
@@ -25,7 +26,20 @@ from soundstage.weights import Weights, load_weights
 
 GROUPS = ((248,), (31, 8))
 PRIOR = ("style_mean", "style_covariance", "style_summary", "style_slope")
-LARGEST = (64, 4096, 256, 16, 4096, 4096, 8, 1, 1, 1, 1)  # that a file may claim, in field order
+LARGEST = (
+    64,
+    4096,
+    256,
+    16,
+    4096,
+    4096,
+    8,
+    1,
+    1,
+    1,
+    1,
+    4096,
+)  # that a file may claim, in field order
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,8 @@ class GenerativeShape:
     """1: it is told of the minute before."""
     fast: int
     """1: one pass a frame with a small head over the bands."""
+    hearing: int
+    """Channels in which each tile hears the sound around it, 0 for none."""
 
     def network(self, *, dropout: float = 0.0) -> StereoTokens | StereoAutoregression:
         """Untrained.
@@ -64,20 +80,15 @@ class GenerativeShape:
             if STRETCH_FRAMES % self.stride:
                 raise ValueError(f"stretches of memory are not whole at a stride of {self.stride}")
             memory = MemoryInput(STRETCHES, STRETCH_FRAMES // self.stride, NUMBERS)
-        style = len(STYLE) if self.styled else 0
+        parts: dict[str, Any] = {
+            "style": len(STYLE) if self.styled else 0,
+            "memory": memory,
+            "tiles": TileInput(BANDS_OF_LEVELS, self.hearing) if self.hearing else None,
+            "dropout": dropout,
+        }
         if self.fast:
-            return StereoAutoregression(
-                LEVELS,
-                tokens,
-                size,
-                width=self.head,
-                style=style,
-                memory=memory,
-                dropout=dropout,
-            )
-        return StereoTokens(
-            LEVELS, tokens, size, rank=self.head, style=style, memory=memory, dropout=dropout
-        )
+            return StereoAutoregression(LEVELS, tokens, size, width=self.head, **parts)
+        return StereoTokens(LEVELS, tokens, size, rank=self.head, **parts)
 
 
 class LoadedNetwork(NamedTuple):

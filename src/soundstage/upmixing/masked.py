@@ -35,7 +35,7 @@ class MaskedDecoding:
     order: Order = "spread"
     slow_start: float = 1.5
     """See `settled_after`."""
-    temperature: float = 1.1
+    temperature: float = 1.0
     """Of the draw: below 1 prefers likely tokens, above 1 makes up for what decoding evens out."""
     noise: float = 4.5
     """τ, the deviation of the noise on scores by which "confidence" and "certainty" choose."""
@@ -109,15 +109,16 @@ class MaskedSampler:
         steps = chosen.steps if len(known) else chosen.first_steps
         counts = settled_after(steps, made.numel(), slow_start=chosen.slow_start)
         ranks = self._ranks(rest, generator)
+        heard = self._network.hear(levels.expand(guidance.ways, -1, -1), guidance.deaf)
         before = 0
         for count in counts:
-            heard = torch.cat([known, made])
+            tokens = torch.cat([known, made])
             if ranks is None:
-                scores = self._scores(levels, heard, memory, made == TOKENS, guidance)
+                scores = self._scores(levels, tokens, memory, made == TOKENS, guidance, heard)
                 tiles, drawn = self._surest(scores, made == TOKENS, count - before, generator)
             else:
                 tiles = (ranks >= before) & (ranks < count)
-                scores = self._scores(levels, heard, memory, tiles, guidance)
+                scores = self._scores(levels, tokens, memory, tiles, guidance, heard)
                 drawn = draw_tokens(scores / chosen.temperature, generator)
             made[tiles] = drawn
             before = count
@@ -132,7 +133,13 @@ class MaskedSampler:
         return None
 
     def _scores(
-        self, levels: Tensor, tokens: Tensor, memory: Tensor, tiles: Tensor, guidance: Guidance
+        self,
+        levels: Tensor,
+        tokens: Tensor,
+        memory: Tensor,
+        tiles: Tensor,
+        guidance: Guidance,
+        heard: Tensor | None,
     ) -> Float[Tensor, "tiles classes"]:
         """Of the chosen tiles of the last positions, guided."""
         count = guidance.ways
@@ -144,6 +151,7 @@ class MaskedSampler:
             memory=memory.expand(count, -1, -1) if self._shape.remembers else None,
             first=len(tokens) - len(tiles),
             tiles=tiles.expand(count, -1, -1),
+            heard=heard,
         )
         return guidance.together(scores.unflatten(0, (count, -1)))
 

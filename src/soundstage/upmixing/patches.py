@@ -22,8 +22,8 @@ from soundstage.stereo import BANDS, Parameters, dequantise
 from soundstage.stereo.features import FEATURES, feature_parameters, parameter_features
 from soundstage.stereo.levels import LEVELS, levels_energy, mid_levels
 from soundstage.stereo.memory import STRETCH_FRAMES, STRETCHES, memory_vectors
-from soundstage.upmixing.balance import BalanceHold
 from soundstage.upmixing.drawing import TakeStyle
+from soundstage.upmixing.stage_hold import StageHold
 from soundstage.upmixing.takes import OnlyTake
 
 SEED_STEP = 1_000_003  # between the generators of two takes, which have a window's number each
@@ -97,8 +97,8 @@ class TakesStream:
         self._windows = 0
         leanings = torch.stack([sampler.style.lean(each) for each in self._generators(STYLE_DRAW)])
         self._leanings = leanings * (torch.tensor(seeds) != 0)[:, None]
-        balance = sampler.style.balance
-        self._holds = [] if balance is None else [BalanceHold(balance) for _ in seeds]
+        asked = sampler.style.descriptors
+        self._holds = [] if asked.isnan().all() else [StageHold(asked) for _ in seeds]
 
     def push(self, spectrogram: Complex[Tensor, "bins frames"]) -> list[Parameters]:
         """Of each take, the parameters of the frames that whole windows cover."""
@@ -154,14 +154,14 @@ class TakesStream:
         return told
 
     def _told(self, features: Float[Tensor, "takes features told"]) -> list[Parameters]:
-        """What leaves for the decoder; a network remembers what it has made, unturned."""
+        """What leaves for the decoder; a network remembers what it has made itself."""
         levels = self._history.unplaced(features.shape[-1])
         self._history.push_features(features)
         made = [feature_parameters(take) for take in features]
         if not self._holds:
             return made
         energy = levels_energy(levels)
-        return [hold.turned(take, energy) for hold, take in zip(self._holds, made, strict=True)]
+        return [hold.held(take, energy) for hold, take in zip(self._holds, made, strict=True)]
 
     def _generators(self, window: int) -> list[torch.Generator]:
         return [
