@@ -95,7 +95,7 @@ def trials() -> list[Trial]:
         (f"order: confidence, τ {noise:g}", {"order": "confidence", "noise": noise})
         for noise in (1.0, 4.5)
     ]
-    changes += [(f"temperature {each:g}", {"temperature": each}) for each in (0.8, 0.9, 1.1, 1.2)]
+    changes += [(f"temperature {each:g}", {"temperature": each}) for each in (0.8, 0.9, 1.0, 1.2)]
     changes += [(f"slow start {each:g}", {"slow_start": each}) for each in (1.0, 2.5)]
     changes += [(f"guidance {each:g}", {"guidance": each}) for each in (0.25, 0.75)]
     changes.append(("no drawn style", {"style_spread": 0.0}))

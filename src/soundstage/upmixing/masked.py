@@ -35,7 +35,7 @@ class MaskedDecoding:
     order: Order = "spread"
     slow_start: float = 1.5
     """See `settled_after`."""
-    temperature: float = 1.0
+    temperature: float = 1.1
     """Of the draw: below 1 prefers likely tokens, above 1 makes up for what decoding evens out."""
     noise: float = 4.5
     """τ, the deviation of the noise on scores by which "confidence" and "certainty" choose."""
