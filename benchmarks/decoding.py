@@ -5,8 +5,9 @@
 Every record is folded to mono, upmixed with a seed of its own, and analysed again from its sound.
 D_F is that of all records and takes together, wobble a mean over records (the truth's beside it),
 E_min the mean error of the nearest take. The first lines change the number of passes (8, and 16 for
-the first window, is what is chosen), each of the others one thing of what is chosen. With --write
-the table goes into docs/masked.md, and the curve of quality against passes into
+the first window, is what is chosen), each of the others one thing of what is chosen. Time is that
+of the processor, in one thread, which other work on the machine hardly changes. With --write the
+table goes into docs/masked.md, and the curve of quality against passes into
 docs/images/decoding.png.
 """
 
@@ -116,9 +117,9 @@ def measure(
     upmixer = ParametricUpmixer(load_masked(weights or "masked", decoding=trial.decoding))
     first = 0 if trial.likeliest else System("masked").seed(path.stem, 0)
     torch.set_num_threads(1)  # as the engine does
-    started = time.perf_counter()
+    started = time.process_time()
     sides = [make_side(upmixer, mid, seed=seed)[-1] for seed in range(first, first + takes)]
-    spent = (time.perf_counter() - started) / takes
+    spent = (time.process_time() - started) / takes
     made = [encode_signal(torch.stack(to_left_right(mid, side))) for side in sides]
     errors = [parameter_error(take, wanted) for take in made]
     pool = merged(parameter_pool(take) for take in made)

@@ -46,8 +46,7 @@ def test_the_paper_s_guidance_is_its_equation() -> None:
 
 
 def styles(take: TakeStyle, count: int = 40) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(3)
-    return take.of(torch.stack([take.lean(generator) for _ in range(count)]), LEVEL)
+    return take.of(take.leanings(list(range(1, count + 1))), LEVEL)
 
 
 @pytest.mark.parametrize("asked", [None, ASKED])
@@ -63,10 +62,18 @@ def test_what_is_asked_is_held_and_the_rest_is_drawn(asked: torch.Tensor | None)
 
 def test_a_take_leans_the_same_way_from_whatever_is_heard() -> None:
     take = TakeStyle(None, style_prior(), 1.0)
-    leanings = torch.stack([take.lean(torch.Generator().manual_seed(seed)) for seed in (1, 2)])
+    leanings = take.leanings([1, 2])
     here, there = (take.of(leanings, levels) for levels in (LEVEL, LEVEL.flip(1)))
     assert not torch.equal(here, there)
     torch.testing.assert_close(here[1] - here[0], there[1] - there[0], rtol=0, atol=1e-4)
+
+
+def test_the_take_of_seed_0_leans_nowhere_and_every_other_one_by_its_seed() -> None:
+    take = TakeStyle(None, style_prior(), 1.0)
+    leanings = take.leanings([0, 5, 6])
+    assert not leanings[0].any()
+    assert torch.equal(take.leanings([6])[0], leanings[2])
+    assert not torch.allclose(leanings[1], leanings[2])
 
 
 @pytest.mark.parametrize(("prior", "spread"), [(None, 1.0), (style_prior(), 0.0)])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
-from soundstage.upmixing.stage_hold import LARGEST_GAIN, StageHold
+from soundstage.upmixing.stage_hold import DECODED, LARGEST_GAIN, StageHold
 
 INDEX = {name: index for index, name in enumerate(DESCRIPTORS)}
 
@@ -25,7 +25,9 @@ def stage(frames: int, seed: int = 0, lean: float = 0.0) -> tuple[Parameters, to
 
 
 def measured(parameters: Parameters, energy: torch.Tensor) -> dict[str, float]:
-    return dict(zip(DESCRIPTORS, descriptors(parameters, energy).tolist(), strict=True))
+    """As decoding will leave them."""
+    found = dict(zip(DESCRIPTORS, descriptors(parameters, energy).tolist(), strict=True))
+    return {name: value * (DECODED if "width" in name else 1) for name, value in found.items()}
 
 
 def held(asked: torch.Tensor, count: int = 1) -> tuple[Parameters, torch.Tensor]:

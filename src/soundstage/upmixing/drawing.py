@@ -1,4 +1,4 @@
-"""What generative methods share when they draw tokens: noise, guidance, styles of a batch."""
+"""What generative methods share when they draw: generators, tokens, guidance, styles of takes."""
 
 import torch
 from jaxtyping import Float, Integer
@@ -6,6 +6,15 @@ from torch import Tensor
 
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.stereo.styles import STYLE, style_descriptors
+from soundstage.upmixing.stage_hold import StageHold
+
+SEED_STEP = 1_000_003  # between the generators of two takes, which have a window's number each
+STYLE_DRAW = SEED_STEP - 1  # in place of a window's number, where a leaning is drawn
+
+
+def generator_of(seed: int, window: int) -> torch.Generator:
+    """That of a window of a take, so that neither depends on what was made before."""
+    return torch.Generator().manual_seed((SEED_STEP * (seed + 1) + window) % 2**63)
 
 
 def gumbel_noise(
@@ -46,9 +55,18 @@ class TakeStyle:
         """That are asked for; NaN where one is not."""
         self._prior, self._spread = prior, spread
 
-    def lean(self, generator: torch.Generator) -> Float[Tensor, " style"]:
-        """Where a take leans, from its beginning to its end."""
-        return torch.randn(len(STYLE), generator=generator)
+    def leanings(self, seeds: list[int]) -> Float[Tensor, "takes style"]:
+        """Where takes lean, from beginning to end; that of seed 0 does not."""
+        drawn = [
+            torch.randn(len(STYLE), generator=generator_of(seed, STYLE_DRAW)) for seed in seeds
+        ]
+        return torch.stack(drawn) * (torch.tensor(seeds) != 0)[:, None]
+
+    def holds(self, takes: int) -> list[StageHold]:
+        """What holds each take to the widths and the balance that are asked; empty if none is."""
+        if self.descriptors.isnan().all():
+            return []
+        return [StageHold(self.descriptors) for _ in range(takes)]
 
     def of(
         self,

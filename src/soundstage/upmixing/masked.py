@@ -7,7 +7,7 @@ many, is `decoding_order.py`; guidance, which is off unless a style is asked, is
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Integer
@@ -53,6 +53,16 @@ class MaskedDecoding:
             raise ValueError("decoding takes a step or more")
         if self.temperature <= 0 or self.slow_start <= 0:
             raise ValueError("a temperature and a slow start are above 0")
+
+
+class _Heard(NamedTuple):
+    """What is the same in every pass over a window."""
+
+    levels: Float[Tensor, "positions levels"]
+    memory: Float[Tensor, "stretches numbers"]
+    guidance: Guidance
+    tiles: Float[Tensor, "ways positions bands rank"] | None
+    """What each tile hears."""
 
 
 class MaskedSampler:
@@ -109,16 +119,17 @@ class MaskedSampler:
         steps = chosen.steps if len(known) else chosen.first_steps
         counts = settled_after(steps, made.numel(), slow_start=chosen.slow_start)
         ranks = self._ranks(rest, generator)
-        heard = self._network.hear(levels.expand(guidance.ways, -1, -1), guidance.deaf)
+        tiles_hear = self._network.hear(levels.expand(guidance.ways, -1, -1), guidance.deaf)
+        heard = _Heard(levels, memory, guidance, tiles_hear)
         before = 0
         for count in counts:
             tokens = torch.cat([known, made])
             if ranks is None:
-                scores = self._scores(levels, tokens, memory, made == TOKENS, guidance, heard)
+                scores = self._scores(heard, tokens, made == TOKENS)
                 tiles, drawn = self._surest(scores, made == TOKENS, count - before, generator)
             else:
                 tiles = (ranks >= before) & (ranks < count)
-                scores = self._scores(levels, tokens, memory, tiles, guidance, heard)
+                scores = self._scores(heard, tokens, tiles)
                 drawn = draw_tokens(scores / chosen.temperature, generator)
             made[tiles] = drawn
             before = count
@@ -134,14 +145,12 @@ class MaskedSampler:
 
     def _scores(
         self,
-        levels: Tensor,
-        tokens: Tensor,
-        memory: Tensor,
-        tiles: Tensor,
-        guidance: Guidance,
-        heard: Tensor | None,
+        heard: _Heard,
+        tokens: Integer[Tensor, "positions bands"],
+        tiles: Bool[Tensor, "rest bands"],
     ) -> Float[Tensor, "tiles classes"]:
         """Of the chosen tiles of the last positions, guided."""
+        levels, memory, guidance, tiles_hear = heard
         count = guidance.ways
         scores = self._network(
             levels.expand(count, -1, -1),
@@ -151,7 +160,7 @@ class MaskedSampler:
             memory=memory.expand(count, -1, -1) if self._shape.remembers else None,
             first=len(tokens) - len(tiles),
             tiles=tiles.expand(count, -1, -1),
-            heard=heard,
+            heard=tiles_hear,
         )
         return guidance.together(scores.unflatten(0, (count, -1)))
 

@@ -22,12 +22,8 @@ from soundstage.stereo import BANDS, Parameters, dequantise
 from soundstage.stereo.features import FEATURES, feature_parameters, parameter_features
 from soundstage.stereo.levels import LEVELS, levels_energy, mid_levels
 from soundstage.stereo.memory import STRETCH_FRAMES, STRETCHES, memory_vectors
-from soundstage.upmixing.drawing import TakeStyle
-from soundstage.upmixing.stage_hold import StageHold
+from soundstage.upmixing.drawing import TakeStyle, generator_of
 from soundstage.upmixing.takes import OnlyTake
-
-SEED_STEP = 1_000_003  # between the generators of two takes, which have a window's number each
-STYLE_DRAW = SEED_STEP - 1  # in place of a window's number, where a leaning is drawn
 
 
 class Window(NamedTuple):
@@ -95,10 +91,8 @@ class TakesStream:
         self._known = torch.zeros(len(seeds), 0, BANDS, dtype=torch.long)
         self._last = torch.zeros(len(seeds), FEATURES, 0)  # features of the last position
         self._windows = 0
-        leanings = torch.stack([sampler.style.lean(each) for each in self._generators(STYLE_DRAW)])
-        self._leanings = leanings * (torch.tensor(seeds) != 0)[:, None]
-        asked = sampler.style.descriptors
-        self._holds = [] if asked.isnan().all() else [StageHold(asked) for _ in seeds]
+        self._leanings = sampler.style.leanings(seeds)
+        self._holds = sampler.style.holds(len(seeds))
 
     def push(self, spectrogram: Complex[Tensor, "bins frames"]) -> list[Parameters]:
         """Of each take, the parameters of the frames that whole windows cover."""
@@ -108,7 +102,7 @@ class TakesStream:
         while len(self._incoming) >= self._wanted():
             new = self._incoming.pop(self._wanted())
             parts.append(self._window(new.T, held=self._sampler.stride))
-        return [_joined(take) for take in zip(*parts, strict=True)]
+        return [joined(take) for take in zip(*parts, strict=True)]
 
     def finish(self) -> list[Parameters]:
         """Of each take, the parameters of the rest."""
@@ -136,13 +130,13 @@ class TakesStream:
                 self._known,
                 self._history.memory(first),
                 self._sampler.style.of(self._leanings, levels),
-                self._generators(self._windows),
+                [generator_of(seed, self._windows) for seed in self._seeds],
             )
         )
         features = parameter_features(dequantise(made.transpose(1, 2)))
         points = torch.cat([self._last, features], dim=-1)
         waiting = stride if self._windows else 0
-        told = self._told(_between(points, stride)[:, :, : waiting + len(new) - held])
+        told = self._told(frames_between(points, stride)[:, :, : waiting + len(new) - held])
         known = torch.cat([self._known, made], dim=1)
         half = self._sampler.patch // 2
         self._context, self._known, self._last = (
@@ -162,12 +156,6 @@ class TakesStream:
             return made
         energy = levels_energy(levels)
         return [hold.held(take, energy) for hold, take in zip(self._holds, made, strict=True)]
-
-    def _generators(self, window: int) -> list[torch.Generator]:
-        return [
-            torch.Generator().manual_seed((SEED_STEP * (seed + 1) + window) % 2**63)
-            for seed in self._seeds
-        ]
 
 
 class _History:
@@ -206,14 +194,15 @@ class _History:
         )
 
 
-def _between(
-    points: Float[Tensor, "takes features positions"], stride: int
-) -> Float[Tensor, "takes features frames"]:
+def frames_between(
+    points: Float[Tensor, "*shape positions"], stride: int
+) -> Float[Tensor, "*shape frames"]:
     """Frames from the first position on, in straight lines; the last position stays as it is."""
     part = torch.arange(stride) / stride
     differences = torch.cat([points.diff(dim=-1), torch.zeros_like(points[..., :1])], dim=-1)
     return (points[..., None] + part * differences[..., None]).flatten(-2)
 
 
-def _joined(parts: tuple[Parameters, ...]) -> Parameters:
+def joined(parts: tuple[Parameters, ...]) -> Parameters:
+    """Parameters one after the other."""
     return Parameters(*(torch.cat(values, dim=-1) for values in zip(*parts, strict=True)))
