@@ -1,6 +1,6 @@
 """Whether a result can be heard to be made in windows: parameter jumps at their borders.
 
-    python benchmarks/borders.py --data FOLDER [--methods masked,autoregressive] [--write]
+    python benchmarks/borders.py --data FOLDER [--methods masked,autoregressive,diffusion] [--write]
 
 Every mono recording is upmixed and analysed again from its sound. A jump is the mean change of the
 level differences (dB, clipped to ±20) and of the coherences from one frame to the next; those at
@@ -19,6 +19,8 @@ from soundstage.corpora.excerpts import read_excerpt
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import load_method, make_side
+from soundstage.upmixing.diffusion import DiffusionDecoding
+from soundstage.upmixing.diffusion_weights import load_diffusion_network
 from soundstage.upmixing.generative_weights import load_network
 
 PAGE = Path(__file__).parents[1] / "docs" / "masked.md"
@@ -26,10 +28,16 @@ NEAR = 2  # frames on either side of a border: frames overlap, and the decoder s
 
 
 def border_frames(method: str, frames: int) -> torch.Tensor:
-    """Frames at which one window ends and the next begins."""
-    shape = load_network(method, method).shape
-    half = shape.patch // 2 * shape.stride
-    return torch.arange(2 * half, max(frames, 2 * half), half)
+    """Frames at which one window ends and the next begins; of `diffusion`, goes over into it."""
+    if method == "diffusion":
+        shape = load_diffusion_network().shape
+        stride, patch = shape.stride, shape.patch
+        overlap = DiffusionDecoding().shared(patch)
+        hop, first = patch - overlap, patch - overlap // 2
+    else:
+        tokens = load_network(method, method).shape
+        stride, hop, first = tokens.stride, tokens.patch // 2, tokens.patch
+    return stride * torch.arange(first, max(frames // stride, first), hop)
 
 
 def jump_ratios(path: Path, method: str) -> tuple[float, float, int]:
@@ -55,7 +63,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of mono recordings")
-    parser.add_argument("--methods", default="masked,autoregressive")
+    parser.add_argument("--methods", default="masked,autoregressive,diffusion")
     parser.add_argument("--write", action="store_true", help="replace the table of docs/masked.md")
     asked = parser.parse_args()
     lines = ["| recording | method | borders | level differences | coherence |"]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from sounds import song
+from soundstage.networks.side_diffusion import SideDiffusion
 from soundstage.networks.stereo_regression import StereoRegression
 from soundstage.networks.transformer import TransformerSize
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, band_sums
@@ -18,6 +19,9 @@ from soundstage.upmixing import Upmixer
 from soundstage.upmixing.autoregressive import AutoregressiveSampler
 from soundstage.upmixing.comb import Comb
 from soundstage.upmixing.decorrelate import Decorrelate
+from soundstage.upmixing.diffusion import DiffusionDecoding, DiffusionPredictor
+from soundstage.upmixing.diffusion_weights import DiffusionShape
+from soundstage.upmixing.diffusion_weights import network_tensors as diffusion_network_tensors
 from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
 from soundstage.upmixing.masked import MaskedDecoding, MaskedSampler
 from soundstage.upmixing.nearest import NearestPredictor, similarity_keys
@@ -109,9 +113,40 @@ def generative(family: str) -> PatchPredictor:
     return PatchPredictor(AutoregressiveSampler(network, shape, prior=style_prior()))
 
 
+DIFFUSION = DiffusionShape(
+    blocks=2, width=16, heads=2, expansion=2, vector_positions=4, vector_bands=2, hearing=4,
+    patch=16, stride=2, styled=1,
+)  # fmt: skip
+
+
+def diffusion_network(*, seed: int = 0) -> SideDiffusion:
+    """A network of two small blocks with random weights, where training would begin from zeros."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = DIFFUSION.network().eval().requires_grad_(False)
+        for parameter in network.parameters():
+            parameter.copy_(0.1 * torch.randn_like(parameter).half())
+    return network
+
+
+def diffusion_tensors(*, seed: int = 0) -> dict[str, Tensor]:
+    """Weights for `diffusion`."""
+    state = diffusion_network(seed=seed).state_dict()
+    return diffusion_network_tensors(DIFFUSION, state, style_prior())
+
+
+def diffusion(
+    decoding: DiffusionDecoding | None = None, style: Tensor | None = None
+) -> DiffusionPredictor:
+    """The predictor of that network, in few steps unless told otherwise."""
+    decoding = decoding or DiffusionDecoding(steps=2)
+    return DiffusionPredictor(diffusion_network(), DIFFUSION, decoding, style, style_prior())
+
+
 UPMIXERS: dict[str, Upmixer] = {
     "masked": ParametricUpmixer(generative("masked")),
     "autoregressive": ParametricUpmixer(generative("autoregressive")),
+    "diffusion": ParametricUpmixer(diffusion()),
     "nearest": ParametricUpmixer(predictor()),
     "mixing": ParametricUpmixer(predictor(), decoder="mixing"),
     "regression": ParametricUpmixer(RegressionPredictor(regression_network())),

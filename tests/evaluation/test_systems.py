@@ -1,5 +1,7 @@
 """What is compared: our methods and the baselines."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from soundstage.evaluation.systems import BASELINES, System, find_systems
 from soundstage.metrics import fold_down_error, normalised_width
 from soundstage.stereo import to_mid_side
 from soundstage.upmixing import METHODS
+from soundstage.upmixing.masked import MaskedDecoding
 
 SCENE = stereo_scene(3 * RATE)
 MID = to_mid_side(*SCENE)[0]
@@ -57,6 +60,13 @@ def test_every_clip_has_a_draw_of_its_own_where_a_method_draws() -> None:
 def test_the_fingerprint_of_a_method_is_that_of_its_weights() -> None:
     assert System("nearest").fingerprint() != System("comb").fingerprint()
     assert System("decorrelate").fingerprint().split()[1] == System("comb").fingerprint().split()[1]
+
+
+def test_the_fingerprint_of_a_method_that_draws_changes_with_its_settings(monkeypatch) -> None:
+    before = System("masked").fingerprint()
+    other = replace(METHODS["masked"], settings=MaskedDecoding(temperature=0.9))
+    monkeypatch.setitem(METHODS, "masked", other)
+    assert System("masked").fingerprint() != before
 
 
 def test_truth_and_mono_are_always_there_and_first() -> None:

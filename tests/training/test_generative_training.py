@@ -2,18 +2,17 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
+from feature_files import write_cache
 from killing import kill_training
 from sounds import song
-from soundstage.corpora.feature_cache import RecordColumns, load_features, save_features
+from soundstage.corpora.feature_cache import load_features
 from soundstage.errors import InputError, OptionError
 from soundstage.networks.stereo_autoregression import StereoAutoregression
 from soundstage.networks.stereo_tokens import StereoTokens
-from soundstage.stereo import BANDS, TOKENS, Parameters, quantise
-from soundstage.stereo.levels import LEVELS
+from soundstage.stereo import BANDS, TOKENS
 from soundstage.training import generative
 from soundstage.training.generative import GenerativeTask, shape_of, token_losses
 from soundstage.training.masking import last_frame_mask, uniform_mask
@@ -62,29 +61,6 @@ def recipe(form, **changes):
     content = {**FORMS[form], **changes}
     kind = MaskedRecipe if content["family"] == "masked" else AutoregressiveRecipe
     return kind.model_validate(content)
-
-
-def columns(frames, seed):
-    """Four stages take turns, and the slope of the spectrum tells which one is on."""
-    random = np.random.default_rng(seed)
-    stage = np.repeat(random.integers(0, 4, (frames // 16 + 1, 1)), 16, axis=0)[:frames]
-    slope = (stage - 1.5) / 1.5
-    levels = -58 + 20 * slope * np.linspace(-1, 1, LEVELS) + random.normal(0, 1, (frames, LEVELS))
-    coherence = np.broadcast_to(np.array([1, 0.8, 0.4, 0.0])[stage], (frames, BANDS))
-    iid = np.zeros((frames, BANDS))
-    parts = [each.astype(np.float16) for each in (iid, coherence, levels)]
-    whole = Parameters(*(torch.from_numpy(each.T.astype("f4")) for each in parts[:2]))
-    return RecordColumns(quantise(whole).T.numpy(), *parts)
-
-
-def write_cache(path, lengths, seed):
-    save_features(
-        path,
-        [columns(frames, seed + index) for index, frames in enumerate(lengths)],
-        names=[f"{index}.wav" for index in range(len(lengths))],
-        credits=[{"title": "One", "artist": "Ann", "licence": "CC0"}],
-        fingerprint=bytes([seed] * 32),
-    )
 
 
 @pytest.fixture(scope="module")

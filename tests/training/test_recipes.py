@@ -54,6 +54,7 @@ def test_the_shipped_recipes_are_valid():
         "autoregressive": "autoregressive",
         "autoregressive-paper": "autoregressive",
         "decorrelate": "decorrelate",
+        "diffusion": "diffusion",
         "masked": "masked",
         "masked-paper": "masked",
         "music": "parameter-pool",

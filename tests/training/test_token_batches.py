@@ -13,13 +13,8 @@ from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_
 from soundstage.stereo.styles import measured_style
 from soundstage.training.masking import last_frame_mask, uniform_mask
 from soundstage.training.recipes import StereoAugmentation
-from soundstage.training.token_batches import (
-    Stretch,
-    TokenBatches,
-    at_once,
-    random_stage,
-    width_weights,
-)
+from soundstage.training.stereo_examples import Stretch, at_once, random_stage
+from soundstage.training.token_batches import TokenBatches, width_weights
 
 NONE = StereoAugmentation(gain=0, styled=0, restaged=0, forgotten=0)
 LENGTHS = [900, 40, 31, 400]

@@ -8,7 +8,7 @@ from soundstage.errors import OptionError, WeightsError
 from soundstage.stereo import RATE
 from soundstage.upmixing import DEFAULT_METHOD, METHODS, find_method, load_method, make_side
 from soundstage.weights import load_card, save_weights, shipped
-from tiny import coherences, generative_tensors, pairs, regression_tensors
+from tiny import coherences, diffusion_tensors, generative_tensors, pairs, regression_tensors
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def weights(tmp_path: Path) -> dict[str, str]:
         "regression": regression_tensors(),
         "masked": generative_tensors("masked"),
         "autoregressive": generative_tensors("autoregressive"),
+        "diffusion": diffusion_tensors(),
     }
     for family, content in tensors.items():
         save_weights(tmp_path / f"{family}.safetensors", family, content)

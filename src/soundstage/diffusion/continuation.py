@@ -88,19 +88,17 @@ class ContinuedStream:
         return torch.cat(parts, dim=-1)
 
     def finish(self) -> Float[Tensor, "takes *shape made"]:
-        """The rest; the last window hears zeros after the end."""
+        """The rest; the last window is as short as what is left."""
         waiting = self._condition
-        held = 0 if waiting is None else waiting.shape[-1]
-        if waiting is None or held <= self._tail.shape[-1]:
+        if waiting is None or waiting.shape[-1] <= self._tail.shape[-1]:
             return self._tail
-        silence = waiting.new_zeros(*waiting.shape[:-1], self._size - held)
-        return self._window(torch.cat([waiting, silence], dim=-1))[..., :held]
+        return self._window(waiting)
 
-    def _window(self, condition: Tensor) -> Float[Tensor, "takes *shape size"]:
-        device = condition.device
+    def _window(self, condition: Tensor) -> Float[Tensor, "takes *shape length"]:
+        device, length = condition.device, condition.shape[-1]
 
         def noise(stream: int) -> Tensor:
-            made = takes_window(self._noises, self._first, self._size, stream=stream)
+            made = takes_window(self._noises, self._first, length, stream=stream)
             return made.to(device)
 
         held = _Held(self._denoiser_of(condition), self._trajectory, self._fade)

@@ -53,11 +53,13 @@ class System:
         return int.from_bytes(hashlib.sha256(f"{seed} {clip}".encode()).digest()[:4], "big") + 1
 
     def fingerprint(self) -> str:
-        """Changes when the weights do, so that an older result is not taken for a new one."""
+        """Changes with the weights and the settings: no older result is taken for a new one."""
         if self.name not in METHODS:
             return self.name
-        content = weights_path(METHODS[self.name].weights).read_bytes()
-        return f"{self.name} {hashlib.sha256(content).hexdigest()[:16]}"
+        method = METHODS[self.name]
+        content = weights_path(method.weights).read_bytes()
+        settings = f" {method.settings}" if method.settings else ""
+        return f"{self.name} {hashlib.sha256(content).hexdigest()[:16]}{settings}"
 
     def make(
         self,

@@ -13,11 +13,16 @@ from torch import Tensor
 from soundstage.corpora.feature_cache import FeatureCache
 from soundstage.training.checkpoints import TrainingState
 from soundstage.training.loop import Say, Task, run_loop
-from soundstage.training.recipes import AutoregressiveRecipe, MaskedRecipe, RegressionRecipe
+from soundstage.training.recipes import (
+    AutoregressiveRecipe,
+    DiffusionRecipe,
+    MaskedRecipe,
+    RegressionRecipe,
+)
 from soundstage.training.records import Progress
 from soundstage.weights import Card
 
-FeaturesRecipe = RegressionRecipe | MaskedRecipe | AutoregressiveRecipe
+FeaturesRecipe = RegressionRecipe | MaskedRecipe | AutoregressiveRecipe | DiffusionRecipe
 
 
 def run_on_features(

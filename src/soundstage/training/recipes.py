@@ -235,6 +235,45 @@ class AutoregressiveRecipe(_GenerativeRecipe):
     """Width of that head."""
 
 
+class DiTNetworkSize(_Strict):
+    """Of a diffusion transformer; the defaults are those of DiT-S."""
+
+    blocks: Annotated[int, Field(ge=1, le=64)] = 12
+    width: Annotated[int, Field(ge=4, le=4096)] = 384
+    heads: Annotated[int, Field(ge=1, le=256)] = 6
+    expansion: Annotated[int, Field(ge=1, le=16)] = 4
+
+    @model_validator(mode="after")
+    def _shared(self) -> "DiTNetworkSize":
+        if self.width % (4 * self.heads):
+            raise ValueError(f"{self.heads} heads cannot share a width of {self.width} by fours")
+        return self
+
+
+class DiffusionRecipe(_Strict):
+    """The network of `diffusion`, on features made by `soundstage prepare`."""
+
+    family: Literal["diffusion"]
+    size: DiTNetworkSize = DiTNetworkSize()
+    vector: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=34)]] = (4, 2)
+    """Positions and bands of one vector of the transformer."""
+    patch: Annotated[int, Field(ge=8, le=4096)] = 256
+    """Positions of an example."""
+    stride: Annotated[int, Field(ge=1, le=8)] = 2
+    """Frames from one position to the next; 43.1 frames are a second."""
+    hearing: Annotated[int, Field(ge=1, le=4096)] = 96
+    """Channels in which each tile hears the sound around it (`networks/tile_hearing.py`)."""
+    deaf: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the examples that go without the sound, for guidance."""
+    times: tuple[float, Annotated[float, Field(gt=0)]] = (0.0, 1.0)
+    """Mean and deviation of the logit of the times that are trained; 1 is pure noise."""
+    augmentation: StereoAugmentation = StereoAugmentation()
+    epoch_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps after which an epoch is said to end; 0: as many as see all records once."""
+    loop: LoopRecipe
+    card: CardText | None = None
+
+
 Recipe = (
     NearestRecipe
     | DecorrelateRecipe
@@ -243,6 +282,7 @@ Recipe = (
     | RegressionRecipe
     | MaskedRecipe
     | AutoregressiveRecipe
+    | DiffusionRecipe
 )
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 

@@ -17,6 +17,7 @@ from soundstage.corpora import Credit, find_manifest, read_credits, stereo_recor
 from soundstage.errors import OptionError, OutputError
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.decorrelate import train_decorrelate
+from soundstage.training.diffusion import train_diffusion
 from soundstage.training.distributed import in_processes, leads
 from soundstage.training.generative import train_generative
 from soundstage.training.group import group_size
@@ -27,6 +28,7 @@ from soundstage.training.parameter_pool import train_parameter_pool
 from soundstage.training.recipes import (
     AutoregressiveRecipe,
     DecorrelateRecipe,
+    DiffusionRecipe,
     MaskedRecipe,
     NearestRecipe,
     ParameterPoolRecipe,
@@ -143,6 +145,11 @@ def _train(
         used = facts["records"]
     elif isinstance(recipe, MaskedRecipe | AutoregressiveRecipe):
         tensors, left_out, facts = train_generative(
+            recipe, data, output, device=device, progress=progress, say=say
+        )
+        used = facts["records"]
+    elif isinstance(recipe, DiffusionRecipe):
+        tensors, left_out, facts = train_diffusion(
             recipe, data, output, device=device, progress=progress, say=say
         )
         used = facts["records"]

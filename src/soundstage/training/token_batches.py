@@ -1,16 +1,5 @@
-"""Batches for the generative models: stretches of tokens with all that a network is told of them.
+"""Batches for the models of tokens: examples with their tokens, some of them hidden."""
 
-An example is `patch` positions, one every `stride` frames, of one record; before it, where the
-record has it, lies its memory. What a network hears is varied as a recording may be, which changes
-no place in the mix: gain, a smooth equaliser, a band limit, hiss. Left and right are switched in
-half of the examples. Some are two records played at once, since a network soon knows a few hundred
-records by heart and then reads which one it hears, in place of what plays in it. In some the
-network is told numbers of the style, which are measured from the example itself; in part of these
-the stage is first made wider or narrower, turned or made more diffuse, region by region, so that a
-style is heard and obeyed whatever the music.
-"""
-
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,26 +8,13 @@ from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
 from soundstage.corpora.feature_cache import FeatureCache
-from soundstage.stereo import BANDS, Parameters, dequantise, quantise
-from soundstage.stereo.descriptors import REGIONS, restage
+from soundstage.stereo import BANDS, dequantise, quantise
 from soundstage.stereo.features import IID_LIMIT_DB, IID_WEIGHT
-from soundstage.stereo.levels import LEVELS, QUIETEST, levels_energy
-from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
-from soundstage.stereo.prediction import mix_parameters
-from soundstage.stereo.styles import STYLE, measured_style
-from soundstage.training.feature_batches import FramePlaces, louder
 from soundstage.training.recipes import StereoAugmentation
+from soundstage.training.stereo_examples import StereoExamples
 
-MIXED_DB = 25  # by which the softer of two records that are mixed is softer, at most
 DrawMask = Callable[[int, torch.Generator], Bool[Tensor, "patch bands"]]
 """Which tokens of an example of so many positions are hidden."""
-
-
-class Stretch(NamedTuple):
-    """Frames of a record that follow each other."""
-
-    levels: Float[Tensor, "frames levels"]
-    parameters: Parameters
 
 
 class TokenBatch(NamedTuple):
@@ -91,18 +67,23 @@ class TokenBatches:
         mask: DrawMask,
         seed: int,
     ) -> None:
-        self._patch, self._stride, self._size = patch, stride, size
-        self._augmentation, self._deaf = augmentation, deaf
-        self._memory, self._mask, self._seed = memory, mask, seed
-        self._places = FramePlaces(caches, patch * stride)
-        self.per_epoch = max(self._places.frames // (patch * stride * size), 1)
+        self._patch, self._size, self._deaf = patch, size, deaf
+        self._mask, self._seed = mask, seed
+        self._examples = StereoExamples(
+            caches, patch=patch, stride=stride, augmentation=augmentation, memory=memory
+        )
+        self.per_epoch = max(self._examples.frames // (patch * stride * size), 1)
         self.tokens_per_example = patch * BANDS
 
     def draw(self, step: int) -> TokenBatch:
         """The batch of a step, the same whenever it is asked for."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
-        examples = [self._example(generator) for _ in range(self._size)]
-        levels, tokens, style, memory = (torch.stack(each) for each in zip(*examples, strict=True))
+        examples = [self._examples.draw(generator) for _ in range(self._size)]
+        levels, style, memory = (
+            torch.stack([getattr(each, name) for each in examples])
+            for name in ("levels", "style", "memory")
+        )
+        tokens = torch.stack([quantise(each.parameters).T for each in examples])
         parameters = dequantise(tokens)
         return TokenBatch(
             levels,
@@ -114,105 +95,6 @@ class TokenBatches:
             torch.stack([self._mask(self._patch, generator) for _ in range(self._size)]),
         )
 
-    def _example(self, generator: torch.Generator) -> tuple[Tensor, ...]:
-        stretch, before = self._stretch(generator, STRETCHES if self._memory else 0)
-        if self._augmentation.mixed and _chance(generator, self._augmentation.mixed):
-            other, _ = self._stretch(generator, before // STRETCH_FRAMES)
-            stretch = at_once(stretch, other, generator)
-        levels, parameters = stretch
-        levels = self._recorded_anew(levels, generator)
-        styled = _chance(generator, self._augmentation.styled)
-        if styled and _chance(generator, self._augmentation.restaged):
-            parameters = random_stage(parameters, generator)
-        here = slice(before, None, self._stride)
-        heard = Parameters(parameters.iid[:, here], parameters.coherence[:, here])
-        told = torch.full((len(STYLE),), math.nan)
-        if styled:
-            measured = measured_style(heard, levels_energy(levels[here]))
-            share = torch.rand((), generator=generator)  # few numbers as often as many
-            shown = torch.rand(len(told), generator=generator) < share
-            told = torch.where(shown, measured, told)
-        memory = self._remembered(levels[:before], parameters, generator)
-        return levels[here], quantise(heard).T, told, memory
-
-    def _stretch(self, generator: torch.Generator, most: int) -> tuple[Stretch, int]:
-        """An example with its past, left and right switched in half of the draws.
-
-        Args:
-            generator: of the draws.
-            most: stretches of memory; fewer where the record has begun later.
-
-        Returns:
-            The frames, and how many of them are past.
-        """
-        cache, record, first = self._places.draw(generator)
-        before = min(most, (first - record) // STRETCH_FRAMES) * STRETCH_FRAMES
-        rows = slice(first - before, first + self._patch * self._stride)
-        levels, iid, coherence = (
-            part[rows].float() for part in (cache.levels, cache.iid, cache.coherence)
-        )
-        if _chance(generator, 0.5):
-            iid = -iid
-        return Stretch(levels, Parameters(iid.T, coherence.T)), before
-
-    def _remembered(
-        self, levels: Tensor, parameters: Parameters, generator: torch.Generator
-    ) -> Tensor:
-        if not self._memory:
-            return torch.zeros(0, NUMBERS)
-        count = 0 if _chance(generator, self._augmentation.forgotten) else len(levels)
-        past = Parameters(parameters.iid[:, :count], parameters.coherence[:, :count])
-        return memory_vectors(levels[:count], past)
-
-    def _recorded_anew(
-        self, levels: Float[Tensor, "frames levels"], generator: torch.Generator
-    ) -> Float[Tensor, "frames levels"]:
-        """The same music by another chain: equaliser, gain, band limit, hiss."""
-        strength = self._augmentation
-        curve = strength.equaliser * _smooth_curve(LEVELS, generator)
-        gain = strength.gain * (2 * float(torch.rand((), generator=generator)) - 1)
-        levels = louder(levels, curve + gain)
-        if _chance(generator, strength.limited):
-            top = int(torch.randint(LEVELS // 3, LEVELS, (), generator=generator))
-            bottom = int(torch.randint(0, 16, (), generator=generator))
-            levels = levels.clone()
-            levels[:, top:] = QUIETEST
-            levels[:, :bottom] = (levels[:, :bottom] - 30).clamp(min=QUIETEST)
-        if _chance(generator, strength.hissing):
-            hiss = -85 + 40 * float(torch.rand((), generator=generator))
-            levels = 10 * (10 ** (levels / 10) + 10 ** (hiss / 10)).log10()
-        return levels
-
-
-def at_once(first: Stretch, second: Stretch, generator: torch.Generator) -> Stretch:
-    """Two records played at once, the second one as loud as the first or softer.
-
-    Every instrument keeps its place, while the whole is one that nobody knows by heart. The second
-    may be shorter, and then comes in later.
-    """
-    energy, other_energy = (levels_energy(each.levels) for each in (first, second))
-    evenly = energy.mean().clamp(min=1e-12) / other_energy.mean().clamp(min=1e-12)
-    softer = MIXED_DB * float(torch.rand((), generator=generator))
-    levels = louder(second.levels, 10 * evenly.log10() - softer)
-    other_energy = levels_energy(levels)
-    mixed = mix_parameters(
-        Parameters(*(each[:, -len(levels) :] for each in first.parameters)),
-        second.parameters,
-        other_energy / (energy[:, -len(levels) :] + other_energy).clamp(min=1e-20),
-    )
-    alone = len(first.levels) - len(levels)
-    powers = 10 ** (first.levels[alone:] / 10) + 10 ** (levels / 10) - 10 ** (QUIETEST / 10)
-    heard = 10 * powers.clamp(min=10 ** (QUIETEST / 10)).log10()
-    return Stretch(
-        torch.cat([first.levels[:alone], heard]),
-        Parameters(
-            *(
-                torch.cat([one[:, :alone], both], dim=1)
-                for one, both in zip(first.parameters, mixed, strict=True)
-            )
-        ),
-    )
-
 
 def width_weights(
     iid: Float[Tensor, "batch frames bands"], coherence: Float[Tensor, "batch frames bands"]
@@ -220,30 +102,3 @@ def width_weights(
     """The weight w of every example (Serrà et al. 2023, Eq. 3)."""
     spread = iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB).flatten(1).std(dim=1)
     return 1 + IID_WEIGHT * spread + coherence.flatten(1).std(dim=1)
-
-
-def random_stage(parameters: Parameters, generator: torch.Generator) -> Parameters:
-    """The same mix on another stage: regions wider or narrower, all of it turned, more diffuse."""
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
-
-    gains = (0.4 * normal(1) + 0.3 * normal(len(REGIONS))) @ REGIONS
-    mixture = 0.25 * float(normal())
-    turn = 0.1 * float(normal()) if _chance(generator, 0.5) else 0.0
-    return restage(
-        parameters,
-        direct=(gains - mixture).exp()[:, None],
-        diffuse=(gains + mixture).exp()[:, None],
-        turn=torch.full((len(gains), 1), turn),
-    )
-
-
-def _smooth_curve(count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
-    """A random curve of unit deviation out of four slow cosines."""
-    waves = torch.arange(1, 5)[:, None] * torch.linspace(0, math.pi, count)
-    return torch.randn(4, generator=generator) @ waves.cos() / math.sqrt(2)
-
-
-def _chance(generator: torch.Generator, probability: float) -> bool:
-    return float(torch.rand((), generator=generator)) < probability

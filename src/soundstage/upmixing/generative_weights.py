@@ -106,10 +106,11 @@ def network_tensors(
 ) -> dict[str, Tensor]:
     """What a file of weights holds."""
     tensors = {name: value.detach().cpu().half() for name, value in state.items()}
-    if prior is not None:
-        parts = (prior.mean, prior.covariance, prior.summary, prior.slope)
-        tensors |= dict(zip(PRIOR, parts, strict=True))
-    return tensors | {"shape": torch.tensor(astuple(shape), dtype=torch.int64)}
+    return {
+        **tensors,
+        **prior_tensors(prior),
+        "shape": torch.tensor(astuple(shape), dtype=torch.int64),
+    }
 
 
 def load_network(source: str, family: Literal["masked", "autoregressive"]) -> LoadedNetwork:
@@ -142,12 +143,24 @@ def load_network(source: str, family: Literal["masked", "autoregressive"]) -> Lo
     }
     network = shape.network()
     network.load_state_dict(tensors, assign=True)
-    return LoadedNetwork(shape, network.eval().requires_grad_(False), _prior(weights, shape))
+    prior = prior_of(weights) if shape.styled else None
+    return LoadedNetwork(shape, network.eval().requires_grad_(False), prior)
 
 
-def _prior(weights: Weights, shape: GenerativeShape) -> StylePrior | None:
-    if not shape.styled:
-        return None
+def prior_tensors(prior: StylePrior | None) -> dict[str, Tensor]:
+    """What a file of weights holds of a prior."""
+    if prior is None:
+        return {}
+    parts = (prior.mean, prior.covariance, prior.summary, prior.slope)
+    return dict(zip(PRIOR, parts, strict=True))
+
+
+def prior_of(weights: Weights) -> StylePrior:
+    """The prior that a file of weights holds.
+
+    Raises:
+        WeightsError: it is missing, or no Gaussian.
+    """
     count = len(STYLE)
     sizes = ((count,), (count, count), (2, SUMMARY), (SUMMARY, count))
     mean, covariance, summary, slope = (

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from soundstage.errors import OptionError
 from soundstage.stereo import Decoder
-from soundstage.upmixing.autoregressive import load_autoregressive
+from soundstage.upmixing.autoregressive import AutoregressiveDecoding, load_autoregressive
 from soundstage.upmixing.comb import Comb
 from soundstage.upmixing.decorrelate import Decorrelate
-from soundstage.upmixing.masked import load_masked
+from soundstage.upmixing.diffusion import DiffusionDecoding, load_diffusion
+from soundstage.upmixing.masked import MaskedDecoding, load_masked
 from soundstage.upmixing.nearest import PAPER_SMOOTHING, NearestPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
 from soundstage.upmixing.regression import RegressionPredictor
@@ -36,6 +37,8 @@ class Method:
     load_predictor: Callable[[str], Predictor] | None = None
     load_styled: Callable[[str, Tensor | None], Predictor] | None = None
     """Of those that can be asked for a style."""
+    settings: object = None
+    """How it draws unless it is told otherwise."""
 
 
 METHODS = {
@@ -47,6 +50,7 @@ METHODS = {
             "PS-MTM, Serrà et al. 2023, §3.3",
             "masked",
             load_styled=load_masked,
+            settings=MaskedDecoding(),
         ),
         Method(
             "autoregressive",
@@ -54,6 +58,15 @@ METHODS = {
             "PS-AR, Serrà et al. 2023, §3.2",
             "autoregressive",
             load_styled=load_autoregressive,
+            settings=AutoregressiveDecoding(),
+        ),
+        Method(
+            "diffusion",
+            "a network draws level and direction of the side out of noise, in a few steps",
+            "ours, after DiffStereo (2025)",
+            "diffusion",
+            load_styled=load_diffusion,
+            settings=DiffusionDecoding(),
         ),
         Method(
             "nearest",

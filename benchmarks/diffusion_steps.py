@@ -1,0 +1,240 @@
+"""How `diffusion` draws best: quality against steps for every sampler, and the other settings.
+
+    python benchmarks/diffusion_steps.py --data FOLDER [--weights FILE] [--only WORD] [--write]
+
+Every record is folded to mono, upmixed with a seed of its own, and measured from its sound: D_F and
+the Fréchet distance of sides (the built-in tagger) over all records together, the others as means.
+One pass asks the network once; Heun's method takes two in a step. Time is that of the processor, in
+one thread, which other work on the machine hardly changes. With --write the table goes into
+docs/diffusion.md and the curves into docs/images/diffusion-steps.png.
+"""
+
+import argparse
+import time
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, get_args
+
+import torch
+from jaxtyping import Float
+from pages import write_page
+from torch import Tensor
+
+from soundstage.corpora import stereo_records
+from soundstage.corpora.excerpts import read_excerpt
+from soundstage.corpora.processes import parallel_map
+from soundstage.evaluation.systems import System
+from soundstage.metrics.embeddings import Embedding, load_embedding
+from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged
+from soundstage.metrics.frechet_audio import audio_pool
+from soundstage.metrics.image import channel_correlation, normalised_width
+from soundstage.metrics.parametric_stereo import parameter_pool, wobble
+from soundstage.metrics.spectral import log_spectral_distance
+from soundstage.stereo import RATE, encode_signal, to_left_right
+from soundstage.upmixing import make_side
+from soundstage.upmixing.diffusion import DiffusionDecoding, SamplerName, load_diffusion
+from soundstage.upmixing.parametric import ParametricUpmixer
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PAGE = Path(__file__).parents[1] / "docs" / "diffusion.md"
+PICTURE = "images/diffusion-steps.png"
+STEPS = (1, 2, 4, 8, 16, 32, 100)
+SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+TEMPERATURES = ((0.0, 0.0), (0.0, 1.0), (0.5, 1.0), (0.7, 1.0), (1.0, 1.0), (0.8, 0.8))
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of Okabe and Ito
+HEADINGS = (
+    "| drawn by | passes | D_F ↓ | LSD side ↓ | FAD side ↓ | width | correlation | wobble, dB "
+    "| real-time factor ↓ |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+)
+
+
+class Trial(NamedTuple):
+    """One way to draw."""
+
+    name: str
+    decoding: DiffusionDecoding
+
+    @property
+    def passes(self) -> int:
+        """Through the network, for a window."""
+        chosen = self.decoding
+        each = 2 * chosen.steps - 1 if chosen.sampler == "heun" else chosen.steps
+        return each * (2 if chosen.guidance != 1 else 1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of one record, or of its truth."""
+
+    parameters: GaussianPool
+    side: GaussianPool
+    lsd: float
+    width: float
+    correlation: float
+    wobble: float
+    factor: float
+
+
+class Line(NamedTuple):
+    """Of the table."""
+
+    name: str
+    passes: int
+    d_f: float
+    lsd: float
+    fad: float
+    width: float
+    correlation: float
+    wobble: float
+    factor: float
+
+    def row(self) -> str:
+        """As Markdown."""
+        quality = f"{self.d_f:.2f} | {self.lsd:.2f} | {self.fad:.1f}"
+        image = f"{self.width:.2f} | {self.correlation:.2f} | {self.wobble:.2f}"
+        return f"| {self.name} | {self.passes} | {quality} | {image} | {self.factor:.3f} |"
+
+
+def trials() -> list[Trial]:
+    """Samplers over steps, then one setting after the other, the rest as it was chosen."""
+    chosen = DiffusionDecoding()
+    made = [
+        Trial(f"`{sampler}`, {steps}", replace(chosen, sampler=sampler, steps=steps))
+        for sampler in SAMPLERS
+        for steps in STEPS
+    ]
+    made += [
+        Trial(f"temperatures {level:g} and {direction:g}", replace(chosen, temperature=pair))
+        for pair in TEMPERATURES
+        for level, direction in [pair]
+    ]
+    made += [Trial(f"guidance {each:g}", replace(chosen, guidance=each)) for each in (0.7, 1.5)]
+    made.append(Trial("no drawn style", replace(chosen, style_spread=0.0)))
+    return [Trial("as chosen", chosen), *made]
+
+
+@cache
+def _tagger() -> Embedding:
+    return load_embedding("tagger")
+
+
+def measure(
+    path: Path, trial: Trial, weights: str | None, seconds: float
+) -> tuple[Outcome, Outcome]:
+    """A record's result and its truth."""
+    truth = torch.from_numpy(read_excerpt(path, RATE, seconds))
+    mid = 0.5 * (truth[0] + truth[1])
+    upmixer = ParametricUpmixer(load_diffusion(weights or "diffusion", decoding=trial.decoding))
+    seed = System("diffusion").seed(path.stem, 0)
+    torch.set_num_threads(1)  # as the engine does
+    started = time.process_time()
+    side = make_side(upmixer, mid, seed=seed)[-1]
+    factor = (time.process_time() - started) * RATE / len(mid)
+    made = torch.stack(to_left_right(mid, side))
+    return _outcome(made, truth, factor), _outcome(truth, truth, 0.0)
+
+
+def _outcome(
+    made: Float[Tensor, "2 frames"], truth: Float[Tensor, "2 frames"], factor: float
+) -> Outcome:
+    side, wanted = (0.5 * (each[0] - each[1]) for each in (made, truth))
+    parameters = encode_signal(made)
+    return Outcome(
+        parameter_pool(parameters),
+        audio_pool(_tagger(), side, RATE),
+        float(log_spectral_distance(side[None], wanted[None])),
+        float(normalised_width(made)),
+        float(channel_correlation(made)),
+        wobble(parameters.iid),
+        factor,
+    )
+
+
+def summed(name: str, passes: int, made: list[Outcome], real: list[Outcome]) -> Line:
+    """A line of the table."""
+
+    def mean(values: list[float]) -> float:
+        return sum(values) / len(values)
+
+    return Line(
+        name,
+        passes,
+        frechet_distance(*(merged(each.parameters for each in part) for part in (made, real))),
+        mean([each.lsd for each in made]),
+        frechet_distance(*(merged(each.side for each in part) for part in (made, real))),
+        mean([each.width for each in made]),
+        mean([each.correlation for each in made]),
+        mean([each.wobble for each in made]),
+        mean([each.factor for each in made]),
+    )
+
+
+def draw(lines: list[Line], path: Path) -> None:
+    """Four measures against the passes of every sampler."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib.figure import Figure
+
+    by_name = {line.name: line for line in lines}
+    figure = Figure(figsize=(9, 6.4), dpi=150, layout="constrained")
+    shown = (("d_f", "D_F"), ("lsd", "LSD of the side, dB"), ("fad", "FAD of the side"))
+    shown += (("factor", "real-time factor, one core"),)
+    for axes, (measure_name, label) in zip(figure.subplots(2, 2).flat, shown, strict=True):
+        for sampler, colour, marker in zip(SAMPLERS, COLOURS, "os^D", strict=True):
+            told = [by_name.get(f"`{sampler}`, {steps}") for steps in STEPS]
+            _curve(axes, [line for line in told if line], measure_name, sampler, colour, marker)
+        axes.set(xscale="log", xlabel="passes through the network", ylabel=label, ylim=(0, None))
+        axes.set_xticks(STEPS, [str(steps) for steps in STEPS])
+        axes.minorticks_off()
+    figure.axes[0].legend(frameon=False)
+    figure.savefig(path)
+
+
+def _curve(
+    axes: "Axes", lines: list[Line], measure_name: str, sampler: str, colour: str, marker: str
+) -> None:
+    passes = [line.passes for line in lines]
+    values = [getattr(line, measure_name) for line in lines]
+    axes.plot(passes, values, f"{marker}-", color=colour, label=sampler, markersize=5)
+
+
+def main() -> None:
+    """Measure and print, line by line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--weights", help="in place of the shipped ones")
+    parser.add_argument("--only", default="", help="trials whose name holds this")
+    parser.add_argument("--seconds", type=float, default=11.5, help="of the middle of a record")
+    parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--write", action="store_true")
+    asked = parser.parse_args()
+    records = stereo_records(asked.data)[0][: asked.limit or None]
+    print(HEADINGS)
+    lines: list[Line] = []
+    truths: list[Outcome] = []
+    with parallel_map(asked.workers) as each:
+        for trial in trials():
+            if asked.only not in trial.name:
+                continue
+            work = partial(measure, trial=trial, weights=asked.weights, seconds=asked.seconds)
+            made, real = (list(part) for part in zip(*each(work, records), strict=True))
+            truths = truths or real
+            lines.append(summed(trial.name, trial.passes, made, truths))
+            print(lines[-1].row(), flush=True)
+    lines.append(summed("true stereo", 0, truths, truths))
+    print(lines[-1].row())
+    if asked.write:
+        picture = f"![Quality against passes through the network]({PICTURE})"
+        rows = [HEADINGS, *(line.row() for line in lines)]
+        write_page(PAGE, {"steps": "\n".join([*rows, "", picture])})
+        draw(lines, PAGE.parent / PICTURE)
+
+
+if __name__ == "__main__":
+    main()

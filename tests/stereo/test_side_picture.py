@@ -1,0 +1,63 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soundstage.stereo import BANDS, Parameters
+from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
+from soundstage.stereo.side_picture import QUIETEST_SIDE, picture_parameters, side_picture
+
+
+def parameters(iid: float, coherence: float) -> Parameters:
+    return Parameters(torch.full((BANDS, 3), iid), torch.full((BANDS, 3), coherence))
+
+
+@given(iid=st.floats(-15, 15), coherence=st.floats(-0.3, 0.99))
+def test_parameters_come_back(iid: float, coherence: float) -> None:
+    given_, back = (
+        parameters(iid, coherence),
+        picture_parameters(side_picture(parameters(iid, coherence))),
+    )
+    torch.testing.assert_close(back.iid, given_.iid, rtol=0, atol=0.01)
+    torch.testing.assert_close(back.coherence, given_.coherence, rtol=0, atol=1e-3)
+
+
+@given(iid=st.floats(-20, 20), coherence=st.floats(-1, 1))
+def test_mirrored_the_direction_changes_its_sign_and_the_level_stays(iid, coherence) -> None:
+    level, direction = side_picture(parameters(iid, coherence))
+    other_level, other_direction = side_picture(parameters(-iid, coherence))
+    torch.testing.assert_close(level, other_level, rtol=0, atol=1e-4)
+    torch.testing.assert_close(direction, -other_direction, rtol=0, atol=1e-4)
+
+
+def test_one_source_has_all_its_side_in_common_with_the_mid() -> None:
+    level, direction = side_picture(parameters(6.0, 1.0))
+    alpha = prediction_gains(*parameters(6.0, 1.0))[0]
+    torch.testing.assert_close(direction / 2, torch.ones_like(direction))
+    torch.testing.assert_close(level - 0.8, alpha.log())
+
+
+def test_unrelated_channels_have_a_side_as_loud_as_the_mid_without_direction() -> None:
+    level, direction = side_picture(parameters(0.0, 0.0))
+    torch.testing.assert_close(level, torch.full_like(level, 0.8))
+    torch.testing.assert_close(direction, torch.zeros_like(direction))
+
+
+def test_mono_is_as_quiet_as_a_side_can_be() -> None:
+    level, direction = side_picture(parameters(0.0, 1.0))
+    torch.testing.assert_close(level, torch.full_like(level, math.log(QUIETEST_SIDE) + 0.8))
+    torch.testing.assert_close(direction, torch.zeros_like(direction))
+    assert picture_parameters(torch.stack([level, direction])).coherence.min() > 0.999
+
+
+@pytest.mark.parametrize("level", [-1e4, 1e4])
+@pytest.mark.parametrize("direction", [-1e4, 0.0, 1e4])
+def test_any_numbers_give_a_side_that_there_can_be(level: float, direction: float) -> None:
+    picture = torch.stack([torch.full((BANDS, 2), level), torch.full((BANDS, 2), direction)])
+    made = picture_parameters(picture)
+    assert made.iid.isfinite().all()
+    assert made.coherence.abs().max() <= 1
+    alpha, beta = prediction_gains(*made)
+    assert (alpha.square() + beta.square()).sqrt().max() <= MAX_SIDE_GAIN * 1.01
