@@ -24,7 +24,7 @@ from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import FLOOR, TRUTH
 from soundstage.evaluation.systems import DEFAULT_BASELINES
 from soundstage.metrics.catalogue import ALL_FOUR
-from soundstage.upmixing import METHODS
+from soundstage.upmixing import READY_METHODS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "docs" / "benchmark.md", ROOT / "README.md")
@@ -74,7 +74,9 @@ def ranks(results: Results) -> str:
 def write_into_cards(results: Results) -> None:
     """The figures of every method into the card of the weights that it uses."""
     figures: dict[str, dict[str, object]] = {}
-    for name, method in METHODS.items():
+    for name, method in READY_METHODS.items():
+        if name not in results.systems:
+            continue
         row = {key: round(results.summaries[name, key].value, 3) for key in CARD_FIGURES}
         figures.setdefault(method.weights, {"clips": len(results.clips)})[name] = row
     for weights, test in figures.items():
@@ -92,6 +94,7 @@ def main() -> None:
     parser.add_argument("--stems", type=Path, help="separate sources, for placement")
     parser.add_argument("--mono", type=Path, help="mono recordings, for what needs no truth")
     parser.add_argument("--work", type=Path, default=Path("build/benchmark"))
+    parser.add_argument("--methods", default=",".join(READY_METHODS), help="of which")
     parser.add_argument("--takes", type=int, default=4, help="for E_min; the paper takes 128")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="fill the pages")
@@ -99,7 +102,8 @@ def main() -> None:
     options = parser.parse_args()
 
     baselines = (*DEFAULT_BASELINES, "coder-mixing")
-    asked = EvaluationOptions(takes=options.takes, baselines=baselines)
+    methods = tuple(options.methods.split(","))
+    asked = EvaluationOptions(takes=options.takes, baselines=baselines, methods=methods)
     options.work.mkdir(parents=True, exist_ok=True)
     results = run(options.data, options.work / "stereo", asked, workers=options.workers).results
     found = sections(results)

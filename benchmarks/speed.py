@@ -154,7 +154,7 @@ def main() -> None:
         print(json.dumps(measure(system, Path(source), Path(target))))
         return
 
-    from soundstage.upmixing import METHODS
+    from soundstage.upmixing import READY_METHODS
 
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -162,7 +162,7 @@ def main() -> None:
         source = Path(folder) / "mono.wav"  # in float, so that what is measured is not the format
         samples, rate = soundfile.read(original, dtype="float32")
         soundfile.write(source, samples, rate, subtype="FLOAT")
-        for system in [*METHODS, *(PREFIX + name for name in FILTERS)]:
+        for system in [*READY_METHODS, *(PREFIX + name for name in FILTERS)]:
             target = Path(folder) / "stereo.wav"
             rows[system] = in_own_process(system, source, target) | {}
             rows[system] |= fidelity(source, target)

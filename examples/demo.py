@@ -18,7 +18,7 @@ from rich.table import Table
 import soundstage
 from soundstage.evaluation import EvaluationOptions, plot_comparison
 from soundstage.evaluation.command import run
-from soundstage.upmixing import DEFAULT_METHOD, METHODS
+from soundstage.upmixing import DEFAULT_METHOD, READY_METHODS
 
 
 def render(folder: Path) -> tuple[Path, Path]:
@@ -31,7 +31,7 @@ def render(folder: Path) -> tuple[Path, Path]:
 def upmix_by_every_method(mono: Path, folder: Path) -> dict[str, Path]:
     """One stereo file a method; what was done is printed."""
     results = {}
-    for name in METHODS:
+    for name in READY_METHODS:
         target = folder / f"{mono.stem}-{name}.wav"
         report = soundstage.upmix_file(
             mono, target, soundstage.load_method(name), method=name, overwrite=True

@@ -16,7 +16,7 @@ import torch
 
 from soundstage.audio import Audio, StreamResampler
 from soundstage.metrics import fold_down_error
-from soundstage.upmixing import METHODS, load_method, make_side, upmix_file
+from soundstage.upmixing import READY_METHODS, load_method, make_side, upmix_file
 from soundstage.upmixing.engine import FLUSH, METHOD_BLOCK, upmix_blocks
 
 pytestmark = pytest.mark.corpus
@@ -26,7 +26,7 @@ FILES = sorted([*CORPUS.glob("mono/*.ogg"), *CORPUS.glob("music/test/*.ogg")])
 SILENCE = 0.7  # seconds put into the middle of every recording
 
 
-@pytest.fixture(scope="module", params=METHODS)
+@pytest.fixture(scope="module", params=READY_METHODS)
 def method(request):
     return request.param, load_method(request.param)
 

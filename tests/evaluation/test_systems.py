@@ -11,14 +11,14 @@ from soundstage.evaluation.results import TRUTH
 from soundstage.evaluation.systems import BASELINES, System, find_systems
 from soundstage.metrics import fold_down_error, normalised_width
 from soundstage.stereo import to_mid_side
-from soundstage.upmixing import METHODS
+from soundstage.upmixing import READY_METHODS
 from soundstage.upmixing.masked import MaskedDecoding
 
 SCENE = stereo_scene(3 * RATE)
 MID = to_mid_side(*SCENE)[0]
 
 
-@pytest.mark.parametrize("name", [TRUTH, *BASELINES, *METHODS])
+@pytest.mark.parametrize("name", [TRUTH, *BASELINES, *READY_METHODS])
 def test_every_system_makes_stereo_of_the_length_of_the_mono(name: str) -> None:
     made = System(name).make(MID, SCENE, seed=0)
     assert made.shape == SCENE.shape
@@ -26,7 +26,7 @@ def test_every_system_makes_stereo_of_the_length_of_the_mono(name: str) -> None:
     assert torch.equal(made, System(name).make(MID, SCENE, seed=0))
 
 
-@pytest.mark.parametrize("name", [TRUTH, "mono", "coder", *METHODS])
+@pytest.mark.parametrize("name", [TRUTH, "mono", "coder", *READY_METHODS])
 def test_what_is_made_by_mid_and_side_folds_down_to_the_mono(name: str) -> None:
     assert fold_down_error(System(name).make(MID, SCENE, seed=0), MID) < -120
 
@@ -36,7 +36,7 @@ def test_mono_has_no_width_and_the_truth_its_own() -> None:
     assert torch.equal(System(TRUTH).make(MID, SCENE, seed=0), SCENE)
 
 
-@pytest.mark.parametrize("name", ["ffmpeg-haas", "ffmpeg-adecorrelate", *METHODS])
+@pytest.mark.parametrize("name", ["ffmpeg-haas", "ffmpeg-adecorrelate", *READY_METHODS])
 def test_baselines_and_methods_need_no_truth(name: str) -> None:
     assert normalised_width(System(name).make(MID, None, seed=0)) > 0.05
 
@@ -64,8 +64,8 @@ def test_the_fingerprint_of_a_method_is_that_of_its_weights() -> None:
 
 def test_the_fingerprint_of_a_method_that_draws_changes_with_its_settings(monkeypatch) -> None:
     before = System("masked").fingerprint()
-    other = replace(METHODS["masked"], settings=MaskedDecoding(temperature=0.9))
-    monkeypatch.setitem(METHODS, "masked", other)
+    other = replace(READY_METHODS["masked"], settings=MaskedDecoding(temperature=0.9))
+    monkeypatch.setitem(READY_METHODS, "masked", other)
     assert System("masked").fingerprint() != before
 
 

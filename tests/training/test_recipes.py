@@ -54,6 +54,8 @@ def test_the_shipped_recipes_are_valid():
         "autoregressive": "autoregressive",
         "autoregressive-paper": "autoregressive",
         "decorrelate": "decorrelate",
+        "diffstereo": "diffstereo",
+        "diffstereo-paper": "diffstereo",
         "diffusion": "diffusion",
         "masked": "masked",
         "masked-paper": "masked",

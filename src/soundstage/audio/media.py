@@ -75,15 +75,15 @@ class MediaSource:
             self.seconds = _seconds(container, stream)
             self.frames = self._exact_frames(container, stream, first)
 
-    def chunks(self, frames: int) -> Iterator[Float[np.ndarray, "channels frames"]]:
-        """The samples from the start, in blocks as they come.
+    def chunks(self, frames: int, start: int = 0) -> Iterator[Float[np.ndarray, "channels frames"]]:
+        """The samples from `start` on, in blocks as they come.
 
         Raises:
             InputError: the file is damaged.
         """
         wide = self.format.encoding == "DOUBLE" or (self.format.integer_bits or 0) > 24
         dtype = np.dtype(np.float64 if wide else np.float32)
-        done, start = 0, None
+        done, begun = 0, None
         with self._open() as container:
             stream = main_sound(container)
             for frame in self._decoded(container, stream):
@@ -95,15 +95,16 @@ class MediaSource:
                     )
                 if frame.pts is not None:
                     now = float(frame.pts * frame.time_base)
-                    start = now if start is None else start
-                    gap = now - start - done / self.rate
+                    begun = now if begun is None else begun
+                    gap = now - begun - done / self.rate
                     if _GAP < gap < _LONGEST_GAP:
                         silence = np.zeros((self.channels, round(gap * self.rate)), dtype)
                         block = np.concatenate([silence, block], axis=1)
                 if self.frames is not None:
                     block = block[:, : self.frames - done]
                 done += block.shape[1]
-                yield block
+                if done > start:
+                    yield block[:, start - done :]
 
     def _open(self) -> Any:
         try:

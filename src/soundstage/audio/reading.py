@@ -31,7 +31,7 @@ class _Source(Protocol):
     format: SoundFormat
     tags: dict[str, str]
 
-    def chunks(self, frames: int) -> Iterator[Block]: ...
+    def chunks(self, frames: int, start: int = 0) -> Iterator[Block]: ...
 
 
 class SoundReader:
@@ -67,20 +67,21 @@ class SoundReader:
         if self.frames == 0:
             raise _no_sound(self.path)
 
-    def blocks(self, frames: int) -> Iterator[Block]:
-        """The samples from the start, in blocks of `frames` frames; the last may be shorter.
+    def blocks(self, frames: int, start: int = 0) -> Iterator[Block]:
+        """The samples from `start` on, in blocks of `frames` frames; the last may be shorter.
 
-        Full scale is 1. Single precision, or double if the encoding has more than 24 bits.
+        Full scale is 1. Single precision, or double if the encoding has more than 24 bits. What
+        lies before the start is decoded and dropped where a seek would change what follows.
 
         Raises:
             InputError: the file is damaged, cut short, or holds a sample that is not a number.
         """
-        done = 0
-        for block in _reblock(self._source.chunks(frames), frames):
+        done = start
+        for block in _reblock(self._source.chunks(frames, start), frames):
             self._check_finite(block, done)
             done += block.shape[1]
             yield block
-        if not done:
+        if done == start:
             raise _no_sound(self.path)
         check_length(self.path, self.frames, done, self.rate, self._slack())
 

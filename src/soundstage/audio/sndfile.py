@@ -90,17 +90,19 @@ class SndfileSource:
             self.frames = None  # written to a pipe
         self.seconds = None if self.frames is None else self.frames / self.rate
 
-    def chunks(self, frames: int) -> Iterator[Float[np.ndarray, "channels frames"]]:
-        """The samples from the start, `frames` at a time.
+    def chunks(self, frames: int, start: int = 0) -> Iterator[Float[np.ndarray, "channels frames"]]:
+        """The samples from `start` on, up to `frames` at a time.
 
         Raises:
             InputError: the file is damaged.
         """
         wide = self.format.encoding == "DOUBLE" or (self.format.integer_bits or 0) > 24
-        done = 0
+        done, sought = 0, start if self._seeks_exactly() else 0
         with self._open() as file:
             while True:
                 try:
+                    if done < sought:
+                        done = file.seek(sought)
                     rows = file.read(frames, dtype="float64" if wide else "float32", always_2d=True)
                 except soundfile.LibsndfileError as error:
                     raise InputError(
@@ -110,7 +112,13 @@ class SndfileSource:
                 if not len(rows):
                     return
                 done += len(rows)
-                yield rows.T
+                if done > start:
+                    yield rows.T[:, start - done :]
+
+    def _seeks_exactly(self) -> bool:
+        """Whether a place that is sought holds the samples that decoding from the start gives."""
+        lossless = self.format.encoding.startswith(("PCM_", "FLOAT", "DOUBLE"))
+        return lossless and self.frames is not None
 
     def _open(self) -> SequentialFile:
         if not (self._prefix or self._patches):

@@ -31,7 +31,8 @@ def models(
     for method in METHODS.values():
         default = " (default)" if method.name == DEFAULT_METHOD else ""
         print(f"{method.name}{default}: {method.summary}")
-        print(f"    after {method.source}; weights: {method.weights}")
+        weights = method.weights or "your own, with --weights"
+        print(f"    after {method.source}; weights: {weights}")
     print()
     for name, card in cards.items():
         megabytes = card["bytes"] / 1e6

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from soundstage.evaluation.markdown import NOTHING, markdown
 from soundstage.evaluation.results import FLOOR, TRUTH, Results
-from soundstage.upmixing import METHODS
+from soundstage.upmixing import READY_METHODS
 from soundstage.weights import load_card
 
 # Approach, our system, E_min, D_F, preference
@@ -138,9 +138,9 @@ class Cells:
 
 def numbers_held(system: str) -> str:
     """How many numbers the weights of one of our methods hold."""
-    if system not in METHODS:
+    if system not in READY_METHODS:
         return NOTHING
-    count = load_card(METHODS[system].weights)["parameters"]
+    count = load_card(READY_METHODS[system].weights)["parameters"]
     return f"{count / 1e6:.1f} M" if count >= 1e5 else str(count)
 
 
@@ -186,5 +186,5 @@ def _printed_and_ours(
 
 def named(system: str) -> str:
     """A method that is in the list, or the plan to have it."""
-    known = system in METHODS or system in (TRUTH, FLOOR, "mono")
+    known = system in READY_METHODS or system in (TRUTH, FLOOR, "mono")
     return f"`{system}`" if known else f"{system}, not here yet"

@@ -33,7 +33,7 @@ from soundstage.evaluation.systems import DEFAULT_BASELINES, System, find_system
 from soundstage.metrics.embeddings import Embedding, load_embedding
 from soundstage.metrics.level import integrated_loudness
 from soundstage.stereo import RATE
-from soundstage.upmixing import METHODS
+from soundstage.upmixing import READY_METHODS
 
 EXCERPT_SECONDS = 10
 EXCERPT_LUFS = -23.0  # EBU R 128: equally loud, so that the louder one does not win by that alone
@@ -46,7 +46,7 @@ Progress = Callable[[int, int], None]
 class EvaluationOptions:
     """What is asked of an evaluation beside its data."""
 
-    methods: tuple[str, ...] = tuple(METHODS)
+    methods: tuple[str, ...] = tuple(READY_METHODS)
     baselines: tuple[str, ...] | None = None
     """None: `DEFAULT_BASELINES`, those left aside that the data has no truth for."""
     embeddings: tuple[str, ...] = ("tagger", "bands")

@@ -17,7 +17,7 @@ from soundstage.errors import OptionError
 from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
 from soundstage.evaluation.results import TRUTH
 from soundstage.stereo import RATE, Decoder, decode_signal, encode_signal, to_left_right
-from soundstage.upmixing import METHODS, load_method, make_side
+from soundstage.upmixing import READY_METHODS, load_method, make_side
 from soundstage.upmixing.upmixer import Upmixer
 from soundstage.weights import weights_path
 
@@ -40,7 +40,7 @@ class System:
     @property
     def has_takes(self) -> bool:
         """Whether another seed gives another result worth measuring."""
-        return self.name in METHODS
+        return self.name in READY_METHODS
 
     def seed(self, clip: str, seed: int) -> int:
         """Of the first result for a clip.
@@ -48,15 +48,15 @@ class System:
         A generative method draws as a whole too, wide or narrow, and with one seed all clips would
         lean the same way: its draws are independent, as a distance of distributions wants them.
         """
-        if self.name not in METHODS or not METHODS[self.name].load_styled:
+        if self.name not in READY_METHODS or not READY_METHODS[self.name].load_styled:
             return seed
         return int.from_bytes(hashlib.sha256(f"{seed} {clip}".encode()).digest()[:4], "big") + 1
 
     def fingerprint(self) -> str:
         """Changes with the weights and the settings: no older result is taken for a new one."""
-        if self.name not in METHODS:
+        if self.name not in READY_METHODS:
             return self.name
-        method = METHODS[self.name]
+        method = READY_METHODS[self.name]
         content = weights_path(method.weights).read_bytes()
         settings = f" {method.settings}" if method.settings else ""
         return f"{self.name} {hashlib.sha256(content).hexdigest()[:16]}{settings}"
@@ -71,7 +71,7 @@ class System:
         """Stereo at 44.1 kHz, as long as the mono."""
         if self.name == MONO:
             return torch.stack([mono, mono])
-        if self.name in METHODS:
+        if self.name in READY_METHODS:
             return left_right(make_side(_loaded(self.name), mono, seed=seed), mono)
         if self.name.startswith("ffmpeg-"):
             filter_name = self.name.removeprefix("ffmpeg-")
@@ -106,7 +106,7 @@ def find_systems(names: tuple[str, ...], *, reference_free: bool) -> tuple[Syste
     Raises:
         OptionError: a name is unknown, or needs a true stereo that there is not.
     """
-    known = (TRUTH, *BASELINES, *METHODS)
+    known = (TRUTH, *BASELINES, *READY_METHODS)
     for name in names:
         if name not in known:
             raise OptionError(f"There is no system {name!r}; choose among {', '.join(known[1:])}.")

@@ -14,6 +14,7 @@ from functools import cached_property
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,10 @@ class SynthesisStream:
     def __init__(self, stft: STFT, batch: tuple[int, ...] = ()) -> None:
         self._stft = stft
         self._batch = batch
-        self._overlap = torch.zeros(*batch, stft.frame - stft.hop)  # not yet complete
-        self._weight = torch.zeros(stft.frame - stft.hop)  # squared windows summed there
+        self._parts = math.ceil(stft.frame / stft.hop)  # hops that a frame reaches over
+        tail = (self._parts - 1) * stft.hop
+        self._overlap = torch.zeros(*batch, tail)  # not yet complete
+        self._weight = torch.zeros(tail)  # squared windows summed there
         self._skip = stft.frame // 2  # the first frame begins before the signal
 
     def push(
@@ -127,12 +130,12 @@ class SynthesisStream:
 
     def _add(self, frames: Tensor, overlap: Tensor) -> Tensor:
         """Overlap-add `frames` (*batch, count, frame) onto the open tail of the earlier ones."""
-        frame, hop = self._stft.frame, self._stft.hop
-        count, parts = frames.shape[-2], frame // hop
-        hops = frames.reshape(*frames.shape[:-1], parts, hop)
+        hop, count, parts = self._stft.hop, frames.shape[-2], self._parts
+        whole = F.pad(frames, (0, parts * hop - frames.shape[-1]))
+        hops = whole.reshape(*frames.shape[:-1], parts, hop)
         total = frames.new_zeros(*frames.shape[:-2], count + parts - 1, hop)
         for part in range(parts):  # the k-th hop of frame t falls on hop t + k
             total[..., part : part + count, :] += hops[..., part, :]
         total = total.reshape(*frames.shape[:-2], -1)
-        total[..., : frame - hop] += overlap
+        total[..., : overlap.shape[-1]] += overlap
         return total

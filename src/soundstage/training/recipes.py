@@ -274,6 +274,25 @@ class DiffusionRecipe(_Strict):
     card: CardText | None = None
 
 
+class DiffStereoRecipe(_Strict):
+    """The network of `diffstereo`, on the records themselves; the defaults are the paper's."""
+
+    family: Literal["diffstereo"]
+    size: DiTNetworkSize = DiTNetworkSize()
+    patch: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=513)]] = (9, 9)
+    """Frames and bins of one vector of the transformer."""
+    frames: Annotated[int, Field(ge=8, le=8192)] = 729
+    """Of an example; 80 are a second, and the paper has 9.1 seconds."""
+    attention: Literal["full", "axial"] = "full"
+    """What a vector hears: all others, or in turn its own moment and its own bins."""
+    steps: Annotated[int, Field(ge=50, le=10_000)] = 1000
+    """Of the diffusion."""
+    epoch_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps after which an epoch is said to end; 0: as many as see all records once."""
+    loop: LoopRecipe
+    card: CardText | None = None
+
+
 Recipe = (
     NearestRecipe
     | DecorrelateRecipe
@@ -283,6 +302,7 @@ Recipe = (
     | MaskedRecipe
     | AutoregressiveRecipe
     | DiffusionRecipe
+    | DiffStereoRecipe
 )
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 

@@ -1,11 +1,13 @@
-"""The same work on every record of a collection, over several processes, in a fixed order."""
+"""The same work on every record of a collection, in a fixed order, and what a card says of them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from soundstage.corpora import parallel_map
+from soundstage.corpora import Credit, find_manifest, parallel_map, read_credits
 from soundstage.errors import InputError, SoundstageError
+from soundstage.weights import Card
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -58,3 +60,31 @@ def _told(outcomes: Iterable[T], total: int, progress: Progress | None) -> list[
             progress(done, total)
         gathered.append(outcome)
     return gathered
+
+
+def record_facts(folder: Path, records: Sequence[Path], *, used: int) -> Card:
+    """What a card says of the records that a model is made from, with their credits.
+
+    Args:
+        folder: where a manifest may lie.
+        records: of the folder.
+        used: how many of them were.
+
+    Raises:
+        InputError: the manifest cannot be read.
+    """
+    manifest = find_manifest(folder)
+    credits = read_credits(manifest, records) if manifest else []
+    return {
+        "data": _data_sentence(used, credits),
+        "records": used,
+        "licences": dict(Counter(credit.get("licence", "not stated") for credit in credits)),
+        "credits": credits,
+    }
+
+
+def _data_sentence(records: int, credits: list[Credit]) -> str:
+    if not credits:
+        return f"{records} stereo records, without a manifest that credits them"
+    artists = len({credit.get("artist", "") for credit in credits})
+    return f"{records} stereo records by {artists} artists; see licences and credits"

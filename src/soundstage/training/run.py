@@ -3,7 +3,6 @@
 import json
 import platform
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -13,10 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from soundstage.corpora import Credit, find_manifest, read_credits, stereo_records
+from soundstage.corpora import stereo_records
 from soundstage.errors import OptionError, OutputError
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.decorrelate import train_decorrelate
+from soundstage.training.diffstereo import train_diffstereo
 from soundstage.training.diffusion import train_diffusion
 from soundstage.training.distributed import in_processes, leads
 from soundstage.training.generative import train_generative
@@ -28,6 +28,7 @@ from soundstage.training.parameter_pool import train_parameter_pool
 from soundstage.training.recipes import (
     AutoregressiveRecipe,
     DecorrelateRecipe,
+    DiffStereoRecipe,
     DiffusionRecipe,
     MaskedRecipe,
     NearestRecipe,
@@ -36,7 +37,7 @@ from soundstage.training.recipes import (
     RegressionRecipe,
     TaggerRecipe,
 )
-from soundstage.training.records import Progress
+from soundstage.training.records import Progress, record_facts
 from soundstage.training.regression import train_regression
 from soundstage.training.tagger import train_tagger
 from soundstage.weights import Card, save_weights, write_by_rename
@@ -75,8 +76,8 @@ def train(
 
     Args:
         recipe: out of `load_recipe`.
-        data: the folder, searched with its subfolders; for `regression`, one that
-            `soundstage prepare` filled.
+        data: the folder, searched with its subfolders; for networks of parametric stereo, one
+            that `soundstage prepare` filled.
         output: NAME.safetensors; the card is written beside it as NAME.json.
         workers: processes that read records at the same time.
         processes: processes that train a network together, sharing each batch; with GPUs, each has
@@ -150,6 +151,11 @@ def _train(
         used = facts["records"]
     elif isinstance(recipe, DiffusionRecipe):
         tensors, left_out, facts = train_diffusion(
+            recipe, data, output, device=device, progress=progress, say=say
+        )
+        used = facts["records"]
+    elif isinstance(recipe, DiffStereoRecipe):
+        tensors, left_out, facts = train_diffstereo(
             recipe, data, output, device=device, progress=progress, say=say
         )
         used = facts["records"]
@@ -234,20 +240,5 @@ def _train_on_records(
             tensors, unused = train_parameter_pool(records, workers=workers, progress=progress)
         else:
             tensors, unused = train_decorrelate(recipe, records, workers=workers, progress=progress)
-    used = len(records) - len(unused)
-    manifest = find_manifest(data)
-    credits = read_credits(manifest, records) if manifest else []
-    facts: Card = {
-        "data": _data_sentence(used, credits),
-        "records": used,
-        "licences": dict(Counter(credit.get("licence", "not stated") for credit in credits)),
-        "credits": credits,
-    }
+    facts = record_facts(data, records, used=len(records) - len(unused))
     return tensors, left_out + unused, facts
-
-
-def _data_sentence(records: int, credits: list[Credit]) -> str:
-    if not credits:
-        return f"{records} stereo records, without a manifest that credits them"
-    artists = len({credit.get("artist", "") for credit in credits})
-    return f"{records} stereo records by {artists} artists; see licences and credits"

@@ -12,13 +12,21 @@ from soundstage.upmixing.engine import (
 )
 from soundstage.upmixing.files import Report, Takes, upmix_file, upmix_takes
 from soundstage.upmixing.memory import upmix, upmix_stream
-from soundstage.upmixing.methods import DEFAULT_METHOD, METHODS, Method, find_method, load_method
+from soundstage.upmixing.methods import (
+    DEFAULT_METHOD,
+    METHODS,
+    READY_METHODS,
+    Method,
+    find_method,
+    load_method,
+)
 from soundstage.upmixing.style import Style, parse_style
 from soundstage.upmixing.upmixer import Predictor, Upmixer, make_side
 
 __all__ = [
     "DEFAULT_METHOD",
     "METHODS",
+    "READY_METHODS",
     "Controls",
     "Job",
     "Method",

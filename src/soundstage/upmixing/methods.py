@@ -12,6 +12,7 @@ from soundstage.stereo import Decoder
 from soundstage.upmixing.autoregressive import AutoregressiveDecoding, load_autoregressive
 from soundstage.upmixing.comb import Comb
 from soundstage.upmixing.decorrelate import Decorrelate
+from soundstage.upmixing.diffstereo import load_diffstereo
 from soundstage.upmixing.diffusion import DiffusionDecoding, load_diffusion
 from soundstage.upmixing.masked import MaskedDecoding, load_masked
 from soundstage.upmixing.nearest import PAPER_SMOOTHING, NearestPredictor
@@ -32,7 +33,7 @@ class Method:
     source: str
     """Where it is described."""
     weights: str
-    """The shipped model it uses unless another is given."""
+    """The shipped model it uses unless another is given; empty where none is shipped."""
     load: Callable[[str], Upmixer] | None = None
     load_predictor: Callable[[str], Predictor] | None = None
     load_styled: Callable[[str, Tensor | None], Predictor] | None = None
@@ -103,8 +104,17 @@ METHODS = {
             "decorrelate",
             load=Comb.load,
         ),
+        Method(
+            "diffstereo",
+            "a network draws left and right out of noise, up to 12 kHz; the fold-down is not kept",
+            "DiffStereo, Zhang et al. 2025",
+            "",
+            load=load_diffstereo,
+        ),
     )
 }
+READY_METHODS = {name: method for name, method in METHODS.items() if method.weights}
+"""Those that run as installed; the others want weights of one's own."""
 
 
 def find_method(name: str) -> Method:
@@ -129,19 +139,24 @@ def load_method(
 
     Args:
         name: one of `METHODS`.
-        weights: a file of weights in place of the shipped ones.
+        weights: a file of weights in place of the shipped ones, or where none are shipped.
         decoder: for methods that predict parametric stereo: "prediction" (the fold-down is exact)
             or "mixing" (the matrices of Breebaart et al. 2005; it is not).
         style: of the wanted stage, or words for it such as "wide, narrow bass"; for the generative
             methods.
 
     Raises:
-        OptionError: the method, the decoder or a word of the style is unknown, or the method has
-            no choice of decoder or of style.
+        OptionError: the method, the decoder or a word of the style is unknown, the method has no
+            choice of decoder or of style, or it wants weights and none are given.
         WeightsError: the weights cannot be used.
     """
     method = find_method(name)
     source = weights or method.weights
+    if not source:
+        raise OptionError(
+            f"{name} ships without weights: train some with recipes/{name}.yaml, and give the "
+            "file with --weights."
+        )
     if decoder not in get_args(Decoder):
         raise OptionError(f"The decoder is 'prediction' or 'mixing', not {decoder!r}.")
     asked = parse_style(style) if isinstance(style, str) else style
