@@ -13,6 +13,7 @@ from soundstage.stereo.side_picture import side_picture
 from soundstage.training.diffusion import PictureBatches, flow_errors
 from soundstage.training.recipes import DiffusionRecipe, StereoAugmentation, load_recipe
 from soundstage.training.run import train
+from soundstage.training.stereo_examples import examples_of
 from soundstage.upmixing import make_side
 from soundstage.upmixing.diffusion import load_diffusion
 from soundstage.upmixing.diffusion_weights import load_diffusion_network
@@ -55,11 +56,11 @@ def trained(features, tmp_path_factory):
 
 
 def batches(features, **changes):
-    values = {"patch": 16, "stride": 2, "size": 32, "deaf": 0.0, "seed": 9}
-    values["augmentation"] = StereoAugmentation(gain=0)
-    values["objective"] = Objective(FlowSchedule(), Parametrisation.FLOW, logit_normal())
-    cache = load_features(features / "valid.safetensors")
-    return PictureBatches([cache], **{**values, **changes})
+    held_out = [load_features(features / "valid.safetensors")]
+    objective = Objective(FlowSchedule(), Parametrisation.FLOW, logit_normal())
+    values = {"size": 32, "deaf": 0.0, "objective": objective, "seed": 9}
+    examples = examples_of(recipe(), held_out, StereoAugmentation(gain=0))
+    return PictureBatches(examples, **{**values, **changes})
 
 
 def test_what_the_sound_says_is_learnt(trained, features):

@@ -23,6 +23,7 @@ from soundstage.training.recipes import (
     load_recipe,
 )
 from soundstage.training.run import train
+from soundstage.training.stereo_examples import examples_of
 from soundstage.training.token_batches import TokenBatch, TokenBatches
 from soundstage.upmixing import make_side
 from soundstage.upmixing.generative_weights import load_network
@@ -86,14 +87,11 @@ def trained(features, form, tmp_path_factory):
 
 def told_of(features, form, **changes):
     made = recipe(form, **changes)
+    held_out = [load_features(features / "valid.safetensors")]
     return TokenBatches(
-        [load_features(features / "valid.safetensors")],
-        patch=made.patch,
-        stride=made.stride,
+        examples_of(made, held_out, StereoAugmentation(gain=0)),
         size=8,
-        augmentation=StereoAugmentation(gain=0),
         deaf=0,
-        memory=made.memory,
         mask=last_frame_mask if form == "paper" else uniform_mask,
         seed=9,
     ).draw(0)

@@ -13,7 +13,12 @@ from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_
 from soundstage.stereo.styles import measured_style
 from soundstage.training.masking import last_frame_mask, uniform_mask
 from soundstage.training.recipes import StereoAugmentation
-from soundstage.training.stereo_examples import Stretch, at_once, random_stage
+from soundstage.training.stereo_examples import (
+    StereoExamples,
+    Stretch,
+    at_once,
+    random_stage,
+)
 from soundstage.training.token_batches import TokenBatches, width_weights
 
 NONE = StereoAugmentation(gain=0, styled=0, restaged=0, forgotten=0)
@@ -44,10 +49,12 @@ def cache(tmp_path_factory):
     return load_features(path)
 
 
-def batches(cache, augmentation=NONE, **changes):
-    values = {"patch": PATCH, "stride": STRIDE, "size": 16, "deaf": 0.0, "memory": False}
-    values |= {"mask": uniform_mask, "seed": 3}
-    return TokenBatches([cache], augmentation=augmentation, **{**values, **changes})
+def batches(cache, augmentation=NONE, *, patch=PATCH, stride=STRIDE, memory=False, **changes):
+    examples = StereoExamples(
+        [cache], patch=patch, stride=stride, augmentation=augmentation, memory=memory
+    )
+    values = {"size": 16, "deaf": 0.0, "mask": uniform_mask, "seed": 3}
+    return TokenBatches(examples, **{**values, **changes})
 
 
 def drawn(made, steps=4):

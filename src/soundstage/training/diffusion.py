@@ -23,51 +23,33 @@ from soundstage.training.features_training import facts, run_on_features
 from soundstage.training.loop import Say, choose_device
 from soundstage.training.recipes import DiffusionRecipe, StereoAugmentation
 from soundstage.training.records import Progress
-from soundstage.training.stereo_examples import StereoExamples
+from soundstage.training.stereo_examples import AS_IT_IS, StereoExamples, examples_of
 from soundstage.training.style_prior import style_prior
 from soundstage.upmixing.diffusion_weights import DiffusionShape, network_tensors
 from soundstage.weights import Card
 
 HELD_OUT_PASSES = 4  # over the held-out music in one validation, each with noise of its own
 HELD_OUT_BATCH = 8
-_AS_IT_IS = StereoAugmentation(gain=0, equaliser=0, limited=0, hissing=0, styled=0, forgotten=0)
 
 
 class PictureBatches:
     """Pictures with their noise.
 
     Args:
-        caches: what is learnt from.
-        patch: positions of an example.
-        stride: frames from one position to the next.
+        examples: what is learnt from.
         size: examples a batch.
-        augmentation: how strongly an example is varied.
         deaf: share of the examples that go without the sound.
         objective: noises the pictures.
         seed: of the draws.
-
-    Raises:
-        InputError: no record is long enough.
     """
 
     def __init__(
-        self,
-        caches: list[FeatureCache],
-        *,
-        patch: int,
-        stride: int,
-        size: int,
-        augmentation: StereoAugmentation,
-        deaf: float,
-        objective: Objective,
-        seed: int,
+        self, examples: StereoExamples, *, size: int, deaf: float, objective: Objective, seed: int
     ) -> None:
-        self._size, self._deaf, self._seed = size, deaf, seed
-        self._objective = objective
-        self._examples = StereoExamples(
-            caches, patch=patch, stride=stride, augmentation=augmentation, memory=False
-        )
-        self.per_epoch = max(self._examples.frames // (patch * stride * size), 1)
+        self._examples, self._size, self._deaf = examples, size, deaf
+        self._objective, self._seed = objective, seed
+        self.per_epoch = examples.batches(size)
+        self.positions = examples.patch
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """Levels, style, which are deaf, and the fields of a `Noised`, the same for a step."""
@@ -88,7 +70,6 @@ class DiffusionTask:
         batches: what it learns from.
         held_out: what chooses the best epoch; None where nothing is held out.
         epoch_steps: of an epoch; 0 for all records once.
-        positions: of an example.
     """
 
     def __init__(
@@ -97,11 +78,10 @@ class DiffusionTask:
         batches: PictureBatches,
         held_out: PictureBatches | None,
         epoch_steps: int,
-        positions: int,
     ) -> None:
         self.model: nn.Module = model
         self.steps_per_epoch = epoch_steps or batches.per_epoch
-        self.tokens_per_example = positions
+        self.tokens_per_example = batches.positions
         self._batches, self._held_out = batches, held_out
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
@@ -172,8 +152,8 @@ def train_diffusion(
         except ValueError as error:
             raise OptionError(f"The recipe makes no network: {error}.") from error
     batches = _batches(recipe, learnt, recipe.augmentation, recipe.loop.batch, recipe.deaf)
-    chooser = _batches(recipe, held_out, _AS_IT_IS, HELD_OUT_BATCH, 0.0) if held_out else None
-    task = DiffusionTask(model, batches, chooser, recipe.epoch_steps, recipe.patch)
+    chooser = _batches(recipe, held_out, AS_IT_IS, HELD_OUT_BATCH, 0.0) if held_out else None
+    task = DiffusionTask(model, batches, chooser, recipe.epoch_steps)
     chosen = choose_device(device)
     state, best = run_on_features(
         task,
@@ -200,11 +180,8 @@ def _batches(
     deaf: float,
 ) -> PictureBatches:
     return PictureBatches(
-        caches,
-        patch=recipe.patch,
-        stride=recipe.stride,
+        examples_of(recipe, caches, augmentation),
         size=size,
-        augmentation=augmentation,
         deaf=deaf,
         objective=Objective(FlowSchedule(), Parametrisation.FLOW, logit_normal(*recipe.times)),
         seed=recipe.loop.seed,

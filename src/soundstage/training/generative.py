@@ -33,6 +33,7 @@ from soundstage.training.recipes import (
     StereoAugmentation,
 )
 from soundstage.training.records import Progress
+from soundstage.training.stereo_examples import AS_IT_IS, examples_of
 from soundstage.training.style_prior import style_prior
 from soundstage.training.token_batches import DrawMask, TokenBatch, TokenBatches
 from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
@@ -41,7 +42,6 @@ from soundstage.weights import Card
 GenerativeRecipe = MaskedRecipe | AutoregressiveRecipe
 HELD_OUT_PASSES = 2  # over the held-out music in one validation, each with masks of its own
 HELD_OUT_BATCH = 8
-_AS_IT_IS = StereoAugmentation(gain=0, equaliser=0, limited=0, hissing=0, styled=0, forgotten=0)
 
 
 class GenerativeTask:
@@ -167,7 +167,7 @@ def train_generative(
         with torch.no_grad():
             model.head.offsets.copy_(token_frequencies(learnt))
     batches = _batches(recipe, learnt, recipe.augmentation, recipe.loop.batch, recipe.deaf)
-    chooser = _batches(recipe, held_out, _AS_IT_IS, HELD_OUT_BATCH, 0.0) if held_out else None
+    chooser = _batches(recipe, held_out, AS_IT_IS, HELD_OUT_BATCH, 0.0) if held_out else None
     task = GenerativeTask(model, batches, chooser, recipe.epoch_steps)
     chosen = choose_device(device)
     state, best = run_on_features(
@@ -195,13 +195,9 @@ def _batches(
     deaf: float,
 ) -> TokenBatches:
     return TokenBatches(
-        caches,
-        patch=recipe.patch,
-        stride=recipe.stride,
+        examples_of(recipe, caches, augmentation),
         size=size,
-        augmentation=augmentation,
         deaf=deaf,
-        memory=recipe.memory,
         mask=_mask_of(recipe),
         seed=recipe.loop.seed,
     )

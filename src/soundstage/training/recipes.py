@@ -235,7 +235,7 @@ class AutoregressiveRecipe(_GenerativeRecipe):
     """Width of that head."""
 
 
-class DiTNetworkSize(_Strict):
+class DiTNetworkSize(NetworkSize):
     """Of a diffusion transformer; the defaults are those of DiT-S."""
 
     blocks: Annotated[int, Field(ge=1, le=64)] = 12
@@ -244,7 +244,7 @@ class DiTNetworkSize(_Strict):
     expansion: Annotated[int, Field(ge=1, le=16)] = 4
 
     @model_validator(mode="after")
-    def _shared(self) -> "DiTNetworkSize":
+    def _shared_by_fours(self) -> "DiTNetworkSize":
         if self.width % (4 * self.heads):
             raise ValueError(f"{self.heads} heads cannot share a width of {self.width} by fours")
         return self

@@ -25,9 +25,16 @@ from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_
 from soundstage.stereo.prediction import mix_parameters
 from soundstage.stereo.styles import STYLE, measured_style
 from soundstage.training.feature_batches import FramePlaces, louder
-from soundstage.training.recipes import StereoAugmentation
+from soundstage.training.recipes import (
+    AutoregressiveRecipe,
+    DiffusionRecipe,
+    MaskedRecipe,
+    StereoAugmentation,
+)
 
 MIXED_DB = 25  # by which the softer of two records that are mixed is softer, at most
+
+AS_IT_IS = StereoAugmentation(gain=0, equaliser=0, limited=0, hissing=0, styled=0, forgotten=0)
 
 
 class Stretch(NamedTuple):
@@ -73,11 +80,13 @@ class StereoExamples:
         augmentation: StereoAugmentation,
         memory: bool,
     ) -> None:
-        self._patch, self._stride = patch, stride
+        self.patch, self._stride = patch, stride
         self._augmentation, self._memory = augmentation, memory
         self._places = FramePlaces(caches, patch * stride)
-        self.frames = self._places.frames
-        """Of the records that are long enough."""
+
+    def batches(self, size: int) -> int:
+        """How many of so many examples see all records once."""
+        return max(self._places.frames // (self.patch * self._stride * size), 1)
 
     def draw(self, generator: torch.Generator) -> Example:
         """The next example."""
@@ -113,7 +122,7 @@ class StereoExamples:
         """
         cache, record, first = self._places.draw(generator)
         before = min(most, (first - record) // STRETCH_FRAMES) * STRETCH_FRAMES
-        rows = slice(first - before, first + self._patch * self._stride)
+        rows = slice(first - before, first + self.patch * self._stride)
         levels, iid, coherence = (
             part[rows].float() for part in (cache.levels, cache.iid, cache.coherence)
         )
@@ -148,6 +157,25 @@ class StereoExamples:
             hiss = -85 + 40 * float(torch.rand((), generator=generator))
             levels = 10 * (10 ** (levels / 10) + 10 ** (hiss / 10)).log10()
         return levels
+
+
+def examples_of(
+    recipe: MaskedRecipe | AutoregressiveRecipe | DiffusionRecipe,
+    caches: list[FeatureCache],
+    augmentation: StereoAugmentation,
+) -> StereoExamples:
+    """Examples as a recipe wants them, varied so much.
+
+    Raises:
+        InputError: no record is long enough.
+    """
+    return StereoExamples(
+        caches,
+        patch=recipe.patch,
+        stride=recipe.stride,
+        augmentation=augmentation,
+        memory=getattr(recipe, "memory", False),
+    )
 
 
 def at_once(first: Stretch, second: Stretch, generator: torch.Generator) -> Stretch:

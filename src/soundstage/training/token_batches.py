@@ -7,10 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from soundstage.corpora.feature_cache import FeatureCache
 from soundstage.stereo import BANDS, dequantise, quantise
 from soundstage.stereo.features import IID_LIMIT_DB, IID_WEIGHT
-from soundstage.training.recipes import StereoAugmentation
 from soundstage.training.stereo_examples import StereoExamples
 
 DrawMask = Callable[[int, torch.Generator], Bool[Tensor, "patch bands"]]
@@ -37,43 +35,23 @@ class TokenBatch(NamedTuple):
 
 
 class TokenBatches:
-    """Stretches of `patch` positions; every frame of the records is as likely as any other.
+    """Examples with their tokens.
 
     Args:
-        caches: what is learnt from.
-        patch: positions of an example; shorter records are passed over.
-        stride: frames from one position to the next.
+        examples: what is learnt from.
         size: examples a batch.
-        augmentation: how strongly an example is varied.
         deaf: share of the examples that go without the sound.
-        memory: whether an example is told of the time before it.
         mask: draws which tokens are hidden.
         seed: of the draws.
-
-    Raises:
-        InputError: no record is long enough.
     """
 
     def __init__(
-        self,
-        caches: list[FeatureCache],
-        *,
-        patch: int,
-        stride: int,
-        size: int,
-        augmentation: StereoAugmentation,
-        deaf: float,
-        memory: bool,
-        mask: DrawMask,
-        seed: int,
+        self, examples: StereoExamples, *, size: int, deaf: float, mask: DrawMask, seed: int
     ) -> None:
-        self._patch, self._size, self._deaf = patch, size, deaf
+        self._examples, self._size, self._deaf = examples, size, deaf
         self._mask, self._seed = mask, seed
-        self._examples = StereoExamples(
-            caches, patch=patch, stride=stride, augmentation=augmentation, memory=memory
-        )
-        self.per_epoch = max(self._examples.frames // (patch * stride * size), 1)
-        self.tokens_per_example = patch * BANDS
+        self.per_epoch = examples.batches(size)
+        self.tokens_per_example = examples.patch * BANDS
 
     def draw(self, step: int) -> TokenBatch:
         """The batch of a step, the same whenever it is asked for."""
@@ -92,7 +70,7 @@ class TokenBatches:
             memory,
             torch.rand(self._size, generator=generator) < self._deaf,
             width_weights(parameters.iid, parameters.coherence),
-            torch.stack([self._mask(self._patch, generator) for _ in range(self._size)]),
+            torch.stack([self._mask(self._examples.patch, generator) for _ in range(self._size)]),
         )
 
 

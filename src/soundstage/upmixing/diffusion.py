@@ -7,8 +7,8 @@ diffusion transformer (`networks/side_diffusion.py`) that follows the flow from 
 (Lipman et al. 2023); the fine structure of what is not the mid's own is a decorrelator's, as in all
 parametric stereo.
 
-Noise of less than unit deviation draws nearer to what is likeliest (a *temperature*), of level and of
-direction each.
+Noise of less than unit deviation draws nearer to what is likeliest (a *temperature*), level and
+direction each by its own.
 
 A signal is made in windows that overlap by a quarter and go on along the trajectory of the one
 before (`diffusion/continuation.py`). Windows lie at fixed frames and noise depends on the place
