@@ -45,7 +45,7 @@ class Parametrisation(Enum):
         return -1.0, 1.0
 
     def divisor(self, alpha: Scale, sigma: Scale) -> Scale | float:
-        """D = α·b − σ·a."""
+        """The divisor d = α·b − σ·a."""
         a, b = self.mix(alpha, sigma)
         return alpha * b - sigma * a
 
@@ -74,8 +74,8 @@ class Parametrisation(Enum):
         """
         if self is Parametrisation.CLEAN:  # also where σ = 0, for which d is 0
             return output
-        a, b = self.mix(alpha, sigma)
-        divisor = alpha * b - sigma * a
+        _, b = self.mix(alpha, sigma)
+        divisor = self.divisor(alpha, sigma)
         if divisor == 0:
             raise ValueError(
                 "a model that predicts noise cannot begin where no signal is left: "
@@ -97,8 +97,8 @@ class Parametrisation(Enum):
         """
         if self is Parametrisation.NOISE:
             return output
-        a, b = self.mix(alpha, sigma)
-        divisor = alpha * b - sigma * a
+        a, _ = self.mix(alpha, sigma)
+        divisor = self.divisor(alpha, sigma)
         if divisor == 0:
             raise ValueError("a model that predicts the data cannot tell the noise where none is")
         return torch.add(output * (alpha / divisor), state, alpha=-a / divisor)

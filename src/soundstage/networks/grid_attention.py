@@ -34,8 +34,9 @@ from soundstage.networks.transformer import waves
 
 Plan = Literal["full", "axial", "windowed"]
 
-SHORT = 128  # vectors up to which plain products train faster: the backward pass of torch's kernel
-# in bfloat16 takes 7 times as long with 64, and 11 times with 17, on one core
+# Vectors up to which plain products train faster on a processor: the backward pass of torch's
+# kernel in bfloat16 takes 7 times as long with 64, and 11 times with 17
+SHORT = 128
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,9 @@ class DiffusionDecoding:
     temperature: tuple[float, float] = (1.0, 1.0)
     """Deviation of the noise under level and direction: 0 is the likeliest, 1 as in training."""
     guidance: float = 1.0
-    """w of the sound: 1 is none, more costs a second pass."""
+    """w of the sound and the style together: 1 is none, any other costs a second pass."""
     style_guidance: float = 2.0
-    """w of the style, where one is asked."""
+    """w of the style alone, where one is asked and `guidance` is 1; likewise."""
     style_spread: float = 1.0
     """Of the style that is drawn where none is asked, 1 as in real music; 0 leaves it open."""
     overlap: float = 0.25
