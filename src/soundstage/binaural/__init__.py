@@ -1,0 +1,45 @@
+"""Mono into what two ears hear: where sources and ears are, how sources move, and measured heads.
+
+Conventions are those of SOFA (AES69): x ahead, y to the left, z up, in metres; azimuth in degrees
+counter-clockwise from ahead; the left ear first.
+"""
+
+from soundstage.binaural.geometry import (
+    HEAD_RADIUS,
+    Poses,
+    ear_positions,
+    rotate,
+    seen_from_head,
+    to_cartesian,
+    to_spherical,
+)
+from soundstage.binaural.head_interpolation import AlignedResponses, HeadInterpolator
+from soundstage.binaural.heads import Head
+from soundstage.binaural.presets import approach, constant, fly_by, orbit
+from soundstage.binaural.sofa import read_head
+from soundstage.binaural.tracked_speech import from_tracked, to_tracked
+from soundstage.binaural.trajectories import Trajectory
+from soundstage.binaural.trajectory_files import read_tracked, read_trajectory
+
+__all__ = [
+    "HEAD_RADIUS",
+    "AlignedResponses",
+    "Head",
+    "HeadInterpolator",
+    "Poses",
+    "Trajectory",
+    "approach",
+    "constant",
+    "ear_positions",
+    "fly_by",
+    "from_tracked",
+    "orbit",
+    "read_head",
+    "read_tracked",
+    "read_trajectory",
+    "rotate",
+    "seen_from_head",
+    "to_cartesian",
+    "to_spherical",
+    "to_tracked",
+]

@@ -1,0 +1,85 @@
+"""A head that tests make for themselves: a rigid sphere with two ears, and its SOFA file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from soundstage.binaural import Head
+
+RATE, TAPS = 44_100, 128
+RADIUS, SPEED = 0.0875, 343.0  # m, m/s
+EARS = np.array([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
+LEAD = 30.0  # samples before sound would reach the middle of the head
+
+
+def directions(azimuth, elevation):
+    """Unit vectors of angles in degrees."""
+    azimuth, elevation = np.radians(azimuth), np.radians(elevation)
+    flat = np.cos(elevation)
+    return np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), np.sin(elevation)], axis=-1)
+
+
+def grid(step=15, lowest=-90):
+    """Of azimuth and elevation, with one direction at a pole."""
+    pairs = [
+        (azimuth, elevation)
+        for elevation in range(max(lowest, -90 + step), 90, step)
+        for azimuth in range(0, 360, step)
+    ]
+    pairs += [(0, 90)] + ([(0, -90)] if lowest == -90 else [])
+    return directions(*np.array(pairs, dtype=float).T)
+
+
+def spread(count):
+    """Directions all over the sphere, on a spiral of the golden angle."""
+    height = 1 - (2 * np.arange(count) + 1) / count
+    return directions(np.arange(count) * 137.50776405, np.degrees(np.arcsin(height)))
+
+
+def delays(towards):
+    """Of both ears, in seconds from the middle of the head (Woodworth 1938)."""
+    angle = np.arccos(np.clip(towards @ EARS.T, -1, 1))
+    return RADIUS / SPEED * np.where(angle < np.pi / 2, -np.cos(angle), angle - np.pi / 2)
+
+
+def sphere_head(towards, *, rate=RATE, taps=TAPS, **fields):
+    """Woodworth's delays and the head shadow of Brown and Duda (1998, eq. 3 and 4).
+
+    The upper fifth of the range fades out, as a converter's filter does, so that it rings little.
+    """
+    angle = np.arccos(np.clip(towards @ EARS.T, -1, 1))
+    least = 0.1
+    alpha = 1 + least / 2 + (1 - least / 2) * np.cos(angle / np.radians(150) * np.pi)
+    frequency = np.fft.rfftfreq(taps, 1 / rate)
+    ratio = 1j * np.pi * frequency * RADIUS / SPEED
+    shadow = (1 + alpha[..., None] * ratio) / (1 + ratio)
+    shadow = shadow * np.cos(np.pi / 2 * ((frequency / rate - 0.4) / 0.1).clip(0, 1)) ** 2
+    time = delays(towards) + LEAD / rate
+    responses = np.fft.irfft(shadow * np.exp(-2j * np.pi * frequency * time[..., None]), taps)
+    count = len(towards)
+    return Head(towards, np.full(count, 1.5), responses, np.zeros((count, 2)), rate, **fields)
+
+
+def write_sofa(path: Path, head: Head, **changes) -> Path:
+    """The head as sofar writes it; changes are fields of a `sofar.Sofa`."""
+    import sofar
+
+    file = sofar.Sofa("SimpleFreeFieldHRIR")
+    azimuth = np.degrees(np.arctan2(head.directions[:, 1], head.directions[:, 0])) % 360
+    elevation = np.degrees(np.arcsin(head.directions[:, 2].clip(-1, 1)))
+    fields = {
+        "GLOBAL_DatabaseName": "tests",
+        "GLOBAL_ListenerShortName": "sphere",
+        "GLOBAL_License": "CC0",
+        "SourcePosition": np.stack([azimuth, elevation, head.distances], axis=1),
+        "SourcePosition_Type": "spherical",
+        "SourcePosition_Units": "degree, degree, metre",
+        "ReceiverPosition": RADIUS * EARS,
+        "Data_IR": head.responses.astype(np.float64),
+        "Data_SamplingRate": head.rate,
+        "Data_Delay": np.zeros((1, 2)),
+    }
+    for name, value in (fields | changes).items():
+        setattr(file, name, value)
+    sofar.write_sofa(str(path), file)
+    return path
