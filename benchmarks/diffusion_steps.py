@@ -44,6 +44,7 @@ PICTURE = "images/diffusion-steps.png"
 STEPS = (1, 2, 4, 8, 16, 32, 100)
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 TEMPERATURES = ((0.0, 0.0), (0.0, 1.0), (0.5, 1.0), (0.7, 1.0), (1.0, 1.0), (0.8, 0.8))
+WHOLES = (0.5, 1.0)
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of Okabe and Ito
 HEADINGS = (
     "| drawn by | passes | D_F ↓ | LSD side ↓ | FAD side ↓ | width | correlation | wobble, dB "
@@ -112,6 +113,10 @@ def trials() -> list[Trial]:
         for pair in TEMPERATURES
         for level, direction in [pair]
     ]
+    made += [
+        Trial(f"temperature of the whole {each:g}", replace(chosen, whole=each)) for each in WHOLES
+    ]
+    made.append(Trial("no gain of the side", replace(chosen, side_gain=0.0)))
     made += [Trial(f"guidance {each:g}", replace(chosen, guidance=each)) for each in (0.7, 1.5)]
     made.append(Trial("no drawn style", replace(chosen, style_spread=0.0)))
     return [Trial("as chosen", chosen), *made]

@@ -4,7 +4,10 @@
 
 Every system turns the same mono file into a stereo file in a process of its own: once to warm up,
 then three times, of which the median counts. Memory is the highest the process reached, what it
-needs to import included. Without `--input` the project's own piece is rendered.
+needs to import included. The floor is the time that the operations of the network (products and
+convolutions, a multiplication and an addition counting as two) would take at the rate of a large
+product of float32 matrices, in one thread as in the engine. Without `--input` the project's own
+piece is rendered.
 """
 
 import argparse
@@ -24,11 +27,13 @@ import soundfile
 from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
 
 REPEATS = 3
+PRODUCT = 2048  # rows of the matrices that the rate of the machine is taken from
 PREFIX = "ffmpeg "
 
 
 def measure(system: str, source: Path, target: Path) -> dict[str, float]:
-    """Time and memory of one system in this process."""
+    """Time, memory and operations of one system in this process."""
+    operations = 0.0
     if system.startswith(PREFIX):
 
         def run() -> None:
@@ -49,7 +54,31 @@ def measure(system: str, source: Path, target: Path) -> dict[str, float]:
         started = time.perf_counter()
         run()
         times.append(time.perf_counter() - started)
-    return {"seconds": statistics.median(times), "megabytes": peak_megabytes()}
+    megabytes = peak_megabytes()
+    if not system.startswith(PREFIX):
+        from torch.utils.flop_counter import FlopCounterMode
+
+        with FlopCounterMode(display=False) as counter:
+            run()
+        operations = float(counter.get_total_flops())
+    return {
+        "seconds": statistics.median(times),
+        "megabytes": megabytes,
+        "operations": operations,
+    }
+
+
+def machine_rate() -> float:
+    """Operations a second of a large product in one thread, the best of five."""
+    import torch
+
+    torch.set_num_threads(1)
+    matrix, times = torch.rand(PRODUCT, PRODUCT), []
+    for _ in range(5):
+        started = time.perf_counter()
+        matrix @ matrix
+        times.append(time.perf_counter() - started)
+    return 2 * PRODUCT**3 / min(times)
 
 
 def peak_megabytes() -> float:
@@ -120,26 +149,33 @@ def render_input(folder: Path) -> Path:
     return folder / "band-mono.wav"
 
 
-def markdown(rows: dict[str, dict[str, float]], starts: dict[str, float]) -> str:
+def markdown(rows: dict[str, dict[str, float]], starts: dict[str, float], rate: float) -> str:
     """The table as it stands in the docs."""
     duration = next(iter(rows.values()))["duration"]
     lines = [
         f"Input: {duration:.0f} s of mono, file to file, warm, median of {REPEATS}; "
-        f"{os.cpu_count()} cores ({platform.machine()}).",
+        f"{os.cpu_count()} cores ({platform.machine()}). The floor is what the products and "
+        "convolutions of the network would take at the measured rate of one thread, "
+        f"{rate / 1e9:.0f} thousand million operations a second.",
         "",
-        "| system | real-time factor | peak memory, MB | fold-down error, dB | mono level, dB "
-        "| correlation | width |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| system | real-time factor | floor | peak memory, MB | fold-down error, dB "
+        "| mono level, dB | correlation | width |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, row in rows.items():
         factor = row["seconds"] / duration
         lines.append(
-            f"| {name} | {factor:.4f} | {row['megabytes']:.0f} | {row['fold_down']:.1f} "
+            f"| {name} | {factor:.4f} | {_floor(row['operations'] / rate / duration)} "
+            f"| {row['megabytes']:.0f} | {row['fold_down']:.1f} "
             f"| {row['mono_level']:+.2f} | {row['correlation']:.2f} | {row['width']:.2f} |"
         )
     lines += ["", "| command | seconds to answer |", "| --- | ---: |"]
     lines += [f"| `{name}` | {seconds:.2f} |" for name, seconds in starts.items()]
     return "\n".join(lines) + "\n"
+
+
+def _floor(factor: float) -> str:
+    return f"{factor:.4f}" if factor else "–"
 
 
 def main() -> None:
@@ -169,11 +205,12 @@ def main() -> None:
             print(f"{system}: done", file=sys.stderr)
             target.unlink()
     starts = start_up()
-    text = markdown(rows, starts)
+    rate = machine_rate()
+    text = markdown(rows, starts, rate)
     print(text)
     if options.write:
         options.write.write_text(f"# Speed\n\n{text}\nMade by `make bench`.\n", encoding="utf-8")
-        figures = {"systems": rows, "start_up_seconds": starts}
+        figures = {"systems": rows, "start_up_seconds": starts, "operations_a_second": rate}
         options.write.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n")
 
 

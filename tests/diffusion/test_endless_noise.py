@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from soundstage.diffusion import EndlessNoise, takes_window
+from soundstage.diffusion import (
+    EndlessNoise,
+    FlowSchedule,
+    Objective,
+    Offsets,
+    Parametrisation,
+    dpm_solver_2m,
+    takes_window,
+    uniform_times,
+)
 from soundstage.diffusion.noise import PAGE
 
 LONG = 5 * PAGE
@@ -90,3 +99,88 @@ def test_numbers_that_cannot_be_a_seed_are_refused(key: tuple[int, int, int]) ->
 def test_frames_before_the_first_are_refused(first: int, length: int) -> None:
     with pytest.raises(ValueError, match="no noise"):
         EndlessNoise((), 0).window(first, length)
+
+
+MIXED = Offsets(rows=(0.2, 0.1), channels=(0.3, 0.0))
+
+
+@given(first=st.integers(0, LONG), length=st.integers(1, LONG))
+def test_offsets_are_the_same_in_every_window(first: int, length: int) -> None:
+    noise = EndlessNoise((2, 3), seed=7, offsets=MIXED)
+    whole = noise.window(0, 2 * LONG)
+    torch.testing.assert_close(noise.window(first, length), whole[..., first : first + length])
+
+
+def covariances(noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Over draws (draws, channels, rows, frames): of a place with itself, with another frame of
+    its row, and with that of another row; each by channels."""
+    here, later, below = noise[..., 0, 0], noise[..., 0, -1], noise[..., 1, -1]
+    return here.square().mean(0), (here * later).mean(0), (here * below).mean(0)
+
+
+def test_noise_with_offsets_has_unit_variance_and_the_shares_that_were_asked_for() -> None:
+    drawn = torch.stack(
+        [EndlessNoise((2, 3), seed, offsets=MIXED).window(0, 600) for seed in range(2000)]
+    )
+    clean = torch.zeros(4000, 2, 3, 8)
+    trained = MIXED.like(clean, torch.Generator().manual_seed(0))
+    for noise in (drawn, trained):
+        variance, row, channel = covariances(noise)
+        torch.testing.assert_close(variance, torch.ones(2), atol=0.15, rtol=0)
+        torch.testing.assert_close(row, torch.tensor([0.5, 0.1]), atol=0.1, rtol=0)
+        torch.testing.assert_close(channel, torch.tensor([0.3, 0.0]), atol=0.1, rtol=0)
+
+
+def test_every_stream_has_offsets_of_its_own() -> None:
+    noise = EndlessNoise((2, 3), seed=5, offsets=MIXED)
+    means = torch.stack([noise.stream(number).window(0, 4000).mean(-1) for number in range(40)])
+    assert abs(float((means[1:] * means[:-1]).mean())) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("rows", "channels"), [((-0.1,), (0.0,)), ((0.5,), (0.5,)), ((0.1,), (0.1, 0.1))]
+)
+def test_impossible_shares_are_refused(rows: tuple, channels: tuple) -> None:
+    with pytest.raises(ValueError, match="share"):
+        Offsets(rows, channels)
+
+
+def test_an_objective_draws_them() -> None:
+    objective = Objective(FlowSchedule(), Parametrisation.NOISE, offsets=MIXED)
+    noised = objective.noised(torch.zeros(3000, 2, 3, 6), torch.Generator().manual_seed(2))
+    _, row, channel = covariances(noised.target)
+    torch.testing.assert_close(row, torch.tensor([0.5, 0.1]), atol=0.1, rtol=0)
+    torch.testing.assert_close(channel, torch.tensor([0.3, 0.0]), atol=0.1, rtol=0)
+
+
+def test_with_offsets_a_few_steps_decide_what_whole_sequences_have_in_common() -> None:
+    """Gaussian data whose sequences differ as a whole, and the exact denoiser of each noise: the
+    variance of their means, 0.5, is lost in eight steps from white noise and kept with offsets."""
+    frames, whole = 256, 0.5
+    found = {}
+    for share in (0.0, whole):
+        offsets = Offsets((share,), (0.0,)) if share else None
+        # Variances of the mean over frames and of what is left, of data and of noise
+        data, noise = (
+            torch.tensor([each + (1 - each) / frames, 1 - each]) for each in (whole, share)
+        )
+        schedule = FlowSchedule()
+
+        class Exact:
+            """E[x_0 | x_t], on the mean and on the rest."""
+
+            schedule = FlowSchedule()
+
+            def __call__(self, state, time, data=data, noise=noise):
+                alpha, sigma = 1 - time, time
+                gain = alpha * data / (alpha**2 * data + sigma**2 * noise)
+                mean = state.mean(-1, keepdim=True)
+                return gain[0] * mean + gain[1] * (state - mean)
+
+        first = torch.stack(
+            [EndlessNoise((1, 1), seed, offsets=offsets).window(0, frames) for seed in range(800)]
+        )
+        made = dpm_solver_2m(Exact(), first, uniform_times(schedule, 8))
+        found[share] = float(made.mean(-1).var())
+    assert found[whole] == pytest.approx(whole, rel=0.15)
+    assert found[0.0] < 0.5 * whole

@@ -6,13 +6,16 @@ import pytest
 import torch
 
 from sounds import RATE, stereo_scene
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, WeightsError
 from soundstage.evaluation.results import TRUTH
 from soundstage.evaluation.systems import BASELINES, System, find_systems
 from soundstage.metrics import fold_down_error, normalised_width
 from soundstage.stereo import to_mid_side
 from soundstage.upmixing import READY_METHODS
+from soundstage.upmixing.diffstereo_weights import DiffStereoShape, network_tensors
 from soundstage.upmixing.masked import MaskedDecoding
+from soundstage.weights import save_weights
+from tiny import regression_tensors
 
 SCENE = stereo_scene(3 * RATE)
 MID = to_mid_side(*SCENE)[0]
@@ -84,3 +87,50 @@ def test_without_a_reference_what_needs_one_is_left_out_or_refused() -> None:
 def test_an_unknown_name_is_one_sentence_with_the_known_ones() -> None:
     with pytest.raises(OptionError, match=r"no system 'psx'; choose among mono, .*nearest"):
         find_systems(("psx",), reference_free=False)
+
+
+@pytest.fixture
+def own(tmp_path) -> dict[str, str]:
+    """Files of weights by method."""
+    save_weights(tmp_path / "mine.safetensors", "regression", regression_tensors())
+    shape = DiffStereoShape(
+        blocks=1, width=24, heads=2, expansion=2, patch_frames=1, patch_bins=3, frames=40,
+        steps=60, axial=1,
+    )  # fmt: skip
+    tensors = network_tensors(shape, shape.network().state_dict())
+    save_weights(tmp_path / "diffstereo.safetensors", "diffstereo", tensors)
+    return {
+        "regression": str(tmp_path / "mine.safetensors"),
+        "diffstereo": str(tmp_path / "diffstereo.safetensors"),
+    }
+
+
+def test_weights_of_ones_own_make_a_system_with_the_name_of_their_file(own) -> None:
+    asked = ("regression", f"regression={own['regression']}", f"diffstereo={own['diffstereo']}")
+    systems = find_systems(asked, reference_free=False)
+    assert [each.name for each in systems] == [TRUTH, "mono", "regression", "mine", "diffstereo"]
+    shipped, mine, diffstereo = systems[2:]
+    assert len({each.fingerprint() for each in systems}) == 5
+    assert mine.has_takes
+    assert not diffstereo.has_takes
+    assert diffstereo.seed("a", 0) != diffstereo.seed("b", 0)
+    made = [each.make(MID, None, seed=1) for each in (shipped, mine)]
+    assert not torch.equal(*made)
+    assert fold_down_error(made[1], MID) < -120
+
+
+def test_a_method_at_another_rate_is_brought_to_that_of_the_clips(own) -> None:
+    system = find_systems((f"diffstereo={own['diffstereo']}",), reference_free=False)[-1]
+    made = system.make(MID[:RATE], None, seed=1)
+    assert made.shape == (2, RATE)
+    assert made.isfinite().all()
+
+
+def test_a_name_that_is_taken_and_a_file_that_is_not_there_are_refused(own) -> None:
+    twice = (f"regression={own['regression']}",) * 2
+    with pytest.raises(OptionError, match="a system 'mine' already; rename the file"):
+        find_systems(twice, reference_free=False)
+    with pytest.raises(WeightsError, match="no weights"):
+        find_systems(("masked=nothing.safetensors",), reference_free=False)
+    with pytest.raises(OptionError, match="There is no method 'psx'"):
+        find_systems((f"psx={own['regression']}",), reference_free=False)

@@ -42,6 +42,13 @@ def test_a_network_before_training_says_nothing() -> None:
     assert not model(NOISY, TIMES, model.hear(levels())).any()
 
 
+def test_a_tile_knows_its_band() -> None:
+    model = network()
+    silence = torch.full((1, POSITIONS, LEVELS), -200.0)
+    inner = model.hear(silence)[0, :, POSITIONS // 2]  # far from the edges in time
+    assert len(inner.T.round(decimals=4).unique(dim=0)) == BANDS
+
+
 def test_it_hears_the_sound_unless_it_is_deaf() -> None:
     model, deaf = network(), torch.tensor([False, True])
     told = [model(NOISY, TIMES, model.hear(levels(seed)), deaf) for seed in (0, 1)]

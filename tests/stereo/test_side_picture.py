@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
-from soundstage.stereo.side_picture import QUIETEST_SIDE, picture_parameters, side_picture
+from soundstage.stereo.side_picture import (
+    MEAN_LEVEL,
+    QUIETEST_SIDE,
+    louder,
+    picture_parameters,
+    side_picture,
+)
+
+MEAN = torch.tensor(MEAN_LEVEL)[:, None]
 
 
 def parameters(iid: float, coherence: float) -> Parameters:
@@ -36,20 +44,28 @@ def test_one_source_has_all_its_side_in_common_with_the_mid() -> None:
     level, direction = side_picture(parameters(6.0, 1.0))
     alpha = prediction_gains(*parameters(6.0, 1.0))[0]
     torch.testing.assert_close(direction / 2, torch.ones_like(direction))
-    torch.testing.assert_close(level - 0.8, alpha.log())
+    torch.testing.assert_close(level + MEAN, alpha.log())
 
 
 def test_unrelated_channels_have_a_side_as_loud_as_the_mid_without_direction() -> None:
     level, direction = side_picture(parameters(0.0, 0.0))
-    torch.testing.assert_close(level, torch.full_like(level, 0.8))
+    torch.testing.assert_close(level + MEAN, torch.zeros_like(level), rtol=0, atol=1e-5)
     torch.testing.assert_close(direction, torch.zeros_like(direction))
 
 
 def test_mono_is_as_quiet_as_a_side_can_be() -> None:
     level, direction = side_picture(parameters(0.0, 1.0))
-    torch.testing.assert_close(level, torch.full_like(level, math.log(QUIETEST_SIDE) + 0.8))
+    torch.testing.assert_close(level + MEAN, torch.full_like(level, math.log(QUIETEST_SIDE)))
     torch.testing.assert_close(direction, torch.zeros_like(direction))
     assert picture_parameters(torch.stack([level, direction])).coherence.min() > 0.999
+
+
+@given(iid=st.floats(-10, 10), coherence=st.floats(0, 0.9), gain=st.floats(-6, 3))
+def test_a_louder_side_is_louder_by_that_gain(iid: float, coherence: float, gain: float) -> None:
+    given_ = parameters(iid, coherence)
+    before = torch.stack(prediction_gains(*given_))
+    after = torch.stack(prediction_gains(*picture_parameters(louder(side_picture(given_), gain))))
+    torch.testing.assert_close(after, 10 ** (gain / 20) * before, rtol=0.01, atol=1e-3)
 
 
 @pytest.mark.parametrize("level", [-1e4, 1e4])

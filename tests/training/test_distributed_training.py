@@ -104,7 +104,7 @@ def learn(folder, **changes):
     output = folder / "line.safetensors"
     cpu = torch.device("cpu")
     try:
-        state = run_loop(task, recipe, output, fingerprint=KEY, device=cpu)
+        state = run_loop(task, recipe, output, family="line", fingerprint=KEY, device=cpu)
     except Stopped:
         return None
     return {name: value.tolist() for name, value in state.model.state_dict().items()}, task.drawn

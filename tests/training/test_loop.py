@@ -55,7 +55,7 @@ def recipe(**changes):
 def train(folder, task=None, **changes):
     task = task or Line()
     output = folder / "line.safetensors"
-    return run_loop(task, recipe(**changes), output, fingerprint=KEY, device=CPU)
+    return run_loop(task, recipe(**changes), output, family="line", fingerprint=KEY, device=CPU)
 
 
 def rows(folder):
@@ -142,7 +142,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path):
         train(tmp_path, Line(stop_at=3))
     output = tmp_path / "line.safetensors"
     with pytest.raises(OptionError, match="another recipe") as caught:
-        run_loop(Line(), recipe(), output, fingerprint=bytes(32), device=CPU)
+        run_loop(Line(), recipe(), output, family="line", fingerprint=bytes(32), device=CPU)
     assert "\n" not in str(caught.value)
 
 
@@ -230,7 +230,7 @@ def test_bfloat16_is_used_where_asked_and_weights_stay_whole(tmp_path):
 def test_the_plan_says_how_long_it_will_take(tmp_path):
     lines = []
     output = tmp_path / "line.safetensors"
-    run_loop(Line(), recipe(), output, fingerprint=KEY, device=CPU, say=lines.append)
+    run_loop(Line(), recipe(), output, family="line", fingerprint=KEY, device=CPU, say=lines.append)
     (forecast,) = [line for line in lines if "hours to go" in line]
     assert re.fullmatch(r"[\d,.]+ examples a second, about [\d.]+ hours to go", forecast)
     assert sum(line.startswith("epoch") for line in lines) == 6
@@ -240,7 +240,7 @@ def test_the_speed_of_sequences_is_told_in_tokens_too(tmp_path):
     lines, task = [], Line()
     task.tokens_per_example = 1000
     output = tmp_path / "line.safetensors"
-    run_loop(task, recipe(), output, fingerprint=KEY, device=CPU, say=lines.append)
+    run_loop(task, recipe(), output, family="line", fingerprint=KEY, device=CPU, say=lines.append)
     (forecast,) = [line.replace(",", "") for line in lines if "hours to go" in line]
     examples, tokens = map(
         float, re.match(r"([\d.]+) examples \((\d+) tokens\)", forecast).groups()

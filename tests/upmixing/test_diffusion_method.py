@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from sounds import song
 from soundstage.stereo import BANDS, TRANSFORM, Parameters, band_energy
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
-from soundstage.stereo.side_picture import side_picture
+from soundstage.stereo.prediction import MAX_SIDE_GAIN
+from soundstage.stereo.side_picture import MEAN_LEVEL, QUIETEST_SIDE, side_picture
 from soundstage.upmixing.diffusion import DiffusionDecoding, DiffusionPredictor
 from soundstage.upmixing.stage_hold import DECODED
 from soundstage.upmixing.style import parse_style
@@ -58,6 +60,13 @@ def test_what_is_held_back_is_a_window_at_most() -> None:
     assert FRAMES - ready <= DIFFUSION.patch * DIFFUSION.stride
 
 
+def possible(picture: torch.Tensor) -> torch.Tensor:
+    """Where nothing was cut off on the way to parameters and back."""
+    level, direction = picture + torch.tensor([MEAN_LEVEL, (0.0,) * BANDS])[..., None]
+    heard = (level > math.log(QUIETEST_SIDE) + 0.1) & (level < math.log(MAX_SIDE_GAIN) - 0.1)
+    return heard & (direction.abs() < 1.9)
+
+
 def test_takes_differ_and_each_is_the_same_alone() -> None:
     together = through(diffusion(), (0, 1, 7))
     assert not torch.allclose(together[1].iid, together[2].iid, atol=0.5)
@@ -90,14 +99,36 @@ def test_each_temperature_is_of_its_own_half_of_the_picture() -> None:
     assert direction[1] > 3 * level[1]
 
 
+def test_the_whole_has_a_temperature_of_its_own() -> None:
+    def stage(whole: float) -> torch.Tensor:
+        """What two takes differ by over all of their time."""
+        settings = DiffusionDecoding(steps=2, temperature=(0.0, 0.0), whole=whole, style_spread=0.0)
+        one, other = (side_picture(take) for take in through(diffusion(settings), (1, 2)))
+        return (one - other).mean(dim=-1).square().mean()
+
+    assert stage(0.0) == 0
+    assert stage(1.0) > 0.01
+
+
+def test_a_gain_makes_the_side_louder_and_leaves_its_direction() -> None:
+    quiet, loud = (
+        side_picture(through(diffusion(DiffusionDecoding(side_gain=gain)), (3,))[0])
+        for gain in (0.0, 1.0)
+    )
+    inside = possible(quiet) & possible(loud)
+    assert inside.float().mean() > 0.5
+    wanted = torch.full_like(loud[0][inside], math.log(10) / 20)
+    torch.testing.assert_close((loud - quiet)[0][inside], wanted, rtol=0, atol=0.02)
+    torch.testing.assert_close(loud[1][inside], quiet[1][inside], rtol=0, atol=0.02)
+
+
 def test_parameters_go_in_a_straight_line_between_positions() -> None:
     picture = side_picture(through(diffusion(), (3,))[0])
     before, inside, after = picture[..., 0:-2:2], picture[..., 1:-1:2], picture[..., 2::2]
-    limits = torch.tensor([2.0, 1.9])[:, None, None]  # what lies beyond was cut off on the way
-    possible = ((before.abs() < limits) & (after.abs() < limits)).all(dim=0).expand_as(before)
-    assert possible.float().mean() > 0.5
+    whole = (possible(before) & possible(after)).expand_as(before)
+    assert whole.float().mean() > 0.5
     middle = (before + after) / 2
-    torch.testing.assert_close(inside[possible], middle[possible], rtol=0, atol=0.02)
+    torch.testing.assert_close(inside[whole], middle[whole], rtol=0, atol=0.02)
 
 
 @pytest.mark.parametrize("guidance", [0.5, 1.0, 2.0])
@@ -107,7 +138,9 @@ def test_guidance_leads_away_from_what_the_deaf_would_say(guidance: float) -> No
         for w in (0.0, 1.0, guidance)
     }
     wanted = told[0.0] + guidance * (told[1.0] - told[0.0])
-    near = (wanted.abs() < 1.5).all(dim=0)  # where nothing is clipped
+    near = possible(wanted)
+    for picture in told.values():
+        near &= possible(picture)
     assert near.float().mean() > 0.3
     torch.testing.assert_close(told[guidance][:, near], wanted[:, near], rtol=0, atol=0.03)
 
@@ -134,8 +167,7 @@ def test_a_style_that_cannot_be_held_is_told_to_the_network() -> None:
         {"steps": 0},
         {"sampler": "leap"},
         {"temperature": (-0.1, 1.0)},
-        {"noisiest": 0.0},
-        {"noisiest": 1.1},
+        {"whole": -0.1},
         {"overlap": 0.0},
         {"overlap": 0.6},
     ],

@@ -14,7 +14,11 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="Folder for tables and report.")
     ] = Path("evaluation"),
     methods: Annotated[
-        str | None, typer.Option(help="Names with commas between; default: all, see models.")
+        str | None,
+        typer.Option(
+            help="Names with commas between, METHOD=FILE for weights of your own; default: all "
+            "that ship weights, see models."
+        ),
     ] = None,
     baselines: Annotated[
         str | None,

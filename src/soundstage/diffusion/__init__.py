@@ -16,7 +16,7 @@ Tensors of any shape, the batch first; nothing here knows what they hold.
 from soundstage.diffusion.continuation import ContinuedStream
 from soundstage.diffusion.denoiser import CleanEstimate, Denoiser
 from soundstage.diffusion.guidance import Guided
-from soundstage.diffusion.noise import EndlessNoise, takes_window
+from soundstage.diffusion.noise import EndlessNoise, Offsets, takes_window
 from soundstage.diffusion.objectives import Noised, Objective, logit_normal
 from soundstage.diffusion.parametrisations import Parametrisation
 from soundstage.diffusion.samplers import ancestral, ddim, euler
@@ -52,6 +52,7 @@ __all__ = [
     "Guided",
     "Noised",
     "Objective",
+    "Offsets",
     "Parametrisation",
     "Schedule",
     "Windows",

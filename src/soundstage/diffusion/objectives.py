@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from soundstage.diffusion.noise import Offsets
 from soundstage.diffusion.parametrisations import Parametrisation
 from soundstage.diffusion.schedules import Level, Schedule
 
@@ -56,6 +57,8 @@ class Objective:
     """Of the times; None draws them evenly."""
     min_snr: float | None = None
     """γ, of the order of 5; None weights all times alike."""
+    offsets: Offsets | None = None
+    """Of the noise; None for white noise."""
 
     def __post_init__(self) -> None:
         if self.min_snr is not None and self.min_snr <= 0:
@@ -72,15 +75,22 @@ class Objective:
         if self.warp is not None:
             fractions = self.warp(fractions)
         times = self.schedule.training_times(fractions).to(clean.device)
-        noise = torch.randn(
-            clean.shape, generator=generator, device=generator.device, dtype=clean.dtype
-        ).to(clean.device)
+        noise = self._noise(clean, generator)
         level = self.schedule.level(times)
         ones = [1] * (clean.ndim - 1)
         alpha, sigma = (each.to(clean.dtype).reshape(-1, *ones) for each in level)
         state = alpha * clean + sigma * noise
         target = self.parametrisation.target(clean, noise, alpha, sigma)
         return Noised(state, times.to(clean.dtype), target, self._weight(level).to(clean.dtype))
+
+    def _noise(
+        self, clean: Float[Tensor, " batch *rest"], generator: torch.Generator
+    ) -> Float[Tensor, " batch *rest"]:
+        if self.offsets is not None:
+            return self.offsets.like(clean, generator)
+        device = generator.device
+        drawn = torch.randn(clean.shape, generator=generator, device=device, dtype=clean.dtype)
+        return drawn.to(clean.device)
 
     def loss(
         self, output: Float[Tensor, " batch *rest"], noised: Noised

@@ -2,9 +2,11 @@
 
 A diffusion transformer (`dit.py`) over the tiles of `stereo.side_picture`: its vectors are of a few
 positions and bands, hear in turn all bands of their moment and all moments of their bands, and are
-told a style. The condition is what each tile hears of the sound around it (`tile_hearing.py`).
+told a style. The condition is what each tile hears of the sound around it (`tile_hearing.py`), and
+which band it is in, since neither that nor rotary positions say so.
 """
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -40,6 +42,7 @@ class SideDiffusion(nn.Module):
     ) -> None:
         super().__init__()
         self.hearing = TileHearing(tiles, HEARD)
+        self.bands = nn.Parameter(torch.zeros(HEARD, 1, len(tiles.bands)))
         self.transformer = DiT(
             channels,
             size,
@@ -55,7 +58,7 @@ class SideDiffusion(nn.Module):
         self, levels: Float[Tensor, "batch positions levels"]
     ) -> Float[Tensor, "batch heard positions bands"]:
         """What the tiles are told, which is the same at every time of the diffusion."""
-        return self.hearing(levels).movedim(-1, 1)
+        return self.hearing(levels).movedim(-1, 1) + self.bands
 
     def forward(
         self,

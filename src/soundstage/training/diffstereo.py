@@ -188,6 +188,7 @@ def train_diffstereo(
         task,
         loop,
         output,
+        family=recipe.family,
         fingerprint=_fingerprint(recipe, learnt + held_out),
         device=chosen,
         progress=progress,

@@ -25,7 +25,7 @@ from soundstage.training.recipes import DiffusionRecipe, StereoAugmentation
 from soundstage.training.records import Progress
 from soundstage.training.stereo_examples import AS_IT_IS, StereoExamples, examples_of
 from soundstage.training.style_prior import style_prior
-from soundstage.upmixing.diffusion_weights import DiffusionShape, network_tensors
+from soundstage.upmixing.diffusion_weights import OFFSETS, DiffusionShape, network_tensors
 from soundstage.weights import Card
 
 HELD_OUT_PASSES = 4  # over the held-out music in one validation, each with noise of its own
@@ -183,6 +183,8 @@ def _batches(
         examples_of(recipe, caches, augmentation),
         size=size,
         deaf=deaf,
-        objective=Objective(FlowSchedule(), Parametrisation.FLOW, logit_normal(*recipe.times)),
+        objective=Objective(
+            FlowSchedule(), Parametrisation.FLOW, logit_normal(*recipe.times), offsets=OFFSETS
+        ),
         seed=recipe.loop.seed,
     )

@@ -60,6 +60,7 @@ def run_on_features(
         task,
         recipe.loop,
         output,
+        family=recipe.family,
         fingerprint=_fingerprint(recipe, learnt + held_out),
         device=device,
         progress=progress,

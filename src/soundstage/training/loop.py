@@ -10,6 +10,7 @@ validates, logs and writes.
 """
 
 import copy
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from soundstage.errors import OptionError
+from soundstage.training.beginnings import begin_at, weights_digest
 from soundstage.training.checkpoints import (
     TrainingState,
     checkpoint_path,
@@ -94,6 +96,7 @@ def run_loop(
     recipe: LoopRecipe,
     output: Path,
     *,
+    family: str,
     fingerprint: bytes,
     device: torch.device,
     progress: Progress | None = None,
@@ -109,7 +112,8 @@ def run_loop(
         task: what is trained; its model is moved to the device and changed.
         recipe: how.
         output: NAME.safetensors, which the caller writes.
-        fingerprint: SHA-256 of everything that decides the result.
+        family: of the weights that it may begin at (`LoopRecipe.begin`).
+        fingerprint: SHA-256 of everything else that decides the result.
         device: out of `choose_device`.
         progress: called after each step.
         say: told the plan, the time it will take and each epoch.
@@ -119,11 +123,14 @@ def run_loop(
 
     Raises:
         OptionError: the checkpoint is another run's, or the loss is no number.
-        WeightsError: the checkpoint is damaged.
+        WeightsError: the checkpoint is damaged, or what it should begin at does not fit.
         OutputError: a file cannot be written.
         PeerLostError: another process of the training ended.
     """
     say = say or (lambda line: None)
+    if recipe.begin:
+        begin_at(recipe.begin, task.model, family)
+        fingerprint = hashlib.sha256(fingerprint + weights_digest(recipe.begin)).digest()
     state = _fresh_state(task.model.to(device), recipe)
     path, steps = checkpoint_path(output), recipe.epochs * task.steps_per_epoch
     if path.exists():

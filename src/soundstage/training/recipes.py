@@ -74,6 +74,8 @@ class LoopRecipe(_Strict):
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
     """How much work a kill may cost."""
     seed: Annotated[int, Field(ge=0)] = 0
+    begin: str = ""
+    """Weights of the same family and size to begin at: a shipped model's name, or a file."""
 
 
 class TaggerAugmentation(_Strict):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from soundstage.corpora import stereo_records
 from soundstage.errors import OptionError, OutputError
+from soundstage.training.beginnings import weights_digest
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.decorrelate import train_decorrelate
 from soundstage.training.diffstereo import train_diffstereo
@@ -200,6 +201,8 @@ def _write_card(
         "processor": platform.machine(),
         **facts.pop("trained", {}),
     }
+    if begin := recipe.loop.begin if hasattr(recipe, "loop") else "":
+        trained["began_at"] = {"weights": begin, "sha256": weights_digest(begin).hex()}
     credits = {name: facts.pop(name) for name in ("licences", "credits")}
     text = json.dumps(
         {**head, **facts, "trained": trained, **credits}, indent=2, ensure_ascii=False

@@ -126,6 +126,7 @@ def train_tagger(
         task,
         recipe.loop,
         output,
+        family=recipe.family,
         fingerprint=_fingerprint(recipe, parts),
         device=chosen,
         progress=progress,

@@ -7,8 +7,8 @@ diffusion transformer (`networks/side_diffusion.py`) that follows the flow from 
 (Lipman et al. 2023); the fine structure of what is not the mid's own is a decorrelator's, as in all
 parametric stereo.
 
-Noise of less than unit deviation draws nearer to what is likeliest (a *temperature*), level and
-direction each by its own.
+Noise of less than unit deviation draws nearer to what is likeliest (a *temperature*), level,
+direction and the whole each by its own.
 
 A signal is made in windows that overlap by a quarter and go on along the trajectory of the one
 before (`diffusion/continuation.py`). Windows lie at fixed frames and noise depends on the place
@@ -16,7 +16,7 @@ alone, so the result does not depend on how a signal is cut. Takes are made one 
 inside each step, so that each is the same whatever is made beside it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -42,9 +42,14 @@ from soundstage.networks.side_diffusion import SideDiffusion
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.levels import LEVELS, levels_energy, mid_levels
-from soundstage.stereo.side_picture import PICTURES, picture_parameters
+from soundstage.stereo.side_picture import PICTURES, louder, picture_parameters
 from soundstage.stereo.style_prior import StylePrior
-from soundstage.upmixing.diffusion_weights import FAMILY, DiffusionShape, load_diffusion_network
+from soundstage.upmixing.diffusion_weights import (
+    FAMILY,
+    OFFSETS,
+    DiffusionShape,
+    load_diffusion_network,
+)
 from soundstage.upmixing.drawing import TakeStyle
 from soundstage.upmixing.patches import frames_between, joined
 from soundstage.upmixing.takes import OnlyTake
@@ -64,10 +69,12 @@ class DiffusionDecoding:
     steps: int = 8
     """Of the sampler; `heun` asks the network twice in each."""
     sampler: SamplerName = "dpm-solver"
-    noisiest: float = 0.95
-    """Time to begin at, 1 being pure noise: the network was hardly trained at noisier ones."""
-    temperature: tuple[float, float] = (1.0, 1.0)
-    """Deviation of the noise under level and direction: 0 is the likeliest, 1 as in training."""
+    temperature: tuple[float, float] = (0.8, 1.0)
+    """Of the noise under level and direction: 0 is the likeliest, 1 as in training."""
+    whole: float = 0.0
+    """Temperature of what the noise has in common at all times; a style is drawn beside it."""
+    side_gain: float = 1.5
+    """dB; with it validation music is as wide in the mean as the truth, at this temperature."""
     guidance: float = 1.0
     """w of the sound and the style together: 1 is none, any other costs a second pass."""
     style_guidance: float = 2.0
@@ -80,14 +87,19 @@ class DiffusionDecoding:
     def __post_init__(self) -> None:
         if self.sampler not in get_args(SamplerName):
             raise ValueError(f"samplers are {', '.join(get_args(SamplerName))}")
-        if self.steps < 1 or not 0 < self.noisiest <= 1:
-            raise ValueError("a step or more, from a time above 0 and up to 1")
-        if min(self.temperature) < 0 or not 0 < self.overlap <= 0.5:
+        if self.steps < 1:
+            raise ValueError("a step or more")
+        if min(*self.temperature, self.whole) < 0 or not 0 < self.overlap <= 0.5:
             raise ValueError("temperatures are from 0, an overlap up to 0.5")
 
     def shared(self, patch: int) -> int:
         """Positions that two neighbouring windows of so many share."""
         return max(int(self.overlap * patch), 1)
+
+    def noise(self, seed: int) -> EndlessNoise:
+        """That a take is led from."""
+        offsets = replace(OFFSETS, temperature=self.temperature, whole=self.whole)
+        return EndlessNoise((len(PICTURES), BANDS), seed, offsets=offsets)
 
     def sample(
         self,
@@ -96,10 +108,9 @@ class DiffusionDecoding:
         steps: StepNoise,
     ) -> Float[Tensor, "takes 2 bands positions"]:
         """Pictures by the sampler."""
-        warmth = torch.tensor(self.temperature)[:, None, None]
-        noise, times = warmth * noise, self.noisiest * uniform_times(SCHEDULE, self.steps)
+        times = uniform_times(SCHEDULE, self.steps)
         if self.sampler == "ancestral":
-            return ancestral(denoiser, noise, times, step_noise=lambda step: warmth * steps(step))
+            return ancestral(denoiser, noise, times, step_noise=steps)
         deterministic = {"euler": euler, "dpm-solver": dpm_solver_2m, "heun": heun}
         return deterministic[self.sampler](denoiser, noise, times)
 
@@ -169,13 +180,14 @@ class DiffusionTakes:
     def __init__(self, predictor: DiffusionPredictor, seeds: list[int]) -> None:
         self._stride, self._wanted = predictor.shape.stride, predictor.shape.patch
         overlap = predictor.decoding.shared(self._wanted)
+        self._gain = predictor.decoding.side_gain
         self._hop = self._wanted - overlap  # positions that every window but the first wants
         leanings = predictor.style.leanings(seeds)
         self._holds = predictor.style.holds(len(seeds))
         self._windows = ContinuedStream(
             lambda levels: predictor.denoiser(levels.T.contiguous(), leanings),
             predictor.decoding.sample,
-            [EndlessNoise((len(PICTURES), BANDS), seed) for seed in seeds],
+            [predictor.decoding.noise(seed) for seed in seeds],
             size=self._wanted,
             overlap=overlap,
         )
@@ -209,7 +221,7 @@ class DiffusionTakes:
 
     def _told(self, pictures: Float[Tensor, "takes 2 bands frames"]) -> list[Parameters]:
         """What leaves for the decoder."""
-        made = [picture_parameters(take) for take in pictures]
+        made = [picture_parameters(louder(take, self._gain)) for take in pictures]
         energy = levels_energy(self._levels.pop(pictures.shape[-1]).T)
         if not self._holds:
             return made

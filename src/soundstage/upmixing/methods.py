@@ -12,7 +12,7 @@ from soundstage.stereo import Decoder
 from soundstage.upmixing.autoregressive import AutoregressiveDecoding, load_autoregressive
 from soundstage.upmixing.comb import Comb
 from soundstage.upmixing.decorrelate import Decorrelate
-from soundstage.upmixing.diffstereo import load_diffstereo
+from soundstage.upmixing.diffstereo import DiffStereoSampling, load_diffstereo
 from soundstage.upmixing.diffusion import DiffusionDecoding, load_diffusion
 from soundstage.upmixing.masked import MaskedDecoding, load_masked
 from soundstage.upmixing.nearest import PAPER_SMOOTHING, NearestPredictor
@@ -110,6 +110,7 @@ METHODS = {
             "DiffStereo, Zhang et al. 2025",
             "",
             load=load_diffstereo,
+            settings=DiffStereoSampling(),
         ),
     )
 }
