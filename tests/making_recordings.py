@@ -1,6 +1,7 @@
 """Small binaural speech that tests make for themselves: recordings, speech and heads."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -34,6 +35,64 @@ def write_recording(
     for name, rows in (("tx_positions.txt", talker), ("rx_positions.txt", head)):
         np.savetxt(folder / name, rows[: poses + more.get(name, 0)])
     return mono[:frames]
+
+
+def write_direct_recording(
+    folder: Path,
+    poses: int = 240,
+    *,
+    seed: int = 0,
+    distances: tuple[float, float] = (0.8, 1.6),
+    loudness: float = 1.0,
+    shadow: float = 0.0,
+) -> None:
+    """What would be heard without a head: sound after its straight way, at 1/r of its level.
+
+    The talker walks around a head that rests, nearer and farther, and looks to where it looks.
+
+    Args:
+        folder: of the recording.
+        poses: 120 a second.
+        seed: of the noise that is said, and of where the walk begins.
+        distances: nearest and farthest from mouth to head, in metres.
+        loudness: of the recording, for a mouth that is 1 m away.
+        shadow: how much louder than that the ear is beside which the talker stands.
+    """
+    folder.mkdir(parents=True)
+    generator, frames = np.random.default_rng(seed), HOP * poses
+    low = butter(2, 3000, fs=RATE, output="sos")
+    mono = sosfilt(low, generator.standard_normal(frames))
+    mono = np.float32(0.05 * mono / mono.std())
+    time = np.arange(poses) / 120
+    nearest, farthest = distances
+    far = nearest + (farthest - nearest) * (0.5 - 0.5 * np.cos(2 * np.pi * time))
+    angle = seed + 1.5 * time
+    mouth = far[:, None] * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
+    # The markers are above the mouth and the ears, and their y is to the right
+    zero, one = np.zeros(poses), np.ones(poses)
+    markers = [mouth[:, 0] - 0.09, -mouth[:, 1], mouth[:, 2] + 0.20 - 0.22]
+    np.savetxt(folder / "tx_positions.txt", np.stack([*markers, zero, zero, zero, one], axis=1))
+    np.savetxt(folder / "rx_positions.txt", np.tile([0.0, 0, 0, 0, 0, 0, 1], (poses, 1)))
+
+    sample = np.arange(frames)
+    place = np.stack([np.interp(sample / RATE, time, each) for each in mouth.T], axis=1)
+    away = np.linalg.norm(place, axis=1)
+    ears = []
+    for side in (1, -1):
+        way = np.linalg.norm(place - [0, side * 0.0875, 0], axis=1)
+        heard = np.interp(sample - way / 343 * RATE, sample, mono / away)
+        ears.append(loudness * (1 + side * shadow * place[:, 1] / away) * heard)
+    soundfile.write(folder / "mono.wav", mono, RATE, "FLOAT")
+    soundfile.write(folder / "binaural.wav", np.stack(ears, axis=1), RATE, "FLOAT")
+
+
+def write_direct_speech(folder: Path, **changes: Any) -> Path:
+    """Two recordings to learn from and one to choose by, just long enough for both."""
+    for number in (1, 2):
+        write_direct_recording(folder / "trainset" / f"subject{number}", seed=number, **changes)
+    chosen_by = folder / "testset" / "validation_sequence"
+    write_direct_recording(chosen_by, 130, seed=3, **changes)
+    return folder
 
 
 def write_speech(folder: Path, speakers: int = 3, *, seconds: float = 1.2) -> Path:

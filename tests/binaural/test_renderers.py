@@ -3,8 +3,14 @@ import pytest
 
 from sounds import noise
 from soundstage.binaural import Room, constant, render
-from soundstage.binaural.methods import RENDERERS, Surroundings, load_renderer
-from soundstage.errors import InputError, OptionError
+from soundstage.binaural.methods import (
+    RENDERERS,
+    SHIPPED,
+    Networks,
+    Surroundings,
+    load_renderer,
+)
+from soundstage.errors import InputError, OptionError, WeightsError
 from spheres import RATE, grid, sphere_head, write_sofa
 
 
@@ -30,6 +36,48 @@ def test_what_a_renderer_has_no_use_for_is_refused() -> None:
         with pytest.raises(OptionError, match="warp has no head"):
             load_renderer("warp", around)
     load_renderer("warp", Surroundings(seed=3))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_networks_have_no_head_and_no_room(name: str) -> None:
+    for around in (Surroundings(room=Room((5, 4, 3), 0.3)), Surroundings("kemar")):
+        with pytest.raises(OptionError, match=f"{name} has no head"):
+            load_renderer(name, around)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_networks_of_ones_own_are_as_many_as_there_are_stages(name: str, tmp_path) -> None:
+    with pytest.raises(OptionError, match=f"{name} takes {len(SHIPPED[name])} file"):
+        load_renderer(name, networks=Networks(3 * ("mine.safetensors",)))
+    files = tuple(str(tmp_path / f"{number}.safetensors") for number in SHIPPED[name])
+    with pytest.raises(WeightsError, match="no weights at"):
+        load_renderer(name, networks=Networks(files))
+
+
+def test_steps_are_of_diffusion_alone() -> None:
+    for name, reason in (
+        ("warpnet", "one pass"),
+        ("wavenet", "one pass"),
+        ("hrtf", "no network"),
+        ("warp", "no network"),
+    ):
+        with pytest.raises(OptionError, match=reason):
+            load_renderer(name, networks=Networks(steps=2))
+    with pytest.raises(OptionError, match="1 to 200"):
+        load_renderer("binauralgrad", networks=Networks(steps=0))
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "wavenet"])
+def test_shipped_networks_hear_the_near_ear_louder_and_sooner(name: str) -> None:
+    sound = np.convolve(noise(48_000, seed=5).numpy(), np.hanning(100) / 50, "same")
+    renderer = load_renderer(name)
+    for azimuth, near, far in ((80, 0, 1), (-80, 1, 0)):
+        heard = render(sound, constant(azimuth), 48_000, renderer)
+        energy = (heard**2).sum(axis=1)
+        assert energy[near] > 1.2 * energy[far]  # in the bass, where all of this sound is
+        spectra = np.fft.rfft(heard, 2 * heard.shape[1])
+        lags = np.fft.irfft(spectra[far] * spectra[near].conj())
+        assert 25 < np.argmax(lags[:100]) < 45  # of samples; 0.66 ms are 32
 
 
 def test_unknown_names_and_files_are_refused(tmp_path) -> None:

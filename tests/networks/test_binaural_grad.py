@@ -255,6 +255,16 @@ def test_a_beginning_that_is_unknown_is_refused() -> None:
         BinauralGradFrames(Stage.SINGLE, FRAMES, begins="loud")
 
 
+def test_steps_of_an_odd_number_of_waves_are_refused() -> None:
+    with pytest.raises(ValueError, match="even number, not 7"):
+        StepEmbedding(7)
+
+
+def test_frames_that_mix_no_filters_are_refused() -> None:
+    with pytest.raises(ValueError, match="one filter at least"):
+        FramesSize(rank=0)
+
+
 @pytest.mark.parametrize("changes", [{"frame": 9}, {"taps": 8}])
 def test_frames_and_filters_that_have_no_middle_are_refused(changes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="odd number"):

@@ -3,7 +3,7 @@ import torch
 from torch.nn import functional as F
 
 from ears import HOP, heard_from, multiply_adds, noise, view, without_gradient
-from soundstage.networks.hyper_convolution import HyperConvolution
+from soundstage.networks.hyper_convolution import LONG, HyperConvolution
 from soundstage.networks.pose_rows import upsampled
 
 SAMPLES = 130  # not a multiple of the hop
@@ -42,6 +42,21 @@ def test_it_is_a_weighted_sum_of_ordinary_convolutions(causal: bool, samples: in
     torch.testing.assert_close(
         model(signal, rows), sum_of_convolutions(model, signal, rows), rtol=1e-4, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("kernel", [LONG - 1, LONG + 1, 33])
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("samples", [SAMPLES, 5, 2 * HOP])
+def test_a_long_kernel_is_the_same_sum_by_way_of_spectra(
+    kernel: int, causal: bool, samples: int
+) -> None:
+    model = convolution(kernel=kernel, causal=causal, dilation=1)
+    assert model._is_long == (kernel >= LONG)
+    torch.nn.init.normal_(model.kernels.weight)
+    signal, rows = noise(2, 4, samples), view(samples)
+    wanted = sum_of_convolutions(model, signal, rows)
+    torch.testing.assert_close(model(signal, rows), wanted, rtol=1e-4, atol=1e-3)
+    assert without_gradient(model, model(signal, rows)) == []
 
 
 def test_the_published_form_makes_one_filter_a_pose() -> None:

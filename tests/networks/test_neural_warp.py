@@ -74,6 +74,56 @@ def test_between_samples_the_signal_is_linear() -> None:
     np.testing.assert_allclose(made.numpy(), np.array(wanted), atol=1e-5)
 
 
+def catmull_rom(signal: np.ndarray, place: float) -> float:
+    """The cubic by its matrix (Catmull and Rom 1974), of a signal that is silent outside."""
+    before = int(np.floor(place))
+    points = [
+        signal[each] if 0 <= each < len(signal) else 0.0 for each in range(before - 1, before + 3)
+    ]
+    matrix = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
+    share = place - before
+    return float(share ** np.arange(4) @ matrix @ points)
+
+
+@given(st.lists(st.floats(-0.999, SAMPLES - 1e-6), min_size=1, max_size=20))
+def test_between_samples_the_signal_may_be_cubic(places: list[float]) -> None:
+    signal = noise(1, SAMPLES).double()
+    field = torch.tensor(places, dtype=torch.float64)[None, None]
+    made = warped(signal, field, cubic=True)[0, 0]
+    wanted = [catmull_rom(signal[0].numpy(), place) for place in places]
+    np.testing.assert_allclose(made.numpy(), wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("cubic", [False, True])
+def test_a_warp_passes_through_the_samples_and_is_silent_beyond_them(cubic: bool) -> None:
+    signal = noise(2, SAMPLES)
+    places = torch.arange(-300, SAMPLES + 300).double()
+    made = warped(signal, places.expand(2, 2, -1), cubic=cubic)
+    wanted = torch.nn.functional.pad(signal, (300, 300))[:, None].expand(-1, 2, -1)
+    torch.testing.assert_close(made, wanted, rtol=0, atol=1e-6)
+    beyond = torch.tensor([-50.5, -1.5, SAMPLES + 0.5, SAMPLES + 50.5]).double()
+    assert not warped(signal, beyond.expand(2, 2, -1), cubic=cubic).any()
+
+
+def test_a_cubic_warp_loses_less_of_the_treble() -> None:
+    """Both halfway between samples, where either loses most: what is left of 8 kHz at 48 kHz."""
+    time = torch.arange(2000, dtype=torch.float64)
+    tone = (2 * torch.pi / 6 * time).sin()[None]
+    places = time[None, None, 10:-10] - 0.5
+    true = (2 * torch.pi / 6 * places).sin()
+    linear, cubic = (warped(tone, places, cubic=each) for each in (False, True))
+    assert float((cubic - true).abs().max()) < 0.2 * float((linear - true).abs().max())
+    level = [float(each.std() / true.std()) for each in (linear, cubic)]
+    np.testing.assert_allclose(20 * np.log10(level), [-1.249, -0.226], atol=0.01)
+
+
+@pytest.mark.parametrize("cubic", [False, True])
+def test_a_straight_line_stays_one(cubic: bool) -> None:
+    ramp = torch.arange(50, dtype=torch.float64)[None]
+    places = 1 + 46 * torch.rand(1, 2, 200, dtype=torch.float64)
+    torch.testing.assert_close(warped(ramp, places, cubic=cubic), places)
+
+
 def test_places_are_exact_in_long_signals() -> None:
     samples = 2_000_000  # 42 s at 48 kHz, where single precision knows eighths of a sample
     ramp = torch.arange(4.0).repeat(samples // 4)[None]
@@ -83,10 +133,15 @@ def test_places_are_exact_in_long_signals() -> None:
     torch.testing.assert_close(made, wanted, rtol=0, atol=1e-4)
 
 
-def test_gradients_of_places_and_of_the_signal_are_the_finite_differences() -> None:
+@pytest.mark.parametrize("cubic", [False, True])
+def test_gradients_of_places_and_of_the_signal_are_the_finite_differences(cubic: bool) -> None:
     signal = noise(1, 12).double().requires_grad_()
     raw = (torch.arange(12).double() - 2.3 + 0.2 * noise(1, 2, 12).double()).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, p: warped(x, monotone(p)), (signal, raw))
+
+    def made(sound: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        return warped(sound, monotone(places), cubic=cubic)
+
+    assert torch.autograd.gradcheck(made, (signal, raw))
 
 
 def test_before_training_the_warp_is_the_geometric_one() -> None:

@@ -11,7 +11,14 @@ import torch
 from safetensors.torch import save_file
 
 from soundstage.errors import OutputError, SoundstageError, WeightsError
-from soundstage.weights import load_card, load_weights, save_weights, shipped, store
+from soundstage.weights import (
+    factored,
+    load_card,
+    load_weights,
+    save_weights,
+    shipped,
+    store,
+)
 
 
 @pytest.fixture
@@ -215,3 +222,36 @@ def test_a_card_says_what_a_user_must_know(name: str) -> None:
 def test_every_card_has_its_weights_and_every_weights_a_card() -> None:
     assert {path.stem for path in store.FOLDER.glob("*.json")} == set(shipped())
     assert shipped()
+
+
+def test_factors_give_the_matrices_again_where_they_are_read(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    read = torch.randn(40, 3, generator=generator) @ torch.randn(3, 64, generator=generator)
+    tensors = {
+        name: torch.randn(16, 64, generator=generator).half() for name in ("one", "two", "whole")
+    }
+    path = tmp_path / "mine.safetensors"
+    save_weights(path, "mine", factored(tensors, ["one", "two"], read, 3))
+    save_weights(tmp_path / "plain.safetensors", "mine", tensors)
+    assert path.stat().st_size < 0.5 * (tmp_path / "plain.safetensors").stat().st_size
+    again = load_weights(path, "mine").tensors
+    assert sorted(again) == sorted(tensors)
+    assert torch.equal(again["whole"], tensors["whole"])
+    for name in ("one", "two"):
+        wanted, found = (read @ each[name].float().T for each in (tensors, again))
+        assert (found - wanted).abs().max() < 0.01 * wanted.abs().max()
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (torch.zeros(4, 3), torch.zeros(2, 4)),
+        (torch.zeros(4), torch.zeros(2, 4)),
+        (torch.zeros(4, 2), torch.zeros(2)),
+        (torch.zeros(1 << 16, 1), torch.zeros(1, 1 << 16)),
+    ],
+)
+def test_factors_that_do_not_fit_or_would_fill_the_memory_are_refused(tmp_path, left, right):
+    save_weights(tmp_path / "mine.safetensors", "mine", {"one.left": left, "right": right})
+    with pytest.raises(WeightsError, match="factors of 'one' do not fit"):
+        load_weights(tmp_path / "mine.safetensors", "mine")

@@ -19,7 +19,7 @@ from soundstage.binaural.head_interpolation import AlignedResponses, HeadInterpo
 from soundstage.binaural.heads import Head
 from soundstage.binaural.hrtf import HrtfRenderer
 from soundstage.binaural.memory import binauralize
-from soundstage.binaural.methods import RENDERERS, Surroundings, load_renderer
+from soundstage.binaural.methods import RENDERERS, Networks, Surroundings, load_renderer
 from soundstage.binaural.presets import approach, constant, fly_by, orbit
 from soundstage.binaural.renderers import render
 from soundstage.binaural.rooms import Room
@@ -37,6 +37,7 @@ __all__ = [
     "Head",
     "HeadInterpolator",
     "HrtfRenderer",
+    "Networks",
     "Poses",
     "Room",
     "Source",

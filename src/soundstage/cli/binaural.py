@@ -39,7 +39,26 @@ def binaural(
         float | None, typer.Option(help="Metres away at first; ends at --distance.")
     ] = None,
     method: Annotated[
-        str | None, typer.Option("--method", "-m", help="hrtf, or warp: delays alone.")
+        str | None,
+        typer.Option(
+            "--method",
+            "-m",
+            help="hrtf, warp (delays alone), or a network: binauralgrad, binauralgrad-single, "
+            "warpnet, wavenet.",
+        ),
+    ] = None,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(help="Weights of your own for a network; once for each of its stages."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Of the diffusion of binauralgrad, 1 to 200.")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option(
+            help="Of its noise: 0, the mean of all that may be heard, to 1, a draw of it."
+        ),
     ] = None,
     room: Annotated[
         str | None, typer.Option(help="Length, width and height in metres, such as 6x4x3.")
@@ -67,7 +86,7 @@ def binaural(
     plot: Annotated[
         bool, typer.Option("--plot", help="Draw the way from above: {stem}-path.png.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the late reverberation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of late reverberation, and of noise.")] = 0,
     bit_depth: Annotated[
         str | None,
         typer.Option(help="8, 16, 24, 32, float or double; by default that of the input."),
@@ -90,7 +109,12 @@ def binaural(
     import json
 
     from soundstage.binaural.batch import plan_batch
-    from soundstage.binaural.methods import DEFAULT_RENDERER, Surroundings, load_renderer
+    from soundstage.binaural.methods import (
+        DEFAULT_RENDERER,
+        Networks,
+        Surroundings,
+        load_renderer,
+    )
     from soundstage.binaural.rooms import room_of
     from soundstage.binaural.ways import Way
     from soundstage.cli.failures import end_with
@@ -103,7 +127,11 @@ def binaural(
         _print_plan(jobs, json_output, plot=plot)
         return
     method = method or DEFAULT_RENDERER
-    renderer = load_renderer(method, Surroundings(hrtf, box, nearest, air, seed))
+    renderer = load_renderer(
+        method,
+        Surroundings(hrtf, box, nearest, air, seed),
+        Networks(tuple(map(str, weights or ())), steps, temperature),
+    )
     asked = {"method": method, "tail": tail, "bit_depth": bit_depth, "overwrite": overwrite}
     shown = not (quiet or json_output)
     done: dict[str, list[Any]] = {"done": [], "failed": []}

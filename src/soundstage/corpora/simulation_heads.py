@@ -1,9 +1,9 @@
 """Measured heads that simulated recordings are heard with.
 
 A walk comes past a head on all sides, so that heads measured in one plane, in rooms, or at low
-rates cannot be used. All are equalised for the diffuse field: what a loudspeaker or an ear canal
-does to every direction alike is no head that a network could tell from a pose, and levels come out
-alike.
+rates cannot be used, nor can those with a bass that no head makes. All are equalised for the
+diffuse field: what a loudspeaker or an ear canal does to every direction alike is no head that a
+network could tell from a pose, and levels come out alike.
 """
 
 from dataclasses import dataclass, replace
@@ -24,6 +24,8 @@ from soundstage.errors import InputError
 LOWEST_RATE = 44_100  # Hz: whole speech
 WIDEST_GAP = 20.0  # degrees from any direction to a measured one
 HEIGHTS = (-25.0, 50.0)  # degrees between which there must be no gap
+BASS = (300.0, 600.0)  # Hz: waves longer than a head, which go around it
+BASS_APART = 10.0  # dB between the ears there, at most; all around real heads it is up to 6
 _DIRECTIONS = 2000  # 5 degrees apart
 
 
@@ -90,11 +92,15 @@ def prepared_head(path: Path, rate: int) -> PreparedHead:
     Raises:
         InputError: the file cannot be read.
     """
-    head = equalised(read_head(path)).resampled(rate)
+    return centred(equalised(read_head(path)).resampled(rate))
+
+
+def centred(head: Head) -> PreparedHead:
+    """A head, with what all its delays have in common told apart; as `prepared_head`."""
     head = replace(head, delays=head.delays - np.floor(head.delays.min()))
-    onsets = onset_delays(head.responses, rate) + head.delays
+    onsets = onset_delays(head.responses, head.rate) + head.delays
     common = round(float(sphere_shares(head) @ onsets.mean(axis=1)))
-    return PreparedHead(head, common * SPEED_OF_SOUND / rate)
+    return PreparedHead(head, common * SPEED_OF_SOUND / head.rate)
 
 
 def _check(path: Path, head: Head) -> None:
@@ -114,3 +120,20 @@ def _check(path: Path, head: Head) -> None:
             f"{gap:.0f} degrees between {HEIGHTS[0]:g} and {HEIGHTS[1]:g} degrees of elevation; a "
             f"walk around the head needs {WIDEST_GAP:g} at most."
         )
+    bass = _bass_apart(equalised(head))
+    if bass > BASS_APART:
+        raise InputError(
+            f"{path}: has up to {bass:.0f} dB between its ears from {BASS[0]:g} to {BASS[1]:g} Hz, "
+            f"where a head makes 6; directional transfer functions, without what directions share, "
+            "do so: choose the head-related ones."
+        )
+
+
+def _bass_apart(head: Head) -> float:
+    """The largest level difference of the ears in the bass, in dB, of any direction."""
+    size = max(head.taps, head.rate // 50)
+    frequencies = np.fft.rfftfreq(size, 1 / head.rate)
+    spectra = np.fft.rfft(head.responses, size, axis=-1)
+    bass = (frequencies >= BASS[0]) & (frequencies <= BASS[1])
+    levels = 10 * np.log10((np.abs(spectra[..., bass]) ** 2).mean(axis=-1).clip(1e-12))
+    return float(np.abs(levels[:, 0] - levels[:, 1]).max())

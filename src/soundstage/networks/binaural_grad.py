@@ -180,10 +180,15 @@ class StepEmbedding(nn.Module):
 
     Args:
         width: how many waves.
+
+    Raises:
+        ValueError: they are an odd number, and every sine goes with a cosine.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        if width % 2:
+            raise ValueError(f"waves of a step are an even number, not {width}")
         self.width = width
         self.layers = nn.Sequential(nn.Linear(width, STEP), nn.SiLU(), nn.Linear(STEP, STEP))
 

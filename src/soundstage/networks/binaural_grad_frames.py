@@ -48,7 +48,7 @@ class FramesSize:
     """How large a `BinauralGradFrames` is.
 
     Raises:
-        ValueError: a frame is odd, or the filters have no middle.
+        ValueError: a frame is odd, the filters have no middle, or there are none to mix.
     """
 
     stack: StackSize = field(
@@ -71,6 +71,8 @@ class FramesSize:
     def __post_init__(self) -> None:
         if self.frame % 2 or self.taps % 2 == 0:
             raise ValueError("a frame is even, and filters have an odd number of taps")
+        if self.rank < 1:
+            raise ValueError("frames mix one filter at least")
 
 
 class BinauralGradFrames(nn.Module):

@@ -16,7 +16,8 @@ c is told only every `hop` samples, and shares, hence kernels, are linear in bet
 
     y_t = (1 − f)·Σ_k W_k(c_i)·x_(t−k·d) + f·Σ_k W_k(c_(i+1))·x_(t−k·d)
 
-is the same and costs two: each stretch of `hop` samples is multiplied with two matrices.
+is the same and costs two: each stretch of `hop` samples is multiplied with two matrices. Where
+kernels are long and channels few, the spectra of both are multiplied instead.
 """
 
 import math
@@ -30,6 +31,7 @@ from soundstage.networks.dilated import span
 from soundstage.networks.pose_rows import POSE_HOP, VIEW, held, whole_frames
 
 RANK = 32  # kernels that poses mix
+LONG = 16  # taps from which spectra are cheaper than matrices
 POSE_PART = 0.1  # of a kernel's deviation, for what a pose adds to it before training
 
 
@@ -90,16 +92,47 @@ class HyperConvolution(nn.Module):
         samples = signal.shape[-1]
         whole = whole_frames(signal, self.hop)
         padded = F.pad(whole, self.reach)
-        firsts = range(0, self.kernel * self.dilation, self.dilation)
-        taps = [padded[..., first : first + whole.shape[-1]] for first in firsts]
-        stretches = torch.cat(taps, dim=1).unflatten(-1, (-1, self.hop)).permute(0, 2, 3, 1)
-
-        weights, offsets = self._weights(held(rows, stretches.shape[1] + 1))
-        ends = torch.cat([weights[:, :-1], weights[:, 1:]], dim=-1)
-        offset_ends = torch.cat([offsets[:, :-1], offsets[:, 1:]], dim=-1)
-        now, later = (stretches @ ends + offset_ends[:, :, None]).chunk(2, dim=-1)
+        weights, offsets = self._weights(held(rows, whole.shape[-1] // self.hop + 1))
+        filtered = self._by_spectra if self._is_long else self._by_matrices
+        now, later = filtered(padded, weights)
+        now, later = now + offsets[:, :-1, None], later + offsets[:, 1:, None]
         share = (torch.arange(self.hop, device=now.device) / self.hop).to(now.dtype)[:, None]
         return (now + share * (later - now)).flatten(1, 2).transpose(1, 2)[..., :samples]
+
+    @property
+    def _is_long(self) -> bool:
+        return self.dilation == 1 and self.kernel >= LONG
+
+    def _by_matrices(self, padded: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Each stretch by the kernels at its beginning, and by those at its end.
+
+        Args:
+            padded: the signal and what is around it.
+            weights: (batch, rows, taps and inputs, outputs).
+
+        Returns:
+            Twice (batch, stretches, hop, outputs).
+        """
+        samples = padded.shape[-1] - sum(self.reach)
+        firsts = range(0, self.kernel * self.dilation, self.dilation)
+        taps = [padded[..., first : first + samples] for first in firsts]
+        stretches = torch.cat(taps, dim=1).unflatten(-1, (-1, self.hop)).permute(0, 2, 3, 1)
+        ends = torch.cat([weights[:, :-1], weights[:, 1:]], dim=-1)
+        now, later = (stretches @ ends).chunk(2, dim=-1)
+        return now, later
+
+    def _by_spectra(self, padded: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """The same."""
+        length = self.hop + self.kernel - 1
+        heard = torch.fft.rfft(padded.unfold(-1, length, self.hop))[:, None]
+        kernels = weights.unflatten(2, (self.kernel, self.inputs)).permute(0, 4, 3, 1, 2)
+        # A kernel's taps stand in the order of time, so that this is a correlation
+        spectra = torch.fft.rfft(kernels, length).conj()
+        now, later = (
+            torch.fft.irfft((heard * each).sum(dim=2), length)[..., : self.hop]
+            for each in (spectra[:, :, :, :-1], spectra[:, :, :, 1:])
+        )
+        return now.permute(0, 2, 3, 1), later.permute(0, 2, 3, 1)
 
     def _weights(
         self, rows: Float[Tensor, "batch numbers rows"]

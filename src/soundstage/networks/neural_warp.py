@@ -108,20 +108,30 @@ def monotone(field: Float[Tensor, "*batch samples"]) -> Float[Tensor, "*batch sa
 
 
 def warped(
-    signal: Float[Tensor, "batch samples"], field: Float[Tensor, "batch ears times"]
+    signal: Float[Tensor, "batch samples"],
+    field: Float[Tensor, "batch ears times"],
+    *,
+    cubic: bool = False,
 ) -> Float[Tensor, "batch ears times"]:
-    """The signal at the places of a warpfield, linear between samples and silent beyond them.
+    """The signal at the places of a warpfield, silent beyond its ends.
 
     Args:
         signal: x.
         field: ρ, best in double precision: single knows a place after ten seconds at 48 kHz to
             within a thirtieth of a sample.
+        cubic: along the cubics of Catmull and Rom (1974) and not along straight lines, which take
+            up to 1.2 dB off 8 kHz at 48 kHz, and other treble from sample to sample.
     """
     samples = signal.shape[-1]
     places = field.clamp(-1, samples)
     before = places.detach().floor().clamp(max=samples - 1)
     share = (places - before).to(signal.dtype)
-    padded = F.pad(signal, (1, 1))[:, None].expand(-1, field.shape[1], -1)
-    index = before.long() + 1
+    padded = F.pad(signal, (2, 2))[:, None].expand(-1, field.shape[1], -1)
+    index = before.long() + 2
     low, high = padded.gather(2, index), padded.gather(2, index + 1)
-    return low + share * (high - low)
+    straight = low + share * (high - low)
+    if not cubic:
+        return straight
+    lower, higher = padded.gather(2, index - 1), padded.gather(2, index + 2)
+    bend = (1 - share) * (2 * low - lower - high) + share * (2 * high - low - higher)
+    return straight + 0.5 * share * (1 - share) * bend

@@ -295,6 +295,105 @@ class DiffStereoRecipe(_Strict):
     card: CardText | None = None
 
 
+class StackRecipe(_Strict):
+    """Of a stack of dilated convolutions; the defaults are WarpNet's."""
+
+    blocks: Annotated[int, Field(ge=1, le=16)] = 3
+    layers: Annotated[int, Field(ge=1, le=16)] = 10
+    """Of a block."""
+    channels: Annotated[int, Field(ge=1, le=1024)] = 64
+    kernel: Annotated[int, Field(ge=1, le=9)] = 2
+
+
+class _BinauralRecipe(_Strict):
+    """What the neural renderers share; they learn from a folder of binaural speech."""
+
+    view: Literal["published", "directions"] = "published"
+    """What is told of a pose (`binaural/views.py`); directions go with the law of distance."""
+    samples: Annotated[int, Field(ge=800, le=4_800_000)] = 32_000
+    """Of an example, at 48 kHz; 32,000 are BinauralGrad's."""
+    gain: Annotated[float, Field(ge=0, le=40)] = 0.0
+    """dB up or down, at most, by which an example is made louder or softer."""
+    emphasis: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the error of treble (`binaural_losses.py`)."""
+    phase: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the error of phases."""
+    epoch_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps after which an epoch is said to end; 0: as many as see all records once."""
+    loop: LoopRecipe
+    card: CardText | None = None
+
+
+class WaveNetRecipe(_BinauralRecipe):
+    """The network of `wavenet`."""
+
+    family: Literal["wavenet"]
+    size: StackRecipe = StackRecipe()
+
+
+class WarpNetRecipe(_BinauralRecipe):
+    """The network of `warpnet`; the defaults are the paper's."""
+
+    family: Literal["warpnet"]
+    size: StackRecipe = StackRecipe()
+    rank: Annotated[int, Field(ge=1, le=1024)] = 32
+    """Kernels that poses mix in a hyper-convolution."""
+    warp_layers: Annotated[int, Field(ge=1, le=16)] = 4
+    warp_channels: Annotated[int, Field(ge=1, le=1024)] = 64
+
+
+class FramesRecipe(_Strict):
+    """Of a network of BinauralGrad that works in frames."""
+
+    frame: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 64
+    """Samples."""
+    taps: Annotated[int, Field(ge=1, le=1025)] = 33
+    """Of the filters past the frames; an odd number."""
+    rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Filters that frames mix."""
+    separable: bool = True
+
+    @model_validator(mode="after")
+    def _middle(self) -> "FramesRecipe":
+        if self.taps % 2 == 0:
+            raise ValueError("taps are an odd number")
+        return self
+
+
+class BinauralGradRecipe(_BinauralRecipe):
+    """A network of `binauralgrad`, of one of its stages; the defaults are the paper's."""
+
+    family: Literal["binauralgrad"]
+    stage: Literal["common", "specific", "single"]
+    size: StackRecipe = StackRecipe(blocks=3, layers=10, channels=128, kernel=3)
+    frames: FramesRecipe | None = None
+    """None: the paper's network, of samples."""
+    condition: Annotated[int, Field(ge=1, le=1024)] = 80
+    """Channels of what is heard and told."""
+    step: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 128
+    """Waves of the diffusion step."""
+    noise: Literal["paper", "flow"] = "paper"
+    """200 steps of which the network tells the noise; or a straight line and the clean sound."""
+    pure: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the examples of a flow that are nothing but noise, where sampling begins."""
+    silent: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of those that hear silence for noise, as sampling at a temperature of 0 does."""
+    common: str = ""
+    """Weights of the first stage, for a second one that learns from what they make."""
+    golden: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of its examples that are told the true common part all the same."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> "BinauralGradRecipe":
+        if self.common and self.stage != "specific":
+            raise ValueError("common: is for the specific stage")
+        if (self.pure or self.silent) and self.noise != "flow":
+            raise ValueError("pure and silent: are for a flow")
+        if self.size.kernel % 2 == 0:
+            raise ValueError("size: the kernel of this network is an odd number")
+        return self
+
+
 Recipe = (
     NearestRecipe
     | DecorrelateRecipe
@@ -305,6 +404,9 @@ Recipe = (
     | AutoregressiveRecipe
     | DiffusionRecipe
     | DiffStereoRecipe
+    | WaveNetRecipe
+    | WarpNetRecipe
+    | BinauralGradRecipe
 )
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 

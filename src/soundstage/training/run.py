@@ -15,6 +15,8 @@ from torch import Tensor
 from soundstage.corpora import stereo_records
 from soundstage.errors import OptionError, OutputError
 from soundstage.training.beginnings import weights_digest
+from soundstage.training.binaural_regression import train_binaural_regression
+from soundstage.training.binauralgrad import train_binauralgrad
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.decorrelate import train_decorrelate
 from soundstage.training.diffstereo import train_diffstereo
@@ -28,6 +30,7 @@ from soundstage.training.nearest import train_nearest
 from soundstage.training.parameter_pool import train_parameter_pool
 from soundstage.training.recipes import (
     AutoregressiveRecipe,
+    BinauralGradRecipe,
     DecorrelateRecipe,
     DiffStereoRecipe,
     DiffusionRecipe,
@@ -37,11 +40,13 @@ from soundstage.training.recipes import (
     Recipe,
     RegressionRecipe,
     TaggerRecipe,
+    WarpNetRecipe,
+    WaveNetRecipe,
 )
 from soundstage.training.records import Progress, record_facts
 from soundstage.training.regression import train_regression
 from soundstage.training.tagger import train_tagger
-from soundstage.weights import Card, save_weights, write_by_rename
+from soundstage.weights import Card, load_weights, save_weights, write_by_rename
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,16 @@ def _train(
             recipe, data, output, device=device, progress=progress, say=say
         )
         used = facts["records"]
+    elif isinstance(recipe, WaveNetRecipe | WarpNetRecipe):
+        tensors, left_out, facts = train_binaural_regression(
+            recipe, data, output, device=device, progress=progress, say=say
+        )
+        used = facts["records"]
+    elif isinstance(recipe, BinauralGradRecipe):
+        tensors, left_out, facts = train_binauralgrad(
+            recipe, data, output, device=device, progress=progress, say=say
+        )
+        used = facts["records"]
     else:
         tensors, left_out, facts = _train_on_records(recipe, data, workers, progress)
         used = facts["records"]
@@ -170,7 +185,9 @@ def _train(
         digest = save_weights(output, recipe.family, tensors)
         processes = max(workers, group_size())
         facts["trained"] = {**beginning, **facts.get("trained", {})}
-        _write_card(card, recipe, output, tensors, facts, digest, seconds, processes)
+        # As it is read again: some matrices are stored as factors
+        whole = load_weights(output, recipe.family).tensors
+        _write_card(card, recipe, output, whole, facts, digest, seconds, processes)
         checkpoint_path(output).unlink(missing_ok=True)  # only now is nothing left to go on with
     return TrainingResult(output, card, used, left_out, seconds)
 

@@ -9,6 +9,7 @@ Nothing is ever unpickled. Measured heads lie the same way in `heads/`, apart: n
 from soundstage.weights.store import (
     Card,
     Weights,
+    factored,
     load_card,
     load_weights,
     save_weights,
@@ -20,6 +21,7 @@ from soundstage.weights.store import (
 __all__ = [
     "Card",
     "Weights",
+    "factored",
     "load_card",
     "load_weights",
     "save_weights",

@@ -1,8 +1,12 @@
-"""Reading and writing weights and their cards."""
+"""Reading and writing weights and their cards.
+
+Matrices that all read the same few directions of one vector may be stored as factors, X = X.left ·
+right, with one `right` for all: `factored` makes them, and `load_weights` gives X again.
+"""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
@@ -10,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.errors import OutputError, WeightsError
 
 FOLDER = Path(str(resources.files(__package__)))
 LAYOUT_VERSION = "1"
+LEFT, RIGHT = ".left", "right"  # of names
+LARGEST_PRODUCT = 1 << 22  # numbers of a matrix that factors may make
 Card = dict[str, Any]
 
 
@@ -104,7 +111,53 @@ def load_weights(source: str | Path, family: str) -> Weights:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise WeightsError(f"{path}: the weights cannot be read ({error}).") from error
-    return Weights(family, tensors, str(path))
+    return Weights(family, _multiplied(tensors, path), str(path))
+
+
+def factored(
+    tensors: Mapping[str, Tensor],
+    names: Iterable[str],
+    read: Float[Tensor, "vectors inputs"],
+    rank: int,
+) -> dict[str, Tensor]:
+    """Tensors of which some matrices are stored as factors, for `save_weights`.
+
+    Args:
+        tensors: all, the matrices of shape (outputs, inputs).
+        names: of the matrices.
+        read: vectors that they are ever multiplied with.
+        rank: directions of these that are kept, those with most of their energy.
+    """
+    kept = torch.linalg.svd(read.double(), full_matrices=False).Vh[:rank]
+    stored, chosen = dict(tensors), list(names)
+    for name in chosen:
+        matrix = stored.pop(name)
+        stored[f"{name}{LEFT}"] = (matrix.double() @ kept.T).to(matrix.dtype)
+    if chosen:
+        stored[RIGHT] = kept.to(tensors[chosen[0]].dtype)
+    return stored
+
+
+def _multiplied(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Tensors without factors.
+
+    Raises:
+        WeightsError: factors do not go together.
+    """
+    right = tensors.get(RIGHT)
+    if right is None:
+        return tensors
+    whole = {}
+    for name, tensor in tensors.items():
+        if not name.endswith(LEFT):
+            if name != RIGHT:
+                whole[name] = tensor
+            continue
+        fits = right.ndim == tensor.ndim == 2 and tensor.shape[1] == right.shape[0]
+        if not fits or len(tensor) * right.shape[1] > LARGEST_PRODUCT:
+            raise WeightsError(f"{path}: the factors of {name[: -len(LEFT)]!r} do not fit.")
+        whole[name[: -len(LEFT)]] = (tensor.float() @ right.float()).to(tensor.dtype)
+    return whole
 
 
 def save_weights(path: Path, family: str, tensors: Mapping[str, Tensor]) -> str:

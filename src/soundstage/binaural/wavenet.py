@@ -1,0 +1,57 @@
+"""`wavenet`: what two ears hear by one pass of a WaveNet that is told the pose.
+
+The plain baseline of Richard et al. (2021) and of Leng et al. (2022): no geometry, so that even the
+delays have to be learnt (`networks/binaural_wavenet.py`).
+"""
+
+from typing import cast
+
+from jaxtyping import Float32
+from torch import Tensor
+
+from soundstage.binaural.neural_stream import NeuralStream, Told
+from soundstage.binaural.neural_weights import LoadedNetwork, WaveNetShape, load_network
+from soundstage.binaural.trajectories import Trajectory
+from soundstage.networks.binaural_wavenet import BinauralWaveNet
+
+
+class WaveNetRenderer:
+    """The method, ready to run.
+
+    Args:
+        loaded: the network, out of `load_network`.
+        as_recorded: leave the level as in the recordings that were learnt from.
+    """
+
+    frame = 1
+
+    def __init__(self, loaded: LoadedNetwork[WaveNetShape], *, as_recorded: bool = False) -> None:
+        self._network = cast(BinauralWaveNet, loaded.network)
+        self._as_recorded = as_recorded
+        self.calibration = loaded.calibration
+        self.view, self.levelled = loaded.shape.view_name, loaded.shape.levelled
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Samples before and after one that the result there depends on."""
+        return self._network.reach
+
+    def stream(
+        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
+    ) -> NeuralStream:
+        """Begin a sound; see `Renderer.stream`."""
+        nearest = trajectory.nearest if no_delay is None else no_delay
+        return NeuralStream(self, trajectory, rate, no_delay=nearest, as_recorded=self._as_recorded)
+
+    def ears(self, told: Told) -> Float32[Tensor, "2 samples"]:
+        """What is heard of a window."""
+        return self._network(told.mono, told.view)[0]
+
+
+def load_wavenet(source: str = WaveNetShape.family) -> WaveNetRenderer:
+    """The method with shipped weights, or with those of a file made by `soundstage train`.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or its tensors make no such network.
+    """
+    return WaveNetRenderer(load_network(source, WaveNetShape))
