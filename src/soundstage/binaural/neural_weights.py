@@ -31,7 +31,7 @@ from soundstage.weights import factored, load_weights
 
 STEPS: Final = 200  # of diffusion in training (Leng et al. 2022, §4); a flow's time is told so, too
 STAGES: Final = (Stage.COMMON, Stage.SPECIFIC, Stage.SINGLE)
-DIRECTIONS: Final = 48  # of all encoded steps that are kept: results change by −66 dB or less
+DIRECTIONS: Final = 48  # of all encoded steps that are kept: results change by −60 dB or less
 LOUDEST: Final = 1e6  # that a number of the calibration may claim
 
 
