@@ -21,9 +21,8 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from soundstage.binaural.geometry import HEAD_RADIUS
-from soundstage.binaural.neural_stream import A_METRE, NeuralStream, Told
+from soundstage.binaural.neural_stream import A_METRE, NeuralRenderer, Told
 from soundstage.binaural.neural_weights import STEPS, GradShape, LoadedNetwork, load_network
-from soundstage.binaural.trajectories import Trajectory
 from soundstage.diffusion import (
     Denoiser,
     DiscreteSchedule,
@@ -135,7 +134,7 @@ def timed(network: nn.Module, shape: GradShape) -> Callable[..., Tensor]:
     return model
 
 
-class BinauralGradRenderer:
+class BinauralGradRenderer(NeuralRenderer):
     """The method, ready to run.
 
     Args:
@@ -167,11 +166,9 @@ class BinauralGradRenderer:
                 "The two stages have not learnt from the same recordings and the same view of "
                 "poses: train both on one folder."
             )
+        super().__init__(networks[0], as_recorded=as_recorded)
         self._networks, self._sampling = networks, sampling or GradSampling()
-        self._seed, self._as_recorded = seed, as_recorded
-        shape = networks[0].shape
-        self.calibration = networks[0].calibration
-        self.view, self.levelled = shape.view_name, shape.levelled
+        self._seed = seed
         self.frame = math.lcm(*(max(each.shape.frame, 1) for each in networks))
 
     @property
@@ -180,13 +177,6 @@ class BinauralGradRenderer:
         before, after = zip(*(each.network.reach for each in self._networks), strict=True)
         farthest = math.ceil((self.calibration.farthest + HEAD_RADIUS) * A_METRE) + 2
         return max(before) + farthest, max(after)
-
-    def stream(
-        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
-    ) -> NeuralStream:
-        """Begin a sound; see `Renderer.stream`."""
-        nearest = trajectory.nearest if no_delay is None else no_delay
-        return NeuralStream(self, trajectory, rate, no_delay=nearest, as_recorded=self._as_recorded)
 
     def ears(self, told: Told) -> Float32[Tensor, "2 samples"]:
         """What is heard of a window."""

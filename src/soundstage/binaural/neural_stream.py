@@ -12,6 +12,7 @@ result does not depend on how a sound is cut.
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -21,7 +22,13 @@ from torch import Tensor
 
 from soundstage.audio import StreamResampler
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND, Poses
-from soundstage.binaural.neural_weights import Calibration
+from soundstage.binaural.neural_weights import (
+    Calibration,
+    GradShape,
+    LoadedNetwork,
+    WarpNetShape,
+    WaveNetShape,
+)
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.propagation import between_controls, control_frames
 from soundstage.binaural.trajectories import Trajectory
@@ -211,6 +218,44 @@ class NeuralStream:
         if unneeded > 0:
             self._sound = self._sound[unneeded:].copy()
             self._first += unneeded
+
+
+class NeuralRenderer(ABC):
+    """What the neural renderers share; each says how far it hears, and what.
+
+    Args:
+        loaded: its network, or one of several that are told the same.
+        as_recorded: leave the level as in the recordings that were learnt from.
+    """
+
+    frame = 1
+
+    def __init__(
+        self,
+        loaded: LoadedNetwork[WaveNetShape]
+        | LoadedNetwork[WarpNetShape]
+        | LoadedNetwork[GradShape],
+        *,
+        as_recorded: bool,
+    ) -> None:
+        self.calibration, self._as_recorded = loaded.calibration, as_recorded
+        self.view, self.levelled = loaded.shape.view_name, loaded.shape.levelled
+
+    @property
+    @abstractmethod
+    def reach(self) -> tuple[int, int]:
+        """Samples before and after one that the result there depends on."""
+
+    @abstractmethod
+    def ears(self, told: Told) -> Float32[Tensor, "2 samples"]:
+        """What is heard, at every sample of a window."""
+
+    def stream(
+        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
+    ) -> NeuralStream:
+        """Begin a sound; see `Renderer.stream`."""
+        nearest = trajectory.nearest if no_delay is None else no_delay
+        return NeuralStream(self, trajectory, rate, no_delay=nearest, as_recorded=self._as_recorded)
 
 
 def _samples(metres: float) -> int:

@@ -12,15 +12,14 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from soundstage.binaural.geometry import HEAD_RADIUS
-from soundstage.binaural.neural_stream import A_METRE, NeuralStream, Told
+from soundstage.binaural.neural_stream import A_METRE, NeuralRenderer, Told
 from soundstage.binaural.neural_weights import LoadedNetwork, WarpNetShape, load_network
-from soundstage.binaural.trajectories import Trajectory
 from soundstage.networks.binaural_wavenet import WarpNet
 
 LEARNT = 96  # samples that the learnt part of a delay is taken to reach: 2 ms
 
 
-class WarpNetRenderer:
+class WarpNetRenderer(NeuralRenderer):
     """The method, ready to run.
 
     Args:
@@ -28,26 +27,15 @@ class WarpNetRenderer:
         as_recorded: leave the level as in the recordings that were learnt from.
     """
 
-    frame = 1
-
     def __init__(self, loaded: LoadedNetwork[WarpNetShape], *, as_recorded: bool = False) -> None:
+        super().__init__(loaded, as_recorded=as_recorded)
         self._network = cast(WarpNet, loaded.network)
-        self._as_recorded = as_recorded
-        self.calibration = loaded.calibration
-        self.view, self.levelled = loaded.shape.view_name, loaded.shape.levelled
 
     @property
     def reach(self) -> tuple[int, int]:
         """Samples before and after one that the result there depends on."""
         farthest = math.ceil((self.calibration.farthest + HEAD_RADIUS) * A_METRE)
         return self._network.reach(farthest + LEARNT)
-
-    def stream(
-        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
-    ) -> NeuralStream:
-        """Begin a sound; see `Renderer.stream`."""
-        nearest = trajectory.nearest if no_delay is None else no_delay
-        return NeuralStream(self, trajectory, rate, no_delay=nearest, as_recorded=self._as_recorded)
 
     def ears(self, told: Told) -> Float32[Tensor, "2 samples"]:
         """What is heard of a window."""

@@ -9,13 +9,12 @@ from typing import cast
 from jaxtyping import Float32
 from torch import Tensor
 
-from soundstage.binaural.neural_stream import NeuralStream, Told
+from soundstage.binaural.neural_stream import NeuralRenderer, Told
 from soundstage.binaural.neural_weights import LoadedNetwork, WaveNetShape, load_network
-from soundstage.binaural.trajectories import Trajectory
 from soundstage.networks.binaural_wavenet import BinauralWaveNet
 
 
-class WaveNetRenderer:
+class WaveNetRenderer(NeuralRenderer):
     """The method, ready to run.
 
     Args:
@@ -23,25 +22,14 @@ class WaveNetRenderer:
         as_recorded: leave the level as in the recordings that were learnt from.
     """
 
-    frame = 1
-
     def __init__(self, loaded: LoadedNetwork[WaveNetShape], *, as_recorded: bool = False) -> None:
+        super().__init__(loaded, as_recorded=as_recorded)
         self._network = cast(BinauralWaveNet, loaded.network)
-        self._as_recorded = as_recorded
-        self.calibration = loaded.calibration
-        self.view, self.levelled = loaded.shape.view_name, loaded.shape.levelled
 
     @property
     def reach(self) -> tuple[int, int]:
         """Samples before and after one that the result there depends on."""
         return self._network.reach
-
-    def stream(
-        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
-    ) -> NeuralStream:
-        """Begin a sound; see `Renderer.stream`."""
-        nearest = trajectory.nearest if no_delay is None else no_delay
-        return NeuralStream(self, trajectory, rate, no_delay=nearest, as_recorded=self._as_recorded)
 
     def ears(self, told: Told) -> Float32[Tensor, "2 samples"]:
         """What is heard of a window."""
