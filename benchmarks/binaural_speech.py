@@ -315,7 +315,7 @@ def paper_size() -> None:
         print(f"{name}: {taken / seconds:.1f} s a second, {torch.get_num_threads()} threads")
 
 
-def write_cards(found: dict[str, Found], data: Path) -> None:
+def write_cards(found: dict[str, Found]) -> None:
     """Figures of the test recordings into the cards of what made them."""
     rows = {
         "wavenet": "wavenet",
@@ -330,7 +330,7 @@ def write_cards(found: dict[str, Found], data: Path) -> None:
         content = json.loads(path.read_text("utf-8"))
         errors = found[system].errors
         content["test"] = {
-            "data": f"{errors.seconds:.0f} s of {data.name}, of a head and rooms of its own",
+            "data": f"{errors.seconds:.0f} s of test recordings, of a head and rooms of their own",
             "system": system,
             "wave_l2_thousandths": round(1000 * errors.wave_l2, 4),
             "amplitude_l2": round(errors.amplitude_l2, 4),
@@ -371,7 +371,7 @@ def main() -> None:
             found = dict(zip(systems(), pool.map(work, systems()), strict=True))
         tables = {"binaural papers": paper_tables(found), "binaural speech": own_table(found)}
         if asked.cards:
-            write_cards(found, asked.data)
+            write_cards(found)
     for text in tables.values():
         print(text, end="\n\n")
     if asked.write:

@@ -23,7 +23,7 @@ from soundstage.binaural.neural_weights import (
 )
 from soundstage.diffusion import Parametrisation
 from soundstage.errors import WeightsError
-from soundstage.networks.binaural_grad import BinauralGrad, Stage
+from soundstage.networks.binaural_grad import BinauralGrad, Stage, StepEmbedding
 from soundstage.networks.binaural_grad_frames import BinauralGradFrames
 from soundstage.weights import save_weights
 
@@ -44,14 +44,17 @@ def load(path: Path, shape: Shape) -> LoadedNetwork[Any]:
     return load_network(str(path), type(shape))
 
 
-def tensors(shape: Shape) -> dict[str, torch.Tensor]:
+def state_of(shape: Shape) -> dict[str, torch.Tensor]:
     """Of a network that makes some sound, before training too."""
     torch.manual_seed(0)
-    state = {
+    return {
         name: value + 0.1 * torch.randn_like(value)
         for name, value in shape.network().state_dict().items()
     }
-    return network_tensors(shape, CALIBRATION, state)
+
+
+def tensors(shape: Shape) -> dict[str, torch.Tensor]:
+    return network_tensors(shape, CALIBRATION, state_of(shape))
 
 
 def write(path: Path, shape: Shape, /, **changes: torch.Tensor) -> Path:
@@ -86,11 +89,28 @@ def test_what_was_saved_is_loaded(path: Path, shape: Shape) -> None:
     found = load(write(path, shape), shape)
     assert found.shape == shape
     assert found.calibration == CALIBRATION
-    wanted = tensors(shape)
-    assert {*found.network.state_dict(), "shape", "calibration"} == {*wanted}
+    wanted = state_of(shape)
+    assert {*found.network.state_dict()} == {*wanted}
     for name, value in found.network.state_dict().items():
         assert value.dtype == torch.float32
-        assert torch.equal(value, wanted[name].float())
+        if not name.endswith(".step.weight"):  # which are stored as factors
+            assert torch.equal(value, wanted[name].half().float())
+
+
+@pytest.mark.parametrize("shape", [FRAMES, PAPER])
+def test_layers_are_told_the_step_as_before_by_factors(path: Path, shape: GradShape) -> None:
+    stored = tensors(shape)
+    found = load(write(path, shape), shape).network.state_dict()
+    names = [name for name in found if name.endswith(".step.weight")]
+    assert names == [f"stack.layers.{layer}.step.weight" for layer in range(shape.layers)]
+    assert not {*names} & {*stored}
+    encoding = StepEmbedding(shape.step)
+    encoding.load_state_dict({name: found[f"step.{name}"] for name in encoding.state_dict()})
+    steps = encoding(torch.linspace(0, STEPS, 77)).detach()
+    for name in names:
+        wanted = steps @ state_of(shape)[name].T
+        error = steps @ found[name].T - wanted
+        assert float(error.square().mean()) < 1e-5 * float(wanted.square().mean())
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: f"{shape.family}-{shape.view}")
@@ -252,6 +272,19 @@ def test_a_network_may_have_learnt_from_one_distance_alone(path: Path) -> None:
 )
 def test_tensors_that_do_not_fit_are_refused(path: Path, wrong: torch.Tensor) -> None:
     refused(write(path, WAVENET, **{"first.weight": wrong}), WAVENET, r"first\.weight")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        torch.zeros(48, 511, dtype=torch.float16),
+        torch.zeros(47, 512, dtype=torch.float16),
+        torch.full((48, 512), math.nan, dtype=torch.float16),
+        torch.zeros(48, 512, 1, dtype=torch.float16),
+    ],
+)
+def test_factors_that_do_not_fit_are_refused(path: Path, wrong: torch.Tensor) -> None:
+    refused(write(path, FRAMES, right=wrong), FRAMES, r"step\.weight")
 
 
 @pytest.mark.parametrize("name", ["shape", "calibration", "first.weight", "last.bias"])

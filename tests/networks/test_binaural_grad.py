@@ -158,7 +158,7 @@ def test_noise_on_sound_that_is_delayed_and_scaled_by_its_place_is_found(kind: s
     noisy = (clean + added) / 2**0.5
     heard = Stage.SPECIFIC.heard(torch.stack([mono, mono], dim=1), mono, clean.mean(dim=1))
     told = noisy, torch.full((2,), 60.0), heard, two_places(SAMPLES)
-    left = fall_of_loss(model, lambda: model(*told), added, steps=80, rate=0.01)
+    left = fall_of_loss(model, lambda: model(*told), added, steps=160, rate=0.01)
     assert left < 0.1
 
 

@@ -262,6 +262,22 @@ def test_a_share_of_a_flow_is_nothing_but_noise(speech: Speech, pure: float) -> 
     assert bool((noised.times >= 0).all())
 
 
+def test_a_share_of_what_is_nothing_but_noise_is_silent(speech: Speech) -> None:
+    settings: dict[str, Any] = {"size": 20, "pure": 0.5, "samples": 800}
+    made = task(speech, "common", silent=0.4, **settings)
+    shares = []
+    for step in range(20):
+        noised = examples(made.batch(step)).noised
+        pure = noised.times == 1
+        silent = ~noised.state.flatten(1).any(dim=1)
+        assert bool((pure | ~silent).all())
+        shares.append(float(silent.sum() / pure.sum()))
+        plain = examples(task(speech, "common", **settings).batch(step)).noised
+        assert torch.equal(noised.state[~silent], plain.state[~silent])
+        assert torch.equal(noised.target, plain.target)
+    assert sum(shares) / len(shares) == pytest.approx(0.4, abs=0.1)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_loss_is_that_of_the_target_of_what_is_told(speech: Speech, kind: str) -> None:
     made = task(speech, kind, emphasis=2.0, phase=0.1)

@@ -145,7 +145,9 @@ def test_binaural_recipes_are_the_papers_unless_told(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        ("pure: 0.5", "pure: is for a flow"),
+        ("pure: 0.5", "pure and silent: are for a flow"),
+        ("silent: 0.5", "pure and silent: are for a flow"),
+        ("noise: flow\nsilent: -1", "silent"),
         ("noise: flow\npure: 1.5", "pure"),
         ("common: first.safetensors", "common: is for the specific stage"),
         ("stage: single\ncommon: first.safetensors", "common: is for the specific stage"),
