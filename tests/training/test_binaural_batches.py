@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from making_recordings import write_direct_recording
@@ -55,6 +55,7 @@ def batches(
     )
 
 
+@settings(max_examples=8)
 @given(step=st.integers(0, 10_000), other=st.integers(0, 10_000))
 def test_a_batch_is_the_same_whenever_it_is_asked_for(
     recordings: list[Recording], step: int, other: int
@@ -130,6 +131,7 @@ def test_a_margin_is_longer_than_the_way_of_the_farthest_sound() -> None:
     assert ear_delays(np.array([[0.0, 2.5, 0.0]])).max() < MARGIN / 2
 
 
+@settings(max_examples=8)
 @given(gain=st.floats(0.1, 20), step=st.integers(0, 100))
 def test_an_example_is_made_louder_as_a_whole_and_by_no_more_than_the_gain(
     recordings: list[Recording], gain: float, step: int

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import NoReturn, Protocol, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from soundstage.errors import SoundstageError
 
@@ -49,9 +50,10 @@ def parallel_map(workers: int) -> Iterator[Mapper]:
     """
     if workers <= 1:
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # results depend on it, in their last digits
+        torch.set_num_threads(1)  # results depend on it, in their last digits, and on that of BLAS
         try:
-            yield map
+            with threadpool_limits(1):
+                yield map
         finally:
             torch.set_num_threads(threads)
         return
