@@ -13,7 +13,7 @@
 
 The second comes with the distance law: the networks hear the sound at 1/r of its level, r held to
 the distances that they have learnt, and what is beyond these is left to a gain behind them. So a
-source may be anywhere (`Told.of`).
+source may be anywhere (`neural_stream`).
 """
 
 from typing import Literal, get_args
