@@ -3,6 +3,7 @@ import pytest
 
 from sounds import noise
 from soundstage.binaural import Room, constant, render
+from soundstage.binaural.binauralgrad import load_binauralgrad
 from soundstage.binaural.methods import (
     RENDERERS,
     SHIPPED,
@@ -85,3 +86,12 @@ def test_unknown_names_and_files_are_refused(tmp_path) -> None:
         load_renderer("magic")
     with pytest.raises(InputError, match=r"no\.sofa"):
         load_renderer("hrtf", Surroundings(str(tmp_path / "no.sofa")))
+
+
+def test_binauralgrad_is_the_same_by_its_name_and_by_its_loader() -> None:
+    sound = noise(4000).numpy()
+    by_name, by_loader = (
+        render(sound, constant(60), RATE, each)
+        for each in (load_renderer("binauralgrad"), load_binauralgrad())
+    )
+    np.testing.assert_array_equal(by_name, by_loader)

@@ -38,6 +38,8 @@ from soundstage.errors import OptionError, WeightsError
 from soundstage.networks.binaural_grad import Stage
 from soundstage.networks.neural_warp import warped
 
+TWO_STAGES = ("binauralgrad-common", "binauralgrad-tuned")  # that are shipped
+SINGLE_STAGE = ("binauralgrad-single",)
 PAPER_STEPS, PAPER_TEMPERATURE = 6, 1.0
 OUR_STEPS, OUR_TEMPERATURE = 1, 0.0  # chosen on validation recordings
 
@@ -205,7 +207,7 @@ class _Steps:
 
 
 def load_binauralgrad(
-    sources: Sequence[str] = ("binauralgrad-common", "binauralgrad-specific"),
+    sources: Sequence[str] = TWO_STAGES,
     *,
     sampling: GradSampling | None = None,
     seed: int = 0,

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from soundstage.binaural.binauralgrad import GradSampling, load_binauralgrad
+from soundstage.binaural.binauralgrad import (
+    SINGLE_STAGE,
+    TWO_STAGES,
+    GradSampling,
+    load_binauralgrad,
+)
 from soundstage.binaural.hrtf import HrtfRenderer
 from soundstage.binaural.renderers import Renderer
 from soundstage.binaural.rooms import Room
@@ -24,8 +29,8 @@ RENDERERS = {
 }
 """What each does, by its name."""
 SHIPPED = {
-    "binauralgrad": ("binauralgrad-common", "binauralgrad-tuned"),
-    "binauralgrad-single": ("binauralgrad-single",),
+    "binauralgrad": TWO_STAGES,
+    "binauralgrad-single": SINGLE_STAGE,
     "warpnet": ("warpnet",),
     "wavenet": ("wavenet",),
 }

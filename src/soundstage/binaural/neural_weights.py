@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from soundstage.binaural.trajectories import FARTHEST, NEAREST
-from soundstage.binaural.views import NUMBERS, ROW_HOP, VIEWS, ViewName
+from soundstage.binaural.views import NUMBERS, ROW_HOP, VIEWS, ViewName, is_levelled
 from soundstage.diffusion import (
     DiscreteSchedule,
     FlowSchedule,
@@ -76,8 +76,8 @@ class _Stacked:
 
     @property
     def levelled(self) -> bool:
-        """Whether the network hears sound by the law of distance, which goes with our view."""
-        return self.view_name == "directions"
+        """Whether the network hears sound by the law of distance."""
+        return is_levelled(self.view_name)
 
     @property
     def numbers(self) -> int:

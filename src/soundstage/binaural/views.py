@@ -59,6 +59,11 @@ def view_rows(
     return np.stack([x, y, z, *second, np.log2(known[:, 0]), facing])
 
 
+def is_levelled(name: ViewName) -> bool:
+    """Whether networks that are told this hear sound by the law of distance."""
+    return name == "directions"
+
+
 def ear_delays(
     positions: Float[np.ndarray, "rows 3"], rate: int = NETWORK_RATE
 ) -> Float[np.ndarray, "2 rows"]:

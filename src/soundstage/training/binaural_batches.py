@@ -1,7 +1,7 @@
 """Batches of binaural speech: what was said, from where, and what two ears heard.
 
 An example is a stretch of a recording from anywhere. What a network hears is made as a renderer
-makes it (`binaural/neural_sound.py`): the mono signal, by our view of poses at the level that the
+makes it (`binaural/neural_stream.py`): the mono signal, by our view of poses at the level that the
 law of distance gives it, and the delays to both ears. A stretch begins in the middle of a sentence
 whose sound is still on its way, so its first `MARGIN` samples do not count in a loss.
 
@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from soundstage.binaural.geometry import Poses
 from soundstage.binaural.neural_weights import Calibration
-from soundstage.binaural.views import ROW_HOP, ViewName, ear_delays, view_rows
+from soundstage.binaural.views import ROW_HOP, ViewName, ear_delays, is_levelled, view_rows
 from soundstage.corpora.binaural_speech import Chunk, Chunks, Recording
 from soundstage.networks.pose_rows import upsampled
 
@@ -37,6 +37,11 @@ class Heard(NamedTuple):
     """In samples; at every row, as the view."""
     ears: Float[Tensor, "batch 2 samples"]
     """What was heard."""
+
+    @property
+    def every_delay(self) -> Float64[Tensor, "batch 2 samples"]:
+        """Delays at every sample, linear between rows."""
+        return upsampled(self.delays.double(), ROW_HOP, self.mono.shape[-1])
 
 
 class BinauralBatches:
@@ -100,10 +105,10 @@ def mirrored(chunk: Chunk) -> Chunk:
 def heard(chunk: Chunk, calibration: Calibration, view: ViewName, *, gain: float = 1.0) -> Heard:
     """A stretch, as a batch of one."""
     poses = chunk.poses
-    # A row more than the poses of the stretch: what is after the last is held
     mono = gain * calibration.scale * torch.from_numpy(chunk.mono)
-    if view == "directions":
-        mono = mono / _every(calibration.held(poses.positions), len(mono))
+    if is_levelled(view):
+        distances = torch.from_numpy(calibration.held(poses.positions))
+        mono = mono / upsampled(distances, ROW_HOP, len(mono))
     return Heard(
         mono.float()[None],
         torch.from_numpy(view_rows(view, poses, calibration.distances)).float()[None],
@@ -134,14 +139,10 @@ def calibrate(recordings: Sequence[Recording], view: ViewName) -> Calibration:
             found += float((ears**2).sum()) / 2
             frames += length
     everywhere = np.concatenate(distances)
-    heard_energy = levelled if view == "directions" else said
+    heard_energy = levelled if is_levelled(view) else said
     return Calibration(
         scale=LOUD / max((heard_energy / frames) ** 0.5, 1e-5),
         loudness=(found / max(levelled, 1e-12)) ** 0.5,
         nearest=float(everywhere.min()),
         farthest=float(everywhere.max()),
     )
-
-
-def _every(rows: np.ndarray, samples: int) -> Tensor:
-    return upsampled(torch.from_numpy(rows), ROW_HOP, samples)

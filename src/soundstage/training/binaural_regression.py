@@ -6,12 +6,10 @@ the recipe asks for (`binaural_losses.py`).
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from soundstage.binaural.neural_weights import WarpNetShape, WaveNetShape
-from soundstage.binaural.views import ROW_HOP, VIEWS
-from soundstage.networks.pose_rows import upsampled
+from soundstage.binaural.views import VIEWS
 from soundstage.training.binaural_batches import MARGIN, BinauralBatches, Heard
 from soundstage.training.binaural_losses import BinauralLoss
 from soundstage.training.binaural_speech_training import (
@@ -77,8 +75,7 @@ class RegressionTask:
     def _made(self, model: nn.Module, heard: Heard) -> Tensor:
         if not self._warps:
             return model(heard.mono, heard.view)
-        delays = upsampled(heard.delays.double(), ROW_HOP, heard.mono.shape[-1])
-        return model(heard.mono, heard.view, delays)
+        return model(heard.mono, heard.view, heard.every_delay)
 
 
 def shape_of(recipe: WaveNetRecipe | WarpNetRecipe) -> WaveNetShape | WarpNetShape:
@@ -113,9 +110,7 @@ def train_binaural_regression(
     """
     shape = shape_of(recipe)
 
-    def prepared(
-        batches: BinauralBatches, held_out: HeldOut | None, device: torch.device
-    ) -> RegressionTask:
+    def prepared(batches: BinauralBatches, held_out: HeldOut | None) -> RegressionTask:
         return RegressionTask(
             made_network(shape, recipe.loop.seed),
             batches,

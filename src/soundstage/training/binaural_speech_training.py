@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -59,7 +59,7 @@ class Speech(NamedTuple):
 
 
 class HeldOut:
-    """Stretches that choose the best epoch, evenly out of the recordings held out."""
+    """Stretches from anywhere in the recordings held out, which choose the best epoch."""
 
     def __init__(self, speech: Speech, recipe: BinauralRecipe) -> None:
         length = MARGIN + HELD_OUT_SECONDS * NETWORK_RATE
@@ -83,14 +83,8 @@ class HeldOut:
         return float(np.mean(errors)) * 1000 / self.calibration.scale**2
 
 
-class Prepared(Protocol):
-    """From what is learnt from, a task for the loop."""
-
-    def __call__(
-        self, batches: BinauralBatches, held_out: HeldOut | None, device: torch.device
-    ) -> Task:
-        """The task."""
-        ...
+Prepared = Callable[[BinauralBatches, HeldOut | None], Task]
+"""From what is learnt from, and what chooses the best epoch, a task for the loop."""
 
 
 def open_speech(data: Path, recipe: BinauralRecipe) -> Speech:
@@ -137,7 +131,7 @@ def train_on_speech(
         seed=loop.seed,
     )
     held_out = HeldOut(speech, recipe) if speech.held_out else None
-    task = prepared(batches, held_out, chosen)
+    task = prepared(batches, held_out)
     if say:
         count = sum(parameter.numel() for parameter in task.model.parameters())
         minutes = sum(recording.seconds for recording in speech.learnt) / 60

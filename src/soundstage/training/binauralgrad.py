@@ -24,11 +24,10 @@ from soundstage.binaural.binauralgrad import (
     warped_ears,
 )
 from soundstage.binaural.neural_weights import STAGES, GradShape, LoadedNetwork, load_network
-from soundstage.binaural.views import ROW_HOP, VIEWS
+from soundstage.binaural.views import VIEWS
 from soundstage.diffusion import Noised, Objective
 from soundstage.errors import OptionError
 from soundstage.networks.binaural_grad import Stage
-from soundstage.networks.pose_rows import upsampled
 from soundstage.training.binaural_batches import MARGIN, BinauralBatches, Heard
 from soundstage.training.binaural_losses import BinauralLoss
 from soundstage.training.binaural_speech_training import (
@@ -208,8 +207,7 @@ class GradTask:
 
     @staticmethod
     def _warped(heard: Heard, shape: GradShape) -> Tensor:
-        delays = upsampled(heard.delays.double(), ROW_HOP, heard.mono.shape[-1])
-        return warped_ears(heard.mono, delays, shape)
+        return warped_ears(heard.mono, heard.every_delay, shape)
 
 
 def _unpacked(batch: tuple[Tensor, ...]) -> NoisyExamples:
@@ -260,9 +258,7 @@ def train_binauralgrad(
             f"{recipe.common}: is no first stage that is told the same of a pose as the second."
         )
 
-    def prepared(
-        batches: BinauralBatches, held_out: HeldOut | None, device: torch.device
-    ) -> GradTask:
+    def prepared(batches: BinauralBatches, held_out: HeldOut | None) -> GradTask:
         model = made_network(shape, recipe.loop.seed)
         return GradTask(model, shape, recipe, batches, held_out, common)
 

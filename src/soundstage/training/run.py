@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -47,6 +47,20 @@ from soundstage.training.records import Progress, record_facts
 from soundstage.training.regression import train_regression
 from soundstage.training.tagger import train_tagger
 from soundstage.weights import Card, load_weights, save_weights, write_by_rename
+
+Trained = tuple[dict[str, Tensor], list[str], Card]
+"""Tensors of the weights, what was left out, facts for the card."""
+_NETWORKS: dict[type, Callable[..., Trained]] = {
+    RegressionRecipe: train_regression,
+    MaskedRecipe: train_generative,
+    AutoregressiveRecipe: train_generative,
+    DiffusionRecipe: train_diffusion,
+    DiffStereoRecipe: train_diffstereo,
+    WaveNetRecipe: train_binaural_regression,
+    WarpNetRecipe: train_binaural_regression,
+    BinauralGradRecipe: train_binauralgrad,
+}
+"""What trains the network of a recipe; all are called alike."""
 
 
 @dataclass(frozen=True)
@@ -146,37 +160,13 @@ def _train(
             recipe, data, output, workers=workers, device=device, progress=progress, say=say
         )
         used = facts["trained"]["clips"]
-    elif isinstance(recipe, RegressionRecipe):
-        tensors, left_out, facts = train_regression(
-            recipe, data, output, device=device, progress=progress, say=say
-        )
-        used = facts["records"]
-    elif isinstance(recipe, MaskedRecipe | AutoregressiveRecipe):
-        tensors, left_out, facts = train_generative(
-            recipe, data, output, device=device, progress=progress, say=say
-        )
-        used = facts["records"]
-    elif isinstance(recipe, DiffusionRecipe):
-        tensors, left_out, facts = train_diffusion(
-            recipe, data, output, device=device, progress=progress, say=say
-        )
-        used = facts["records"]
-    elif isinstance(recipe, DiffStereoRecipe):
-        tensors, left_out, facts = train_diffstereo(
-            recipe, data, output, device=device, progress=progress, say=say
-        )
-        used = facts["records"]
-    elif isinstance(recipe, WaveNetRecipe | WarpNetRecipe):
-        tensors, left_out, facts = train_binaural_regression(
-            recipe, data, output, device=device, progress=progress, say=say
-        )
-        used = facts["records"]
-    elif isinstance(recipe, BinauralGradRecipe):
-        tensors, left_out, facts = train_binauralgrad(
+    elif type(recipe) in _NETWORKS:
+        tensors, left_out, facts = _NETWORKS[type(recipe)](
             recipe, data, output, device=device, progress=progress, say=say
         )
         used = facts["records"]
     else:
+        assert isinstance(recipe, NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe)
         tensors, left_out, facts = _train_on_records(recipe, data, workers, progress)
         used = facts["records"]
     seconds = time.perf_counter() - started
