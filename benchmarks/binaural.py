@@ -39,7 +39,7 @@ from soundstage.binaural import (
     render_file,
     sources_of,
 )
-from soundstage.binaural.fading_filter import FadingFilter
+from soundstage.binaural.render.crossfade_convolver import FadingFilter
 
 PAGE = Path(__file__).parents[1] / "docs" / "binaural.md"
 RATE, SECONDS, RUNS = 48_000, 60, 3

@@ -8,7 +8,7 @@ SIMULATED is a folder in the published layout, made by `soundstage simulate` or 
 Every system hears what was said and from where, and what it makes is held against what was heard,
 over the whole of each recording. Levels and delays are those of the recordings: `hrtf`, with the
 head that is shipped, a talker's directivity and no room, is given the loudness that the networks
-have learnt.
+have learned.
 
 The first makes the tables of the paper beside ours, on the test recordings: mono, warp, hrtf, the
 networks, and the stages by themselves. The second makes quality against cost on those for
@@ -32,16 +32,17 @@ from pages import write_page
 
 import soundstage.weights
 from soundstage.binaural import HrtfRenderer, Trajectory, constant, load_head, render
-from soundstage.binaural.binauralgrad import (
+from soundstage.binaural.geometry import HEAD_RADIUS
+from soundstage.binaural.presets import RADIUS
+from soundstage.binaural.registry import SHIPPED
+from soundstage.binaural.render.binauralgrad import (
     BinauralGradRenderer,
     GradSampling,
     drawn,
     warped_ears,
 )
-from soundstage.binaural.geometry import HEAD_RADIUS
-from soundstage.binaural.methods import SHIPPED
-from soundstage.binaural.neural_stream import NeuralStream, Told
-from soundstage.binaural.neural_weights import (
+from soundstage.binaural.render.neural_stream import NeuralStream, Told
+from soundstage.binaural.render.neural_weights import (
     Calibration,
     GradShape,
     LoadedNetwork,
@@ -49,14 +50,13 @@ from soundstage.binaural.neural_weights import (
     WaveNetShape,
     load_network,
 )
-from soundstage.binaural.presets import RADIUS
+from soundstage.binaural.render.pose_encoding import NETWORK_RATE
+from soundstage.binaural.render.warp import WarpRenderer
+from soundstage.binaural.render.warpnet import WarpNetRenderer
+from soundstage.binaural.render.wavenet import WaveNetRenderer
 from soundstage.binaural.renderers import Renderer
-from soundstage.binaural.views import NETWORK_RATE
-from soundstage.binaural.warp import WarpRenderer
-from soundstage.binaural.warpnet import WarpNetRenderer
-from soundstage.binaural.wavenet import WaveNetRenderer
 from soundstage.corpora.binaural_speech import Recording, open_binaural_speech
-from soundstage.corpora.simulation_heads import centred
+from soundstage.corpora.simulation_heads import centerd
 from soundstage.diffusion import EndlessNoise
 from soundstage.errors import OptionError
 from soundstage.metrics.binaural import BinauralErrors, binaural_errors, mean_errors
@@ -110,7 +110,7 @@ class Half:
 
     def __init__(self, loaded: LoadedNetwork[GradShape], golden: np.ndarray | None = None) -> None:
         self.shape, self.calibration, self.network = loaded
-        self.view, self.levelled = self.shape.view_name, self.shape.levelled
+        self.view, self.leveled = self.shape.view_name, self.shape.leveled
         self.frame, self.golden = max(self.shape.frame, 1), golden
         before, after = self.network.reach
         self.reach = before + 400, after
@@ -186,7 +186,7 @@ def systems() -> dict[str, System]:
     """All rows, by name."""
     two = SHIPPED["binauralgrad"]
     common = load_network(COMMON, GradShape)
-    head, no_delay = centred(load_head().resampled(NETWORK_RATE))
+    head, no_delay = centerd(load_head().resampled(NETWORK_RATE))
     wavenet, warpnet = load_network("wavenet", WaveNetShape), load_network("warpnet", WarpNetShape)
     return {
         "mono": lambda recording: both(recording.mono(0, recording.frames)),

@@ -2,7 +2,7 @@
 
     python benchmarks/borders.py --data FOLDER [--methods masked,autoregressive,diffusion] [--write]
 
-Every mono recording is upmixed and analysed again from its sound. A jump is the mean change of the
+Every mono recording is upmixed and analyzed again from its sound. A jump is the mean change of the
 level differences (dB, clipped to ±20) and of the coherences from one frame to the next; those at
 the frames where a window ends are compared with all others. A ratio near 1 says that a border is a
 place like any other. With --write the table goes into docs/masked.md.
@@ -19,9 +19,9 @@ from soundstage.corpora.excerpts import read_excerpt
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import load_method, make_side
-from soundstage.upmixing.diffusion import DiffusionDecoding
 from soundstage.upmixing.diffusion_weights import load_diffusion_network
 from soundstage.upmixing.generative_weights import load_network
+from soundstage.upmixing.methods.diffusion import DiffusionDecoding
 
 PAGE = Path(__file__).parents[1] / "docs" / "masked.md"
 NEAR = 2  # frames on either side of a border: frames overlap, and the decoder smooths

@@ -2,7 +2,7 @@
 
     python benchmarks/decoding.py --data FOLDER [--weights FILE] [--only WORD] [--write]
 
-Every record is folded to mono, upmixed with a seed of its own, and analysed again from its sound.
+Every record is folded to mono, upmixed with a seed of its own, and analyzed again from its sound.
 D_F is that of all records and takes together, wobble a mean over records (the truth's beside it),
 E_min the mean error of the nearest take. The first lines change the number of passes (8, and 16 for
 the first window, is what is chosen), each of the others one thing of what is chosen. Time is that
@@ -23,13 +23,13 @@ from pages import write_page
 
 from soundstage.corpora import stereo_records
 from soundstage.corpora.excerpts import read_excerpt
-from soundstage.corpora.processes import parallel_map
 from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged
 from soundstage.metrics.parametric_stereo import parameter_error, parameter_pool, wobble
+from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side
-from soundstage.upmixing.masked import MaskedDecoding, load_masked
+from soundstage.upmixing.methods.masked import MaskedDecoding, load_masked
 from soundstage.upmixing.parametric import ParametricUpmixer
 
 PAGE = Path(__file__).parents[1] / "docs" / "masked.md"

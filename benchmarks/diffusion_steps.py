@@ -23,17 +23,17 @@ from torch import Tensor
 
 from soundstage.corpora import stereo_records
 from soundstage.corpora.excerpts import read_excerpt
-from soundstage.corpora.processes import parallel_map
 from soundstage.evaluation.systems import System
 from soundstage.metrics.embeddings import Embedding, load_embedding
 from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged
 from soundstage.metrics.frechet_audio import audio_pool
-from soundstage.metrics.image import channel_correlation, normalised_width
+from soundstage.metrics.image import channel_correlation, normalized_width
 from soundstage.metrics.parametric_stereo import parameter_pool, wobble
 from soundstage.metrics.spectral import log_spectral_distance
+from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side
-from soundstage.upmixing.diffusion import DiffusionDecoding, SamplerName, load_diffusion
+from soundstage.upmixing.methods.diffusion import DiffusionDecoding, SamplerName, load_diffusion
 from soundstage.upmixing.parametric import ParametricUpmixer
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ STEPS = (1, 2, 4, 8, 16, 32, 100)
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 TEMPERATURES = ((0.0, 0.0), (0.0, 1.0), (0.5, 1.0), (0.7, 1.0), (1.0, 1.0), (0.8, 0.8))
 WHOLES = (0.5, 1.0)
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of Okabe and Ito
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of Okabe and Ito
 HEADINGS = (
     "| drawn by | passes | D_F ↓ | LSD side ↓ | FAD side ↓ | width | correlation | wobble, dB "
     "| real-time factor ↓ |\n"
@@ -152,7 +152,7 @@ def _outcome(
         parameter_pool(parameters),
         audio_pool(_tagger(), side, RATE),
         float(log_spectral_distance(side[None], wanted[None])),
-        float(normalised_width(made)),
+        float(normalized_width(made)),
         float(channel_correlation(made)),
         wobble(parameters.iid),
         factor,
@@ -190,9 +190,9 @@ def draw(lines: list[Line], path: Path) -> None:
     shown = (("d_f", "D_F"), ("lsd", "LSD of the side, dB"), ("fad", "FAD of the side"))
     shown += (("factor", "real-time factor, one core"),)
     for axes, (measure_name, label) in zip(figure.subplots(2, 2).flat, shown, strict=True):
-        for sampler, colour, marker in zip(SAMPLERS, COLOURS, "os^D", strict=True):
+        for sampler, color, marker in zip(SAMPLERS, COLORS, "os^D", strict=True):
             told = [by_name.get(f"`{sampler}`, {steps}") for steps in STEPS]
-            _curve(axes, [line for line in told if line], measure_name, sampler, colour, marker)
+            _curve(axes, [line for line in told if line], measure_name, sampler, color, marker)
         axes.set(xscale="log", xlabel="passes through the network", ylabel=label, ylim=(0, None))
         axes.set_xticks(STEPS, [str(steps) for steps in STEPS])
         axes.minorticks_off()
@@ -201,11 +201,11 @@ def draw(lines: list[Line], path: Path) -> None:
 
 
 def _curve(
-    axes: "Axes", lines: list[Line], measure_name: str, sampler: str, colour: str, marker: str
+    axes: "Axes", lines: list[Line], measure_name: str, sampler: str, color: str, marker: str
 ) -> None:
     passes = [line.passes for line in lines]
     values = [getattr(line, measure_name) for line in lines]
-    axes.plot(passes, values, f"{marker}-", color=colour, label=sampler, markersize=5)
+    axes.plot(passes, values, f"{marker}-", color=color, label=sampler, markersize=5)
 
 
 def main() -> None:

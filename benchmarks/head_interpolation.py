@@ -3,7 +3,7 @@
     python benchmarks/head_interpolation.py --heads FOLDER [--only WORD] [--write]
 
 Two ways to leave out: a third of the directions, drawn at random, all at once; and one at a time,
-for 48 directions drawn at random, each seen from its 80 nearest neighbours (a Delaunay triangle
+for 48 directions drawn at random, each seen from its 80 nearest neighbors (a Delaunay triangle
 depends on no others). Three errors, each beside that of the nearest measurement left:
 
 - spectrum: root mean square over the bins from 100 Hz to 16 kHz (or the Nyquist frequency) of the
@@ -28,12 +28,12 @@ from jaxtyping import Complex, Float, Int
 from pages import write_page
 
 from soundstage.binaural import Head, HeadInterpolator, read_head
-from soundstage.binaural.onsets import minimum_phase
+from soundstage.binaural.hrtf.onsets import minimum_phase
 from soundstage.errors import InputError
 from soundstage.spectra.bands import ERB_SLOPE, ERBS_PER_DECADE, erb_rate
 
 PAGE = Path(__file__).parents[1] / "docs" / "binaural.md"
-SINGLES, NEIGHBOURS = 48, 80
+SINGLES, NEIGHBORS = 48, 80
 LOWEST, HIGHEST = 100.0, 16_000.0  # Hz
 HEADINGS = (
     "| head | directions | left out | way | spectrum, dB ↓ | of nearest | bands, dB ↓ | of nearest "
@@ -107,7 +107,7 @@ def trials(head: Head, left_out: str) -> Iterator[Split]:
         return
     for number in order[:SINGLES]:
         near = np.argsort(-head.directions @ head.directions[number])
-        yield Split(near[1 : NEIGHBOURS + 1], order[order == number])
+        yield Split(near[1 : NEIGHBORS + 1], order[order == number])
 
 
 def errors(
@@ -117,10 +117,10 @@ def errors(
     size = 1 << (made.shape[-1] - 1).bit_length()
     frequencies = np.fft.rfftfreq(size, 1 / rate)
     heard = (frequencies >= LOWEST) & (frequencies <= HIGHEST)
-    centres = np.arange(float(erb_rate(LOWEST)), float(erb_rate(min(HIGHEST, 0.97 * rate / 2))))
-    centres = (10 ** (centres / ERBS_PER_DECADE) - 1) / ERB_SLOPE
-    widths = 1.019 * 24.7 * (1 + ERB_SLOPE * centres)
-    bands = (1 + ((frequencies - centres[:, None]) / widths[:, None]) ** 2) ** -4.0
+    centers = np.arange(float(erb_rate(LOWEST)), float(erb_rate(min(HIGHEST, 0.97 * rate / 2))))
+    centers = (10 ** (centers / ERBS_PER_DECADE) - 1) / ERB_SLOPE
+    widths = 1.019 * 24.7 * (1 + ERB_SLOPE * centers)
+    bands = (1 + ((frequencies - centers[:, None]) / widths[:, None]) ** 2) ** -4.0
     power = [np.abs(np.fft.rfft(each, size)) ** 2 + 1e-20 for each in (made, real)]
     found = []
     for levels in ([each[..., heard] for each in power], [each @ bands.T for each in power]):

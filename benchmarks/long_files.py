@@ -24,7 +24,7 @@ RATE = 44_100
 
 
 def make_input(path: Path, hours: float) -> None:
-    """Bursts of coloured noise with silences, so that every part of the work has work."""
+    """Bursts of colored noise with silences, so that every part of the work has work."""
     generator = np.random.default_rng(0)
     noise = np.cumsum(generator.standard_normal(60 * RATE))
     noise -= np.convolve(noise, np.ones(200) / 200, mode="same")

@@ -14,11 +14,11 @@ import torch
 from pages import write_page
 
 from soundstage.corpora import open_corpus
-from soundstage.evaluation.cases import load_case
+from soundstage.evaluation.eval_items import load_case
 from soundstage.metrics.placement import placement_consistency
 from soundstage.stereo import encode_signal, to_left_right
 from soundstage.upmixing import Upmixer, load_method, make_side
-from soundstage.upmixing.masked import MaskedDecoding, load_masked
+from soundstage.upmixing.methods.masked import MaskedDecoding, load_masked
 from soundstage.upmixing.parametric import ParametricUpmixer
 
 PAGE = Path(__file__).parents[1] / "docs" / "masked.md"

@@ -23,19 +23,19 @@ from soundstage.evaluation.markdown import markdown
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import FLOOR, TRUTH
 from soundstage.evaluation.systems import DEFAULT_BASELINES
-from soundstage.metrics.catalogue import ALL_FOUR
+from soundstage.metrics.catalog import ALL_FOUR
 from soundstage.upmixing import READY_METHODS
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "docs" / "benchmark.md", ROOT / "README.md")
 CARDS = Path(soundstage.weights.__file__).parent
-CARD_FIGURES = ("d_f", "e_min", "wobble", "width", "correlation", "artefact", "fold_down")
+CARD_FIGURES = ("d_f", "e_min", "wobble", "width", "correlation", "artifact", "fold_down")
 
-SHORT = ("d_f", "e_min", "wobble", "width", "correlation", "artefact", "fold_down", "rtf")
+SHORT = ("d_f", "e_min", "wobble", "width", "correlation", "artifact", "fold_down", "rtf")
 IMAGE = ("d_f", "d_f_inf", "e_min", "wobble", "width", "correlation", "side_balance_error")
-SOUND = ("mrstft", "artefact", "fold_down", "loudness", "true_peak", "rtf")
-PLACEMENT = ("placement_bands", "placement_time", "width", "d_f", "artefact")
-REFERENCE_FREE = ("d_f_music", "wobble", "width", "correlation", "artefact", "fold_down")
+SOUND = ("mrstft", "artifact", "fold_down", "loudness", "true_peak", "rtf")
+PLACEMENT = ("placement_bands", "placement_time", "width", "d_f", "artifact")
+REFERENCE_FREE = ("d_f_music", "wobble", "width", "correlation", "artifact", "fold_down")
 
 
 def sections(results: Results) -> dict[str, str]:
@@ -56,14 +56,14 @@ def sections(results: Results) -> dict[str, str]:
 
 
 def ranks(results: Results) -> str:
-    """How alike the tagger ranks the systems as band energies, D_F and the artefact measure do."""
+    """How alike the tagger ranks the systems as band energies, D_F and the artifact measure do."""
     systems = [name for name in results.systems if name not in (TRUTH, FLOOR)]
 
     def values(key: str) -> list[float]:
         return [results.summaries[system, key].value for system in systems]
 
-    d_f, flutter = values("d_f"), values("artefact")
-    lines = [["signal", "tagger, bands", "tagger, D_F", "tagger, artefact", "bands, artefact"]]
+    d_f, flutter = values("d_f"), values("artifact")
+    lines = [["signal", "tagger, bands", "tagger, D_F", "tagger, artifact", "bands, artifact"]]
     for signal in ALL_FOUR[1:]:  # the mid is the input itself in almost every system
         tagger, bands = values(f"fad_tagger_{signal}"), values(f"fad_bands_{signal}")
         pairs = ((tagger, bands), (tagger, d_f), (tagger, flutter), (bands, flutter))
@@ -82,7 +82,7 @@ def write_into_cards(results: Results) -> None:
     for weights, test in figures.items():
         path = CARDS / f"{weights}.json"
         card = json.loads(path.read_text(encoding="utf-8"))
-        tail = {key: card.pop(key) for key in ("licences", "credits")}
+        tail = {key: card.pop(key) for key in ("licenses", "credits")}
         text = json.dumps({**card, "test": test, **tail}, indent=2, ensure_ascii=False)
         path.write_text(text + "\n", encoding="utf-8")
 

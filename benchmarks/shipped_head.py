@@ -15,8 +15,8 @@ from jaxtyping import Float
 from pages import write_page
 
 from soundstage.binaural import Head, load_head, read_head, to_cartesian
-from soundstage.binaural.equalisation import sphere_shares
-from soundstage.binaural.onsets import onset_delays
+from soundstage.binaural.hrtf.equalization import sphere_shares
+from soundstage.binaural.hrtf.onsets import onset_delays
 
 PAGE = Path(__file__).parents[1] / "docs" / "binaural.md"
 SIZE = 8192  # bins of 5 Hz
@@ -38,11 +38,11 @@ def powers(head: Head) -> Float[np.ndarray, "directions 2 bins"]:
 
 
 def level(
-    power: Float[np.ndarray, "*batch bins"], rate: int, centre: float, width: float
+    power: Float[np.ndarray, "*batch bins"], rate: int, center: float, width: float
 ) -> Float[np.ndarray, "*batch"]:
     """Mean over a band of `width` octaves, in dB."""
     frequencies = np.maximum(np.fft.rfftfreq(SIZE, 1 / rate), 1)
-    band = np.abs(np.log2(frequencies / centre)) <= width / 2
+    band = np.abs(np.log2(frequencies / center)) <= width / 2
     return 10 * np.log10(power[..., band].mean(axis=-1))
 
 

@@ -17,7 +17,8 @@ import torch
 
 import soundstage
 from soundstage.audio import Audio
-from soundstage.evaluation.canvas import (
+from soundstage.evaluation.plots.image_analysis import portray
+from soundstage.evaluation.plots.plotting import (
     LARGE,
     MEDIUM,
     Canvas,
@@ -26,7 +27,6 @@ from soundstage.evaluation.canvas import (
     label_hertz,
     label_time,
 )
-from soundstage.evaluation.portrait import portray
 from soundstage.metrics.spectral import log_spectral_distance
 
 ROOT = Path(__file__).parents[1]
@@ -72,7 +72,7 @@ def draw(sounds: dict[str, Audio], target: Path) -> None:
             label_time(axes, span, label=index == len(portraits) - 1)
             if part == "mid":
                 label_hertz(axes, "rows")
-        canvas.colour_bar(image, canvas.panel(1164, top, 16, ROW), "dB", ends=False)
+        canvas.color_bar(image, canvas.panel(1164, top, 16, ROW), "dB", ends=False)
     canvas.save()
 
 

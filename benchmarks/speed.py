@@ -108,7 +108,7 @@ def fidelity(source: Path, target: Path) -> dict[str, float]:
     """What became of the sound."""
     import torch
 
-    from soundstage.metrics import channel_correlation, fold_down_error, normalised_width
+    from soundstage.metrics import channel_correlation, fold_down_error, normalized_width
 
     mono, rate = soundfile.read(source, dtype="float64")
     stereo = soundfile.read(target, dtype="float64", always_2d=True)[0].T
@@ -121,7 +121,7 @@ def fidelity(source: Path, target: Path) -> dict[str, float]:
         "fold_down": fold_down_error(wide, torch.tensor(mono)).item(),
         "mono_level": float(10 * np.log10(max(level, 1e-40))),
         "correlation": channel_correlation(wide).item(),
-        "width": normalised_width(wide).item(),
+        "width": normalized_width(wide).item(),
     }
 
 

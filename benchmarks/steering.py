@@ -26,13 +26,13 @@ from torch import Tensor
 
 from soundstage.corpora.excerpts import read_excerpt
 from soundstage.corpora.folder import stereo_records
-from soundstage.corpora.processes import parallel_map
-from soundstage.evaluation.canvas import FAINT, INK, LARGE, MEDIUM, SMALL, Canvas
 from soundstage.evaluation.markdown import markdown
+from soundstage.evaluation.plots.plotting import FAINT, INK, LARGE, MEDIUM, SMALL, Canvas
+from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, TRANSFORM, band_energy, encode
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
 from soundstage.upmixing import load_method, upmix
-from soundstage.upmixing.style import MUSIC, PERCENTILES, RANGES, WORDS, Style
+from soundstage.upmixing.generative.style import MUSIC, PERCENTILES, RANGES, WORDS, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,7 +66,7 @@ def three_values(name: str) -> tuple[float, float, float]:
 
 def measure_sound(stereo: Float[Tensor, "2 length"]) -> Float[np.ndarray, " descriptors"]:
     """The descriptors of samples at `RATE`."""
-    left, right = TRANSFORM.analyse(stereo)
+    left, right = TRANSFORM.analyze(stereo)
     return descriptors(encode(left, right), band_energy((left + right) / 2)).double().numpy()
 
 
@@ -227,8 +227,8 @@ def draw(obtained: Obtained, target: Path) -> None:
     axes.axvline(100 * WORD_BAR, color=FAINT, linewidth=1.2, linestyle="--")
     axes.hlines(places, 0, shares, color=BLUE, linewidth=1.5)
     reached = shares >= 100 * WORD_BAR
-    for chosen, colour, marker in ((reached, BLUE, "o"), (~reached, ORANGE, "s")):
-        axes.plot(shares[chosen], places[chosen], marker, color=colour, markersize=6)
+    for chosen, color, marker in ((reached, BLUE, "o"), (~reached, ORANGE, "s")):
+        axes.plot(shares[chosen], places[chosen], marker, color=color, markersize=6)
     double = {word for word in WORDS if len(WORDS[word].values) > 1}
     names = [f"{row[0]}: {row[1]}" if row[0] in double else row[0] for row in rows]
     axes.set_yticks(places, names)

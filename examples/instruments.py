@@ -90,8 +90,8 @@ def plucked(
 def body(signal: Signal, modes: list[tuple[float, float, float]]) -> Signal:
     """What a wooden body adds: resonances (Hz, quality, gain) beside the string's own sound."""
     out = signal.copy()
-    for centre, quality, gain in modes:
-        w = 2 * np.pi * centre / RATE
+    for center, quality, gain in modes:
+        w = 2 * np.pi * center / RATE
         bandwidth = np.sin(w) / (2 * quality)
         b = np.array([bandwidth, 0, -bandwidth]) / (1 + bandwidth)
         a = np.array([1 + bandwidth, -2 * np.cos(w), 1 - bandwidth]) / (1 + bandwidth)

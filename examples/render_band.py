@@ -176,7 +176,7 @@ def render(first: int = 0, last: int = score.BARS) -> dict[str, Signal]:
     return {name: record(name, play(name, parts[name], frames)) for name in PLACES}
 
 
-def quantise(stereo: Signal) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def quantize(stereo: Signal) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Whole numbers of 24 bits: the channels (2, frames) and their exact fold-down (frames,)."""
     left, right = stereo * FULL_SCALE
     mid = np.round((left + right) / 2).astype(np.int32)
@@ -203,7 +203,7 @@ def places(stems: dict[str, Signal]) -> list[dict[str, object]]:
         {
             "name": name,
             "azimuth_degrees": place.azimuth,
-            "distance_metres": place.distance,
+            "distance_meters": place.distance,
             "level_difference_db": round(level_difference(stems[name]), 2),
         }
         for name, place in PLACES.items()
@@ -219,14 +219,14 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     stems = render(last=options.bars)
-    stereo, mono = quantise(np.sum(list(stems.values()), axis=0))
+    stereo, mono = quantize(np.sum(list(stems.values()), axis=0))
     write(options.output / "band-stereo.wav", stereo)
     write(options.output / "band-mono.wav", mono)
     listing = json.dumps(places(stems), indent=2) + "\n"
     (options.output / "band-places.json").write_text(listing, encoding="utf-8")
     if options.stems:
         for name, stem in stems.items():
-            write(options.output / f"band-{name.replace(' ', '-')}.wav", quantise(stem)[0])
+            write(options.output / f"band-{name.replace(' ', '-')}.wav", quantize(stem)[0])
     print(f"{mono.size / RATE:.1f} s of music in {options.output}")
 
 

@@ -1,6 +1,6 @@
 """The room: image sources for the early sound, plane waves for the late, heard by an ORTF pair.
 
-**Frame.** x ahead, y left, z up, in metres; azimuth in degrees counter-clockwise from ahead, so
+**Frame.** x ahead, y left, z up, in meters; azimuth in degrees counter-clockwise from ahead, so
 that positive is left (as in SOFA, AES69). The pair stands at `PAIR` and looks along +x.
 
 **Pair.** ORTF: two cardioids 17 cm apart, turned ±55°: near enough for a good fold-down, far enough
@@ -41,7 +41,7 @@ ABSORPTION = np.array(  # (walls, bands): shares of the energy
         [0.30, 0.28, 0.32],  # ceiling: tiles
     ]
 )
-AIR = np.array([0.0001, 0.0006, 0.006])  # amplitude attenuation, nepers a metre
+AIR = np.array([0.0001, 0.0006, 0.006])  # amplitude attenuation, nepers a meter
 
 MIXING = 0.05  # s, where the images hand over to the late field
 FADE = 0.02  # s, the width of the hand-over
@@ -68,8 +68,8 @@ def reverberation_time() -> Array:
     x, y, z = SIZE
     areas = np.array([y * z, y * z, x * z, x * z, x * y, x * y])
     mean = areas @ ABSORPTION / areas.sum()
-    per_metre = -np.log(1 - mean) * areas.sum() / (4 * SIZE.prod()) + 2 * AIR
-    return np.log(1e6) / (SPEED * per_metre)
+    per_meter = -np.log(1 - mean) * areas.sum() / (4 * SIZE.prod()) + 2 * AIR
+    return np.log(1e6) / (SPEED * per_meter)
 
 
 def band_weights(frequencies: Array) -> Array:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.binaural import equalised, read_head
-from soundstage.binaural.shipped_heads import FAMILY, write_shipped
-from soundstage.weights.store import FOLDER, write_by_rename
+from soundstage.binaural import equalized, read_head
+from soundstage.binaural.hrtf.bundled import FAMILY, write_shipped
+from soundstage.weights.model import FOLDER, write_by_rename
 
 SHIPPED = FOLDER / "heads" / "kemar.safetensors"
 CARD = {
@@ -27,7 +27,7 @@ CARD = {
     "as a SOFA file from github.com/hoene/libmysofa, share/MIT_KEMAR_normal_pinna.sofa",
     "data": "710 directions from 40 degrees below to straight above, at 1.4 m, in an "
     "anechoic chamber; left and right as published are mirror images, bit for bit",
-    "derived": "recipes/kemar.py: equalised for the diffuse field; below 400 Hz fading into a "
+    "derived": "recipes/kemar.py: equalized for the diffuse field; below 400 Hz fading into a "
     "rigid head's gain of 1 and delay, complete at 100 Hz; common delay removed; cut, faded; left "
     "ear alone, in half precision",
     "limits": "One dummy head: up and down, ahead and behind are heard less surely than with one's "
@@ -47,13 +47,13 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=SHIPPED)
     asked = parser.parse_args()
     measured = read_head(asked.sofa)
-    head = equalised(measured)
+    head = equalized(measured)
     digest = write_shipped(asked.output, head)
-    longer = equalised(measured, taps=8 * head.taps).responses.astype(np.float64)
+    longer = equalized(measured, taps=8 * head.taps).responses.astype(np.float64)
     padded = np.pad(head.responses, ((0, 0), (0, 0), (0, longer.shape[-1] - head.taps)))
     stored = head.responses.astype(np.float16).astype(np.float64)
     card = CARD | {
-        "licence": measured.licence,
+        "license": measured.license,
         "directions": len(head.directions),
         "rate": head.rate,
         "taps": head.taps,

@@ -53,13 +53,13 @@ def fall_of_loss(
     model: nn.Module, told: Callable[[], Tensor], wanted: Tensor, *, steps: int, rate: float
 ) -> float:
     """What is left of the squared error after training."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     losses = []
     for _ in range(steps):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = (told() - wanted).square().mean()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     return losses[-1] / losses[0]
 

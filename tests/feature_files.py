@@ -1,4 +1,4 @@
-"""Prepared features of records that nobody recorded, from which something can be learnt."""
+"""Prepared features of records that nobody recorded, from which something can be learned."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from soundstage.corpora.feature_cache import RecordColumns, save_features
-from soundstage.stereo import BANDS, Parameters, quantise
+from soundstage.stereo import BANDS, Parameters, quantize
 from soundstage.stereo.levels import LEVELS
 
 
@@ -21,7 +21,7 @@ def columns(frames: int, seed: int) -> RecordColumns:
     iid = np.zeros((frames, BANDS))
     parts = [each.astype(np.float16) for each in (iid, coherence, levels)]
     whole = Parameters(*(torch.from_numpy(each.T.astype("f4")) for each in parts[:2]))
-    return RecordColumns(quantise(whole).T.numpy(), *parts)
+    return RecordColumns(quantize(whole).T.numpy(), *parts)
 
 
 def write_cache(path: Path, lengths: Sequence[int], seed: int) -> None:
@@ -30,6 +30,6 @@ def write_cache(path: Path, lengths: Sequence[int], seed: int) -> None:
         path,
         [columns(frames, seed + index) for index, frames in enumerate(lengths)],
         names=[f"{index}.wav" for index in range(len(lengths))],
-        credits=[{"title": "One", "artist": "Ann", "licence": "CC0"}],
+        credits=[{"title": "One", "artist": "Ann", "license": "CC0"}],
         fingerprint=bytes([seed] * 32),
     )

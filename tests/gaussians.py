@@ -40,7 +40,7 @@ class Process:
 
     schedule: Schedule
     correlation: float = 0.9
-    """Of neighbours."""
+    """Of neighbors."""
 
     def __call__(self, state: Tensor, time: float) -> Tensor:
         alpha, sigma = self.schedule.level(torch.tensor(time))

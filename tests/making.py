@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from soundstage.audio import Quantiser, SoundFormat, SoundWriter, open_sound, output_format
+from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound, output_format
 
 RATE = 48_000
 
@@ -38,7 +38,7 @@ def write_sound(path: Path, samples: np.ndarray, form: SoundFormat | None = None
     more = {"rate": RATE, "expected_frames": samples.shape[1], **more}
     with SoundWriter(path, channels=samples.shape[0], format=form, **more) as writer:
         if form.integer_bits:
-            samples = Quantiser(form.integer_bits).quantise(samples, dither=False)
+            samples = Quantizer(form.integer_bits).quantize(samples, dither=False)
         writer.write(samples)
     return path
 
@@ -53,7 +53,7 @@ def make_film(
     seconds: float = 2.0,
     sound_seconds: float = 60.0,
 ) -> Path:
-    """A film of 25 grey pictures a second with a French mono sound track."""
+    """A film of 25 gray pictures a second with a French mono sound track."""
     samples = music(1, round(seconds * RATE))
     layouts = {"aac": "fltp", "libopus": "flt", "pcm_s16le": "s16", "flac": "s16"}
     with av.open(str(path), "w", format=muxer) as film:

@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sounds import chord, noise
-from soundstage.networks.panns import Cnn14
-from soundstage.networks.vggish import VGGish
+from soundstage.networks.models.panns import Cnn14
+from soundstage.networks.models.vggish import VGGish
 
 WIDTH = 4
 NAMES = ["bands", "vggish", "panns", "clap"]

@@ -54,7 +54,7 @@ def write_direct_recording(
         folder: of the recording.
         poses: 120 a second.
         seed: of the noise that is said, and of where the walk begins.
-        distances: nearest and farthest from mouth to head, in metres.
+        distances: nearest and farthest from mouth to head, in meters.
         loudness: of the recording, for a mouth that is 1 m away.
         shadow: how much louder than that the ear is beside which the talker stands.
     """

@@ -11,7 +11,7 @@ from scipy.stats import wilcoxon
 
 from sounds import RATE, noise, stereo_scene
 from soundstage.evaluation.results import TRUTH, Comparison, Estimate, Results
-from soundstage.metrics.catalogue import (
+from soundstage.metrics.catalog import (
     CLIP_METRICS,
     SET_METRICS,
     Column,
@@ -21,7 +21,7 @@ from soundstage.metrics.catalogue import (
 
 NASTY = "</script><b>\"&'$x$"  # a name that HTML, SVG or JavaScript might choke on
 SYSTEMS = (TRUTH, "mono", "nearest", NASTY)
-CENTRES = {"lower": 2.0, "higher": 8.0, "truth": 0.7}
+CENTERS = {"lower": 2.0, "higher": 8.0, "truth": 0.7}
 WIDTHS = {TRUTH: 1.0, "mono": 0.0, "nearest": 0.6, NASTY: 1.4}
 
 
@@ -79,7 +79,7 @@ def _scores(row: int, system: str, column: Column, clips: int) -> np.ndarray:
     if system == TRUTH and column.metric.needs != "nothing" and better != "truth":
         return np.full(clips, 0.0 if better == "lower" else np.inf)
     rng = np.random.default_rng([row, sum(column.key.encode())])
-    values = CENTRES[better] + 0.4 * row + 0.5 * rng.standard_normal(clips)
+    values = CENTERS[better] + 0.4 * row + 0.5 * rng.standard_normal(clips)
     if system == "mono" and column.key in {"si_snr_side", "e_min"}:
         values[:] = np.nan
     if column.key == "wobble" and row == 2:

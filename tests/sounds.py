@@ -44,10 +44,10 @@ def song(length: int, *, seed: int = 0, rate: int = RATE) -> Tensor:
 
 def stereo_scene(length: int, *, seed: int = 0) -> Tensor:
     """A chord half left, its noise in the middle, wide noise on both sides, (2, length)."""
-    centre = chord(length) + noise(length, seed=seed, level=0.05)
+    center = chord(length) + noise(length, seed=seed, level=0.05)
     one, other = noise(length, seed=seed + 1, level=0.03), noise(length, seed=seed + 2, level=0.02)
     panned = tone(length, hz=523.25, level=0.1) + noise(length, seed=seed + 3, level=0.03)
-    return torch.stack([centre + one + panned, centre + other + 0.4 * panned])
+    return torch.stack([center + one + panned, center + other + 0.4 * panned])
 
 
 def cut(samples: Tensor | np.ndarray, places: Sequence[int]) -> list:

@@ -73,7 +73,7 @@ def write_sofa(path: Path, head: Head, **changes) -> Path:
         "GLOBAL_License": "CC0",
         "SourcePosition": np.stack([azimuth, elevation, head.distances], axis=1),
         "SourcePosition_Type": "spherical",
-        "SourcePosition_Units": "degree, degree, metre",
+        "SourcePosition_Units": "degree, degree, meter",
         "ReceiverPosition": RADIUS * EARS,
         "Data_IR": head.responses.astype(np.float64),
         "Data_SamplingRate": head.rate,

@@ -6,28 +6,28 @@ import torch
 from torch import Tensor
 
 from sounds import song
-from soundstage.networks.side_diffusion import SideDiffusion
-from soundstage.networks.stereo_regression import StereoRegression
-from soundstage.networks.transformer import TransformerSize
+from soundstage.networks.backbones.transformer import TransformerSize
+from soundstage.networks.models.side_diffusion import SideDiffusion
+from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, band_sums
 from soundstage.stereo.features import FEATURES
+from soundstage.stereo.level_statistics import SUMMARY
 from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.sound_summary import SUMMARY
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.stereo.styles import STYLE
 from soundstage.upmixing import Upmixer
-from soundstage.upmixing.autoregressive import AutoregressiveSampler
-from soundstage.upmixing.comb import Comb
-from soundstage.upmixing.decorrelate import Decorrelate
-from soundstage.upmixing.diffusion import DiffusionDecoding, DiffusionPredictor
 from soundstage.upmixing.diffusion_weights import DiffusionShape
 from soundstage.upmixing.diffusion_weights import network_tensors as diffusion_network_tensors
+from soundstage.upmixing.generative.windowed_decoding import PatchPredictor
 from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
-from soundstage.upmixing.masked import MaskedDecoding, MaskedSampler
-from soundstage.upmixing.nearest import NearestPredictor, similarity_keys
+from soundstage.upmixing.methods.autoregressive import AutoregressiveSampler
+from soundstage.upmixing.methods.comb import Comb
+from soundstage.upmixing.methods.decorrelate import Decorrelate
+from soundstage.upmixing.methods.diffusion import DiffusionDecoding, DiffusionPredictor
+from soundstage.upmixing.methods.masked import MaskedDecoding, MaskedSampler
+from soundstage.upmixing.methods.nearest import NearestPredictor, similarity_keys
+from soundstage.upmixing.methods.regression import RegressionPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
-from soundstage.upmixing.patches import PatchPredictor
-from soundstage.upmixing.regression import RegressionPredictor
 
 
 def coherences() -> Tensor:
@@ -39,7 +39,7 @@ def pairs(count: int = 200, *, records: int = 8, seed: int = 0) -> dict[str, Ten
     """Weights for `nearest`: keys near those of `sounds.song`, so that many of them are found;
     random values; records of different lengths."""
     generator = torch.Generator().manual_seed(seed)
-    heard = band_sums(TRANSFORM.analyse(song(100_000, seed=seed + 7)).abs())
+    heard = band_sums(TRANSFORM.analyze(song(100_000, seed=seed + 7)).abs())
     near = heard[:, torch.randint(heard.shape[1], (count,), generator=generator)]
     jitter = torch.randint(-6, 7, (count, BANDS), generator=generator)
     ends = torch.randperm(count - 1, generator=generator)[: records - 1].sort().values + 1

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from making import RATE, make_film, music, packets, read_all, start_of_sound, write_sound
-from soundstage.audio import Quantiser, SoundFormat, SoundWriter, open_sound, output_format
+from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound, output_format
 from soundstage.errors import OutputError
 
 FILMS = [  # source, its muxer, picture, sound, result, encoding
@@ -25,7 +25,7 @@ def restage(source, target):
     """Write the sound of a film again, in two equal channels, beside its picture."""
     sound = open_sound(source)
     form = output_format(sound.format, target.suffix, None)
-    quantiser = Quantiser(form.integer_bits) if form.integer_bits else None
+    quantizer = Quantizer(form.integer_bits) if form.integer_bits else None
     with SoundWriter(
         target,
         rate=sound.rate,
@@ -37,7 +37,7 @@ def restage(source, target):
     ) as writer:
         for block in sound.blocks(5000):
             pair = np.repeat(block, 2, axis=0)
-            writer.write(quantiser.quantise(pair, dither=False) if quantiser else pair)
+            writer.write(quantizer.quantize(pair, dither=False) if quantizer else pair)
     return form
 
 

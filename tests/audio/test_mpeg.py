@@ -3,7 +3,7 @@ import pytest
 
 from making import RATE, music, noise, read_all, write_sound
 from soundstage.audio import SoundFormat, open_sound
-from soundstage.audio.mpeg import _frame_size, walk_frames, xing_frame
+from soundstage.audio.codecs.mpeg import _frame_size, walk_frames, xing_frame
 from soundstage.errors import InputError
 
 MP3 = SoundFormat("MP3", "MPEG_LAYER_III")

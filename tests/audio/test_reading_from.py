@@ -7,7 +7,7 @@ import pytest
 
 from making import music, read_all, write_sound
 from soundstage.audio import open_sound
-from soundstage.audio.sndfile import SequentialFile
+from soundstage.audio.codecs.sndfile_reader import SequentialFile
 from soundstage.errors import InputError
 
 FRAMES = 60_000

@@ -39,7 +39,7 @@ def test_software_does_not_grow_from_copy_to_copy(tmp_path):
 
 
 def test_empty_and_unknown_tags_are_left_out(tmp_path):
-    path = write_sound(tmp_path / "a.flac", noise(1, 100), tags={"title": "", "colour": "blue"})
+    path = write_sound(tmp_path / "a.flac", noise(1, 100), tags={"title": "", "color": "blue"})
     assert "title" not in open_sound(path).tags
 
 

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from making import RATE, make_film, music, noise, read_all, write_sound
-from soundstage.audio import Quantiser, SoundFormat, SoundWriter, open_sound, writing
-from soundstage.audio import sndfile_writing as inner
+from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound, writing
+from soundstage.audio.codecs import sndfile_writer as inner
 from soundstage.errors import OutputError
 
 PCM_16 = SoundFormat("WAV", "PCM_16")
@@ -303,7 +303,7 @@ def test_a_full_disk_is_called_full(tmp_path, form):
             pytest.raises(OutputError, match="disk is full"),
             writer(small / "a.bin", form) as file,
         ):
-            file.write(Quantiser(16).quantise(block) if form.integer_bits else block)
+            file.write(Quantizer(16).quantize(block) if form.integer_bits else block)
         assert names(small) == []
     finally:
         subprocess.run(["umount", str(small)], check=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from soundstage.binaural import direct_sound, orbit
-from soundstage.binaural.fading_filter import FadingFilter
+from soundstage.binaural.render.crossfade_convolver import FadingFilter
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ import torch
 from sounds import RATE, noise, stereo_scene, tone
 from soundstage.audio import Audio
 from soundstage.stereo.descriptors import DESCRIPTORS
-from soundstage.upmixing.style import MUSIC, WORDS, Style
+from soundstage.upmixing.generative.style import MUSIC, WORDS, Style
 
 ROOT = Path(__file__).parents[2]
 CLIPS = 5
@@ -95,8 +95,8 @@ def test_sound_is_measured_as_it_is(steering):
 
 
 def test_a_band_counts_by_the_energy_of_its_mid(steering):
-    panned, centred = tone(RATE, hz=300.0), 0.6 * tone(RATE, hz=3_000.0)
-    made = steering.measure_sound(torch.stack([panned + centred, 0.2 * panned + centred]))
+    panned, centerd = tone(RATE, hz=300.0), 0.6 * tone(RATE, hz=3_000.0)
+    made = steering.measure_sound(torch.stack([panned + centerd, 0.2 * panned + centerd]))
     side, mid = 0.4**2, 0.6**2 + 0.6**2
     assert made[0] == pytest.approx(2 * (side / mid) ** 0.5, rel=0.02)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from soundstage.binaural.air import air_attenuation
+from soundstage.binaural.room.air import air_attenuation
 
 MIDDLES = 1000 * 10 ** (
     0.3 * np.arange(-4, 4)

@@ -5,9 +5,9 @@ import pytest
 import soundfile
 
 from soundstage.audio import open_sound
-from soundstage.binaural import batch
-from soundstage.binaural.batch import plan_batch
-from soundstage.binaural.ways import Way
+from soundstage.binaural import scene_jobs as batch
+from soundstage.binaural.scene_jobs import plan_batch
+from soundstage.binaural.trajectory_options import Way
 from soundstage.errors import InputError, OptionError, OutputError
 
 RATE = 8_000

@@ -355,7 +355,7 @@ def test_what_breaks_off_leaves_no_file(tmp_path, renderer, depth):
 
 def test_the_room_of_a_wav_beyond_4_gb_counts_the_tail(tmp_path, renderer, monkeypatch):
     """A file whose tail alone passes the limit must begin as RF64."""
-    from soundstage.audio import sndfile_writing
+    from soundstage.audio.codecs import sndfile_writer as sndfile_writing
 
     mono = music(1.0)
     source = sources_of(written(tmp_path / "m.wav", mono))

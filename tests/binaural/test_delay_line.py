@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sounds import cut, noise
-from soundstage.binaural.delay_line import AFTER, DelayLine
+from soundstage.binaural.render.delay_line import AFTER, DelayLine
 
 RATE = 48_000
 TIME = np.arange(3000)

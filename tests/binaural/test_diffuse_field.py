@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 
 from soundstage.binaural import Head, HeadInterpolator
-from soundstage.binaural.diffuse_field import diffuse_field
+from soundstage.binaural.room.diffuse_field import diffuse_field
 from spheres import EARS, RADIUS, RATE, SPEED, TAPS, grid, sphere_head
 
 HEARD = np.arange(100.0, 0.35 * RATE, 100)  # Hz; above, the heads of the tests fade out

@@ -7,9 +7,9 @@ from scipy.spatial.transform import Rotation
 
 from sounds import cut, decibels, noise, tone
 from soundstage.binaural import HrtfRenderer, Room, Trajectory, orbit, render
-from soundstage.binaural.directivity import Directivity, talker_gains, towards_head
-from soundstage.binaural.image_sources import ImageSources
-from soundstage.binaural.octave_filters import OCTAVE_BANDS
+from soundstage.binaural.render.directivity import Directivity, talker_gains, towards_head
+from soundstage.binaural.room.image_sources import ImageSources
+from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
 from spheres import RATE, grid, sphere_head
 
 HEAD = sphere_head(grid(15))

@@ -1,7 +1,7 @@
 import numpy as np
 
 from sounds import noise
-from soundstage.binaural.fading_filter import FadingFilter
+from soundstage.binaural.render.crossfade_convolver import FadingFilter
 
 BLOCK, TAPS, BLOCKS = 32, 21, 10
 SOUND = noise(2 * BLOCK * BLOCKS, seed=1).numpy().reshape(2, -1)

@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import fftconvolve
 
 from sounds import noise
-from soundstage.binaural.fixed_filter import FixedFilter
+from soundstage.binaural.render.partitioned_convolver import FixedFilter
 
 BLOCK = 64
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from soundstage.binaural.binauralgrad import (
+from soundstage.binaural.render.binauralgrad import (
     OUR_STEPS,
     OUR_TEMPERATURE,
     PAPER_STEPS,
@@ -14,10 +14,10 @@ from soundstage.binaural.binauralgrad import (
     timed,
     warped_ears,
 )
-from soundstage.binaural.neural_weights import STEPS, GradShape
+from soundstage.binaural.render.neural_weights import STEPS, GradShape
 from soundstage.diffusion import DiscreteSchedule, aligned_times
 from soundstage.errors import OptionError
-from soundstage.networks.neural_warp import warped
+from soundstage.networks.backbones.neural_warp import warped
 
 FRAMES = GradShape(
     view=1, blocks=1, layers=2, channels=4, kernel=3, stage=2, frame=16, separable=1, condition=4,
@@ -173,7 +173,7 @@ def test_a_flow_is_told_its_times_on_the_scale_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_sound_is_warped_to_the_ears_as_the_network_has_learnt_it(shape: GradShape) -> None:
+def test_sound_is_warped_to_the_ears_as_the_network_has_learned_it(shape: GradShape) -> None:
     mono, delays = noise(1, SAMPLES), 20 + noise(1, 2, SAMPLES, seed=1).cumsum(-1).clamp(-9, 9)
     times = torch.arange(SAMPLES, dtype=torch.float64)
     straight, cubic = (warped(mono, times - delays, cubic=each) for each in (False, True))

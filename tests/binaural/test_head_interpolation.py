@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.binaural import Head, HeadInterpolator
-from soundstage.binaural.onsets import onset_delays
+from soundstage.binaural.hrtf.onsets import onset_delays
 from spheres import RATE, TAPS, delays, directions, grid, sphere_head, spread
 
 HEAD = sphere_head(grid(15))
@@ -116,7 +116,7 @@ def test_a_symmetric_head_stays_symmetric() -> None:
     assert np.abs(late).max() / RATE < 15e-6
 
 
-def test_neighbouring_directions_have_neighbouring_responses() -> None:
+def test_neighboring_directions_have_neighboring_responses() -> None:
     way = directions(np.arange(0, 360, 0.25), np.full(1440, 22.0))
     found = MADE.responses(way)
     assert decibels(np.diff(found, axis=0), found[1:]) < -20

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from soundstage.binaural.image_sources import ImageSources, share_beyond
-from soundstage.binaural.rooms import Room
+from soundstage.binaural.room.image_sources import ImageSources, share_beyond
+from soundstage.binaural.room.shoebox import Room
 from soundstage.errors import OptionError
 
 ROOM = Room((6.0, 4.0, 3.0), (0.6, 0.5, 0.4, 0.4, 0.4, 0.4, 0.3, 0.2), (2.2, 1.7, 1.1))

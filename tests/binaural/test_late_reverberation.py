@@ -6,11 +6,11 @@ import pytest
 from scipy.signal import butter, csd, sosfilt, welch
 
 from soundstage.binaural import Head, HeadInterpolator
-from soundstage.binaural.diffuse_field import diffuse_field
-from soundstage.binaural.image_sources import ImageSources
-from soundstage.binaural.late_reverberation import late_reverberation
-from soundstage.binaural.octave_filters import OCTAVE_BANDS
-from soundstage.binaural.rooms import Room, parse_rt60
+from soundstage.binaural.room.diffuse_field import diffuse_field
+from soundstage.binaural.room.image_sources import ImageSources
+from soundstage.binaural.room.late_reverberation import late_reverberation
+from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
+from soundstage.binaural.room.shoebox import Room, parse_rt60
 from soundstage.errors import OptionError
 from spheres import grid, sphere_head
 

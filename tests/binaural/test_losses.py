@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from soundstage.binaural.air import air_attenuation
-from soundstage.binaural.losses import Losses
-from soundstage.binaural.octave_filters import OCTAVE_BANDS
+from soundstage.binaural.room.absorption import Losses
+from soundstage.binaural.room.air import air_attenuation
+from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
 
 RATE = 48_000
 

@@ -1,29 +1,29 @@
 import numpy as np
 import pytest
 
-from soundstage.binaural.low_frequencies import with_bass
+from soundstage.binaural.hrtf.bass_extension import with_bass
 from spheres import RADIUS, SPEED, delays, sphere_head, spread
 
 SIZE, RATE = 8192, 44_100
 FREQUENCIES = np.fft.rfftfreq(SIZE, 1 / RATE)
-CENTRE = 1e-3  # s
+CENTER = 1e-3  # s
 
 
 def delayed(time):
     """Spectra of pure delays, in seconds after the middle of the head."""
-    return np.exp(-2j * np.pi * FREQUENCIES * (time[..., None] + CENTRE))
+    return np.exp(-2j * np.pi * FREQUENCIES * (time[..., None] + CENTER))
 
 
 def test_a_head_without_shadow_is_returned() -> None:
     spectra = delayed(delays(spread(40)))
-    np.testing.assert_allclose(with_bass(spectra, FREQUENCIES, CENTRE), spectra, atol=1e-9)
+    np.testing.assert_allclose(with_bass(spectra, FREQUENCIES, CENTER), spectra, atol=1e-9)
 
 
 @pytest.mark.parametrize("order", [2, 4])
 def test_what_a_small_loudspeaker_leaves_out_is_put_back(order: int) -> None:
     time = delays(spread(40))
     speaker = 1 / np.sqrt(1 + (120 / np.maximum(FREQUENCIES, 1e-3)) ** (2 * order))
-    found = with_bass(delayed(time) * speaker, FREQUENCIES, CENTRE)
+    found = with_bass(delayed(time) * speaker, FREQUENCIES, CENTER)
     low = FREQUENCIES <= 100
     np.testing.assert_allclose(found[..., low], delayed(time)[..., low], atol=1e-9)
     assert (
@@ -48,7 +48,7 @@ def test_what_the_loudspeaker_does_below_does_not_count() -> None:
     noise = np.random.default_rng(0).uniform(-1, 1, (40, 2, len(FREQUENCIES)))
     spoilt = spectra * np.exp(1j * noise * (FREQUENCIES < 190))
     low = FREQUENCIES <= 100
-    found = with_bass(spoilt, FREQUENCIES, CENTRE)
+    found = with_bass(spoilt, FREQUENCIES, CENTER)
     np.testing.assert_allclose(found[..., low], spectra[..., low], atol=1e-9)
 
 

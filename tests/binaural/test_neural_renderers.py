@@ -8,18 +8,18 @@ import torch
 
 from sounds import noise
 from soundstage.binaural import constant, orbit, render
-from soundstage.binaural import neural_stream as streaming
-from soundstage.binaural.binauralgrad import BinauralGradRenderer, GradSampling
-from soundstage.binaural.neural_weights import (
+from soundstage.binaural.render import neural_stream as streaming
+from soundstage.binaural.render.binauralgrad import BinauralGradRenderer, GradSampling
+from soundstage.binaural.render.neural_weights import (
     Calibration,
     GradShape,
     LoadedNetwork,
     WarpNetShape,
     WaveNetShape,
 )
+from soundstage.binaural.render.warpnet import WarpNetRenderer
+from soundstage.binaural.render.wavenet import WaveNetRenderer
 from soundstage.binaural.renderers import Renderer
-from soundstage.binaural.warpnet import WarpNetRenderer
-from soundstage.binaural.wavenet import WaveNetRenderer
 from soundstage.errors import OptionError, WeightsError
 
 RATE = 48_000

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sounds import noise
 from soundstage.audio import resample
 from soundstage.binaural import Trajectory, constant, ear_positions, orbit, render
-from soundstage.binaural import neural_stream as module
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND
-from soundstage.binaural.neural_stream import NeuralStream, Told
-from soundstage.binaural.neural_weights import Calibration
-from soundstage.networks.neural_warp import warped
+from soundstage.binaural.render import neural_stream as module
+from soundstage.binaural.render.neural_stream import NeuralStream, Told
+from soundstage.binaural.render.neural_weights import Calibration
+from soundstage.networks.backbones.neural_warp import warped
 
 RATE = 48_000
 SECOND = noise(RATE, seed=4).numpy()
@@ -24,7 +24,7 @@ class Warping:
     """Stands for a network that knows delays and nothing else."""
 
     view = "directions"
-    levelled = True
+    leveled = True
     frame = 64
 
     def __init__(self, scale: float = 3.0, loudness: float = 1.0) -> None:
@@ -100,7 +100,7 @@ def test_windows_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("distance", [0.2, 5.0, 300.0])
-def test_beyond_what_is_learnt_the_law_of_distance_goes_on(distance: float) -> None:
+def test_beyond_what_is_learned_the_law_of_distance_goes_on(distance: float) -> None:
     network = Warping()
     made = render(SOFT, constant(0, 0, distance), RATE, network)
     known = render(SOFT, constant(0, 0, 1.5), RATE, Warping())

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.binaural.neural_weights import (
+from soundstage.binaural.render.neural_weights import (
     STEPS,
     Calibration,
     GradShape,
@@ -21,10 +21,10 @@ from soundstage.binaural.neural_weights import (
     load_network,
     network_tensors,
 )
-from soundstage.diffusion import Parametrisation
+from soundstage.diffusion import Parametrization
 from soundstage.errors import WeightsError
-from soundstage.networks.binaural_grad import BinauralGrad, Stage, StepEmbedding
-from soundstage.networks.binaural_grad_frames import BinauralGradFrames
+from soundstage.networks.models.binaural_grad import BinauralGrad, Stage, StepEmbedding
+from soundstage.networks.models.binaural_grad_frames import BinauralGradFrames
 from soundstage.weights import save_weights
 
 CALIBRATION = Calibration(scale=12.5, loudness=0.4, nearest=0.3, farthest=2.5)
@@ -255,7 +255,7 @@ def test_a_calibration_of_other_numbers_is_refused(path: Path, wrong: torch.Tens
     refused(write(path, WAVENET, calibration=wrong), WAVENET, "calibration")
 
 
-def test_a_network_may_have_learnt_from_one_distance_alone(path: Path) -> None:
+def test_a_network_may_have_learned_from_one_distance_alone(path: Path) -> None:
     one = calibrated(nearest=1.0, farthest=1.0)
     found = load(write(path, WAVENET, calibration=one), WAVENET).calibration
     assert found.held(np.array([[0.2, 0.0, 0.0], [0.0, 9.0, 0.0]])).tolist() == [1.0, 1.0]
@@ -311,21 +311,21 @@ def test_missing_weights_are_refused(path: Path) -> None:
     refused(path, WAVENET, "no weights")
 
 
-def test_positions_are_held_to_the_distances_that_were_learnt_from() -> None:
+def test_positions_are_held_to_the_distances_that_were_learned_from() -> None:
     places = np.array([[[0.1, 0, 0], [0, 0.3, 0.4]], [[0, -2.5, 0], [30, 0, 40]]])
     np.testing.assert_allclose(CALIBRATION.held(places), [[0.3, 0.5], [2.5, 2.5]])
 
 
 def test_our_view_goes_with_the_law_of_distance_and_the_published_one_without() -> None:
-    assert (WAVENET.view_name, WAVENET.levelled, WAVENET.numbers) == ("published", False, 7)
-    assert (WARPNET.view_name, WARPNET.levelled, WARPNET.numbers) == ("directions", True, 10)
+    assert (WAVENET.view_name, WAVENET.leveled, WAVENET.numbers) == ("published", False, 7)
+    assert (WARPNET.view_name, WARPNET.leveled, WARPNET.numbers) == ("directions", True, 10)
 
 
 def test_a_network_of_frames_tells_clean_sound_and_the_paper_s_the_noise() -> None:
     assert isinstance(FRAMES.network(), BinauralGradFrames)
     assert isinstance(PAPER.network(), BinauralGrad)
-    assert FRAMES.parametrisation() is Parametrisation.CLEAN
-    assert PAPER.parametrisation() is Parametrisation.NOISE
+    assert FRAMES.parametrization() is Parametrization.CLEAN
+    assert PAPER.parametrization() is Parametrization.NOISE
     assert (FRAMES.of_stage, PAPER.of_stage) == (Stage.SPECIFIC, Stage.COMMON)
 
 

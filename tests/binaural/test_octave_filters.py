@@ -3,7 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.binaural.octave_filters import OCTAVE_BANDS, band_weights, minimum_phase_response
+from soundstage.binaural.room.octave_filters import (
+    OCTAVE_BANDS,
+    band_weights,
+    minimum_phase_response,
+)
 
 SLOPE = np.array([0.0, -1, -2, -4, -6, -9, -14, -20])
 

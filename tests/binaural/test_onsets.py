@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import minimum_phase as scipy_minimum_phase
 
-from soundstage.binaural.onsets import minimum_phase, onset_delays
+from soundstage.binaural.hrtf.onsets import minimum_phase, onset_delays
 from spheres import LEAD, delays, grid, sphere_head
 
 TOWARDS = grid(30)

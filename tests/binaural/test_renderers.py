@@ -3,14 +3,14 @@ import pytest
 
 from sounds import noise
 from soundstage.binaural import Room, constant, render
-from soundstage.binaural.binauralgrad import load_binauralgrad
-from soundstage.binaural.methods import (
+from soundstage.binaural.registry import (
     RENDERERS,
     SHIPPED,
     Networks,
     Surroundings,
     load_renderer,
 )
+from soundstage.binaural.render.binauralgrad import load_binauralgrad
 from soundstage.errors import InputError, OptionError, WeightsError
 from spheres import RATE, grid, sphere_head, write_sofa
 

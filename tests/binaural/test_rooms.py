@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.binaural.octave_filters import OCTAVE_BANDS
-from soundstage.binaural.rooms import Room, parse_room, parse_rt60
+from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
+from soundstage.binaural.room.shoebox import Room, parse_room, parse_rt60
 from soundstage.binaural.trajectories import PointError, Trajectory
 from soundstage.errors import OptionError
 

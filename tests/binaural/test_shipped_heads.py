@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from soundstage.binaural import Head, HeadInterpolator, equalised, load_head, shipped_heads
-from soundstage.binaural.equalisation import sphere_shares
-from soundstage.binaural.onsets import onset_delays
-from soundstage.binaural.shipped_heads import FAMILY, read_shipped, write_shipped
+from soundstage.binaural import Head, HeadInterpolator, equalized, load_head, shipped_heads
+from soundstage.binaural.hrtf.bundled import FAMILY, read_shipped, write_shipped
+from soundstage.binaural.hrtf.equalization import sphere_shares
+from soundstage.binaural.hrtf.onsets import onset_delays
 from soundstage.errors import InputError, WeightsError
 from soundstage.weights import save_weights, shipped
-from soundstage.weights.store import FOLDER
+from soundstage.weights.model import FOLDER
 from spheres import directions, grid, sphere_head, write_sofa
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))
@@ -40,7 +40,7 @@ def test_the_shipped_head_is_whole() -> None:
     assert (len(HEAD.directions), HEAD.taps, HEAD.rate) == (710, 256, 44_100)
     np.testing.assert_allclose(HEAD.distances, 1.4, rtol=1e-6)
     assert "KEMAR" in HEAD.name
-    assert "Gardner and Martin" in HEAD.licence
+    assert "Gardner and Martin" in HEAD.license
     assert not HEAD.delays.any()
 
 
@@ -98,7 +98,7 @@ def test_the_card_fits_the_file_and_every_head_has_one() -> None:
     assert card["sha256"] == hashlib.sha256(content).hexdigest()
     assert card["bytes"] == len(content) < 500_000
     assert (card["directions"], card["taps"], card["rate"]) == (710, 256, 44_100)
-    assert {"paper", "credits", "licence", "data", "derived", "limits"} <= set(card)
+    assert {"paper", "credits", "license", "data", "derived", "limits"} <= set(card)
     assert card["storage_error_db"] < -70
 
 
@@ -123,11 +123,11 @@ def test_unknown_names_are_refused_and_the_known_told(name: str) -> None:
 
 @pytest.fixture
 def stored(tmp_path: Path) -> tuple[Path, Head]:
-    head = equalised(sphere_head(grid(30)), taps=64)
+    head = equalized(sphere_head(grid(30)), taps=64)
     head = replace(head, responses=symmetric(head))
     path = tmp_path / "mine.safetensors"
     write_shipped(path, head)
-    path.with_suffix(".json").write_text(json.dumps({"title": "me", "licence": "CC0"}))
+    path.with_suffix(".json").write_text(json.dumps({"title": "me", "license": "CC0"}))
     return path, head
 
 
@@ -139,7 +139,7 @@ def symmetric(head: Head) -> np.ndarray:
 def test_what_is_written_is_read_again(stored: tuple[Path, Head]) -> None:
     path, head = stored
     found = read_shipped(path)
-    assert (found.name, found.licence, found.rate) == ("me", "CC0", head.rate)
+    assert (found.name, found.license, found.rate) == ("me", "CC0", head.rate)
     np.testing.assert_allclose(found.responses, head.responses, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(found.directions, head.directions, atol=1e-7)
     np.testing.assert_allclose(found.distances, head.distances)
@@ -196,7 +196,7 @@ def not_a_number(tensor: torch.Tensor) -> torch.Tensor:
 )
 def test_what_is_no_head_is_refused(tmp_path: Path, name: str, spoil) -> None:
     path = tmp_path / "wrong.safetensors"
-    path.with_suffix(".json").write_text('{"title": "me", "licence": "CC0"}')
+    path.with_suffix(".json").write_text('{"title": "me", "license": "CC0"}')
     save_weights(path, FAMILY, good())
     read_shipped(path)
     save_weights(path, FAMILY, good() | {name: spoil(good()[name]).contiguous()})
@@ -233,5 +233,5 @@ def test_the_recipe_derives_a_head_and_its_card(
     assert card == json.loads(capsys.readouterr().out)
     assert card["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
     found = read_shipped(output)
-    wanted = equalised(replace(head, responses=symmetric(head))).responses
+    wanted = equalized(replace(head, responses=symmetric(head))).responses
     assert ((found.responses - wanted) ** 2).sum() < 10**-6.5 * (wanted**2).sum()

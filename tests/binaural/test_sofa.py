@@ -27,7 +27,7 @@ def assert_same(found: Head, wanted: Head) -> None:
 def test_a_head_is_read_as_it_was_written(path: Path) -> None:
     head = read_head(write_sofa(path, HEAD))
     assert_same(head, HEAD)
-    assert (head.rate, head.name, head.licence) == (RATE, "tests sphere", "CC0")
+    assert (head.rate, head.name, head.license) == (RATE, "tests sphere", "CC0")
     assert head.delays.max() == 0
 
 
@@ -35,7 +35,7 @@ def test_sources_may_be_cartesian(path: Path) -> None:
     changes = {
         "SourcePosition": HEAD.directions * HEAD.distances[:, None],
         "SourcePosition_Type": "cartesian",
-        "SourcePosition_Units": "metre",
+        "SourcePosition_Units": "meter",
     }
     assert_same(read_head(write_sofa(path, HEAD, **changes)), HEAD)
 
@@ -69,7 +69,7 @@ def test_the_listener_may_stand_and_look_anywhere(
     changes = {
         "SourcePosition": 1.5 * HEAD.directions @ axes + place,
         "SourcePosition_Type": "cartesian",
-        "SourcePosition_Units": "metre",
+        "SourcePosition_Units": "meter",
         "ListenerPosition": place,
         "ListenerView": ahead[None],
         "ListenerUp": up[None],
@@ -141,7 +141,7 @@ def spoilt_response(value: float) -> np.ndarray:
         ({}, {"Data.SamplingRate": 100.0}, "sample rate"),
         ({}, {"ListenerView": 0.0}, "no direction"),
         ({"SourcePosition/Type": "spherical harmonics"}, {}, "SourcePosition"),
-        ({"SourcePosition/Units": "radian, radian, metre"}, {}, "radian"),
+        ({"SourcePosition/Units": "radian, radian, meter"}, {}, "radian"),
     ],
 )
 def test_what_is_no_head_is_refused_in_one_sentence(

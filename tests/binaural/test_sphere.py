@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.binaural.sphere import SphereMesh, gap_corners
+from soundstage.binaural.hrtf.sphere import SphereMesh, gap_corners
 from spheres import directions, grid, spread
 
 MESH = SphereMesh(spread(400))

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from soundstage.binaural.geometry import ear_positions, rotate
-from soundstage.binaural.tracked_speech import (
+from soundstage.binaural.binaural_speech_poses import (
     EAR_RADIUS,
     from_tracked,
     seen_by_receiver,
     to_tracked,
 )
+from soundstage.binaural.geometry import ear_positions, rotate
 
 MIRROR = np.diag([1.0, -1.0, 1.0])
 MOUTH = np.array([0.09, 0.0, -0.20])  # these and the ears in the axes of the data set

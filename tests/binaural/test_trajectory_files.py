@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from soundstage.binaural.binaural_speech_poses import from_tracked
 from soundstage.binaural.geometry import rotate
-from soundstage.binaural.tracked_speech import from_tracked
 from soundstage.binaural.trajectory_files import LARGEST, read_tracked, read_trajectory
 from soundstage.errors import InputError
 

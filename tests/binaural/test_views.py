@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from soundstage.binaural.binaural_speech_poses import to_tracked
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND, Poses, rotate, to_cartesian
-from soundstage.binaural.tracked_speech import to_tracked
-from soundstage.binaural.views import (
+from soundstage.binaural.render.pose_encoding import (
     NUMBERS,
     VIEWS,
     ViewName,
@@ -91,7 +91,7 @@ def test_nothing_jumps_around_a_circle_where_a_quaternion_turns_its_sign() -> No
 
 @pytest.mark.parametrize("name", VIEWS)
 @given(told=poses())
-def test_poses_beyond_what_is_learnt_are_told_as_at_the_bound(name: ViewName, told: Poses) -> None:
+def test_poses_beyond_what_is_learned_are_told_as_at_the_bound(name: ViewName, told: Poses) -> None:
     distance = np.linalg.norm(told.positions[0])
     scales = [(FAR[0], 0.1), (FAR[1], 20.0)]
     for bound, beyond in scales:
@@ -102,7 +102,7 @@ def test_poses_beyond_what_is_learnt_are_told_as_at_the_bound(name: ViewName, to
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_poses_within_what_is_learnt_are_told_as_they_are(name: ViewName) -> None:
+def test_poses_within_what_is_learned_are_told_as_they_are(name: ViewName) -> None:
     places = circle(5)
     told = Poses(places, towards_head(places))
     wide = view_rows(name, told, (0.1, 100.0))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from sounds import cut, noise
 from soundstage.binaural import constant, ear_positions, orbit, render
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND
-from soundstage.binaural.warp import LinearLine, WarpRenderer
+from soundstage.binaural.render.warp import LinearLine, WarpRenderer
 
 RATE = 48_000
 SOUND = noise(40_000).numpy()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.binaural import seen_from_head
-from soundstage.binaural.ways import Way
+from soundstage.binaural.trajectory_options import Way
 from soundstage.errors import InputError, OptionError, SoundstageError
 
 AZIMUTHS, ELEVATIONS = st.floats(-179, 180), st.floats(-85, 85)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from soundstage.binaural.methods import SHIPPED
+from soundstage.binaural.registry import SHIPPED
 
 RATE = 22_050
 

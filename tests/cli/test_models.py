@@ -16,4 +16,4 @@ def test_json_has_the_cards(command):
     assert code == 0
     assert [method["name"] for method in listed["methods"]] == list(METHODS)
     for card in listed["weights"].values():
-        assert {"paper", "data", "limits", "licences", "recipe", "sha256"} <= set(card)
+        assert {"paper", "data", "limits", "licenses", "recipe", "sha256"} <= set(card)

@@ -212,7 +212,7 @@ BAD = [
     "--width 2.5",
     "--width nan",
     "--bass-mono 5",
-    "--centre-focus -1",
+    "--center-focus -1",
     "--decoder guess",
     "--method comb --decoder mixing",
     "--bit-depth 17",
@@ -294,7 +294,7 @@ def test_true_stereo_is_folded_down_when_asked(command, tmp_path):
     assert np.abs(made.mean(axis=1) - stereo.mean(axis=1)).max() < 1e-6
 
 
-def test_dual_mono_is_recognised_and_said(command, tmp_path):
+def test_dual_mono_is_recognized_and_said(command, tmp_path):
     soundfile.write(tmp_path / "dual.wav", np.stack([tone()] * 2, axis=1), RATE)
     code, out, _ = command("upmix", tmp_path / "dual.wav")
     assert code == 0

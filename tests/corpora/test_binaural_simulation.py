@@ -72,7 +72,7 @@ def test_the_manifest_says_what_was_made_of_what(made, sources) -> None:
     for each in subjects:
         assert len({clip["speaker"] for clip in each["speech"]}) == 1
         assert all((sources[0] / clip["path"]).is_file() for clip in each["speech"])
-        assert each["head"]["licence"] == "CC0"
+        assert each["head"]["license"] == "CC0"
         Room(**each["room"])
 
 

@@ -20,17 +20,17 @@ def write_official(folder, *lines):
     return folder
 
 
-def test_a_manifest_gives_fold_class_licence_and_credit(tmp_path):
+def test_a_manifest_gives_fold_class_license_and_credit(tmp_path):
     folder = write_manifest(tmp_path, "a/one.wav,3,dog,CC0,Somebody,Dogs,http://x/1")
-    credit = {"title": "Dogs", "artist": "Somebody", "licence": "CC0", "source": "http://x/1"}
+    credit = {"title": "Dogs", "artist": "Somebody", "license": "CC0", "source": "http://x/1"}
     path = (tmp_path / "a" / "one.wav").resolve()
     assert event_clips(folder) == [EventClip(path, 3, "dog", "CC0", credit)]
 
 
-def test_a_clip_without_a_licence_of_its_own_takes_the_collection_s(tmp_path):
-    text = "file,fold,class,licence\none.wav,1,dog,CC-BY-NC\ntwo.wav,1,cat,\n"
+def test_a_clip_without_a_license_of_its_own_takes_the_collection_s(tmp_path):
+    text = "file,fold,class,license\none.wav,1,dog,CC-BY-NC\ntwo.wav,1,cat,\n"
     (tmp_path / "manifest.csv").write_text(text)
-    assert [clip.licence for clip in event_clips(tmp_path)] == ["CC-BY-NC", "not stated"]
+    assert [clip.license for clip in event_clips(tmp_path)] == ["CC-BY-NC", "not stated"]
 
 
 def test_the_official_layout_is_read_and_only_its_free_tenth_is_free(tmp_path):
@@ -41,7 +41,7 @@ def test_the_official_layout_is_read_and_only_its_free_tenth_is_free(tmp_path):
     )
     dog, crow = event_clips(folder)
     assert (dog.path, dog.fold, dog.label) == (folder / "audio" / "1-100032-A-0.wav", 1, "dog")
-    assert (dog.licence, crow.licence, crow.fold) == ("CC-BY", "CC-BY-NC", 5)
+    assert (dog.license, crow.license, crow.fold) == ("CC-BY", "CC-BY-NC", 5)
 
 
 def test_a_recording_is_credited_once_however_many_clips_it_gave(tmp_path):
@@ -80,7 +80,7 @@ def test_an_official_list_without_a_column_is_refused(tmp_path):
 
 def test_a_folder_without_a_list_is_refused(tmp_path):
     (tmp_path / "deeper").mkdir()
-    with pytest.raises(InputError, match=r"no labelled events"):
+    with pytest.raises(InputError, match=r"no labeled events"):
         event_clips(tmp_path / "deeper")
 
 

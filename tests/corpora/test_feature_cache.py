@@ -14,7 +14,7 @@ from soundstage.corpora.feature_cache import (
     save_features,
 )
 from soundstage.errors import InputError, WeightsError
-from soundstage.stereo import BANDS, TRANSFORM, encode, quantise
+from soundstage.stereo import BANDS, TRANSFORM, encode, quantize
 from soundstage.stereo.levels import LEVELS, mid_levels
 from soundstage.stereo.parameters import BAND_EDGES
 from soundstage.weights import load_weights, save_weights
@@ -43,11 +43,11 @@ def saved(record, tmp_path):
 
 def test_columns_are_the_parameters_and_levels_of_the_record(record):
     stereo = torch.from_numpy(soundfile.read(record, dtype="float32")[0].T.copy())
-    left, right = TRANSFORM.analyse(stereo)
+    left, right = TRANSFORM.analyze(stereo)
     parameters = encode(left, right)
     columns = record_columns(record)
     assert columns.tokens.dtype == np.uint8
-    agree = torch.from_numpy(columns.tokens) == quantise(parameters).T
+    agree = torch.from_numpy(columns.tokens) == quantize(parameters).T
     assert float(agree.float().mean()) > 0.999  # but for values on a border between two steps
     iid = torch.from_numpy(columns.iid).float()
     assert torch.allclose(iid, parameters.iid.T.clamp(-20, 20), atol=0.02)
@@ -95,7 +95,7 @@ def test_a_record_at_twice_the_speed_is_half_as_long_and_an_octave_up(tmp_path):
     soundfile.write(path, torch.stack([here, 0.5 * there]).T.numpy(), RATE)
     plain, fast = record_columns(path), record_columns(path, speed=2.0)
     assert len(fast.tokens) == pytest.approx(len(plain.tokens) / 2, abs=1)
-    octave = mid_levels(TRANSFORM.analyse(tone(RATE, hz=2000)))[20]
+    octave = mid_levels(TRANSFORM.analyze(tone(RATE, hz=2000)))[20]
     assert loudest(fast) == int(octave.argmax()) > loudest(plain) + 5
     middle = len(fast.iid) // 2
     band = int(np.abs(BAND_HZ - 2000).argmin())

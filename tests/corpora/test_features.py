@@ -15,7 +15,7 @@ def test_features_in_blocks_are_those_of_the_whole(tmp_path):
     stereo = (0.1 * generator.standard_normal((25 * RATE + 77, 2))).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", stereo, RATE, subtype="FLOAT")
     features = record_features(tmp_path / "a.wav")
-    left, right = TRANSFORM.analyse(torch.from_numpy(stereo.T.copy()))
+    left, right = TRANSFORM.analyze(torch.from_numpy(stereo.T.copy()))
     assert torch.allclose(features.magnitudes, band_sums((left + right).abs() / 2), rtol=1e-4)
     whole = encode(left, right)
     assert torch.allclose(features.parameters.iid, whole.iid, atol=1e-3)

@@ -14,11 +14,11 @@ def test_speakers_are_those_of_the_manifest_or_else_the_folders(tmp_path) -> Non
     clips, _ = speech_files(folder)
     assert [clip.speaker for clip in clips] == ["speaker0", "speaker0", "speaker1", "speaker1"]
     (folder / "manifest.csv").write_text(
-        "file,speaker,licence\nspeaker0/0.wav,anna,CC0\nspeaker1/1.wav,anna,CC BY\n"
+        "file,speaker,license\nspeaker0/0.wav,anna,CC0\nspeaker1/1.wav,anna,CC BY\n"
     )
     clips, _ = speech_files(folder)
     assert [clip.speaker for clip in clips] == ["anna", "speaker0", "speaker1", "anna"]
-    assert [clip.licence for clip in clips] == ["CC0", "not stated", "not stated", "CC BY"]
+    assert [clip.license for clip in clips] == ["CC0", "not stated", "not stated", "CC BY"]
 
 
 def test_what_is_no_mono_speech_is_left_out_with_a_sentence(tmp_path) -> None:

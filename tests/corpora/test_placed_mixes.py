@@ -54,6 +54,6 @@ def test_places_are_distinct_even_and_reach_both_sides(count: int) -> None:
     assert abs(places[0]) == min(map(abs, places))
 
 
-def test_single_source_stays_in_the_centre_and_none_has_no_place() -> None:
+def test_single_source_stays_in_the_center_and_none_has_no_place() -> None:
     assert spread_places(1) == [0.0]
     assert spread_places(0) == []

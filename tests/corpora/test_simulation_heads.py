@@ -5,7 +5,7 @@ from scipy.signal import firwin
 from soundstage.binaural import Head, HrtfRenderer, constant, ear_positions, to_spherical
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.corpora.simulation_heads import prepared_head, usable_heads
-from soundstage.corpora.walks import NEAREST
+from soundstage.corpora.talker_trajectories import NEAREST
 from soundstage.errors import InputError
 from spheres import grid, sphere_head, spread, write_sofa
 
@@ -45,7 +45,7 @@ def test_heads_that_cannot_be_used_are_left_out_with_a_sentence(folder) -> None:
 def test_two_pinnae_of_one_dummy_are_one_listener(folder) -> None:
     listeners = [head.listener for head in usable_heads(folder)[0]]
     assert listeners == ["tests sphere", "tests dummy", "tests dummy"]
-    assert usable_heads(folder)[0][0].licence == "CC0"
+    assert usable_heads(folder)[0][0].license == "CC0"
 
 
 def test_a_manifest_says_who_it_is(tmp_path, folder) -> None:

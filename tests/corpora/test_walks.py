@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from soundstage.binaural import Trajectory, rotate
 from soundstage.corpora.simulation_plan import draw_room
-from soundstage.corpora.walks import walk
+from soundstage.corpora.talker_trajectories import walk
 
 SEEDS = st.integers(0, 2**32 - 1)
 

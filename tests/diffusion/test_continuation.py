@@ -12,7 +12,7 @@ from soundstage.diffusion import (
     Denoiser,
     EndlessNoise,
     FlowSchedule,
-    Parametrisation,
+    Parametrization,
     ancestral,
     ddim,
     dpm_solver_2m,
@@ -41,7 +41,7 @@ def hearing(mid: torch.Tensor) -> Denoiser:
         around = state + state.roll(1, -1) + state.roll(-1, -1)
         return torch.tanh(around + mid.roll(3, -1)) - times[:, None, None]
 
-    return Denoiser(model, Parametrisation.V, SCHEDULE, {"mid": mid.expand(2, -1, -1)})
+    return Denoiser(model, Parametrization.V, SCHEDULE, {"mid": mid.expand(2, -1, -1)})
 
 
 def stream(denoiser_of=hearing, name: str = "ancestral", takes=(0, 5)) -> ContinuedStream:
@@ -121,7 +121,7 @@ def test_the_last_window_is_as_short_as_what_is_left() -> None:
 def test_the_condition_is_heard_at_its_place(name: str) -> None:
     def repeating(mid: torch.Tensor) -> Denoiser:
         told = {"mid": mid.expand(2, -1, -1)}
-        return Denoiser(lambda state, times, mid: mid, Parametrisation.CLEAN, SCHEDULE, told)
+        return Denoiser(lambda state, times, mid: mid, Parametrization.CLEAN, SCHEDULE, told)
 
     condition = drawn(1, 300)
     made = through(stream(repeating, name), condition)

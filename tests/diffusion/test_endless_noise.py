@@ -9,7 +9,7 @@ from soundstage.diffusion import (
     FlowSchedule,
     Objective,
     Offsets,
-    Parametrisation,
+    Parametrization,
     dpm_solver_2m,
     takes_window,
     uniform_times,
@@ -146,7 +146,7 @@ def test_impossible_shares_are_refused(rows: tuple, channels: tuple) -> None:
 
 
 def test_an_objective_draws_them() -> None:
-    objective = Objective(FlowSchedule(), Parametrisation.NOISE, offsets=MIXED)
+    objective = Objective(FlowSchedule(), Parametrization.NOISE, offsets=MIXED)
     noised = objective.noised(torch.zeros(3000, 2, 3, 6), torch.Generator().manual_seed(2))
     _, row, channel = covariances(noised.target)
     torch.testing.assert_close(row, torch.tensor([0.5, 0.1]), atol=0.1, rtol=0)

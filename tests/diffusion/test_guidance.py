@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gaussians import drawn
-from soundstage.diffusion import Denoiser, FlowSchedule, Parametrisation
+from soundstage.diffusion import Denoiser, FlowSchedule, Parametrization
 from soundstage.diffusion.guidance import Guided
 
 TEXT, EMPTY = drawn(3, 4), drawn(1, 4, seed=1)
@@ -20,7 +20,7 @@ class Model:
         return torch.tanh(state * text + mid - times[:, None])
 
 
-def denoiser(kind=Parametrisation.V, text=TEXT, at_once=None) -> Denoiser:
+def denoiser(kind=Parametrization.V, text=TEXT, at_once=None) -> Denoiser:
     return Denoiser(Model(), kind, FlowSchedule(), {"text": text, "mid": MID}, at_once)
 
 
@@ -53,8 +53,8 @@ def test_the_limit_on_examples_at_once_holds_under_guidance() -> None:
     torch.testing.assert_close(made, guided(3.0)(drawn(3, 4), 0.4))
 
 
-@pytest.mark.parametrize("kind", list(Parametrisation))
-def test_guidance_is_the_same_in_terms_of_what_the_model_says(kind: Parametrisation) -> None:
+@pytest.mark.parametrize("kind", list(Parametrization))
+def test_guidance_is_the_same_in_terms_of_what_the_model_says(kind: Parametrization) -> None:
     state, time, scale = drawn(3, 4), 0.4, 2.5
     times = torch.full((3,), time)
     told = Model()(state, times, text=TEXT, mid=MID)

@@ -10,13 +10,13 @@ from soundstage.diffusion import (
     DiscreteSchedule,
     FlowSchedule,
     Objective,
-    Parametrisation,
+    Parametrization,
     linear_betas,
     logit_normal,
 )
 from soundstage.diffusion.objectives import spread_uniform
 
-EVERY = list(Parametrisation)
+EVERY = list(Parametrization)
 SCHEDULES = [DiscreteSchedule(linear_betas(200)), CosineSchedule(), FlowSchedule()]
 
 
@@ -30,7 +30,7 @@ def levels(schedule, noised):
 
 @pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("schedule", SCHEDULES)
-def test_the_target_and_the_state_tell_the_data(kind: Parametrisation, schedule) -> None:
+def test_the_target_and_the_state_tell_the_data(kind: Parametrization, schedule) -> None:
     clean = drawn(64, 5)
     noised = Objective(schedule, kind).noised(clean, seeded())
     for example, time in enumerate(noised.times):
@@ -43,7 +43,7 @@ def test_the_target_and_the_state_tell_the_data(kind: Parametrisation, schedule)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_what_is_not_data_is_standard_gaussian_noise(schedule) -> None:
     clean = drawn(500, 40)
-    noised = Objective(schedule, Parametrisation.NOISE).noised(clean, seeded(1))
+    noised = Objective(schedule, Parametrization.NOISE).noised(clean, seeded(1))
     alpha, sigma = levels(schedule, noised)
     torch.testing.assert_close(noised.state, alpha * clean + sigma * noised.target)
     assert stats.kstest(noised.target.flatten(), "norm").pvalue > 0.01
@@ -51,7 +51,7 @@ def test_what_is_not_data_is_standard_gaussian_noise(schedule) -> None:
 
 
 def test_one_generator_gives_one_draw() -> None:
-    objective = Objective(FlowSchedule(), Parametrisation.FLOW)
+    objective = Objective(FlowSchedule(), Parametrization.FLOW)
     one, same, other = (objective.noised(drawn(8, 3), seeded(seed)) for seed in (1, 1, 2))
     assert all(torch.equal(*pair) for pair in zip(one, same, strict=True))
     assert not torch.equal(one.state, other.state)
@@ -59,9 +59,9 @@ def test_one_generator_gives_one_draw() -> None:
 
 
 def test_the_loss_is_the_mean_squared_error_of_each_example() -> None:
-    noised = Objective(FlowSchedule(), Parametrisation.FLOW).noised(drawn(4, 3, 2), seeded())
+    noised = Objective(FlowSchedule(), Parametrization.FLOW).noised(drawn(4, 3, 2), seeded())
     said = drawn(4, 3, 2, seed=5)
-    loss = Objective(FlowSchedule(), Parametrisation.FLOW).loss(said, noised)
+    loss = Objective(FlowSchedule(), Parametrization.FLOW).loss(said, noised)
     torch.testing.assert_close(loss, (said - noised.target).square().mean(dim=(1, 2)))
     assert torch.equal(Objective.loss(None, noised.target, noised), torch.zeros(4))
 
@@ -71,9 +71,9 @@ def test_the_min_snr_weights_are_those_of_the_paper(schedule) -> None:
     """Hang et al. (2023, §3.4): min(SNR, γ) for data, over SNR for noise, over SNR + 1 for v."""
     clean = drawn(200, 1)
     for kind, divisor in [
-        (Parametrisation.CLEAN, lambda snr: 1),
-        (Parametrisation.NOISE, lambda snr: snr),
-        (Parametrisation.V, lambda snr: snr + 1),
+        (Parametrization.CLEAN, lambda snr: 1),
+        (Parametrization.NOISE, lambda snr: snr),
+        (Parametrization.V, lambda snr: snr + 1),
     ]:
         noised = Objective(schedule, kind, min_snr=5.0).noised(clean, seeded())
         snr = (2 * schedule.level(noised.times.double()).half_log_snr).exp()
@@ -97,15 +97,15 @@ def test_a_min_snr_loss_is_the_same_error_of_the_data_for_every_target(kind) -> 
 
 @pytest.mark.parametrize("kind", EVERY)
 @pytest.mark.parametrize("end", [0.0, 1.0])
-def test_min_snr_weights_are_finite_at_the_ends(kind: Parametrisation, end: float) -> None:
+def test_min_snr_weights_are_finite_at_the_ends(kind: Parametrization, end: float) -> None:
     objective = Objective(FlowSchedule(), kind, lambda u: torch.full_like(u, end), min_snr=5.0)
     weight = objective.noised(drawn(3, 2), seeded()).weight
     snr_is_infinite = end == 0.0
     wanted = {
-        Parametrisation.NOISE: 0.0 if snr_is_infinite else 1.0,
-        Parametrisation.CLEAN: 5.0 if snr_is_infinite else 0.0,
-        Parametrisation.V: 0.0,
-        Parametrisation.FLOW: 0.0,
+        Parametrization.NOISE: 0.0 if snr_is_infinite else 1.0,
+        Parametrization.CLEAN: 5.0 if snr_is_infinite else 0.0,
+        Parametrization.V: 0.0,
+        Parametrization.FLOW: 0.0,
     }[kind]
     torch.testing.assert_close(weight, torch.full((3,), wanted), rtol=0, atol=1e-6)
 
@@ -139,19 +139,19 @@ def test_logit_normal_times_have_a_gaussian_logit() -> None:
 
 
 def test_the_objective_draws_its_times_through_the_warp() -> None:
-    objective = Objective(FlowSchedule(), Parametrisation.FLOW, logit_normal(2.0, 0.1))
+    objective = Objective(FlowSchedule(), Parametrization.FLOW, logit_normal(2.0, 0.1))
     times = objective.noised(drawn(100, 1), seeded()).times
     assert 0.8 < times.min() < times.max() < 0.95
 
 
 def test_discrete_schedules_are_trained_at_whole_steps() -> None:
-    objective = Objective(SCHEDULES[0], Parametrisation.NOISE)
+    objective = Objective(SCHEDULES[0], Parametrization.NOISE)
     times = objective.noised(drawn(200, 1), seeded()).times
     assert times.sort().values.tolist() == list(range(1, 201))
 
 
 @pytest.mark.parametrize("kind", EVERY)
-def test_the_least_loss_is_that_of_the_best_denoiser(kind: Parametrisation) -> None:
+def test_the_least_loss_is_that_of_the_best_denoiser(kind: Parametrization) -> None:
     schedule, time = FlowSchedule(), 0.4
     objective = Objective(schedule, kind, lambda u: torch.full_like(u, time))
     data = GaussianData(schedule, deviation=0.5)
@@ -163,14 +163,14 @@ def test_the_least_loss_is_that_of_the_best_denoiser(kind: Parametrisation) -> N
 
 
 def test_a_model_of_half_precision_has_its_loss_in_single() -> None:
-    objective = Objective(FlowSchedule(), Parametrisation.FLOW)
+    objective = Objective(FlowSchedule(), Parametrization.FLOW)
     noised = objective.noised(drawn(4, 3), seeded())
     assert objective.loss(noised.target.to(torch.bfloat16), noised).dtype == torch.float32
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_a_batch_is_noised_on_its_device_by_a_generator_on_another(schedule) -> None:
-    objective = Objective(schedule, Parametrisation.V, logit_normal(), min_snr=5.0)
+    objective = Objective(schedule, Parametrization.V, logit_normal(), min_snr=5.0)
     noised = objective.noised(torch.empty(4, 3, device="meta"), seeded())
     assert {each.device.type for each in noised} == {"meta"}
     assert objective.loss(noised.state, noised).device.type == "meta"
@@ -179,4 +179,4 @@ def test_a_batch_is_noised_on_its_device_by_a_generator_on_another(schedule) -> 
 @pytest.mark.parametrize("gamma", [0.0, -1.0])
 def test_a_min_snr_that_is_not_above_zero_is_refused(gamma: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
-        Objective(FlowSchedule(), Parametrisation.FLOW, min_snr=gamma)
+        Objective(FlowSchedule(), Parametrization.FLOW, min_snr=gamma)

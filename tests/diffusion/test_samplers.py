@@ -14,7 +14,7 @@ from soundstage.diffusion import (
     Denoiser,
     DiscreteSchedule,
     FlowSchedule,
-    Parametrisation,
+    Parametrization,
     aligned_times,
     ancestral,
     ddim,
@@ -164,7 +164,7 @@ def test_six_steps_are_those_of_diffwave() -> None:
             variance = (1 - kept[4 - step]) / (1 - level) * beta
             state = state + math.sqrt(variance) * drawn(2, 7, seed=5 + step)
     made = ancestral(
-        Denoiser(model, Parametrisation.NOISE, schedule),
+        Denoiser(model, Parametrization.NOISE, schedule),
         drawn(2, 7, dtype=torch.float64),
         times,
         step_noise=lambda step: drawn(2, 7, seed=5 + step),

@@ -8,7 +8,7 @@ from soundstage.diffusion import (
     Denoiser,
     DiscreteSchedule,
     FlowSchedule,
-    Parametrisation,
+    Parametrization,
     ancestral,
     cosine_betas,
     ddim,
@@ -25,9 +25,9 @@ SHAPE = (2, 3, 5)
 STEPS = 200
 TIMES = [200.0, 160, 120, 80, 40, 20, 5, 0]
 KINDS = {
-    "epsilon": Parametrisation.NOISE,
-    "sample": Parametrisation.CLEAN,
-    "v_prediction": Parametrisation.V,
+    "epsilon": Parametrization.NOISE,
+    "sample": Parametrization.CLEAN,
+    "v_prediction": Parametrization.V,
 }
 COURSES = {"linear": linear_betas(STEPS), "squaredcos_cap_v2": cosine_betas(STEPS)}
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -147,5 +147,5 @@ def test_euler_steps_are_those_of_the_flow_scheduler(shift: float) -> None:
     for step, time in zip(scheduler.timesteps, scheduler.sigmas, strict=False):
         said = model(states[-1], told(time.item()))
         states.append(scheduler.step(said, step, states[-1]).prev_sample)
-    asked = Recorded(Denoiser(model, Parametrisation.FLOW, FlowSchedule()))
+    asked = Recorded(Denoiser(model, Parametrization.FLOW, FlowSchedule()))
     assert_same(asked, euler(asked, drawn(*SHAPE), scheduler.sigmas), states)

@@ -10,7 +10,7 @@ from soundstage.diffusion import (
     Blended,
     Denoiser,
     FlowSchedule,
-    Parametrisation,
+    Parametrization,
     Windows,
     ancestral,
     ddim,
@@ -102,15 +102,15 @@ def test_windows_agree_with_the_denoiser_of_the_whole() -> None:
 
 
 def test_the_condition_of_every_window_is_heard_at_its_place() -> None:
-    windows, wanted, colour = Windows(LENGTH, SIZE, OVERLAP), drawn(2, 3, LENGTH), drawn(2, 1, 1)
+    windows, wanted, color = Windows(LENGTH, SIZE, OVERLAP), drawn(2, 3, LENGTH), drawn(2, 1, 1)
 
     def model(state, times, *, mid, style):
         return mid + style
 
-    condition = {"mid": windows.cut(wanted), "style": colour.repeat(windows.count, 1, 1)}
-    denoiser = Denoiser(model, Parametrisation.CLEAN, FlowSchedule(), condition, at_once=3)
+    condition = {"mid": windows.cut(wanted), "style": color.repeat(windows.count, 1, 1)}
+    denoiser = Denoiser(model, Parametrization.CLEAN, FlowSchedule(), condition, at_once=3)
     made = dpm_solver_2m(Blended(denoiser, windows), drawn(2, 3, LENGTH), TIMES)
-    torch.testing.assert_close(made, wanted + colour, rtol=0, atol=1e-5)
+    torch.testing.assert_close(made, wanted + color, rtol=0, atol=1e-5)
 
 
 def test_windows_are_blended_on_the_device_of_the_state() -> None:

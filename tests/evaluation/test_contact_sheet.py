@@ -4,9 +4,9 @@ import soundfile
 
 from sounds import RATE, song
 from soundstage.errors import OptionError, OutputError
-from soundstage.evaluation.canvas import WIDTH, Canvas
-from soundstage.evaluation.contact_sheet import ContactSheet
-from soundstage.upmixing.files import upmix_takes
+from soundstage.evaluation.plots.contact_sheet import ContactSheet
+from soundstage.evaluation.plots.plotting import WIDTH, Canvas
+from soundstage.upmixing.upmix_files import upmix_takes
 from tiny import UPMIXERS
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -44,7 +44,7 @@ def test_every_take_has_its_panels_inside_the_picture_up_to_twelve(tmp_path, dra
     target, takes = draw(tmp_path, count)
     (figure,) = drawn
     shown = min(count, 12)
-    assert len(figure.axes) == 2 * shown + 1  # a stage and a curve for each, and the colours
+    assert len(figure.axes) == 2 * shown + 1  # a stage and a curve for each, and the colors
     for take, report in enumerate(takes.reports[:shown], start=1):
         assert f"Take {take}" in texts(figure)
         assert f"seed {report.seed}" in texts(figure)

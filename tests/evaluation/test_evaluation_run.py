@@ -19,7 +19,7 @@ from soundstage.audio import Audio
 from soundstage.errors import InputError, OptionError
 from soundstage.evaluation import EvaluationOptions, evaluate
 from soundstage.evaluation.results import FLOOR, TRUTH
-from soundstage.metrics.image import normalised_width
+from soundstage.metrics.image import normalized_width
 from soundstage.metrics.level import integrated_loudness
 
 QUICK = EvaluationOptions(
@@ -66,7 +66,7 @@ def test_scores_are_those_of_the_metrics_themselves(run) -> None:
     data, _, results, _ = run
     for index, clip in enumerate(results.clips):
         stereo = Audio.read(data / f"{clip}.wav").samples
-        width = float(normalised_width(torch.tensor(stereo)))
+        width = float(normalized_width(torch.tensor(stereo)))
         assert results.scores[TRUTH, "width"][index] == pytest.approx(width, rel=1e-5)
     assert results.scores["mono", "width"].tolist() == [0, 0, 0]
     assert results.summaries[TRUTH, "d_f"].value == 0
@@ -205,7 +205,7 @@ def test_mono_recordings_are_measured_without_a_truth(tmp_path: Path) -> None:
     results = evaluate(data, tmp_path / "out", options)
     assert results.systems == ["mono", "decorrelate"]
     keys = {column.key for column in results.columns}
-    assert {"d_f_music", "width", "artefact", "fold_down", "loudness"} <= keys
+    assert {"d_f_music", "width", "artifact", "fold_down", "loudness"} <= keys
     assert not {"lsd_side", "e_min", "d_f", "fad_bands_side"} & keys
     assert results.summaries["decorrelate", "d_f_music"].value < (
         results.summaries["mono", "d_f_music"].value

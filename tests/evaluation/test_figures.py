@@ -11,7 +11,7 @@ from sounds import RATE, noise, song, stereo_scene, tone
 from soundstage.audio import Audio
 from soundstage.errors import InputError, OptionError, OutputError
 from soundstage.evaluation import plot_analysis, plot_comparison
-from soundstage.evaluation.canvas import BAND_TICKS, Canvas
+from soundstage.evaluation.plots.plotting import BAND_TICKS, Canvas
 
 matplotlib = pytest.importorskip("matplotlib")
 
@@ -40,7 +40,7 @@ def drawn(monkeypatch):
 
 
 def panels(figure):
-    """Images by the panel's order: mid, side, goniometer, IID, IC (colour bars have none)."""
+    """Images by the panel's order: mid, side, goniometer, IID, IC (color bars have none)."""
     return [axes.images[0] for axes in figure.axes if axes.images]
 
 
@@ -96,7 +96,7 @@ def test_the_figures_come_back_so_that_nothing_is_read_twice(tmp_path):
     assert result.width > 0.1
 
 
-def test_both_spectrograms_share_their_colours(drawn, tmp_path):
+def test_both_spectrograms_share_their_colors(drawn, tmp_path):
     plot_analysis(scene(), tmp_path / "picture.png")
     mid, side = panels(drawn[0])[:2]
     assert mid.get_clim() == side.get_clim()
@@ -104,7 +104,7 @@ def test_both_spectrograms_share_their_colours(drawn, tmp_path):
     assert mid.get_clim()[1] >= mid.get_array().max()
 
 
-def test_a_panned_tone_is_coloured_in_its_band_and_grey_elsewhere(drawn, tmp_path):
+def test_a_panned_tone_is_colored_in_its_band_and_grey_elsewhere(drawn, tmp_path):
     source = tone(RATE, hz=1000, level=0.5).numpy()
     plot_analysis(Audio(np.stack([source, 0.5 * source]), RATE), tmp_path / "picture.png")
     level, coherence = panels(drawn[0])[3:]

@@ -78,8 +78,8 @@ def test_the_best_of_a_column_is_marked_and_the_truth_is_not_in_the_race() -> No
     }
     found = Results("t", {}, [TRUTH, "a", "b"], [], [column], {}, summaries)
     table = figures_table(found, ["width", "unknown"]).splitlines()
-    assert heading(column, truth=True) == "normalised width → true"
-    assert heading(column, truth=False) == "normalised width"
+    assert heading(column, truth=True) == "normalized width → true"
+    assert heading(column, truth=False) == "normalized width"
     assert table[2] == "| true stereo | 0.700 [0.600, 0.800] |"
     assert table[4] == "| b | 0.600 [0.500, 0.650] * |"
     assert table[3] == "| a | 0.900 [0.800, 1.000] |"

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sounds import RATE, cut, noise, stereo_scene, tone
 from soundstage.audio import Audio
-from soundstage.evaluation.portrait import (
+from soundstage.evaluation.plots.image_analysis import (
     COLUMNS,
     DISPLAY,
     HIGHEST_HZ,
@@ -19,7 +19,7 @@ from soundstage.evaluation.portrait import (
 from soundstage.stereo import encode_signal
 from soundstage.stereo.parameters import BAND_EDGES
 
-CENTRE = DISPLAY // 2
+CENTER = DISPLAY // 2
 
 
 @given(st.integers(1, 300), st.sampled_from([2, 8, 64]), st.lists(st.integers(0, 300), max_size=6))
@@ -54,7 +54,7 @@ def test_the_goniometer_counts_every_sounding_sample_once_whatever_comes_louder(
 @pytest.mark.parametrize(
     ("left", "right", "row", "column"),
     [
-        (0.5, 0.5, 0.5, 0.0),  # the centre: mid, upwards
+        (0.5, 0.5, 0.5, 0.0),  # the center: mid, upwards
         (0.5, 0.0, 0.25, -0.25),  # left is on the left
         (0.0, 0.5, 0.25, 0.25),
         (0.5, -0.5, 0.0, -0.5),
@@ -65,7 +65,7 @@ def test_a_sample_lies_where_its_mid_and_side_are(left, right, row, column):
     count.push(np.array([[left], [right]]))
     picture = count.picture(1.0)
     at = np.argwhere(picture > 0.01).mean(axis=0)
-    assert at == pytest.approx([CENTRE + row * DISPLAY / 2, CENTRE + column * DISPLAY / 2], abs=1)
+    assert at == pytest.approx([CENTER + row * DISPLAY / 2, CENTER + column * DISPLAY / 2], abs=1)
 
 
 def test_the_radius_holds_all_but_the_rarest_samples():

@@ -16,13 +16,13 @@ from making_results import NASTY, SYSTEMS, all_columns, columns_of, make_results
 from soundstage.errors import InputError, OptionError, OutputError
 from soundstage.evaluation.report import pictures, write_report
 from soundstage.evaluation.report.charts import charts
-from soundstage.evaluation.report.looks import COLOURS, MARKERS, looks_of
+from soundstage.evaluation.report.formatting import printed, ticks
 from soundstage.evaluation.report.pictures import clip_pictures
-from soundstage.evaluation.report.printing import printed, ticks
+from soundstage.evaluation.report.series_styles import COLORS, MARKERS, looks_of
 from soundstage.evaluation.report.sound import BUDGET, mp3_base64, quality_for
 from soundstage.evaluation.report.tables import clip_table, families, main_tables, matrices
 from soundstage.evaluation.results import TRUTH, Estimate
-from soundstage.metrics.catalogue import CLIP_METRICS, Column, Metric
+from soundstage.metrics.catalog import CLIP_METRICS, Column, Metric
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -80,7 +80,7 @@ def test_names_cannot_become_markup(page):
 
 def test_every_section_stands_in_its_order(page):
     anchors = re.findall(r'<section id="([a-z]+)"', page)
-    wanted = ["measured", "reading", "image", "spectra", "listening", "artefacts", "other"]
+    wanted = ["measured", "reading", "image", "spectra", "listening", "artifacts", "other"]
     assert anchors == [*wanted, "pairs", "distributions", "excerpts", "clips"]
 
 
@@ -174,7 +174,7 @@ def test_every_column_is_in_one_table():
     assert {"d_f", "d_f_inf", "width", "side_balance_error"} <= set(placed["image"])
     assert {"lsd_mid", "si_snr_right", "mrstft"} <= set(placed["spectra"])
     assert placed["listening"] == [c.key for c in columns if c.key.startswith("fad_")]
-    assert {"artefact", "fold_down", "placement_time"} <= set(placed["artefacts"])
+    assert {"artifact", "fold_down", "placement_time"} <= set(placed["artifacts"])
 
 
 @pytest.mark.parametrize(
@@ -311,8 +311,8 @@ def test_a_column_without_scores_has_no_chart():
 
 
 def test_many_systems_all_look_different():
-    looks = looks_of([str(i) for i in range(COLOURS * len(MARKERS))])
-    assert len({(look.colour, look.marker) for look in looks.values()}) == len(looks)
+    looks = looks_of([str(i) for i in range(COLORS * len(MARKERS))])
+    assert len({(look.color, look.marker) for look in looks.values()}) == len(looks)
 
 
 # ---- Pictures -----------------------------------------------------------------------------

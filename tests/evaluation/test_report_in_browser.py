@@ -338,17 +338,17 @@ def test_all_text_has_contrast(open_page, address):
     measure = """() => {
         const [paper, often] = [document.createElement("canvas"), {willReadFrequently: true}];
         const canvas = paper.getContext("2d", often);
-        const rgba = colour => {
-            canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
+        const rgba = color => {
+            canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
             return [...canvas.getImageData(0, 0, 1, 1).data];
         };
-        const light = colour => colour.slice(0, 3).map(c => c / 255)
+        const light = color => color.slice(0, 3).map(c => c / 255)
             .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
             .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
         const behind = element => {
             for (let e = element; e; e = e.parentElement) {
-                const colour = rgba(getComputedStyle(e).backgroundColor);
-                if (colour[3] === 255) return colour;
+                const color = rgba(getComputedStyle(e).backgroundColor);
+                if (color[3] === 255) return color;
             }
         };
         const bad = [];

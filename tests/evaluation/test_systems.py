@@ -9,11 +9,11 @@ from sounds import RATE, stereo_scene
 from soundstage.errors import OptionError, WeightsError
 from soundstage.evaluation.results import TRUTH
 from soundstage.evaluation.systems import BASELINES, System, find_systems
-from soundstage.metrics import fold_down_error, normalised_width
+from soundstage.metrics import fold_down_error, normalized_width
 from soundstage.stereo import to_mid_side
 from soundstage.upmixing import READY_METHODS
 from soundstage.upmixing.diffstereo_weights import DiffStereoShape, network_tensors
-from soundstage.upmixing.masked import MaskedDecoding
+from soundstage.upmixing.methods.masked import MaskedDecoding
 from soundstage.weights import save_weights
 from tiny import regression_tensors
 
@@ -35,13 +35,13 @@ def test_what_is_made_by_mid_and_side_folds_down_to_the_mono(name: str) -> None:
 
 
 def test_mono_has_no_width_and_the_truth_its_own() -> None:
-    assert normalised_width(System("mono").make(MID, None, seed=0)) == 0
+    assert normalized_width(System("mono").make(MID, None, seed=0)) == 0
     assert torch.equal(System(TRUTH).make(MID, SCENE, seed=0), SCENE)
 
 
 @pytest.mark.parametrize("name", ["ffmpeg-haas", "ffmpeg-adecorrelate", *READY_METHODS])
 def test_baselines_and_methods_need_no_truth(name: str) -> None:
-    assert normalised_width(System(name).make(MID, None, seed=0)) > 0.05
+    assert normalized_width(System(name).make(MID, None, seed=0)) > 0.05
 
 
 def test_only_methods_have_takes_and_a_seed_gives_another_one() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from making_results import make_results
 from soundstage.errors import OutputError
-from soundstage.evaluation.tidy import tidy_rows, write_tidy
+from soundstage.evaluation.export import tidy_rows, write_tidy
 
 
 def test_every_finite_value_is_there_once_and_no_other() -> None:

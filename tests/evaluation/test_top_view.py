@@ -14,8 +14,8 @@ from soundstage.binaural import (
     sources_of,
 )
 from soundstage.errors import OptionError, OutputError
-from soundstage.evaluation.canvas import WIDTH, Canvas
-from soundstage.evaluation.top_view import BELOW, RESTING, SIZE, TOP, TopView
+from soundstage.evaluation.plots.plotting import WIDTH, Canvas
+from soundstage.evaluation.plots.top_view import BELOW, RESTING, SIZE, TOP, TopView
 
 pytest.importorskip("matplotlib")
 from matplotlib.colors import to_rgba
@@ -60,7 +60,7 @@ SCENES = {
     "one ahead within reach": ([constant(0.0, radius=0.1)], None),
     "one that turns": ([orbit(1.0, 2.0)], None),
     "one far away and one that passes": ([constant(-90.0, radius=500.0), fly_by(20.0, 3, 2)], None),
-    "one that comes from a kilometre": ([approach(1000.0, 0.3, 2.0, azimuth=135.0)], None),
+    "one that comes from a kilometer": ([approach(1000.0, 0.3, 2.0, azimuth=135.0)], None),
     "one that rises": ([UP_AND_AWAY], None),
     "many in one place of a room": ([constant(2.0 * k, radius=0.9) for k in range(-5, 5)], ROOM),
     "many at the ends": ([constant(45.0 + 90 * k, radius=9.0) for k in range(8)], None),
@@ -128,7 +128,7 @@ def test_ahead_is_up_and_left_is_left(tmp_path, sounds, drawn, azimuth, right, u
     assert upwards[0] < min(0, 2 * up) <= max(0, 2 * up) < upwards[1]
 
 
-def test_a_way_is_coloured_by_the_time_of_the_scene_and_begins_at_a_ring_with_its_sound(
+def test_a_way_is_colored_by_the_time_of_the_scene_and_begins_at_a_ring_with_its_sound(
     tmp_path, sounds, drawn
 ):
     """The sound goes from 1 s to 3 s of an orbit of 4 s, from the left to the right."""
@@ -147,7 +147,7 @@ def test_a_way_is_coloured_by_the_time_of_the_scene_and_begins_at_a_ring_with_it
     assert ticks == ["0", "0.8", "1.6", "2.4", "3.2"]
 
 
-def test_what_rests_is_a_blue_point_and_needs_no_colours_of_time(tmp_path, sounds, drawn):
+def test_what_rests_is_a_blue_point_and_needs_no_colors_of_time(tmp_path, sounds, drawn):
     TopView(tmp_path / "path.png").draw(sources_of(sounds / "two.wav"), None, title="two.wav")
     axes = drawn[0].axes
     assert len(axes) == 1

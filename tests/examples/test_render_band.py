@@ -64,7 +64,7 @@ def test_places_file_lists_every_instrument_from_left_to_right(folder):
     assert len(listing) >= 6
     azimuths = [entry["azimuth_degrees"] for entry in listing]
     assert azimuths == sorted(azimuths, reverse=True)
-    assert all(entry["distance_metres"] > 0 for entry in listing)
+    assert all(entry["distance_meters"] > 0 for entry in listing)
 
 
 def test_an_excerpt_begins_as_the_piece_does():
@@ -115,9 +115,9 @@ def test_mix_has_bass_and_treble_in_a_record_s_proportion(stems):
     mid = sum(stems.values()).sum(axis=0)
     power = np.abs(np.fft.rfft(mid)) ** 2
     f = np.fft.rfftfreq(len(mid), 1 / RATE)
-    centres = np.array([125, 250, 500, 1000, 2000, 4000, 8000, 14000])
-    density = [10 * np.log10(power[(f > c / 1.4) & (f < c * 1.4)].mean()) for c in centres]
-    slope = np.polyfit(np.log2(centres), density, 1)[0]
+    centers = np.array([125, 250, 500, 1000, 2000, 4000, 8000, 14000])
+    density = [10 * np.log10(power[(f > c / 1.4) & (f < c * 1.4)].mean()) for c in centers]
+    slope = np.polyfit(np.log2(centers), density, 1)[0]
     assert -7 < slope < -3
     assert power[f < 200].sum() < 0.6 * power.sum()
 

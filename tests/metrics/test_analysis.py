@@ -13,7 +13,7 @@ from soundstage.metrics import analysis as room
 from soundstage.metrics import (
     analyze,
     channel_correlation,
-    normalised_width,
+    normalized_width,
     phase_correlation,
     wobble,
 )
@@ -138,7 +138,7 @@ def test_every_number_agrees_with_a_direct_computation():
     samples = stereo.numpy()
     result = analyze(sound(*stereo))
     assert (result.frames, result.duration, result.rate) == (4 * RATE, 4.0, RATE)
-    assert result.width == pytest.approx(normalised_width(stereo).item())
+    assert result.width == pytest.approx(normalized_width(stereo).item())
     assert result.channel_correlation == pytest.approx(np.corrcoef(samples)[0, 1])
     assert result.channel_correlation == pytest.approx(channel_correlation(stereo).item())
     assert result.phase_correlation == pytest.approx(phase_correlation(stereo).item())
@@ -149,7 +149,7 @@ def test_every_number_agrees_with_a_direct_computation():
 
     parameters = encode_signal(stereo)
     assert result.wobble_db == pytest.approx(wobble(parameters.iid), rel=1e-5)
-    energy = band_sums(TRANSFORM.analyse(stereo).abs().square().sum(dim=0)).double().numpy()
+    energy = band_sums(TRANSFORM.analyze(stereo).abs().square().sum(dim=0)).double().numpy()
     for row, band in enumerate(result.bands):
         iid, coherence = parameters.iid[row].numpy(), parameters.coherence[row].numpy()
         mean = np.average(iid, weights=energy[row])

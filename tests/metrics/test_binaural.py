@@ -10,7 +10,7 @@ from torch import Tensor
 from sounds import noise, song
 from soundstage.metrics import binaural
 from soundstage.metrics.binaural import BinauralErrors, binaural_errors, mean_errors
-from soundstage.metrics.catalogue import BINAURAL_METRICS
+from soundstage.metrics.catalog import BINAURAL_METRICS
 from soundstage.metrics.interaural import ild_error, itd_error
 from soundstage.metrics.speech_quality import SpeechQuality
 from soundstage.metrics.waveform_errors import amplitude_l2, phase_l2, wave_l2
@@ -109,5 +109,5 @@ def test_no_sequences_have_no_mean() -> None:
         mean_errors([])
 
 
-def test_every_measure_is_in_the_catalogue() -> None:
+def test_every_measure_is_in_the_catalog() -> None:
     assert {metric.name for metric in BINAURAL_METRICS} | {"mrstft"} == set(MEASURES)

@@ -19,8 +19,8 @@ from soundstage.metrics.embeddings.embedding import load_embedding
 from soundstage.metrics.embeddings.panns import log_mel_spectrogram
 from soundstage.metrics.embeddings.vggish import log_mel_patches
 from soundstage.metrics.embeddings.windows import embed_windows, windows
-from soundstage.networks.panns import Cnn14
-from soundstage.networks.vggish import VGGish
+from soundstage.networks.models.panns import Cnn14
+from soundstage.networks.models.vggish import VGGish
 from soundstage.spectra.mel import htk_mel_filters, slaney_mel_filters
 
 

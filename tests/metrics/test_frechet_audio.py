@@ -84,7 +84,7 @@ def test_identical_sound_has_no_distance(signal: str) -> None:
     )
 
 
-def test_the_level_is_not_normalised() -> None:
+def test_the_level_is_not_normalized() -> None:
     stereo = stereo_scene(LENGTH)
     by_6_db = distance(stereo, stereo / 2, "mid")
     assert by_6_db == pytest.approx(34 * (20 * np.log10(2)) ** 2, rel=0.05)  # 34 bands, in dB²

@@ -8,7 +8,7 @@ from sounds import cut, noise, stereo_scene, tone
 from soundstage.metrics.image import (
     ImageMeter,
     channel_correlation,
-    normalised_width,
+    normalized_width,
     phase_correlation,
 )
 
@@ -42,7 +42,7 @@ def test_an_offset_does_not_change_the_correlation() -> None:
 
 
 def test_swapped_channels_have_the_same_image() -> None:
-    for measure in (normalised_width, channel_correlation, phase_correlation):
+    for measure in (normalized_width, channel_correlation, phase_correlation):
         assert measure(scene().flip(0)).item() == pytest.approx(measure(scene()).item())
 
 
@@ -50,7 +50,7 @@ def test_a_batch_is_measured_item_by_item() -> None:
     scenes = torch.stack([stereo_scene(3_000, seed=10 * seed) for seed in range(6)])
     scenes[2] = 0
     scenes[3, 1] = -scenes[3, 0]
-    for measure in (normalised_width, channel_correlation, phase_correlation):
+    for measure in (normalized_width, channel_correlation, phase_correlation):
         values = measure(scenes.reshape(3, 2, 2, -1))
         assert values.shape == (3, 2)
         torch.testing.assert_close(values.flatten(), torch.stack([*map(measure, scenes)]))
@@ -60,33 +60,33 @@ def test_width_is_twice_the_rms_of_side_over_mid() -> None:
     left, right = scene().double().numpy()
     mid, side = (left + right) / 2, (left - right) / 2
     wanted = 2 * np.sqrt(np.mean(side**2) / np.mean(mid**2))
-    assert normalised_width(scene()).item() == pytest.approx(wanted)
+    assert normalized_width(scene()).item() == pytest.approx(wanted)
 
 
 def test_identical_channels_have_no_width_and_correlate_fully() -> None:
     mono = stacked(noise(LENGTH), noise(LENGTH))
-    assert normalised_width(mono).item() == pytest.approx(0, abs=1e-6)
+    assert normalized_width(mono).item() == pytest.approx(0, abs=1e-6)
     assert channel_correlation(mono).item() == pytest.approx(1)
     assert phase_correlation(mono).item() == pytest.approx(0)
 
 
 def test_inverted_channels_have_endless_width_and_correlate_negatively() -> None:
     inverted = stacked(noise(LENGTH), -noise(LENGTH))
-    assert normalised_width(inverted) == float("inf")
+    assert normalized_width(inverted) == float("inf")
     assert channel_correlation(inverted).item() == pytest.approx(-1)
     assert phase_correlation(inverted).item() == pytest.approx(2)
 
 
 def test_independent_channels_of_equal_level_have_width_two() -> None:
     independent = stacked(noise(400_000), noise(400_000, seed=1))
-    assert normalised_width(independent).item() == pytest.approx(2, rel=0.01)
+    assert normalized_width(independent).item() == pytest.approx(2, rel=0.01)
     assert channel_correlation(independent).item() == pytest.approx(0, abs=0.01)
 
 
 def test_one_channel_alone_has_width_two() -> None:
     alone = stacked(noise(LENGTH), torch.zeros(LENGTH))
-    assert normalised_width(alone).item() == pytest.approx(2)
-    assert normalised_width(alone.flip(0)).item() == pytest.approx(2)
+    assert normalized_width(alone).item() == pytest.approx(2)
+    assert normalized_width(alone.flip(0)).item() == pytest.approx(2)
 
 
 def test_a_delayed_sine_correlates_by_the_cosine_of_its_phase() -> None:
@@ -97,7 +97,7 @@ def test_a_delayed_sine_correlates_by_the_cosine_of_its_phase() -> None:
 
 def test_silence_counts_as_mono() -> None:
     silent = torch.zeros(2, 100)
-    assert normalised_width(silent) == 0
+    assert normalized_width(silent) == 0
     assert channel_correlation(silent) == 1
     assert channel_correlation(silent + torch.tensor([[0.1], [-0.1]])) == 1
     assert ImageMeter().width() == 0
@@ -109,7 +109,7 @@ def test_a_meter_fed_in_blocks_reads_as_one_fed_whole(places: list[int]) -> None
     meter = ImageMeter()
     for block in cut(scene().numpy(), places):
         meter.push(block)
-    assert meter.width() == pytest.approx(normalised_width(scene()).item(), rel=1e-9)
+    assert meter.width() == pytest.approx(normalized_width(scene()).item(), rel=1e-9)
     assert meter.correlation() == pytest.approx(channel_correlation(scene()).item(), rel=1e-9)
 
 

@@ -74,7 +74,7 @@ def test_a_delay_of_a_steady_tone_costs_little_and_of_music_more() -> None:
 def test_silence_has_a_finite_distance_and_none_to_itself() -> None:
     silent, sine = torch.zeros(44_100), tone(44_100, hz=44_100 * 64 / 2048, level=1.0)
     assert log_spectral_distance(silent, silent) == 0
-    # 100 dB at the bin of a full-scale sine, 94 at its two neighbours, and no energy elsewhere
+    # 100 dB at the bin of a full-scale sine, 94 at its two neighbors, and no energy elsewhere
     inside = log_spectral_distance(silent[:8_192], sine[:8_192]).item()
     whole = np.sqrt((100**2 + 2 * (100 - 6.0206) ** 2) / 1025)
     assert inside >= whole - 0.01

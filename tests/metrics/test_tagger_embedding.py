@@ -78,16 +78,16 @@ def test_four_signals_of_thirty_seconds_take_little_time(embedding):
     assert time.process_time() - start < 3  # 1.5 s on an idle core; others may share this one
 
 
-def test_the_card_states_accuracy_size_and_both_licences():
+def test_the_card_states_accuracy_size_and_both_licenses():
     card = load_card("tagger")
     assert card["test"]["folds"] == [4]
     assert card["test"]["clips"] == 397
     assert card["test"]["accuracy"] >= 0.65
     assert card["bytes"] == weights_path("tagger").stat().st_size <= 6e6
-    assert set(card["licences"]) == {"CC0", "CC-BY"}
+    assert set(card["licenses"]) == {"CC0", "CC-BY"}
     assert "CC BY-NC 3.0" in card["licence_reading"]
-    assert sum(card["licences"].values()) == card["trained"]["clips"]
-    assert {credit["licence"] for credit in card["credits"]} == {"CC0", "CC-BY"}
+    assert sum(card["licenses"].values()) == card["trained"]["clips"]
+    assert {credit["license"] for credit in card["credits"]} == {"CC0", "CC-BY"}
 
 
 def spoilt(tmp_path, **changes):

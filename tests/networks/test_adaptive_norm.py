@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from soundstage.networks.adaptive_norm import AdaptiveBlock, AdaptiveOutput
-from soundstage.networks.grid_attention import Span
+from soundstage.networks.backbones.adaptive_norm import AdaptiveBlock, AdaptiveOutput
+from soundstage.networks.backbones.grid_attention import Span
 
 WIDTH = 8
 
@@ -25,8 +25,8 @@ def awake(module):
 
 
 def norm(x):
-    centred = x - x.mean(-1, keepdim=True)
-    return centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    centerd = x - x.mean(-1, keepdim=True)
+    return centerd / (centerd.square().mean(-1, keepdim=True) + 1e-6).sqrt()
 
 
 def test_a_block_begins_as_the_identity():
@@ -41,13 +41,13 @@ def test_the_last_layer_begins_as_zero():
 
 def test_at_first_only_gates_learn_and_then_all_does():
     model, x, steering = block(), noise(2, 5, 3, WIDTH), noise(2, 1, 1, WIDTH, seed=1)
-    optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     model(x, steering).square().sum().backward()
     gates = model.modulation.bias.grad.unflatten(0, (6, WIDTH)).abs().sum(1) > 0
     assert gates.tolist() == [False, False, True, False, False, True]
     assert not model.attention.out.weight.grad.any()
-    optimiser.step()
-    optimiser.zero_grad()
+    optimizer.step()
+    optimizer.zero_grad()
     model(x, steering).square().sum().backward()
     assert all(parameter.grad.any() for parameter in model.parameters())
 

@@ -19,14 +19,14 @@ from ears import (
 from soundstage.diffusion import (
     Denoiser,
     DiscreteSchedule,
-    Parametrisation,
+    Parametrization,
     aligned_times,
     ddim,
     linear_betas,
 )
-from soundstage.networks.binaural_grad import BinauralGrad, GradSize, Stage, StepEmbedding
-from soundstage.networks.binaural_grad_frames import BinauralGradFrames, FramesSize
-from soundstage.networks.dilated import StackSize
+from soundstage.networks.backbones.dilated import StackSize
+from soundstage.networks.models.binaural_grad import BinauralGrad, GradSize, Stage, StepEmbedding
+from soundstage.networks.models.binaural_grad_frames import BinauralGradFrames, FramesSize
 
 FRAME = 10
 SAMPLES = 300
@@ -195,7 +195,7 @@ def test_samplers_drive_it_at_times_between_the_trained_steps(kind: str) -> None
     noisy, _, signals, poses = inputs()
     schedule = DiscreteSchedule(linear_betas(200, 1e-4, 0.02))
     condition = {"signals": signals, "view": poses}
-    denoiser = Denoiser(awake(network(kind)), Parametrisation.V, schedule, condition)
+    denoiser = Denoiser(awake(network(kind)), Parametrization.V, schedule, condition)
     made = ddim(denoiser, noisy, aligned_times(schedule))
     assert made.shape == noisy.shape
     assert bool(made.isfinite().all())

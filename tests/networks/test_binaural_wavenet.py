@@ -15,8 +15,8 @@ from ears import (
     view,
     without_gradient,
 )
-from soundstage.networks.binaural_wavenet import BinauralWaveNet, WarpNet, WarpNetSize
-from soundstage.networks.dilated import StackSize
+from soundstage.networks.backbones.dilated import StackSize
+from soundstage.networks.models.binaural_wavenet import BinauralWaveNet, WarpNet, WarpNetSize
 
 SAMPLES, DELAY = 260, 3.0
 STACK = StackSize(1, 4, 8)
@@ -96,7 +96,7 @@ def test_every_parameter_is_trained(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_delay_and_gain_of_a_place_are_learnt(kind: str) -> None:
+def test_delay_and_gain_of_a_place_are_learned(kind: str) -> None:
     model, mono = Told(kind), noise(2, SAMPLES)
     wanted, poses = delayed(mono, 2 + DELAYS, GAINS), two_places(SAMPLES)
     left = fall_of_loss(model, lambda: model(mono, poses), wanted, steps=80, rate=0.01)

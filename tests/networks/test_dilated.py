@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ears import heard_from, multiply_adds, noise, without_gradient
-from soundstage.networks.dilated import DilatedStack, StackSize
+from soundstage.networks.backbones.dilated import DilatedStack, StackSize
 
 SAMPLES, CONDITION, STEP, HOP = 160, 5, 6, 8
 SIZES = [

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from soundstage.networks import dit
-from soundstage.networks.dit import DiT, DiTSize
-from soundstage.networks.grid_attention import Rotation
+from soundstage.networks.backbones import dit
+from soundstage.networks.backbones.dit import DiT, DiTSize
+from soundstage.networks.backbones.grid_attention import Rotation
 
 SMALL = DiTSize(blocks=2, width=16, heads=2, expansion=3)
 PATCH = (2, 3)
@@ -384,14 +384,14 @@ def test_everything_learns(condition):
 
 def test_a_fresh_network_learns_to_repeat_its_condition():
     model = untrained(outputs=1, **HEARD).requires_grad_().train()
-    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for seed in range(80):
         sound = picture(4, 6, channels=1, batch=16, seed=seed)
         noisy = picture(4, 6, batch=16, seed=1000 + seed)
         loss = (model(noisy, torch.full((16,), 500.0), sound) - sound).square().mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert loss.item() < 0.1
 
 
@@ -410,7 +410,7 @@ def test_a_size_that_cannot_be_built_is_refused(changes):
         ({"outputs": 0}, "from 1 up"),
         ({"condition_channels": -1}, "from 1 up"),
         ({"condition": "film"}, "adaln or concatenate"),
-        ({"positions": "learnt"}, "sine-cosine or rotary"),
+        ({"positions": "learned"}, "sine-cosine or rotary"),
         ({"attention": "global"}, "full, axial, windowed"),
         ({"attention": "windowed"}, "needs a window"),
     ],

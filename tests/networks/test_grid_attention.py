@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from soundstage.networks import grid_attention
-from soundstage.networks.grid_attention import (
+from soundstage.networks.backbones import grid_attention
+from soundstage.networks.backbones.grid_attention import (
     GridAttention,
     Rotation,
     Span,

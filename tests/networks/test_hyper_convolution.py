@@ -3,8 +3,8 @@ import torch
 from torch.nn import functional as F
 
 from ears import HOP, heard_from, multiply_adds, noise, view, without_gradient
-from soundstage.networks.hyper_convolution import LONG, HyperConvolution
-from soundstage.networks.pose_rows import upsampled
+from soundstage.networks.backbones.hyper_convolution import LONG, HyperConvolution
+from soundstage.networks.backbones.pose_upsampling import upsampled
 
 SAMPLES = 130  # not a multiple of the hop
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ears import HOP, awake, fall_of_loss, noise, two_places, view, without_gradient
-from soundstage.networks.neural_warp import NeuralWarp, monotone, warped
+from soundstage.networks.backbones.neural_warp import NeuralWarp, monotone, warped
 
 SAMPLES = 130
 FIELDS = arrays(np.float64, st.integers(1, 50), elements=st.floats(-60, 60))
@@ -150,7 +150,7 @@ def test_before_training_the_warp_is_the_geometric_one() -> None:
     assert torch.equal(field, monotone(times - delays()))
 
 
-def test_a_learnt_warp_is_monotone_and_causal_too() -> None:
+def test_a_learned_warp_is_monotone_and_causal_too() -> None:
     model = awake(network())
     model.last.weight.data.mul_(100)
     field = model.warpfield(view(SAMPLES), delays())
@@ -193,7 +193,7 @@ def test_places_do_not_lose_precision_where_half_precision_is_asked() -> None:
     assert torch.equal(half, model.warpfield(view(SAMPLES), delays()))
 
 
-def test_a_delay_that_depends_on_the_place_is_learnt() -> None:
+def test_a_delay_that_depends_on_the_place_is_learned() -> None:
     model, samples = network(), 200
     time = torch.arange(samples)
     mono = (0.1 * time).sin().expand(2, -1)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from soundstage.networks.panns import MIN_FRAMES, Cnn14
+from soundstage.networks.models.panns import MIN_FRAMES, Cnn14
 
 PUBLISHED = 80_753_615  # parameters of CNN14 with its class scores (Kong et al., 2020)
 CLASS_SCORES = 2048 * 527 + 527
@@ -16,7 +16,7 @@ def spectrograms(count: int, frames: int = 67) -> Tensor:
 
 @pytest.fixture(scope="module")
 def tiny() -> Cnn14:
-    """Random, statistics of its normalisations included."""
+    """Random, statistics of its normalizations included."""
     torch.manual_seed(1)
     network = Cnn14(width=4).eval()
     for name, value in network.named_buffers():
@@ -56,7 +56,7 @@ def test_tensors_have_the_names_and_shapes_of_the_published_file() -> None:
     assert shapes == wanted
 
 
-def normalised(values: Tensor, weights: dict[str, Tensor], norm: str) -> Tensor:
+def normalized(values: Tensor, weights: dict[str, Tensor], norm: str) -> Tensor:
     """Each index of the second dimension by its own mean, variance, gain and offset."""
     shape = (1, -1, *[1] * (values.dim() - 2))
     mean, variance, gain, offset = (
@@ -69,12 +69,12 @@ def normalised(values: Tensor, weights: dict[str, Tensor], norm: str) -> Tensor:
 def test_the_network_computes_what_its_definition_says(tiny: Cnn14) -> None:
     weights = tiny.state_dict()
     bands_second = spectrograms(2).transpose(1, 2)
-    maps = normalised(bands_second, weights, "bn0").transpose(1, 2)[:, None]
+    maps = normalized(bands_second, weights, "bn0").transpose(1, 2)[:, None]
     for block in range(1, 7):
         for layer in (1, 2):
             kernel = weights[f"conv_block{block}.conv{layer}.weight"]
             maps = F.conv2d(maps, kernel, padding=1)
-            maps = normalised(maps, weights, f"conv_block{block}.bn{layer}").clamp(min=0)
+            maps = normalized(maps, weights, f"conv_block{block}.bn{layer}").clamp(min=0)
         if block < 6:
             batch, channels, frames, bands = maps.shape
             even = maps[:, :, : frames // 2 * 2]  # an odd last frame is dropped
@@ -91,7 +91,7 @@ def test_any_length_gives_one_embedding_of_32_numbers_a_width(frames: int) -> No
     assert Cnn14(width=1).eval()(spectrograms(3, frames)).shape == (3, 32)
 
 
-def test_a_spectrogram_does_not_depend_on_its_neighbours_in_the_batch(tiny: Cnn14) -> None:
+def test_a_spectrogram_does_not_depend_on_its_neighbors_in_the_batch(tiny: Cnn14) -> None:
     together = tiny(spectrograms(5))
     alone = torch.cat([tiny(one[None]) for one in spectrograms(5)])
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)

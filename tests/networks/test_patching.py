@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from soundstage.networks.patching import cut_into_patches, put_together
+from soundstage.networks.backbones.patching import cut_into_patches, put_together
 
 EXTENTS = st.integers(1, 12)
 

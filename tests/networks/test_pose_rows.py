@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.networks.pose_rows import held, upsampled, whole_frames
+from soundstage.networks.backbones.pose_upsampling import held, upsampled, whole_frames
 
 
 @given(rows=st.integers(1, 6), hop=st.integers(1, 9), samples=st.integers(1, 60))

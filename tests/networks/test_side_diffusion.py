@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from soundstage.networks.dit import DiTSize
-from soundstage.networks.side_diffusion import HEARD, SideDiffusion
-from soundstage.networks.tile_hearing import TileInput
+from soundstage.networks.backbones.dit import DiTSize
+from soundstage.networks.backbones.local_conditioning import TileInput
+from soundstage.networks.models.side_diffusion import HEARD, SideDiffusion
 
 BANDS, LEVELS, POSITIONS, STYLE = 6, 10, 20, 3
 

@@ -2,9 +2,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundstage.networks.stereo_autoregression import BandByBand, StereoAutoregression
-from soundstage.networks.stereo_tokens import CENTRE, SPREAD
-from soundstage.networks.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.models.stereo_autoregression import BandByBand, StereoAutoregression
+from soundstage.networks.models.stereo_tokens import CENTER, SPREAD
 
 SMALL = TransformerSize(blocks=2, width=16, heads=4, expansion=3)
 TOKENS = TokenInput(bands=3, groups=(4, 2))
@@ -23,7 +23,7 @@ def network():
 
 def levels(batch=2, seed=1):
     drawn = torch.randn(batch, FRAMES, 6, generator=torch.Generator().manual_seed(seed))
-    return CENTRE + SPREAD * drawn
+    return CENTER + SPREAD * drawn
 
 
 def tokens(batch=2, seed=2):

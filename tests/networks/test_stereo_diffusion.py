@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from soundstage.networks.dit import DiTSize
-from soundstage.networks.stereo_diffusion import StereoDiffusion
+from soundstage.networks.backbones.dit import DiTSize
+from soundstage.networks.models.stereo_diffusion import StereoDiffusion
 
 SIZE = DiTSize(blocks=2, width=64, heads=2, expansion=1)
 

@@ -1,8 +1,14 @@
 import pytest
 import torch
 
-from soundstage.networks.stereo_tokens import CENTRE, NEIGHBOURS, SPREAD, LocalHead, StereoTokens
-from soundstage.networks.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.models.stereo_tokens import (
+    CENTER,
+    NEIGHBORS,
+    SPREAD,
+    LocalHead,
+    StereoTokens,
+)
 
 SMALL = TransformerSize(blocks=2, width=16, heads=4, expansion=3)
 TOKENS = TokenInput(bands=3, groups=(4, 2))
@@ -18,7 +24,7 @@ def network(rank=0, **more):
 
 def levels(batch=2, seed=1):
     drawn = torch.randn(batch, FRAMES, 6, generator=torch.Generator().manual_seed(seed))
-    return CENTRE + SPREAD * drawn
+    return CENTER + SPREAD * drawn
 
 
 def tokens(batch=2, seed=2):
@@ -39,7 +45,7 @@ def test_the_paper_s_head_tells_one_band_after_the_other():
     model = network()
     scores = model(levels(), tokens())
     assert scores.shape == (2, FRAMES, 3, 8)
-    hidden = model.transformer((levels() - CENTRE) / SPREAD, tokens())
+    hidden = model.transformer((levels() - CENTER) / SPREAD, tokens())
     torch.testing.assert_close(scores[..., 1, :], model.head[0](hidden)[..., 8:16])
 
 
@@ -50,11 +56,11 @@ def test_the_shared_head_is_the_equation_written_out():
     hidden, heard = torch.randn(2, FRAMES, 16), tokens()
     scores = head(hidden, heard)
     assert scores.shape == (2, FRAMES, 3, 8)
-    table = head.neighbour.table.weight
-    rows = head.neighbour.rows(heard[..., None])[..., 0, :]
+    table = head.neighbor.table.weight
+    rows = head.neighbor.rows(heard[..., None])[..., 0, :]
     for frame, band in ((0, 0), (4, 1), (FRAMES - 1, 2)):
         parts = []
-        for later, higher in NEIGHBOURS:
+        for later, higher in NEIGHBORS:
             inside = 0 <= frame + later < FRAMES and 0 <= band + higher < 3
             parts.append(
                 table[rows[1, frame + later, band + higher]].sum(dim=0)
@@ -69,7 +75,7 @@ def test_the_shared_head_is_the_equation_written_out():
         torch.testing.assert_close(scores[1, frame, band], wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_a_tile_hears_its_neighbours_and_not_itself():
+def test_a_tile_hears_its_neighbors_and_not_itself():
     torch.manual_seed(0)
     head = LocalHead(16, TOKENS, rank=5).eval()
     hidden = torch.randn(2, FRAMES, 16)
@@ -78,7 +84,7 @@ def test_a_tile_hears_its_neighbours_and_not_itself():
     changed[:, 4, 1] = (changed[:, 4, 1] + 1) % TOKENS.classes
     moved = (head(hidden, changed) - before).abs().amax(dim=(0, -1)) > 1e-6
     wanted = torch.zeros(FRAMES, 3, dtype=torch.bool)
-    for later, higher in NEIGHBOURS:
+    for later, higher in NEIGHBORS:
         if 0 <= 4 - later < FRAMES and 0 <= 1 - higher < 3:
             wanted[4 - later, 1 - higher] = True
     assert torch.equal(moved, wanted)

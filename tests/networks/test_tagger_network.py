@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from sounds import noise, tone
-from soundstage.networks.tagger import FFT, FLOOR, HOP, LEVEL, RATE, SPREAD, LogMel, Tagger
+from soundstage.networks.models.tagger import FFT, FLOOR, HOP, LEVEL, RATE, SPREAD, LogMel, Tagger
 from soundstage.spectra.mel import hertz_to_htk_mel
 
 

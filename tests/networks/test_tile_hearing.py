@@ -3,9 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.networks.stereo_tokens import StereoTokens
-from soundstage.networks.tile_hearing import REACH, TileHearing, TileInput
-from soundstage.networks.transformer import TokenInput, TransformerSize
+from soundstage.networks.backbones.local_conditioning import REACH, TileHearing, TileInput
+from soundstage.networks.backbones.transformer import TokenInput, TransformerSize
+from soundstage.networks.models.stereo_tokens import StereoTokens
 
 BANDS, LEVELS, FRAMES, OUTPUTS = 9, 12, 20, 5
 SHARES = torch.rand(BANDS, LEVELS, generator=torch.Generator().manual_seed(3))

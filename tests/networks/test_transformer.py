@@ -3,8 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundstage.networks.stereo_regression import CENTRE, SPREAD, StereoRegression
-from soundstage.networks.transformer import (
+from soundstage.networks.backbones.transformer import (
     FrameTransformer,
     MemoryInput,
     TokenEmbedding,
@@ -14,6 +13,7 @@ from soundstage.networks.transformer import (
     two_layers,
     waves,
 )
+from soundstage.networks.models.stereo_regression import CENTER, SPREAD, StereoRegression
 
 SMALL = TransformerSize(blocks=2, width=16, heads=4, expansion=3)
 TOKENS = TokenInput(bands=3, groups=(5,))
@@ -43,8 +43,8 @@ def by_hand(model, levels):
         return x @ state[f"{name}.weight"].T + state[f"{name}.bias"]
 
     def norm(name, x):
-        centred = x - x.mean(-1, keepdim=True)
-        scaled = centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+        centerd = x - x.mean(-1, keepdim=True)
+        scaled = centerd / (centerd.square().mean(-1, keepdim=True) + 1e-5).sqrt()
         return scaled * state[f"{name}.weight"] + state[f"{name}.bias"]
 
     def layers(name, x):
@@ -176,7 +176,7 @@ def test_the_regression_hears_levels_in_decibels():
     model = StereoRegression(6, 4, SMALL).eval()
     wanted = model.head(model.transformer(sound()))
     assert wanted.shape == (2, 10, 4)
-    told = model(sound() * SPREAD + CENTRE)
+    told = model(sound() * SPREAD + CENTER)
     torch.testing.assert_close(told, wanted, rtol=1e-3, atol=1e-4)
 
 

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from soundstage.networks.vggish import VGGish
+from soundstage.networks.models.vggish import VGGish
 
 CONVOLUTIONS = {0: 1, 3: 2, 6: 4, 8: 4, 11: 8, 13: 8}  # place in `features`, channels in widths
 
@@ -71,7 +71,7 @@ def test_the_embedding_has_two_numbers_a_channel_of_the_width(width: int) -> Non
     assert network.size == 2 * width
 
 
-def test_a_patch_does_not_depend_on_its_neighbours_in_the_batch(tiny: VGGish) -> None:
+def test_a_patch_does_not_depend_on_its_neighbors_in_the_batch(tiny: VGGish) -> None:
     together = tiny(patches(5))
     alone = torch.cat([tiny(patch[None]) for patch in patches(5)])
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)

@@ -57,7 +57,7 @@ def test_a_signal_that_ends_with_a_block_loses_nothing() -> None:
     np.testing.assert_allclose(ours, by_scipy(samples, response, 150), atol=1e-5)
 
 
-def test_a_symmetric_response_with_its_centre_as_advance_does_not_delay() -> None:
+def test_a_symmetric_response_with_its_center_as_advance_does_not_delay() -> None:
     samples = torch.zeros(1_000)
     samples[400] = 1.0
     response = torch.hann_window(101, periodic=False)

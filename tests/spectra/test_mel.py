@@ -27,9 +27,9 @@ def derived_htk(bands: int, frame: int, rate: int, lowest: float, highest: float
     step = (mel(highest) - mel(lowest)) / (bands + 1)
     weights = np.zeros((bands, frame // 2 + 1))
     for band in range(bands):
-        centre = mel(lowest) + (band + 1) * step
+        center = mel(lowest) + (band + 1) * step
         for bin_ in range(frame // 2 + 1):
-            distance = abs(mel(bin_ * rate / frame) - centre)
+            distance = abs(mel(bin_ * rate / frame) - center)
             weights[band, bin_] = max(0.0, 1 - distance / step)
     return weights
 
@@ -46,14 +46,14 @@ def derived_slaney(bands: int, frame: int, rate: int, lowest: float, highest: fl
     step = (mel(highest) - mel(lowest)) / (bands + 1)
     weights = np.zeros((bands, frame // 2 + 1))
     for band in range(bands):
-        low, centre, high = (hertz(mel(lowest) + (band + k) * step) for k in range(3))
+        low, center, high = (hertz(mel(lowest) + (band + k) * step) for k in range(3))
         peak = 2 / (high - low)
         for bin_ in range(frame // 2 + 1):
             at = bin_ * rate / frame
-            if low < at <= centre:
-                weights[band, bin_] = peak * (at - low) / (centre - low)
-            elif centre < at < high:
-                weights[band, bin_] = peak * (high - at) / (high - centre)
+            if low < at <= center:
+                weights[band, bin_] = peak * (at - low) / (center - low)
+            elif center < at < high:
+                weights[band, bin_] = peak * (high - at) / (high - center)
     return weights
 
 
@@ -97,7 +97,7 @@ def test_filters_agree_with_those_of_transformers(filters, how, settings) -> Non
     np.testing.assert_allclose(filters(*settings).numpy(), theirs.T, atol=1e-6)
 
 
-def test_htk_filters_share_every_bin_between_the_outer_centres_out_to_one() -> None:
+def test_htk_filters_share_every_bin_between_the_outer_centers_out_to_one() -> None:
     total = htk_mel_filters(40, 4096, 16_000, 125.0, 7500.0).sum(dim=0)
     inner = total[64:1700]  # 250 to 6640 Hz
     torch.testing.assert_close(inner, torch.ones_like(inner))

@@ -17,7 +17,7 @@ cuts = st.lists(st.integers(0, 400), max_size=6)
 def test_analysis_then_synthesis_is_the_identity_for_any_length(length: int, overlap: int) -> None:
     stft = STFT(frame=64, hop=64 // overlap)
     samples = noise(length, level=1.0)
-    again = stft.synthesise(stft.analyse(samples), length)
+    again = stft.synthesize(stft.analyze(samples), length)
     assert again.shape == samples.shape
     assert (again - samples).abs().max() < 5e-6
 
@@ -25,13 +25,13 @@ def test_analysis_then_synthesis_is_the_identity_for_any_length(length: int, ove
 @pytest.mark.parametrize("length", [1, 1023, 1024, 1025, 4096, 20_000])
 def test_the_coders_transform_is_the_identity_to_rounding(length: int) -> None:
     samples = song(length) + 0.1
-    again = CODER.synthesise(CODER.analyse(samples), length)
+    again = CODER.synthesize(CODER.analyze(samples), length)
     assert decibels(again - samples, samples) < -130
 
 
 @given(length=st.integers(1, 400))
 def test_a_signal_has_as_many_frames_as_announced(length: int) -> None:
-    assert SMALL.analyse(noise(length)).shape == (33, SMALL.frames(length))
+    assert SMALL.analyze(noise(length)).shape == (33, SMALL.frames(length))
     assert SMALL.frames(length) == -(-length // 16) + 1
 
 
@@ -46,7 +46,7 @@ def test_analysis_agrees_with_torch_stft() -> None:
         pad_mode="constant",
         return_complex=True,
     )
-    torch.testing.assert_close(CODER.analyse(samples), theirs, rtol=0, atol=1e-3)  # peak: 600
+    torch.testing.assert_close(CODER.analyze(samples), theirs, rtol=0, atol=1e-3)  # peak: 600
 
 
 def test_analysis_agrees_with_scipy() -> None:
@@ -55,7 +55,7 @@ def test_analysis_agrees_with_scipy() -> None:
     _, _, theirs = scipy.signal.stft(
         samples, window=window, nperseg=64, noverlap=48, padded=False, boundary="zeros"
     )
-    ours = SMALL.analyse(torch.from_numpy(samples)).numpy()
+    ours = SMALL.analyze(torch.from_numpy(samples)).numpy()
     np.testing.assert_allclose(ours, theirs * window.sum(), atol=2e-5)
 
 
@@ -64,16 +64,16 @@ def test_streamed_analysis_equals_whole(length: int, places: list[int]) -> None:
     samples = noise(2 * length, level=1.0).reshape(2, length)
     stream = AnalysisStream(SMALL, (2,))
     parts = [*map(stream.push, cut(samples, places)), stream.finish()]
-    torch.testing.assert_close(torch.cat(parts, dim=-1), SMALL.analyse(samples), rtol=0, atol=1e-5)
+    torch.testing.assert_close(torch.cat(parts, dim=-1), SMALL.analyze(samples), rtol=0, atol=1e-5)
 
 
 @given(length=st.integers(1, 400), places=st.lists(st.integers(0, 26), max_size=6))
 def test_streamed_synthesis_equals_whole(length: int, places: list[int]) -> None:
-    spectrogram = SMALL.analyse(noise(2 * length, level=1.0).reshape(2, length))
+    spectrogram = SMALL.analyze(noise(2 * length, level=1.0).reshape(2, length))
     stream = SynthesisStream(SMALL, (2,))
     parts = [*map(stream.push, cut(spectrogram, places)), stream.finish()]
     streamed = torch.cat(parts, dim=-1)[:, :length]
-    torch.testing.assert_close(streamed, SMALL.synthesise(spectrogram, length), rtol=0, atol=1e-6)
+    torch.testing.assert_close(streamed, SMALL.synthesize(spectrogram, length), rtol=0, atol=1e-6)
 
 
 def test_a_frame_is_returned_as_soon_as_its_samples_are_there() -> None:
@@ -83,10 +83,10 @@ def test_a_frame_is_returned_as_soon_as_its_samples_are_there() -> None:
     assert stream.push(torch.zeros(16)).shape[-1] == 1
 
 
-def test_frame_t_is_centred_on_sample_t_times_hop() -> None:
+def test_frame_t_is_centerd_on_sample_t_times_hop() -> None:
     samples = torch.zeros(160)
     samples[5 * 16] = 1.0
-    magnitudes = SMALL.analyse(samples).abs()[3]
+    magnitudes = SMALL.analyze(samples).abs()[3]
     assert magnitudes.argmax() == 5
     assert magnitudes[5] == pytest.approx(1.0)
     assert magnitudes[4] == pytest.approx(magnitudes[6].item())
@@ -95,14 +95,14 @@ def test_frame_t_is_centred_on_sample_t_times_hop() -> None:
 @given(length=st.integers(64, 300))
 def test_a_constant_gain_on_the_spectrum_is_that_gain_on_the_sound(length: int) -> None:
     samples = noise(length, level=1.0)
-    halved = SMALL.synthesise(0.5 * SMALL.analyse(samples), length)
+    halved = SMALL.synthesize(0.5 * SMALL.analyze(samples), length)
     assert (halved - 0.5 * samples).abs().max() < 3e-6
 
 
 def test_a_gain_that_jumps_between_frames_is_cross_faded() -> None:
-    spectrogram = SMALL.analyse(torch.ones(640))
+    spectrogram = SMALL.analyze(torch.ones(640))
     spectrogram[:, 20:] = 0
-    faded = SMALL.synthesise(spectrogram, 640)
+    faded = SMALL.synthesize(spectrogram, 640)
     assert faded[:250].min() > 0.999
     assert faded[400:].abs().max() < 1e-6
     assert faded.diff().abs().max() < 0.05  # no step: a jump would be 1

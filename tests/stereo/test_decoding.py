@@ -12,9 +12,9 @@ from soundstage.stereo import (
     Parameters,
     TransientStream,
     decode_signal,
-    dequantise,
+    dequantize,
     encode_signal,
-    quantise,
+    quantize,
     to_left_right,
     to_mid_side,
 )
@@ -54,7 +54,7 @@ def decoded(mid: torch.Tensor, parameters: Parameters, decoder: str) -> torch.Te
 def streamed(mid: torch.Tensor, parameters: Parameters, places: list[int]) -> torch.Tensor:
     stream, done, parts = DecoderStream(seed=0), 0, []
     for block in [*cut(mid, places), None]:
-        frames = stream.finish_analysis() if block is None else stream.analyse(block)
+        frames = stream.finish_analysis() if block is None else stream.analyze(block)
         now = slice(done, done + frames.shape[-1])
         parts.append(stream.decode(Parameters(*(values[:, now] for values in parameters))))
         done = now.stop
@@ -78,11 +78,11 @@ def test_analysing_the_decoded_sound_again_gives_its_parameters_back(sound, deco
 
 @pytest.mark.parametrize("decoder", ["prediction", "mixing"])
 def test_a_coded_stereo_scene_keeps_its_parameters(decoder: str) -> None:
-    """Through the quantiser: half a step of it and what the decoder adds."""
+    """Through the quantizer: half a step of it and what the decoder adds."""
     scene = stereo_scene(LENGTH)
     mid, _ = to_mid_side(*scene)
     wanted = encode_signal(scene)
-    found = encode_signal(decoded(mid, dequantise(quantise(wanted)), decoder))
+    found = encode_signal(decoded(mid, dequantize(quantize(wanted)), decoder))
     level = (found.iid - wanted.iid)[:, AWAY_FROM_THE_ENDS]
     coherence = (found.coherence - wanted.coherence)[:, AWAY_FROM_THE_ENDS]
     assert level.abs().mean() < 0.8
@@ -117,7 +117,7 @@ def test_swapped_parameters_swap_left_and_right_of_what_is_direct(decoder: str) 
     assert one[0].norm() > 2 * one[1].norm()
 
 
-def test_a_centred_coherent_sound_has_no_side() -> None:
+def test_a_centerd_coherent_sound_has_no_side() -> None:
     assert decode_signal(song(10_000), constant(10_000, 0.0, 1.0)).abs().max() == 0
 
 

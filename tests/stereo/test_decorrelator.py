@@ -16,7 +16,7 @@ SEEDS = range(4)
 def spectra(mid: torch.Tensor, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     """The decorrelated copy, then the mid."""
     copy = convolve(mid, allpass_response(seed=seed))
-    return tuple(TRANSFORM.analyse(torch.stack([copy, mid])))
+    return tuple(TRANSFORM.analyze(torch.stack([copy, mid])))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -105,7 +105,7 @@ def test_a_matched_copy_is_nearly_orthogonal_with_ramps_between_bands(sound) -> 
 
 
 def test_the_matching_gain_is_limited() -> None:
-    mid = TRANSFORM.analyse(noise(8_192))
+    mid = TRANSFORM.analyze(noise(8_192))
     turned = 1j * mid  # at right angles to begin with
     assert band_energy(match(0.01 * turned, mid)).sum() < 0.001 * band_energy(mid).sum()
     ratio = band_energy(match(0.6 * turned, mid)) / band_energy(mid)

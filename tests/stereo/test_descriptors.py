@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sounds import noise, song, stereo_scene, tone
-from soundstage.metrics.image import normalised_width
+from soundstage.metrics.image import normalized_width
 from soundstage.stereo import (
     BANDS,
     RATE,
     TRANSFORM,
     Parameters,
     band_energy,
-    dequantise,
+    dequantize,
     encode,
-    quantise,
+    quantize,
 )
 from soundstage.stereo.decoding import decode_signal
 from soundstage.stereo.descriptors import (
@@ -31,7 +31,7 @@ LENGTH = 60_000
 
 
 def measured(stereo: torch.Tensor) -> dict[str, float]:
-    left, right = TRANSFORM.analyse(stereo)
+    left, right = TRANSFORM.analyze(stereo)
     values = descriptors(encode(left, right), band_energy((left + right) / 2))
     return dict(zip(DESCRIPTORS, values.tolist(), strict=True))
 
@@ -56,18 +56,18 @@ def panned(gain: float) -> torch.Tensor:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_width_is_that_of_the_sound(seed: int) -> None:
     scene = stereo_scene(LENGTH, seed=seed)
-    assert measured(scene)["width"] == pytest.approx(float(normalised_width(scene)), rel=0.05)
+    assert measured(scene)["width"] == pytest.approx(float(normalized_width(scene)), rel=0.05)
 
 
 def test_width_is_that_of_what_is_decoded() -> None:
     mid = song(LENGTH)
     tokens = torch.randint(248, (BANDS, 1), generator=torch.Generator().manual_seed(1))
-    parameters = dequantise(tokens.expand(-1, TRANSFORM.frames(LENGTH)))
-    energy = band_energy(TRANSFORM.analyse(mid))
+    parameters = dequantize(tokens.expand(-1, TRANSFORM.frames(LENGTH)))
+    energy = band_energy(TRANSFORM.analyze(mid))
     side = decode_signal(mid, parameters, seed=0)[0]
     stereo = torch.stack([mid + side, mid - side])
     asked = float(descriptors(parameters, energy)[0])
-    assert asked == pytest.approx(float(normalised_width(stereo)), rel=0.15)
+    assert asked == pytest.approx(float(normalized_width(stereo)), rel=0.15)
 
 
 def test_unrelated_channels_have_a_width_of_two_and_no_direction() -> None:
@@ -88,12 +88,12 @@ def test_each_region_has_a_width_of_its_own(hz: float, region: str) -> None:
     assert widths[region] > 5 * sorted(widths.values())[1]
 
 
-def test_every_band_lies_in_the_region_of_its_centre() -> None:
+def test_every_band_lies_in_the_region_of_its_center() -> None:
     assert torch.equal(REGIONS.sum(dim=0), torch.ones(BANDS))
     edges = torch.as_tensor(BAND_EDGES) * RATE / TRANSFORM.frame
-    centres = (edges[1:] + edges[:-1]) / 2
-    assert torch.equal(REGIONS[0].bool(), centres < 250)
-    assert torch.equal(REGIONS[2].bool(), centres > 4000)
+    centers = (edges[1:] + edges[:-1]) / 2
+    assert torch.equal(REGIONS[0].bool(), centers < 250)
+    assert torch.equal(REGIONS[2].bool(), centers > 4000)
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.1, 0.5, 0.8])
@@ -151,7 +151,7 @@ def test_batches_are_described_one_by_one() -> None:
 
 
 def test_levels_serve_for_energies() -> None:
-    left, right = TRANSFORM.analyse(stereo_scene(LENGTH))
+    left, right = TRANSFORM.analyze(stereo_scene(LENGTH))
     mid, parameters = (left + right) / 2, encode(left, right)
     exact = descriptors(parameters, band_energy(mid))
     about = descriptors(parameters, levels_energy(mid_levels(mid)))
@@ -202,8 +202,8 @@ def test_a_region_is_widened_alone() -> None:
 
 @pytest.mark.parametrize("turn", [-0.3, 0.2])
 def test_a_turn_moves_what_stands_in_the_middle(turn: float) -> None:
-    centre = Parameters(torch.zeros(BANDS, 2), torch.ones(BANDS, 2))
-    turned = restage(centre, **plain(turn=turn))
+    center = Parameters(torch.zeros(BANDS, 2), torch.ones(BANDS, 2))
+    turned = restage(center, **plain(turn=turn))
     found = descriptors(turned, torch.ones(BANDS, 2))
     wanted = 20 * torch.tensor((1 + turn) / (1 - turn)).log10().item()
     assert float(turned.iid.mean()) == pytest.approx(wanted, abs=0.01)
@@ -215,5 +215,5 @@ def test_a_side_has_a_limit() -> None:
     c, coherence = 10 ** (wide.iid / 20), wide.coherence
     ratio = (c**2 + 1 - 2 * coherence * c) / (c**2 + 1 + 2 * coherence * c)  # side over mid
     assert float(ratio.max()) == pytest.approx(MAX_SIDE_GAIN**2, rel=0.01)
-    assert int(quantise(wide).max()) < 248
+    assert int(quantize(wide).max()) < 248
     assert bool(wide.iid.isfinite().all())

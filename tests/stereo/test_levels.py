@@ -8,7 +8,7 @@ from soundstage.stereo.levels import FULL_SCALE, LEVELS, QUIETEST, levels_energy
 
 
 def levels_of(sound):
-    return mid_levels(TRANSFORM.analyse(sound))
+    return mid_levels(TRANSFORM.analyze(sound))
 
 
 @pytest.mark.parametrize("hz", [100.0, 1000.0, 9000.0])
@@ -19,7 +19,7 @@ def test_a_sine_is_loudest_in_the_band_of_its_frequency(hz):
 
 
 def test_a_sine_at_full_scale_reads_near_nought():
-    # in the middle of a bin, whose neighbours hold −6 dB each
+    # in the middle of a bin, whose neighbors hold −6 dB each
     hz = 200 * RATE / TRANSFORM.frame
     assert -3.1 < float(levels_of(tone(20_000, hz=hz, level=1.0))[8].max()) < 1.8
 
@@ -40,7 +40,7 @@ def test_silence_is_the_floor():
 
 
 def test_levels_tell_the_energy_of_the_bands():
-    spectrogram = TRANSFORM.analyse(noise(60_000, level=0.1))
+    spectrogram = TRANSFORM.analyze(noise(60_000, level=0.1))
     energy = levels_energy(mid_levels(spectrogram))
     assert energy.shape == (BANDS, spectrogram.shape[1])
     wanted = band_energy(spectrogram).mean(dim=1) / FULL_SCALE

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS, Parameters
+from soundstage.stereo.context import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
 from soundstage.stereo.features import parameter_features
 from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
 from soundstage.stereo.parameters import FRAME_RATE
 
 LONGEST = (STRETCHES + 2) * STRETCH_FRAMES

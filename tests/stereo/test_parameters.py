@@ -21,7 +21,7 @@ def test_band_sums_are_those_of_a_plain_loop() -> None:
 
 
 def test_energies_are_those_of_complex_arithmetic() -> None:
-    one, other = TRANSFORM.analyse(stereo_scene(LENGTH))
+    one, other = TRANSFORM.analyze(stereo_scene(LENGTH))
     torch.testing.assert_close(
         band_energy(one), band_sums((one * one.conj()).real) + 1e-6, rtol=1e-4, atol=1e-6
     )
@@ -51,7 +51,7 @@ def test_inverted_channels_have_coherence_minus_one() -> None:
 
 
 def test_a_quarter_turn_between_channels_has_no_real_coherence() -> None:
-    left = TRANSFORM.analyse(noise(LENGTH))
+    left = TRANSFORM.analyze(noise(LENGTH))
     _, coherence = encode(left, 1j * left)
     assert coherence.abs().max() < 1e-4
 
@@ -69,7 +69,7 @@ def test_half_common_noise_has_coherence_one_half() -> None:
     assert coherence[20:].mean().item() == pytest.approx(0.5, abs=0.01)
 
 
-def test_silence_lies_in_the_centre() -> None:
+def test_silence_lies_in_the_center() -> None:
     iid, coherence = encode_signal(torch.zeros(2, 5_000))
     assert torch.all(iid == 0)
     assert torch.all(coherence == 1)

@@ -66,11 +66,11 @@ def test_the_limit_keeps_the_proportion_of_direct_to_diffuse() -> None:
     assert alpha / beta == pytest.approx(unlimited)
 
 
-def test_a_centred_coherent_sound_has_no_side() -> None:
+def test_a_centerd_coherent_sound_has_no_side() -> None:
     assert gains(0.0, 1.0) == (0.0, 0.0)
 
 
-def test_a_centred_incoherent_sound_is_all_diffuse() -> None:
+def test_a_centerd_incoherent_sound_is_all_diffuse() -> None:
     alpha, beta = gains(0.0, 0.0)
     assert alpha == 0
     assert beta == pytest.approx(1)
@@ -102,7 +102,7 @@ def noise(seed: int) -> torch.Tensor:
     random = torch.Generator().manual_seed(seed)
     direct, *room = (0.1 * torch.randn(80 * 1024, generator=random) for _ in range(3))
     left, right = 0.2 + torch.rand(2, generator=random)
-    return TRANSFORM.analyse(
+    return TRANSFORM.analyze(
         torch.stack([left * direct + 0.3 * room[0], right * direct + 0.3 * room[1]])
     )
 

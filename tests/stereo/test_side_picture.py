@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
-from soundstage.stereo.side_picture import (
+from soundstage.stereo.side_parameters import (
     MEAN_LEVEL,
     QUIETEST_SIDE,
     louder,

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soundstage.stereo.level_statistics import SUMMARY, sound_summary
 from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.sound_summary import SUMMARY, sound_summary
 
 NOISE = 10 * torch.randn(40, LEVELS, generator=torch.Generator().manual_seed(0)) - 50
 QUARTER = SUMMARY // 4

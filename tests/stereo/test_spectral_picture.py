@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sounds import decibels, noise, stereo_scene
-from soundstage.stereo.spectral_picture import (
+from soundstage.stereo.compressed_stft import (
     PICTURE_TRANSFORM,
     held_to_sound,
     picture_spectrogram,
@@ -13,11 +13,11 @@ from soundstage.stereo.spectral_picture import (
 
 def test_the_picture_of_a_clip_has_the_paper_s_shape() -> None:
     clip = noise(2 * 218_400).reshape(2, -1)  # 9.1 s at 24 kHz
-    assert spectral_picture(PICTURE_TRANSFORM.analyse(clip)).shape == (4, 513, 729)
+    assert spectral_picture(PICTURE_TRANSFORM.analyze(clip)).shape == (4, 513, 729)
 
 
 def test_channels_are_the_parts_of_left_and_then_of_right() -> None:
-    spectrogram = PICTURE_TRANSFORM.analyse(stereo_scene(3000))
+    spectrogram = PICTURE_TRANSFORM.analyze(stereo_scene(3000))
     picture = spectral_picture(spectrogram)
     for row in range(2):
         parts = torch.complex(picture[2 * row], picture[2 * row + 1])
@@ -29,14 +29,14 @@ def test_channels_are_the_parts_of_left_and_then_of_right() -> None:
 
 def test_sound_comes_back() -> None:
     sound = stereo_scene(8000)
-    picture = spectral_picture(PICTURE_TRANSFORM.analyse(sound))
-    made = PICTURE_TRANSFORM.synthesise(picture_spectrogram(picture), 8000)
+    picture = spectral_picture(PICTURE_TRANSFORM.analyze(sound))
+    made = PICTURE_TRANSFORM.synthesize(picture_spectrogram(picture), 8000)
     assert decibels(made - sound, sound) < -110
 
 
 def test_full_scale_stays_within_the_range() -> None:
     loudest = torch.ones(1, 6000)
-    picture = spectral_picture(PICTURE_TRANSFORM.analyse(loudest))
+    picture = spectral_picture(PICTURE_TRANSFORM.analyze(loudest))
     assert 0.9 < float(picture.norm(dim=0).max()) < 1
     assert torch.equal(held_to_sound(picture), picture)
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from soundstage.errors import OptionError, WeightsError
-from soundstage.training.beginnings import begin_at, weights_digest
+from soundstage.training.init_from import begin_at, weights_digest
 from soundstage.training.loop import run_loop
 from soundstage.training.recipes import LoopRecipe
 from soundstage.weights import save_weights, weights_path

@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from making_recordings import write_direct_recording
-from soundstage.binaural.neural_weights import Calibration
-from soundstage.binaural.views import ROW_HOP, VIEWS, ViewName, ear_delays, view_rows
+from soundstage.binaural.render.neural_weights import Calibration
+from soundstage.binaural.render.pose_encoding import ROW_HOP, VIEWS, ViewName, ear_delays, view_rows
 from soundstage.corpora.binaural_speech import Chunks, Recording
 from soundstage.errors import InputError
-from soundstage.networks.neural_warp import warped
-from soundstage.networks.pose_rows import upsampled
-from soundstage.training.binaural_batches import (
+from soundstage.networks.backbones.neural_warp import warped
+from soundstage.networks.backbones.pose_upsampling import upsampled
+from soundstage.training.data.binaural_batches import (
     MARGIN,
     BinauralBatches,
     Heard,
@@ -101,7 +101,7 @@ def test_the_published_view_goes_with_sound_as_it_was_sent(recordings: list[Reco
     np.testing.assert_allclose(found.mono[0], 7 * chunk.mono, rtol=1e-6)
 
 
-def test_our_view_goes_with_sound_by_the_law_of_distance_within_what_is_learnt(
+def test_our_view_goes_with_sound_by_the_law_of_distance_within_what_is_learned(
     recordings: list[Recording],
 ) -> None:
     chunk = Chunks(recordings, MARGIN + SAMPLES).draw(5, 0)

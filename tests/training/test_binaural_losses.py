@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.training.binaural_losses import (
+from soundstage.training.tasks.binaural_losses import (
     EMPHASIS,
     BinauralLoss,
     mean_square,
@@ -137,14 +137,14 @@ def test_gradients_are_finite_where_both_sounds_fade_out() -> None:
 
 def test_steps_down_the_phases_bring_them_nearer() -> None:
     true, made = noise(1), noise(0).requires_grad_()
-    optimiser = torch.optim.Adam([made], lr=0.05)
+    optimizer = torch.optim.Adam([made], lr=0.05)
     found = []
     for _ in range(10):
         loss = phase_difference(made, true).mean()
         found.append(loss.item())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     assert found[-1] < 0.8 * found[0]
 
 

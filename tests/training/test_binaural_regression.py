@@ -10,23 +10,23 @@ import torch
 from pydantic import TypeAdapter
 
 from making_recordings import write_direct_speech
-from soundstage.binaural.neural_weights import (
+from soundstage.binaural.render.neural_weights import (
     Calibration,
     WarpNetShape,
     WaveNetShape,
     load_network,
 )
-from soundstage.binaural.views import ViewName
+from soundstage.binaural.render.pose_encoding import ViewName
 from soundstage.errors import OptionError
-from soundstage.networks.binaural_wavenet import WarpNet, WarpNetSize
-from soundstage.training import binaural_speech_training
-from soundstage.training.binaural_batches import MARGIN, BinauralBatches, Heard, calibrate
-from soundstage.training.binaural_losses import BinauralLoss
-from soundstage.training.binaural_regression import RegressionTask, shape_of
-from soundstage.training.binaural_speech_training import open_speech
+from soundstage.networks.models.binaural_wavenet import WarpNet, WarpNetSize
 from soundstage.training.checkpoints import checkpoint_path
+from soundstage.training.data.binaural_batches import MARGIN, BinauralBatches, Heard, calibrate
 from soundstage.training.recipes import WarpNetRecipe, WaveNetRecipe
 from soundstage.training.run import TrainingResult, train
+from soundstage.training.tasks import binaural_speech as binaural_speech_training
+from soundstage.training.tasks.binaural_losses import BinauralLoss
+from soundstage.training.tasks.binaural_regression import RegressionTask, shape_of
+from soundstage.training.tasks.binaural_speech import open_speech
 
 LOOP = {
     "epochs": 3,
@@ -37,7 +37,7 @@ LOOP = {
     "validate_every": 1,
 }
 CONTENT: dict[str, dict[str, Any]] = {
-    # A delay can only be learnt by a network that reaches as far
+    # A delay can only be learned by a network that reaches as far
     "wavenet": {"size": {"blocks": 1, "layers": 7, "channels": 6}, "view": "published"},
     "warpnet": {
         "size": {"blocks": 1, "layers": 2, "channels": 4},
@@ -93,7 +93,7 @@ def task(
     made = recipe(family, **changes)
     speech = open_speech(folder, made)
     batches = BinauralBatches(
-        speech.learnt,
+        speech.learned,
         speech.calibration,
         view=made.view,
         samples=made.samples,
@@ -115,7 +115,7 @@ def task(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_is_heard_is_learnt(trained: dict[str, TrainingResult], family: str) -> None:
+def test_what_is_heard_is_learned(trained: dict[str, TrainingResult], family: str) -> None:
     log = log_of(trained[family])
     losses, scores = ([float(line[name]) for line in log] for name in ("loss", "validation"))
     assert losses[-1] < 0.9 * losses[0]
@@ -129,8 +129,8 @@ def test_the_file_is_a_network_with_all_that_says_how_to_run_it(
     made = recipe(family)
     found = load_network(str(trained[family].weights), KINDS[family])
     assert found.shape == shape_of(made)
-    learnt = open_speech(folder, made).learnt
-    assert found.calibration == calibrate(learnt, made.view)
+    learned = open_speech(folder, made).learned
+    assert found.calibration == calibrate(learned, made.view)
     assert found.shape.view_name == made.view
     sound = torch.randn(1, 900)
     view = torch.zeros(1, found.shape.numbers, 3)
@@ -141,7 +141,7 @@ def test_the_file_is_a_network_with_all_that_says_how_to_run_it(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_card_says_what_was_learnt_and_how_well(
+def test_the_card_says_what_was_learned_and_how_well(
     trained: dict[str, TrainingResult], family: str
 ) -> None:
     card = json.loads(trained[family].card.read_text())
@@ -266,7 +266,7 @@ def test_a_loud_and_a_quiet_calibration_give_the_same_error(folder: Path) -> Non
         told = speech._replace(calibration=calibration)
         held_out = binaural_speech_training.HeldOut(told, made)
         batches = BinauralBatches(
-            speech.learnt, calibration, view=made.view, samples=2000, size=1, gain=0, seed=0
+            speech.learned, calibration, view=made.view, samples=2000, size=1, gain=0, seed=0
         )
         check = RegressionTask(
             silent, batches, held_out, BinauralLoss(), warps=False, epoch_steps=1

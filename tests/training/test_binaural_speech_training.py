@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from making_recordings import write_direct_recording, write_direct_speech
-from soundstage.binaural.neural_weights import GradShape, WaveNetShape
+from soundstage.binaural.render.neural_weights import GradShape, WaveNetShape
 from soundstage.corpora.binaural_simulation import MANIFEST
 from soundstage.errors import InputError, OptionError
-from soundstage.training import binaural_speech_training
-from soundstage.training.binaural_batches import MARGIN, Heard, calibrate
-from soundstage.training.binaural_speech_training import HeldOut, Speech, made_network, open_speech
+from soundstage.training.data.binaural_batches import MARGIN, Heard, calibrate
 from soundstage.training.recipes import WaveNetRecipe
 from soundstage.training.run import train
+from soundstage.training.tasks import binaural_speech as binaural_speech_training
+from soundstage.training.tasks.binaural_speech import HeldOut, Speech, made_network, open_speech
 
 RECIPE = WaveNetRecipe.model_validate(
     {
@@ -51,9 +51,9 @@ def card_of(folder: Path, output: Path) -> dict[str, object]:
 
 
 def test_the_parts_of_a_folder_are_those_of_the_published_set(speech: Speech) -> None:
-    assert [each.name for each in speech.learnt] == ["subject1", "subject2"]
+    assert [each.name for each in speech.learned] == ["subject1", "subject2"]
     assert [each.name for each in speech.held_out] == ["validation_sequence"]
-    assert speech.calibration == calibrate(speech.learnt, "directions")
+    assert speech.calibration == calibrate(speech.learned, "directions")
 
 
 def test_recordings_that_are_to_be_tested_on_are_never_opened(tmp_path: Path) -> None:
@@ -154,15 +154,15 @@ def test_the_card_of_recorded_speech_says_how_much_there_was(folder: Path, tmp_p
     card = card_of(folder, tmp_path / "mine.safetensors")
     assert card["data"] == "2 binaural recordings"
     assert (card["records"], card["hours"]) == (2, round(4 / 3600, 2))
-    assert (card["licences"], card["credits"]) == ({}, [])
+    assert (card["licenses"], card["credits"]) == ({}, [])
 
 
 def test_the_card_of_simulated_speech_credits_what_it_was_made_of(tmp_path: Path) -> None:
     folder = write_direct_speech(tmp_path / "made")
 
-    def subject(split: str, listener: str, licence: str, *speakers: str) -> dict[str, object]:
-        clips = [{"speaker": speaker, "licence": "CC BY 4.0"} for speaker in speakers]
-        head = {"listener": listener, "licence": licence}
+    def subject(split: str, listener: str, license: str, *speakers: str) -> dict[str, object]:
+        clips = [{"speaker": speaker, "license": "CC BY 4.0"} for speaker in speakers]
+        head = {"listener": listener, "license": license}
         return {"split": split, "head": head, "speech": clips}
 
     subjects = [
@@ -174,12 +174,12 @@ def test_the_card_of_simulated_speech_credits_what_it_was_made_of(tmp_path: Path
     card = card_of(folder, tmp_path / "mine.safetensors")
     says = "2 binaural recordings, simulated with 2 measured heads and 2 speakers"
     assert card["data"] == says
-    assert card["licences"] == {"CC BY 4.0": 2, "CC0": 1, "not stated": 1}
+    assert card["licenses"] == {"CC BY 4.0": 2, "CC0": 1, "not stated": 1}
     assert card["credits"] == [
-        {"title": "Ann", "what": "speaker", "licence": "CC BY 4.0"},
-        {"title": "Ben", "what": "speaker", "licence": "CC BY 4.0"},
-        {"title": "ear one", "what": "measured head", "licence": "CC0"},
-        {"title": "ear two", "what": "measured head", "licence": "not stated"},
+        {"title": "Ann", "what": "speaker", "license": "CC BY 4.0"},
+        {"title": "Ben", "what": "speaker", "license": "CC BY 4.0"},
+        {"title": "ear one", "what": "measured head", "license": "CC0"},
+        {"title": "ear two", "what": "measured head", "license": "not stated"},
     ]
 
 

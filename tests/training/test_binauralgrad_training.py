@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from making_recordings import write_direct_speech
-from soundstage.binaural.binauralgrad import PAPER_STEPS
-from soundstage.binaural.neural_weights import (
+from soundstage.binaural.render.binauralgrad import PAPER_STEPS
+from soundstage.binaural.render.neural_weights import (
     Calibration,
     GradShape,
     LoadedNetwork,
@@ -18,17 +18,17 @@ from soundstage.binaural.neural_weights import (
     network_tensors,
 )
 from soundstage.errors import OptionError, WeightsError
-from soundstage.networks.binaural_grad import BinauralGrad, GradSize, Stage
-from soundstage.networks.neural_warp import warped
-from soundstage.networks.pose_rows import upsampled
+from soundstage.networks.backbones.neural_warp import warped
+from soundstage.networks.backbones.pose_upsampling import upsampled
+from soundstage.networks.models.binaural_grad import BinauralGrad, GradSize, Stage
 from soundstage.training import binaural_speech_training, binauralgrad
-from soundstage.training.binaural_batches import MARGIN, BinauralBatches, Heard, calibrate
-from soundstage.training.binaural_losses import BinauralLoss
-from soundstage.training.binaural_speech_training import HeldOut, Speech, open_speech
-from soundstage.training.binauralgrad import GradTask, NoisyExamples, shape_of
 from soundstage.training.checkpoints import checkpoint_path
+from soundstage.training.data.binaural_batches import MARGIN, BinauralBatches, Heard, calibrate
 from soundstage.training.recipes import BinauralGradRecipe
 from soundstage.training.run import TrainingResult, train
+from soundstage.training.tasks.binaural_losses import BinauralLoss
+from soundstage.training.tasks.binaural_speech import HeldOut, Speech, open_speech
+from soundstage.training.tasks.binauralgrad import GradTask, NoisyExamples, shape_of
 from soundstage.weights import save_weights
 
 LOOP = {
@@ -41,7 +41,7 @@ LOOP = {
 }
 SIZE = {"blocks": 1, "layers": 2, "channels": 4, "kernel": 3}
 FRAMES = {"frame": 16, "taps": 5, "rank": 2}
-# Noise is learnt more slowly, and sound is drawn in six steps
+# Noise is learned more slowly, and sound is drawn in six steps
 PAPER_NOISE: dict[str, Any] = {
     "noise": "paper",
     "pure": 0.0,
@@ -111,7 +111,7 @@ def log_of(result: TrainingResult) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_asked_is_learnt(trained: dict[str, TrainingResult], kind: str) -> None:
+def test_what_is_asked_is_learned(trained: dict[str, TrainingResult], kind: str) -> None:
     log = log_of(trained[kind])
     losses = [float(line["loss"]) for line in log]
     assert losses[-1] < 0.95 * losses[0]
@@ -126,7 +126,7 @@ def test_the_file_is_a_network_with_all_that_says_how_to_run_it(
     made = recipe(kind)
     found = load_network(str(trained[kind].weights), GradShape)
     assert found.shape == shape_of(made)
-    assert found.calibration == calibrate(speech.learnt, made.view)
+    assert found.calibration == calibrate(speech.learned, made.view)
     assert isinstance(found.network, BinauralGrad) == (made.frames is None)
     stage = found.shape.of_stage
     assert stage.value == made.stage
@@ -137,7 +137,7 @@ def test_the_file_is_a_network_with_all_that_says_how_to_run_it(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_card_says_what_was_learnt_and_how_well(
+def test_the_card_says_what_was_learned_and_how_well(
     trained: dict[str, TrainingResult], kind: str
 ) -> None:
     card = json.loads(trained[kind].card.read_text())
@@ -204,7 +204,7 @@ def task(
     """Before the loop, with a network that makes some sound before training, too."""
     made = recipe(kind, **changes)
     batches = BinauralBatches(
-        speech.learnt,
+        speech.learned,
         speech.calibration,
         view=made.view,
         samples=made.samples,

@@ -7,17 +7,17 @@ import soundfile
 import torch
 
 from killing import kill_training
-from soundstage.diffusion import Noised, Objective, Parametrisation
+from soundstage.diffusion import Noised, Objective, Parametrization
 from soundstage.errors import InputError, OptionError
-from soundstage.stereo.spectral_picture import PICTURE_TRANSFORM, spectral_picture
-from soundstage.training.diffstereo import (
+from soundstage.stereo.compressed_stft import PICTURE_TRANSFORM, spectral_picture
+from soundstage.training.recipes import DiffStereoRecipe, load_recipe
+from soundstage.training.run import train
+from soundstage.training.tasks.diffstereo import (
     DiffStereoTask,
     StereoPictures,
     clip_pictures,
     shape_of,
 )
-from soundstage.training.recipes import DiffStereoRecipe, load_recipe
-from soundstage.training.run import train
 from soundstage.upmixing import load_method, make_side
 from soundstage.upmixing.diffstereo_weights import load_stereo_diffusion
 
@@ -66,7 +66,7 @@ def records(tmp_path_factory):
     soundfile.write(folder / "train/short.wav", np.zeros((99, 2)), 24_000)
     soundfile.write(folder / "train/mono.wav", np.zeros(99), 24_000)
     (folder / "train/manifest.csv").write_text(
-        "file,artist,licence\na.wav,Ann,CC0\nb.flac,Ben,CC0\nc.wav,Ann,CC-BY\n"
+        "file,artist,license\na.wav,Ann,CC0\nb.flac,Ben,CC0\nc.wav,Ann,CC-BY\n"
     )
     return folder
 
@@ -79,27 +79,27 @@ def trained(records, tmp_path_factory):
 
 
 def objective(made):
-    return Objective(shape_of(made).schedule(), Parametrisation.NOISE)
+    return Objective(shape_of(made).schedule(), Parametrization.NOISE)
 
 
-def test_the_noise_is_learnt(trained):
+def test_the_noise_is_learned(trained):
     log = trained[0].weights.with_suffix(".csv").read_text().splitlines()
     scores = [float(line.split(",")[log[0].split(",").index("validation")]) for line in log[1:]]
     assert scores[-1] > scores[0]
-    assert scores[-1] > -0.8  # nothing learnt, or more told than there is, would be −1 and less
+    assert scores[-1] > -0.8  # nothing learned, or more told than there is, would be −1 and less
     card = json.loads(trained[0].card.read_text())
     assert card["validation"]["records"] == 1
     assert card["validation"]["noise_mse"] == pytest.approx(-max(scores), abs=1e-4)
 
 
-def test_the_plan_and_the_card_say_what_is_learnt_from(trained):
+def test_the_plan_and_the_card_say_what_is_learned_from(trained):
     made, lines = trained
     assert "6 records" not in lines[0]
     assert "of 3 records, 3 epochs of 10 steps of 4 × 8 frames" in lines[0]
     card = json.loads(made.card.read_text())
     assert (card["records"], card["family"]) == (3, "diffstereo")
-    assert card["data"] == "3 stereo records by 2 artists; see licences and credits"
-    assert card["licences"] == {"CC0": 2, "CC-BY": 1}
+    assert card["data"] == "3 stereo records by 2 artists; see licenses and credits"
+    assert card["licenses"] == {"CC0": 2, "CC-BY": 1}
     assert card["trained"]["steps"] == 30
     assert len(made.left_out) == 1
     assert "mono.wav" in made.left_out[0]
@@ -138,12 +138,12 @@ def test_a_batch_is_the_pictures_of_clips_with_noise(records):
     alpha, sigma = (each.float()[:, None, None, None] for each in level)
     sound = heard.clips.draw(7)
     stereo = torch.stack(
-        [spectral_picture(PICTURE_TRANSFORM.analyse(clip))[..., 2:-2] for clip in sound]
+        [spectral_picture(PICTURE_TRANSFORM.analyze(clip))[..., 2:-2] for clip in sound]
     )
     torch.testing.assert_close(noisy.state, alpha * stereo + sigma * noisy.target)
     middle = sound.mean(dim=1)
     between = [
-        spectral_picture(PICTURE_TRANSFORM.analyse(clip[None]))[..., 2:-2] for clip in middle
+        spectral_picture(PICTURE_TRANSFORM.analyze(clip[None]))[..., 2:-2] for clip in middle
     ]
     torch.testing.assert_close(mono, torch.stack(between), rtol=0, atol=1e-6)
     assert mono.shape == (4, 2, 513, 8)
@@ -157,7 +157,7 @@ def test_a_batch_is_the_pictures_of_clips_with_noise(records):
 def test_the_frames_of_a_clip_see_no_edge():
     """They are those of the whole record, wherever the clip begins."""
     record = torch.randn(1, 2, 300 * 40, generator=torch.Generator().manual_seed(0))
-    whole = spectral_picture(PICTURE_TRANSFORM.analyse(record))
+    whole = spectral_picture(PICTURE_TRANSFORM.analyze(record))
     first, frames = 10, 8
     clip = record[..., 300 * (first - 2) : 300 * (first + frames - 1 + 2)]
     _, stereo = clip_pictures(clip)
@@ -170,16 +170,16 @@ def step_down(path, records, steps, **changes):
     torch.manual_seed(0)
     model = shape_of(made).network()
     task = DiffStereoTask(model, objective(made), pictures(records, made, size=1), None, 1)
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         model.parameters(), lr=made.loop.learning_rate, weight_decay=made.loop.weight_decay
     )
     batch, losses = task.batch(0), []
     for _ in range(steps + 1):
         loss = task.loss(*batch)
         losses.append(loss.item())
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
     return losses
 
 

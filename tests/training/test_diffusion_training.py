@@ -8,16 +8,16 @@ from feature_files import write_cache
 from killing import kill_training
 from sounds import song
 from soundstage.corpora.feature_cache import load_features
-from soundstage.diffusion import FlowSchedule, Objective, Parametrisation, logit_normal
+from soundstage.diffusion import FlowSchedule, Objective, Parametrization, logit_normal
 from soundstage.errors import InputError, OptionError
-from soundstage.stereo.side_picture import side_picture
-from soundstage.training.diffusion import PictureBatches, flow_errors
+from soundstage.stereo.side_parameters import side_picture
+from soundstage.training.data.stereo_examples import examples_of
 from soundstage.training.recipes import DiffusionRecipe, StereoAugmentation, load_recipe
 from soundstage.training.run import train
-from soundstage.training.stereo_examples import examples_of
+from soundstage.training.tasks.diffusion import PictureBatches, flow_errors
 from soundstage.upmixing import make_side
-from soundstage.upmixing.diffusion import load_diffusion
 from soundstage.upmixing.diffusion_weights import load_diffusion_network
+from soundstage.upmixing.methods.diffusion import load_diffusion
 from soundstage.upmixing.parametric import ParametricUpmixer
 
 CONTENT = {
@@ -25,7 +25,7 @@ CONTENT = {
     "size": {"blocks": 2, "width": 16, "heads": 2, "expansion": 2},
     "patch": 16,
     "hearing": 8,
-    "augmentation": {"styled": 0.5, "equaliser": 2},
+    "augmentation": {"styled": 0.5, "equalizer": 2},
     "epoch_steps": 20,
     "loop": {
         "epochs": 4,
@@ -58,13 +58,13 @@ def trained(features, tmp_path_factory):
 
 def batches(features, **changes):
     held_out = [load_features(features / "valid.safetensors")]
-    objective = Objective(FlowSchedule(), Parametrisation.FLOW, logit_normal())
+    objective = Objective(FlowSchedule(), Parametrization.FLOW, logit_normal())
     values = {"size": 32, "deaf": 0.0, "objective": objective, "seed": 9}
     examples = examples_of(recipe(), held_out, StereoAugmentation(gain=0))
     return PictureBatches(examples, **{**values, **changes})
 
 
-def test_what_the_sound_says_is_learnt(trained, features):
+def test_what_the_sound_says_is_learned(trained, features):
     card = json.loads(trained.card.read_text())
     log = trained.weights.with_suffix(".csv").read_text().splitlines()
     scores = [float(line.split(",")[log[0].split(",").index("validation")]) for line in log[1:]]
@@ -126,7 +126,7 @@ def test_a_network_without_styles_can_be_trained(features, tmp_path):
     assert prior is None
 
 
-def test_weights_that_are_learnt_on_from_are_named_though_they_are_overwritten(features, tmp_path):
+def test_weights_that_are_learned_on_from_are_named_though_they_are_overwritten(features, tmp_path):
     loop = {**CONTENT["loop"], "epochs": 1}
     output = tmp_path / "mine.safetensors"
     train(recipe(loop=loop, epoch_steps=2), features, output, device="cpu")

@@ -25,8 +25,8 @@ from soundstage.stereo import BANDS
 from soundstage.stereo.levels import LEVELS
 from soundstage.training import NearestRecipe, load_recipe, train
 from soundstage.training.checkpoints import checkpoint_path
+from soundstage.training.collectives import average_over_group, group_rank
 from soundstage.training.distributed import in_processes
-from soundstage.training.group import average_over_group, group_rank
 from soundstage.training.loop import run_loop
 from soundstage.training.recipes import LoopRecipe
 from soundstage.weights import load_weights
@@ -362,7 +362,7 @@ def test_torchrun_and_the_option_may_not_disagree(monkeypatch):
         in_processes(2, several_trainings, device="cpu", progress=None, say=None)
 
 
-def test_what_is_not_learnt_in_steps_has_nothing_to_share(tmp_path):
+def test_what_is_not_learned_in_steps_has_nothing_to_share(tmp_path):
     recipe = NearestRecipe(family="nearest", pairs=3)
-    with pytest.raises(OptionError, match="nearest is not learnt in steps"):
+    with pytest.raises(OptionError, match="nearest is not learned in steps"):
         train(recipe, tmp_path, tmp_path / "mine.safetensors", processes=2)

@@ -10,12 +10,12 @@ from killing import kill_training
 from sounds import song
 from soundstage.corpora.feature_cache import load_features
 from soundstage.errors import InputError, OptionError
-from soundstage.networks.stereo_autoregression import StereoAutoregression
-from soundstage.networks.stereo_tokens import StereoTokens
+from soundstage.networks.models.stereo_autoregression import StereoAutoregression
+from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS
-from soundstage.training import generative
-from soundstage.training.generative import GenerativeTask, shape_of, token_losses
-from soundstage.training.masking import last_frame_mask, uniform_mask
+from soundstage.training.data.masking import last_frame_mask, uniform_mask
+from soundstage.training.data.stereo_examples import examples_of
+from soundstage.training.data.token_batches import TokenBatch, TokenBatches
 from soundstage.training.recipes import (
     AutoregressiveRecipe,
     MaskedRecipe,
@@ -23,11 +23,11 @@ from soundstage.training.recipes import (
     load_recipe,
 )
 from soundstage.training.run import train
-from soundstage.training.stereo_examples import examples_of
-from soundstage.training.token_batches import TokenBatch, TokenBatches
+from soundstage.training.tasks import generative
+from soundstage.training.tasks.generative import GenerativeTask, shape_of, token_losses
 from soundstage.upmixing import make_side
 from soundstage.upmixing.generative_weights import load_network
-from soundstage.upmixing.masked import load_masked
+from soundstage.upmixing.methods.masked import load_masked
 from soundstage.upmixing.parametric import ParametricUpmixer
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -50,7 +50,7 @@ SHARED = {
         "validate_every": 1,
     },
 }
-OURS = {"stride": 2, "memory": True, "augmentation": {"styled": 0.5, "equaliser": 2}}
+OURS = {"stride": 2, "memory": True, "augmentation": {"styled": 0.5, "equalizer": 2}}
 FORMS = {
     "masked": {**SHARED, **OURS, "family": "masked", "rank": 8, "patterned": True},
     "fast": {**SHARED, **OURS, "family": "autoregressive", "form": "fast", "head": 16},
@@ -97,7 +97,7 @@ def told_of(features, form, **changes):
     ).draw(0)
 
 
-def test_what_the_sound_says_is_learnt(trained, features, form):
+def test_what_the_sound_says_is_learned(trained, features, form):
     card = json.loads(trained[0].card.read_text())
     assert card["validation"]["nats_per_token"] < 0.5 * math.log(TOKENS)
     log = trained[0].weights.with_suffix(".csv").read_text().splitlines()
@@ -124,8 +124,8 @@ def test_a_record_that_is_heard_at_several_speeds_counts_once(trained):
     card = json.loads(trained[0].card.read_text())
     assert card["records"] == trained[0].records == 3
     assert card["data"].startswith("3 stereo records by 1 artists")
-    assert card["credits"] == [{"title": "One", "artist": "Ann", "licence": "CC0"}]
-    assert card["licences"] == {"CC0": 1}
+    assert card["credits"] == [{"title": "One", "artist": "Ann", "license": "CC0"}]
+    assert card["licenses"] == {"CC0": 1}
     assert card["validation"]["records"] == 1
 
 
@@ -171,10 +171,10 @@ def test_hidden_tokens_are_told_without_being_heard(features):
 def test_the_loss_is_a_mean_over_hidden_tokens_heavier_for_wide_examples(features):
     told = told_of(features, "masked")
     network = shape_of(recipe("masked")).network().eval().requires_grad_(False)
-    learnt = [load_features(features / "valid.safetensors")]
+    learned = [load_features(features / "valid.safetensors")]
     made = recipe("masked")
     task = GenerativeTask(
-        network, generative._batches(made, learnt, made.augmentation, 8, 0.1), None, 5
+        network, generative._batches(made, learned, made.augmentation, 8, 0.1), None, 5
     )
     told = told._replace(weights=torch.arange(8.0))
     losses = torch.zeros(told.mask.shape)
@@ -189,7 +189,7 @@ def test_the_loss_is_a_mean_over_hidden_tokens_heavier_for_wide_examples(feature
     assert joined / task.terms(*told) == pytest.approx(float(wanted), rel=1e-4)
 
 
-def test_only_a_memory_that_joins_whole_positions_is_learnt(features, tmp_path):
+def test_only_a_memory_that_joins_whole_positions_is_learned(features, tmp_path):
     with pytest.raises(OptionError, match="stride of 3"):
         train(recipe("masked", stride=3), features, tmp_path / "x.safetensors", device="cpu")
 
@@ -237,14 +237,14 @@ def test_recipes_of_the_paper_run_a_step(path, features):
     paper = load_recipe(path)
     torch.manual_seed(0)
     model = shape_of(paper).network(dropout=paper.dropout)
-    learnt = [load_features(features / "train.safetensors")]
+    learned = [load_features(features / "train.safetensors")]
     task = GenerativeTask(
-        model, generative._batches(paper, learnt, paper.augmentation, 1, 0.0), None, 1
+        model, generative._batches(paper, learned, paper.augmentation, 1, 0.0), None, 1
     )
-    optimiser = torch.optim.Adam(model.parameters(), lr=paper.loop.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=paper.loop.learning_rate)
     before = task.loss(*task.batch(0))
     before.backward()
-    optimiser.step()
+    optimizer.step()
     with torch.no_grad():
         assert float(task.loss(*task.batch(0))) < float(before)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS
-from soundstage.training.masking import (
+from soundstage.training.data.masking import (
     last_frame_mask,
     patterned_mask,
     uniform_mask,

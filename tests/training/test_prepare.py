@@ -21,7 +21,7 @@ def music(tmp_path):
     for index, name in enumerate(["train/a.wav", "train/deep/b.wav", "valid/c.wav"]):
         write_record(folder / name, seed=index)
     (folder / "train" / "broken.wav").write_text("no sound")
-    lines = "file,title,artist,licence\ntrain/a.wav,First,Somebody,CC0-1.0\n"
+    lines = "file,title,artist,license\ntrain/a.wav,First,Somebody,CC0-1.0\n"
     (folder / "manifest.csv").write_text(lines)
     return folder
 
@@ -93,7 +93,7 @@ def test_progress_counts_records(music, tmp_path):
     assert told == [(1, 2), (2, 2)]
 
 
-def test_what_is_learnt_from_is_heard_at_other_speeds_too(music, tmp_path):
+def test_what_is_learned_from_is_heard_at_other_speeds_too(music, tmp_path):
     write_record(music / "test" / "t.wav", seed=5)
     cache = tmp_path / "cache"
     plain = prepare(music, tmp_path / "plain")

@@ -9,22 +9,22 @@ import yaml
 from killing import kill_training
 from soundstage.corpora.feature_cache import RecordColumns, load_features, save_features
 from soundstage.errors import InputError, OptionError, OutputError
-from soundstage.networks.stereo_regression import StereoRegression
-from soundstage.networks.transformer import TransformerSize
+from soundstage.networks.backbones.transformer import TransformerSize
+from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.stereo import BANDS
 from soundstage.stereo.features import FEATURES
 from soundstage.stereo.levels import LEVELS, QUIETEST
 from soundstage.training.checkpoints import checkpoint_path
-from soundstage.training.feature_batches import (
+from soundstage.training.data.feature_batches import (
     FeatureBatches,
     held_out_patches,
     louder,
     open_caches,
 )
 from soundstage.training.recipes import RegressionRecipe, load_recipe
-from soundstage.training.regression import RegressionTask
 from soundstage.training.run import train
-from soundstage.upmixing.regression import RegressionPredictor
+from soundstage.training.tasks.regression import RegressionTask
+from soundstage.upmixing.methods.regression import RegressionPredictor
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 CONTENT = {
@@ -66,7 +66,7 @@ def write_cache(path, lengths, seed):
         path,
         [columns(frames, seed + index) for index, frames in enumerate(lengths)],
         names=[f"{index}.wav" for index in range(len(lengths))],
-        credits=[{"title": "One", "artist": "Ann", "licence": "CC0"}],
+        credits=[{"title": "One", "artist": "Ann", "license": "CC0"}],
         fingerprint=bytes([seed] * 32),
     )
 
@@ -88,7 +88,7 @@ def trained(features, tmp_path_factory):
     return result, lines
 
 
-def test_what_can_be_told_is_learnt_and_what_has_no_side_goes_to_the_middle(trained, features):
+def test_what_can_be_told_is_learned_and_what_has_no_side_goes_to_the_middle(trained, features):
     held = load_features(features / "valid.safetensors")
     predictor = RegressionPredictor.load(str(trained[0].weights))
     told = predictor._network(held.levels.float()[None])[0].detach()
@@ -98,14 +98,14 @@ def test_what_can_be_told_is_learnt_and_what_has_no_side_goes_to_the_middle(trai
     assert float(iid.abs().mean()) < 0.1  # the truth is 0.15 times 6 dB, left or right
 
 
-def test_the_card_says_what_was_learnt_from_and_how_far(trained):
+def test_the_card_says_what_was_learned_from_and_how_far(trained):
     card = json.loads(trained[0].card.read_text())
-    assert card["data"] == "3 stereo records by 1 artists; see licences and credits"
+    assert card["data"] == "3 stereo records by 1 artists; see licenses and credits"
     assert card["records"] == trained[0].records == 3
     assert card["validation"]["records"] == 1
     assert 0.4 < card["validation"]["mse"] < 0.5  # half of (0.15 · 6)², and little more
     assert card["recipe"]["size"]["width"] == 16
-    assert card["licences"] == {"CC0": 1}
+    assert card["licenses"] == {"CC0": 1}
     assert card["trained"]["steps"] == 12 * 12
 
 
@@ -168,8 +168,8 @@ def test_a_log_of_somebody_else_is_not_overwritten(features, tmp_path):
 
 
 def batches(features, **changes):
-    learnt, _ = open_caches(features)
-    return FeatureBatches(learnt, **{"patch": 16, "size": 8, "gain": 6, "seed": 3, **changes})
+    learned, _ = open_caches(features)
+    return FeatureBatches(learned, **{"patch": 16, "size": 8, "gain": 6, "seed": 3, **changes})
 
 
 def test_a_batch_depends_on_its_step_alone(features):
@@ -232,7 +232,7 @@ def test_each_frame_that_is_held_out_is_shown_once(features):
 def test_the_test_split_is_never_opened(features, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        "soundstage.training.feature_batches.load_features",
+        "soundstage.training.data.feature_batches.load_features",
         lambda path: opened.append(path.name) or load_features(path),
     )
     open_caches(features)
@@ -266,13 +266,13 @@ def test_the_recipe_of_the_paper_has_its_numbers_and_runs_a_few_steps(features):
     assert 19e6 < count < 20e6
     drawn = batches(features, size=4)
     task = RegressionTask(model, drawn, [], paper.patch)
-    optimiser = torch.optim.Adam(model.parameters(), lr=paper.loop.learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=paper.loop.learning_rate)
     losses = []
     for _ in range(4):
         loss = task.loss(*task.batch(0))
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0]
 

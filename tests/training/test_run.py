@@ -6,10 +6,10 @@ import soundfile
 import torch
 
 from soundstage.errors import InputError, OutputError
-from soundstage.stereo import BANDS, dequantise
+from soundstage.stereo import BANDS, dequantize
 from soundstage.training import DecorrelateRecipe, NearestRecipe, train
 from soundstage.upmixing import load_method, make_side
-from soundstage.upmixing.nearest import NearestPredictor
+from soundstage.upmixing.methods.nearest import NearestPredictor
 
 RATE = 44_100
 
@@ -36,7 +36,7 @@ def test_pairs_hold_the_parameters_of_their_record(records, tmp_path):
     assert (result.records, result.left_out) == (3, [])
     predictor = NearestPredictor.load(str(target))
     assert predictor.pairs == 30
-    iid, coherence = dequantise(predictor._tokens)
+    iid, coherence = dequantize(predictor._tokens)
     by_record = iid.reshape(3, 10, BANDS)
     assert torch.equal(by_record[0], torch.full((10, BANDS), 6.0))
     assert torch.equal(by_record[1], torch.full((10, BANDS), -10.0))
@@ -98,7 +98,7 @@ def test_weights_of_ones_own_are_used(records, tmp_path):
 
 
 def test_the_card_carries_recipe_digest_and_credits(records, tmp_path):
-    lines = "file,title,artist,licence\n0.wav,First,Somebody,CC0-1.0\nother.wav,X,Y,Z\n"
+    lines = "file,title,artist,license\n0.wav,First,Somebody,CC0-1.0\nother.wav,X,Y,Z\n"
     (records / "manifest.csv").write_text(lines)
     target = tmp_path / "own.safetensors"
     result = train(NearestRecipe(family="nearest", pairs=30, seed=4), records, target)
@@ -107,7 +107,7 @@ def test_the_card_carries_recipe_digest_and_credits(records, tmp_path):
 
     assert card["sha256"] == hashlib.sha256(target.read_bytes()).hexdigest()
     assert card["recipe"] == {"family": "nearest", "pairs": 30, "seed": 4}
-    assert card["credits"] == [{"title": "First", "artist": "Somebody", "licence": "CC0-1.0"}]
+    assert card["credits"] == [{"title": "First", "artist": "Somebody", "license": "CC0-1.0"}]
 
 
 def test_an_existing_file_is_kept_unless_asked(records, tmp_path):

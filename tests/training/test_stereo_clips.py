@@ -9,7 +9,7 @@ import torch
 from making import read_all
 from soundstage.audio.resampling import resample
 from soundstage.errors import InputError
-from soundstage.training.stereo_clips import StereoClips, stereo_parts
+from soundstage.training.data.stereo_clips import StereoClips, stereo_parts
 
 RATE = 24_000
 LENGTH, AROUND = 2000, 100
@@ -131,7 +131,7 @@ def write_silence(path: Path, channels: int = 2) -> Path:
     return path
 
 
-def test_the_mixtures_of_musdb_are_learnt_and_not_its_stems(tmp_path: Path) -> None:
+def test_the_mixtures_of_musdb_are_learned_and_not_its_stems(tmp_path: Path) -> None:
     wanted = []
     for song in ("train/A", "train/B", "test/C"):
         for stem in ("drums", "vocals", "bass", "other"):
@@ -141,15 +141,15 @@ def test_the_mixtures_of_musdb_are_learnt_and_not_its_stems(tmp_path: Path) -> N
 
 
 def test_a_folder_valid_is_held_out_beside_a_folder_train(tmp_path: Path) -> None:
-    learnt = write_silence(tmp_path / "train" / "a.wav")
+    learned = write_silence(tmp_path / "train" / "a.wav")
     held = write_silence(tmp_path / "valid" / "b.flac")
     mono = write_silence(tmp_path / "train" / "mono.wav", channels=1)
     write_silence(tmp_path / "test" / "c.wav")
     found = stereo_parts(tmp_path)
-    assert found[:2] == ([learnt], [held])
+    assert found[:2] == ([learned], [held])
     assert len(found[2]) == 1
     assert str(mono) in found[2][0]
-    assert stereo_parts(tmp_path / "train")[:2] == ([learnt], [])
+    assert stereo_parts(tmp_path / "train")[:2] == ([learned], [])
 
 
 def test_stems_without_a_mix_are_refused(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ from killing import kill_training
 from soundstage.cli.main import main
 from soundstage.errors import InputError, OptionError, OutputError
 from soundstage.metrics.embeddings.tagger import TaggerEmbedding
-from soundstage.networks.tagger import LogMel
+from soundstage.networks.models.tagger import LogMel
 from soundstage.training.checkpoints import checkpoint_path
-from soundstage.training.event_batches import EventBatches
+from soundstage.training.data.event_batches import EventBatches
 from soundstage.training.recipes import TaggerAugmentation, TaggerRecipe, load_recipe
 from soundstage.training.run import train
-from soundstage.training.tagger import sounding_part
+from soundstage.training.tasks.tagger import sounding_part
 
 RATE = 16_000
 CONTENT = {
@@ -27,7 +27,7 @@ CONTENT = {
     "folds": [1, 2],
     "held_out_folds": [3],
     "test_folds": [4],
-    "licences": ["CC0"],
+    "licenses": ["CC0"],
     "channels": [8, 16],
     "augmentation": {"seconds": [0.6, 1.9], "mixing": 0.2},
     "loop": {
@@ -64,8 +64,8 @@ def events(tmp_path_factory):
         for index, label in enumerate(["low", "high", "noise"] * 6):
             name = f"{fold}-{index}.wav"
             soundfile.write(folder / name, event(label, 100 * fold + index), RATE)
-            licence = "CC-BY-NC" if index >= 12 else "CC0"
-            lines.append(f"{name},{fold},{label},{licence},Ann,Take {index // 2},http://x/{fold}")
+            license = "CC-BY-NC" if index >= 12 else "CC0"
+            lines.append(f"{name},{fold},{label},{license},Ann,Take {index // 2},http://x/{fold}")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -78,7 +78,7 @@ def trained(events, tmp_path_factory):
     return result, lines
 
 
-def test_three_plain_classes_are_learnt_in_seconds(trained):
+def test_three_plain_classes_are_learned_in_seconds(trained):
     card = json.loads(trained[0].card.read_text())
     assert card["classes"] == ["high", "low", "noise"]
     assert card["validation"] >= 0.9
@@ -86,9 +86,9 @@ def test_three_plain_classes_are_learnt_in_seconds(trained):
     assert card["test"]["clips"] == 18  # the whole fold: measuring is not learning
 
 
-def test_only_clips_under_the_named_licences_are_learnt_from(trained):
+def test_only_clips_under_the_named_licenses_are_learned_from(trained):
     card = json.loads(trained[0].card.read_text())
-    assert card["licences"] == {"CC0": 24}
+    assert card["licenses"] == {"CC0": 24}
     assert (trained[0].records, card["trained"]["clips"]) == (24, 24)
     assert card["data"].startswith("24 clips cut from")
 
@@ -101,7 +101,7 @@ def test_the_card_has_digest_recipe_and_each_recording_once(trained):
     assert card["recipe"]["folds"] == [1, 2]
     titles = [(credit["title"], credit["source"]) for credit in card["credits"]]
     assert len(titles) == len(set(titles)) == 12
-    assert not [credit for credit in card["credits"] if credit["licence"] != "CC0"]
+    assert not [credit for credit in card["credits"] if credit["license"] != "CC0"]
 
 
 def test_the_plan_is_told_before_the_work(trained):
@@ -171,9 +171,9 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path):
     assert "gone.wav" in result.left_out[0]
 
 
-def test_licences_that_no_clip_has_are_refused_with_those_there_are(events, tmp_path):
+def test_licenses_that_no_clip_has_are_refused_with_those_there_are(events, tmp_path):
     with pytest.raises(InputError, match="CC-BY-NC, CC0"):
-        train(recipe(licences=["CC-BY"]), events, tmp_path / "mine.safetensors")
+        train(recipe(licenses=["CC-BY"]), events, tmp_path / "mine.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_licences_that_no_clip_has_are_refused_with_those_there_are(events, tmp_
         ({"augmentation": {"speeed": 0.1}}, "speeed"),
         ({"augmentation": {"seconds": [2.0, 1.0]}}, "shortest"),
         ({"test_folds": [2]}, "can measure nothing"),
-        ({"licences": []}, "licences"),
+        ({"licenses": []}, "licenses"),
     ],
 )
 def test_what_does_not_fit_a_recipe_is_refused_in_one_sentence(tmp_path, changes, says):
@@ -195,10 +195,10 @@ def test_what_does_not_fit_a_recipe_is_refused_in_one_sentence(tmp_path, changes
     assert "\n" not in str(caught.value)
 
 
-def test_the_shipped_recipe_keeps_the_test_fold_and_closed_licences_out():
+def test_the_shipped_recipe_keeps_the_test_fold_and_closed_licenses_out():
     shipped = load_recipe(Path(__file__).parents[2] / "recipes" / "tagger.yaml")
     assert (shipped.folds, shipped.test_folds) == ([1, 2, 3], [4])
-    assert set(shipped.licences) == {"CC0", "CC-BY"}
+    assert set(shipped.licenses) == {"CC0", "CC-BY"}
     assert "CC BY-NC" in shipped.card.licence_reading
 
 

@@ -6,20 +6,20 @@ import torch
 
 from soundstage.corpora.feature_cache import RecordColumns, load_features, save_features
 from soundstage.errors import InputError
-from soundstage.stereo import BANDS, TOKENS, Parameters, dequantise, quantise
+from soundstage.stereo import BANDS, TOKENS, Parameters, dequantize, quantize
+from soundstage.stereo.context import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
 from soundstage.stereo.levels import LEVELS, QUIETEST, levels_energy
-from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
 from soundstage.stereo.styles import measured_style
-from soundstage.training.masking import last_frame_mask, uniform_mask
-from soundstage.training.recipes import StereoAugmentation
-from soundstage.training.stereo_examples import (
+from soundstage.training.data.masking import last_frame_mask, uniform_mask
+from soundstage.training.data.stereo_examples import (
     StereoExamples,
     Stretch,
     at_once,
     random_stage,
 )
-from soundstage.training.token_batches import TokenBatches, width_weights
+from soundstage.training.data.token_batches import TokenBatches, width_weights
+from soundstage.training.recipes import StereoAugmentation
 
 NONE = StereoAugmentation(gain=0, styled=0, restaged=0, forgotten=0)
 LENGTHS = [900, 40, 31, 400]
@@ -33,7 +33,7 @@ def columns(frames, seed):
     levels = random.normal(-58, 15, (frames, LEVELS)).clip(QUIETEST, 0).astype(np.float16)
     levels[:, :3] = QUIETEST
     whole = Parameters(*(torch.from_numpy(each.T.astype("f4")) for each in (iid, coherence)))
-    return RecordColumns(quantise(whole).T.numpy(), iid, coherence, levels)
+    return RecordColumns(quantize(whole).T.numpy(), iid, coherence, levels)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def places(cache, levels):
 
 
 def test_a_batch_depends_on_its_step_and_seed_alone(cache):
-    rich = StereoAugmentation(equaliser=4, limited=0.5, hissing=0.5, styled=0.5)
+    rich = StereoAugmentation(equalizer=4, limited=0.5, hissing=0.5, styled=0.5)
     one, other = (batches(cache, rich, memory=True, deaf=0.3) for _ in range(2))
     one.draw(7)
     for first, second in zip(one.draw(4), other.draw(4), strict=True):
@@ -97,8 +97,8 @@ def test_an_example_is_every_other_frame_of_one_record(cache):
         record = int(torch.searchsorted(cache.ends, start, right=True))
         records.add(record)
         assert start + PATCH * STRIDE <= int(cache.ends[record])
-        asit = quantise(Parameters(iid[rows].T, coherence[rows].T)).T
-        other = quantise(Parameters(-iid[rows].T, coherence[rows].T)).T
+        asit = quantize(Parameters(iid[rows].T, coherence[rows].T)).T
+        other = quantize(Parameters(-iid[rows].T, coherence[rows].T)).T
         assert torch.equal(tokens, asit) or torch.equal(tokens, other)
         swapped += not torch.equal(tokens, asit)
     assert 0.3 < swapped / len(batch.tokens) < 0.7
@@ -110,10 +110,10 @@ def test_an_example_is_every_other_frame_of_one_record(cache):
 
 def test_switching_sides_turns_level_differences_alone(cache):
     batch = drawn(batches(cache))
-    told = dequantise(batch.tokens.transpose(1, 2))
+    told = dequantize(batch.tokens.transpose(1, 2))
     for index, start in enumerate(places(cache, batch.levels)):
         rows = slice(start, start + PATCH * STRIDE, STRIDE)
-        true = dequantise(cache.tokens[rows].T)
+        true = dequantize(cache.tokens[rows].T)
         agree = (told.coherence[index] == true.coherence).float().mean()
         assert float(agree) > 0.99
         size = told.iid[index].abs() == true.iid.abs()
@@ -147,7 +147,7 @@ def test_the_memory_is_that_of_the_frames_before(cache):
         placed = Parameters(iid[begin:start].T, coherence[begin:start].T)
         swap = Parameters(-placed.iid, placed.coherence)
         wanted = [memory_vectors(levels[begin:start], each) for each in (placed, swap)]
-        tokens = quantise(
+        tokens = quantize(
             Parameters(*(each[start : start + 32 : 2].T for each in (iid, coherence)))
         )
         way = 0 if torch.equal(batch.tokens[index], tokens.T) else 1
@@ -173,7 +173,7 @@ def test_some_examples_forget(cache):
 def test_a_style_is_measured_from_the_example_that_is_told(cache, restaged):
     styled = NONE.model_copy(update={"styled": 1.0, "restaged": restaged})
     batch = drawn(batches(cache, styled))
-    parameters = dequantise(batch.tokens.transpose(1, 2))
+    parameters = dequantize(batch.tokens.transpose(1, 2))
     wanted = measured_style(parameters, levels_energy(batch.levels))
     told = ~batch.style.isnan()
     assert 0.4 < float(told.float().mean()) < 0.6
@@ -253,7 +253,7 @@ def test_a_share_goes_without_the_sound(cache):
 
 
 def test_a_chain_changes_levels_and_no_token(cache):
-    rough = NONE.model_copy(update={"gain": 20, "equaliser": 8, "limited": 1.0, "hissing": 1.0})
+    rough = NONE.model_copy(update={"gain": 20, "equalizer": 8, "limited": 1.0, "hissing": 1.0})
     heard, plain = drawn(batches(cache, rough)), drawn(batches(cache))
     assert bool(heard.levels.isfinite().all())
     assert float(heard.levels.min()) >= QUIETEST - 0.1
@@ -293,7 +293,7 @@ def test_wide_examples_weigh_more():
 
 def test_weights_are_those_of_the_told_tokens(cache):
     batch = batches(cache).draw(0)
-    parameters = dequantise(batch.tokens)
+    parameters = dequantize(batch.tokens)
     wanted = width_weights(parameters.iid, parameters.coherence)
     torch.testing.assert_close(batch.weights, wanted)
     assert batch.tokens.dtype == torch.uint8

@@ -8,20 +8,21 @@ from hypothesis import strategies as st
 
 from sounds import cut, song
 from soundstage.errors import WeightsError
-from soundstage.stereo import BANDS, TOKENS, TRANSFORM, Parameters, quantise
+from soundstage.stereo import BANDS, TOKENS, TRANSFORM, Parameters, quantize
+from soundstage.stereo.context import NUMBERS, STRETCHES
 from soundstage.stereo.levels import LEVELS, QUIETEST
-from soundstage.stereo.memory import NUMBERS, STRETCHES
 from soundstage.stereo.styles import STYLE
-from soundstage.upmixing import autoregressive, make_side
-from soundstage.upmixing.autoregressive import (
+from soundstage.upmixing import make_side
+from soundstage.upmixing.generative.sampling import gumbel_noise
+from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
+from soundstage.upmixing.generative_weights import GenerativeShape, load_network, network_tensors
+from soundstage.upmixing.methods import autoregressive
+from soundstage.upmixing.methods.autoregressive import (
     AutoregressiveDecoding,
     AutoregressiveSampler,
     load_autoregressive,
 )
-from soundstage.upmixing.drawing import gumbel_noise
-from soundstage.upmixing.generative_weights import GenerativeShape, load_network, network_tensors
 from soundstage.upmixing.parametric import ParametricUpmixer
-from soundstage.upmixing.patches import PatchPredictor, Window
 from soundstage.weights import save_weights
 from tiny import style_prior
 
@@ -124,7 +125,7 @@ def fast_scores(asked: Window, made: torch.Tensor, take: int, guidance: float, s
 def paper_scores(asked: Window, made: torch.Tensor, guidance: float):
     """Token by token: the last eight positions, what is not known yet masked."""
     before = PAPER.patch - 1
-    silent = quantise(Parameters(torch.zeros(before, BANDS), torch.ones(before, BANDS))).long()
+    silent = quantize(Parameters(torch.zeros(before, BANDS), torch.ones(before, BANDS))).long()
     levels = torch.cat([torch.full((before, LEVELS), QUIETEST), asked.levels])
     tokens = torch.cat([silent, asked.known[0], made[0]])
     model, scores = network(PAPER), torch.zeros(*made[0].shape, TOKENS)
@@ -305,12 +306,12 @@ def test_the_side_does_not_depend_on_how_a_signal_is_cut(places: list[int]) -> N
 
 def test_seeds_make_different_takes() -> None:
     one, other = (UPMIXER._predictor.stream(seed=seed) for seed in (0, 1))
-    frames = TRANSFORM.analyse(SONG)
+    frames = TRANSFORM.analyze(SONG)
     assert not torch.equal(one.push(frames).iid, other.push(frames).iid)
 
 
 def test_takes_in_one_run_are_those_made_alone() -> None:
-    predictor, frames = PatchPredictor(sampler()), TRANSFORM.analyse(SONG)
+    predictor, frames = PatchPredictor(sampler()), TRANSFORM.analyze(SONG)
     with torch.inference_mode():
         stream = predictor.takes([5, 0, 7])
         together = list(zip(stream.push(frames), stream.finish(), strict=True))

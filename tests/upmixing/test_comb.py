@@ -8,7 +8,7 @@ from sounds import decibels, noise
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, encode_signal, to_left_right
 from soundstage.upmixing import make_side
-from soundstage.upmixing.comb import CENTRE, Comb, phase_swing, side_response
+from soundstage.upmixing.methods.comb import CENTER, Comb, phase_swing, side_response
 from soundstage.weights import save_weights
 from tiny import coherences
 
@@ -24,7 +24,7 @@ def test_left_and_right_are_equally_loud_everywhere() -> None:
 
 
 def test_left_and_right_have_equal_magnitudes_and_opposite_phases() -> None:
-    side = np.fft.rfft(np.roll(side_response(coherences(), seed=0).double().numpy(), -CENTRE))
+    side = np.fft.rfft(np.roll(side_response(coherences(), seed=0).double().numpy(), -CENTER))
     left, right = 1 + side, 1 - side
     np.testing.assert_allclose(np.abs(left), np.abs(right), atol=1e-5)
     np.testing.assert_allclose(np.angle(left), -np.angle(right), atol=1e-5)

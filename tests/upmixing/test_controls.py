@@ -11,12 +11,12 @@ RATE = 44_100
 
 @pytest.mark.parametrize("width", [0, 0.5, 2, 2.0])
 @pytest.mark.parametrize("bass_mono_hz", [0, 20, 120.5, 500])
-@pytest.mark.parametrize("centre_focus", [0, 1])
+@pytest.mark.parametrize("center_focus", [0, 1])
 def test_the_whole_of_every_range_is_allowed(
-    width: float, bass_mono_hz: float, centre_focus: float
+    width: float, bass_mono_hz: float, center_focus: float
 ) -> None:
-    controls = Controls(width, bass_mono_hz, centre_focus)
-    assert controls.filters == (bass_mono_hz > 0 or centre_focus > 0)
+    controls = Controls(width, bass_mono_hz, center_focus)
+    assert controls.filters == (bass_mono_hz > 0 or center_focus > 0)
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ def test_the_whole_of_every_range_is_allowed(
         ("bass_mono_hz", -1),
         ("bass_mono_hz", 19.9),
         ("bass_mono_hz", 501),
-        ("centre_focus", -0.1),
-        ("centre_focus", 1.1),
-        *((name, value) for name in ("width", "bass_mono_hz", "centre_focus") for value in (
+        ("center_focus", -0.1),
+        ("center_focus", 1.1),
+        *((name, value) for name in ("width", "bass_mono_hz", "center_focus") for value in (
             float("nan"), float("inf"), -float("inf"), "1", None, True, [1.0]
         )),
     ],
@@ -54,13 +54,13 @@ def test_the_crossover_is_6_db_down_and_24_db_an_octave() -> None:
     assert in_db[3] == pytest.approx(0, abs=1e-6)
 
 
-def test_centre_focus_empties_the_side_where_voices_are() -> None:
+def test_center_focus_empties_the_side_where_voices_are() -> None:
     frequency = np.array([0.0, 125.0, 250.0, 1_000.0, 4_000.0, 8_000.0, 20_000.0])
-    full = side_gain(Controls(centre_focus=1), frequency)
+    full = side_gain(Controls(center_focus=1), frequency)
     np.testing.assert_allclose(full, [1, 1, 0, 0, 0, 1, 1], atol=1e-12)
-    half = side_gain(Controls(centre_focus=0.5), frequency)
+    half = side_gain(Controls(center_focus=0.5), frequency)
     np.testing.assert_allclose(half, [1, 1, 0.5, 0.5, 0.5, 1, 1], atol=1e-12)
-    between = side_gain(Controls(centre_focus=1), np.array([125 * 2**0.5, 4_000 * 2**0.5]))
+    between = side_gain(Controls(center_focus=1), np.array([125 * 2**0.5, 4_000 * 2**0.5]))
     np.testing.assert_allclose(between, 0.5, atol=1e-9)
 
 
@@ -71,8 +71,8 @@ def test_centre_focus_empties_the_side_where_voices_are() -> None:
         (Controls(bass_mono_hz=20), 0.04),  # the filter is as long as four periods of it
         (Controls(bass_mono_hz=120), 0.002),
         (Controls(bass_mono_hz=500), 0.0002),
-        (Controls(centre_focus=1), 0.005),
-        (Controls(centre_focus=0.3, bass_mono_hz=200), 0.001),
+        (Controls(center_focus=1), 0.005),
+        (Controls(center_focus=0.3, bass_mono_hz=200), 0.001),
     ],
 )
 def test_the_filter_has_the_announced_gain(controls: Controls, tolerance: float) -> None:
@@ -82,8 +82,8 @@ def test_the_filter_has_the_announced_gain(controls: Controls, tolerance: float)
     assert error.max() < max(tolerance, 1e-6)
 
 
-def test_the_filter_is_symmetric_about_its_centre() -> None:
-    response = side_filter(Controls(bass_mono_hz=80, centre_focus=0.5), RATE)
+def test_the_filter_is_symmetric_about_its_center() -> None:
+    response = side_filter(Controls(bass_mono_hz=80, center_focus=0.5), RATE)
     assert response.shape == (FILTER_TAPS,)
     assert response.abs().argmax() == FILTER_TAPS // 2
     torch.testing.assert_close(response, response.flip(0), rtol=0, atol=1e-7)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS
-from soundstage.upmixing.decoding_order import settled_after, spread_ranks
+from soundstage.upmixing.generative.decoding_order import settled_after, spread_ranks
 
 
 @given(
@@ -51,7 +51,7 @@ def test_ranks_are_an_order_of_all_tiles(positions: int, bands: int, seed: int) 
 
 
 def nearest(ranks: torch.Tensor, count: int) -> torch.Tensor:
-    """Distance of each of the first tiles to its nearest neighbour, in sides of the window."""
+    """Distance of each of the first tiles to its nearest neighbor, in sides of the window."""
     places = (ranks < count).nonzero() / torch.tensor(ranks.shape)
     distances = torch.cdist(places, places) + torch.eye(count)
     return distances.min(dim=1).values

@@ -7,14 +7,14 @@ from sounds import decibels, drums, noise
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, encode_signal, to_left_right
 from soundstage.upmixing import make_side
-from soundstage.upmixing.decorrelate import Decorrelate, side_response
+from soundstage.upmixing.methods.decorrelate import Decorrelate, side_response
 from soundstage.weights import save_weights
 from tiny import coherences
 
 LENGTH = 200_000
 
 
-def analysed(table: torch.Tensor, seed: int = 0):
+def analyzed(table: torch.Tensor, seed: int = 0):
     """Parameters of upmixed noise, without the frames at its ends."""
     mid = noise(LENGTH)
     side = make_side(Decorrelate(table), mid, seed=seed)[0]
@@ -25,14 +25,14 @@ def analysed(table: torch.Tensor, seed: int = 0):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_noise_gets_the_coherence_of_the_table_in_every_band(seed: int) -> None:
     """On average over time; the lowest bands hold a few bins, so 0.04."""
-    _, coherence = analysed(coherences(), seed)
+    _, coherence = analyzed(coherences(), seed)
     assert (coherence.mean(dim=1) - coherences()).abs().max() < 0.04
     assert (coherence.mean(dim=1) - coherences())[20:].abs().max() < 0.01
 
 
 def test_nothing_is_placed_anywhere() -> None:
     """The direct path of the all-pass cascade, a sixteenth of the mid, would lean by 0.4 dB."""
-    iid, _ = analysed(coherences())
+    iid, _ = analyzed(coherences())
     assert iid.mean().abs() < 0.1
 
 

@@ -14,14 +14,8 @@ from sounds import cut, decibels, song
 from soundstage.diffusion import trailing_times
 from soundstage.errors import WeightsError
 from soundstage.spectra import compress, expand
-from soundstage.stereo.spectral_picture import GAMMA
+from soundstage.stereo.compressed_stft import GAMMA
 from soundstage.upmixing import make_side, upmix_file
-from soundstage.upmixing.diffstereo import (
-    PAPER,
-    DiffStereo,
-    DiffStereoSampling,
-    load_diffstereo,
-)
 from soundstage.upmixing.diffstereo_weights import (
     FAMILY,
     DiffStereoShape,
@@ -29,6 +23,12 @@ from soundstage.upmixing.diffstereo_weights import (
     network_tensors,
 )
 from soundstage.upmixing.engine import upmix_blocks
+from soundstage.upmixing.methods.diffstereo import (
+    PAPER,
+    DiffStereo,
+    DiffStereoSampling,
+    load_diffstereo,
+)
 from soundstage.weights import save_weights
 
 SHAPE = DiffStereoShape(

@@ -12,18 +12,18 @@ from soundstage.stereo import BANDS, TRANSFORM, Parameters, band_energy
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
 from soundstage.stereo.levels import mid_levels
 from soundstage.stereo.prediction import MAX_SIDE_GAIN
-from soundstage.stereo.side_picture import MEAN_LEVEL, QUIETEST_SIDE, side_picture
-from soundstage.upmixing.diffusion import (
+from soundstage.stereo.side_parameters import MEAN_LEVEL, QUIETEST_SIDE, side_picture
+from soundstage.upmixing.generative.stage_constraints import DECODED
+from soundstage.upmixing.generative.style import parse_style
+from soundstage.upmixing.methods.diffusion import (
     DiffusionDecoding,
     DiffusionPredictor,
     without_silence,
 )
-from soundstage.upmixing.stage_hold import DECODED
-from soundstage.upmixing.style import parse_style
 from tiny import DIFFUSION, diffusion, diffusion_network
 
 HOP = TRANSFORM.hop
-WHOLE = TRANSFORM.analyse(song(160 * HOP))
+WHOLE = TRANSFORM.analyze(song(160 * HOP))
 FRAMES = WHOLE.shape[1]
 QUICK = DiffusionDecoding(steps=2)
 

@@ -3,7 +3,7 @@ import torch
 
 from soundstage.stereo.levels import LEVELS
 from soundstage.stereo.styles import STYLE
-from soundstage.upmixing.drawing import Guidance, TakeStyle, draw_tokens
+from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, draw_tokens
 from tiny import style_prior
 
 LEVEL = 10 * torch.randn(20, LEVELS, generator=torch.Generator().manual_seed(0)) - 50

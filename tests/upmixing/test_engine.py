@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sounds import cut, decibels, noise, song, tone
-from soundstage.metrics import fold_down_error, normalised_width
+from soundstage.metrics import fold_down_error, normalized_width
 from soundstage.upmixing import Controls, MidSide, Upmixer, UpmixStream, make_side, upmix_blocks
 from soundstage.upmixing.engine import FLUSH, METHOD_BLOCK
 from tiny import EXACT, UPMIXERS
@@ -67,7 +67,7 @@ def test_the_fold_down_returns_the_input(name: str, rate: int, length: int | str
     assert np.isfinite(stereo).all()
     assert fold_down_error(torch.tensor(stereo), torch.tensor(mono)) < FOLD_DOWN_DB
     if isinstance(length, str):
-        assert normalised_width(torch.tensor(stereo)) > 0.3  # and it is not simply mono
+        assert normalized_width(torch.tensor(stereo)) > 0.3  # and it is not simply mono
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])
@@ -91,7 +91,7 @@ def test_any_cut_gives_the_same_bytes(name: str, rate: int, places: list[int]) -
 
 
 def test_blocks_of_a_few_samples_give_the_same_bytes() -> None:
-    mono, controls = long_song(), Controls(bass_mono_hz=120, centre_focus=0.5)
+    mono, controls = long_song(), Controls(bass_mono_hz=120, center_focus=0.5)
     places = list(range(0, mono.size, 97))
     one, other = (made(mono, places=p, controls=controls) for p in ([], places))
     assert np.array_equal(one.side, other.side)
@@ -125,7 +125,7 @@ def test_blocks_equal_the_method_in_one_piece(name: str) -> None:
 @pytest.mark.parametrize("name", UPMIXERS)
 @pytest.mark.parametrize("rate", [22_050, 44_100, 96_000])
 def test_silence_in_is_silence_out(name: str, rate: int) -> None:
-    result = made(np.zeros(50_000, np.float32), name, rate, controls=Controls(centre_focus=0.5))
+    result = made(np.zeros(50_000, np.float32), name, rate, controls=Controls(center_focus=0.5))
     assert not result.left_right().any()
 
 
@@ -175,9 +175,9 @@ def test_the_side_filter_neither_delays_nor_touches_what_it_passes(rate: int) ->
         (40, Controls(bass_mono_hz=120), -38.3),
         (120, Controls(bass_mono_hz=120), -6.0),
         (240, Controls(bass_mono_hz=120), -0.53),
-        (1_000, Controls(centre_focus=0.5), -6.0),
-        (10_000, Controls(centre_focus=0.5), 0.0),
-        (1_000, Controls(centre_focus=0.5, width=0.5), -12.0),
+        (1_000, Controls(center_focus=0.5), -6.0),
+        (10_000, Controls(center_focus=0.5), 0.0),
+        (1_000, Controls(center_focus=0.5, width=0.5), -12.0),
     ],
 )
 def test_a_tone_loses_what_the_controls_ask(

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from soundstage.errors import WeightsError
-from soundstage.networks.stereo_autoregression import StereoAutoregression
-from soundstage.networks.stereo_tokens import StereoTokens
+from soundstage.networks.models.stereo_autoregression import StereoAutoregression
+from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS
+from soundstage.stereo.level_statistics import SUMMARY
 from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.sound_summary import SUMMARY
 from soundstage.stereo.styles import STYLE
 from soundstage.upmixing.generative_weights import (
     LARGEST,

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from sounds import cut, song
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM
+from soundstage.stereo.context import NUMBERS, STRETCHES
 from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.memory import NUMBERS, STRETCHES
 from soundstage.stereo.styles import STYLE
 from soundstage.upmixing import make_side
-from soundstage.upmixing.decoding_order import settled_after
+from soundstage.upmixing.generative.decoding_order import settled_after
+from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
 from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
-from soundstage.upmixing.masked import MaskedDecoding, MaskedSampler, load_masked
+from soundstage.upmixing.methods.masked import MaskedDecoding, MaskedSampler, load_masked
 from soundstage.upmixing.parametric import ParametricUpmixer
-from soundstage.upmixing.patches import PatchPredictor, Window
 from soundstage.weights import save_weights
 from tiny import MASKED as SHAPE
 from tiny import style_prior

@@ -9,9 +9,9 @@ import torch
 from sounds import cut, song, stereo_scene
 from soundstage.audio import Audio
 from soundstage.errors import InputError, OptionError
-from soundstage.metrics import fold_down_error, normalised_width
+from soundstage.metrics import fold_down_error, normalized_width
+from soundstage.upmixing.api import upmix, upmix_stream
 from soundstage.upmixing.controls import Controls
-from soundstage.upmixing.memory import upmix, upmix_stream
 from tiny import EXACT, UPMIXERS
 
 RATE = 48_000
@@ -29,7 +29,7 @@ def test_the_fold_down_returns_the_source(name: str) -> None:
     assert stereo.samples.shape == (2, mono().size)
     assert stereo.samples.dtype == np.float32
     assert fold_down_error(torch.tensor(stereo.samples), torch.tensor(mono())) < -120
-    assert normalised_width(torch.tensor(stereo.samples)) > 0.3
+    assert normalized_width(torch.tensor(stereo.samples)) > 0.3
 
 
 def test_every_kind_of_source_gives_the_same_samples(tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_a_stream_gives_the_samples_of_the_whole() -> None:
 def test_controls_and_seeds_arrive() -> None:
     plain = upmix((mono(), RATE), method=NEAREST)
     assert not np.array_equal(plain.samples, upmix((mono(), RATE), method=NEAREST, seed=1).samples)
-    for control in ({"bass_mono_hz": 200.0}, {"centre_focus": 1.0}, {"width": 0.5}):
+    for control in ({"bass_mono_hz": 200.0}, {"center_focus": 1.0}, {"width": 0.5}):
         changed = upmix((mono(), RATE), method=NEAREST, **control)
-        widths = [normalised_width(torch.tensor(made.samples)) for made in (changed, plain)]
+        widths = [normalized_width(torch.tensor(made.samples)) for made in (changed, plain)]
         assert widths[0] < widths[1]
         stream = upmix_stream([mono()], RATE, method=NEAREST, controls=Controls(**control))
         assert np.array_equal(np.concatenate(list(stream), axis=1), changed.samples)

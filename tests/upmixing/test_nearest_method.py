@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from sounds import cut, noise, song
 from soundstage.errors import WeightsError
-from soundstage.stereo import BANDS, TRANSFORM, Parameters, band_sums, dequantise
-from soundstage.upmixing.nearest import (
+from soundstage.stereo import BANDS, TRANSFORM, Parameters, band_sums, dequantize
+from soundstage.upmixing.methods.nearest import (
     KEY_FRAMES,
     NearestPredictor,
     RunningMean,
@@ -23,7 +23,7 @@ TINY = predictor()
 
 
 def spectrogram(frames: int = FRAMES) -> torch.Tensor:
-    return TRANSFORM.analyse(song((frames - 1) * TRANSFORM.hop))
+    return TRANSFORM.analyze(song((frames - 1) * TRANSFORM.hop))
 
 
 def joined(parts: list[Parameters]) -> Parameters:
@@ -46,7 +46,7 @@ def brute_force(frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         mean = magnitudes[:, max(0, t - KEY_FRAMES + 1) : t + 1].mean(axis=1)
         query = np.round(255 * (mean / (np.linalg.norm(mean) + 1e-3)) ** (1 / 3))
         nearest = int(np.argmin(((keys - query) ** 2).sum(axis=1)))
-        value = dequantise(tokens[nearest])
+        value = dequantize(tokens[nearest])
         iid, coherence = value.iid.double().numpy(), value.coherence.double().numpy()
         if before is not None and np.linalg.norm(-iid - before) < np.linalg.norm(iid - before):
             iid = -iid
@@ -68,7 +68,7 @@ def test_search_switching_and_smoothing_agree_with_plain_loops() -> None:
 
 def test_signs_carry_on_from_push_to_push() -> None:
     tokens = pairs()["tokens"]
-    raw = dequantise(tokens[:30].T).iid
+    raw = dequantize(tokens[:30].T).iid
     whole = TINY.stream(seed=0)._switch_signs(raw)
     stream = TINY.stream(seed=0)
     one_by_one = [stream._switch_signs(frame) for frame in raw.split(1, dim=1)]
@@ -79,7 +79,7 @@ def test_signs_carry_on_from_push_to_push() -> None:
 def test_switched_frames_never_turn_away_from_the_frame_before() -> None:
     tokens = pairs()["tokens"]
     stream = TINY.stream(seed=0)
-    raw = dequantise(tokens[torch.tensor([3, 4, 5, 6, 7, 8])].T).iid
+    raw = dequantize(tokens[torch.tensor([3, 4, 5, 6, 7, 8])].T).iid
     switched = stream._switch_signs(raw)
     products = (switched[:, 1:] * switched[:, :-1]).sum(dim=0)
     assert torch.all(products >= 0)
@@ -132,7 +132,7 @@ def test_the_very_key_that_is_stored_is_found() -> None:
     tokens = torch.arange(FRAMES, dtype=torch.uint8)[:, None].expand(-1, BANDS)
     own = NearestPredictor(stored.contiguous(), tokens, torch.tensor([FRAMES]))
     one_frame = spectrogram()[:, :1]  # alone, its mean is itself
-    wanted = dequantise(torch.zeros(BANDS, 1, dtype=torch.uint8))
+    wanted = dequantize(torch.zeros(BANDS, 1, dtype=torch.uint8))
     assert torch.allclose(own.stream(seed=0).push(one_frame).coherence, wanted.coherence)
 
 

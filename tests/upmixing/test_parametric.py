@@ -82,7 +82,7 @@ def test_every_frame_of_the_mid_is_shown_to_the_predictor_once() -> None:
             return super().push(spectrogram)
 
     make_side(ParametricUpmixer(Listening(parameters)), mid)
-    torch.testing.assert_close(torch.cat(shown, dim=1), TRANSFORM.analyse(mid), rtol=0, atol=1e-4)
+    torch.testing.assert_close(torch.cat(shown, dim=1), TRANSFORM.analyze(mid), rtol=0, atol=1e-4)
 
 
 def test_rows_say_whether_a_new_mid_is_made() -> None:

@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sounds import cut
-from soundstage.stereo import BANDS, TOKENS, TRANSFORM, Parameters, dequantise
+from soundstage.stereo import BANDS, TOKENS, TRANSFORM, Parameters, dequantize
+from soundstage.stereo.context import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
 from soundstage.stereo.features import feature_parameters, parameter_features
 from soundstage.stereo.levels import levels_energy, mid_levels
-from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
 from soundstage.stereo.styles import style_numbers
-from soundstage.upmixing.drawing import TakeStyle
-from soundstage.upmixing.patches import PatchPredictor, TakesStream, Window
-from soundstage.upmixing.stage_hold import DECODED
+from soundstage.upmixing.generative.sampling import TakeStyle
+from soundstage.upmixing.generative.stage_constraints import DECODED
+from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, TakesStream, Window
 from tiny import style_prior
 
 LONGEST = 100
@@ -126,7 +126,7 @@ def test_parameters_hit_the_told_positions_and_go_straight_between(
 ) -> None:
     sampler = Drawing(stride=stride)
     found = parameter_features(run(sampler, WHOLE[:, :frames]))
-    points = parameter_features(dequantise(tokens_of(0, sampler, frames).T))
+    points = parameter_features(dequantize(tokens_of(0, sampler, frames).T))
     for frame in range(frames):
         position, part = divmod(frame, stride)
         following = min(position + 1, points.shape[1] - 1)

@@ -11,8 +11,8 @@ from soundstage.stereo import BANDS, TRANSFORM, Parameters
 from soundstage.stereo.features import feature_parameters
 from soundstage.stereo.levels import mid_levels
 from soundstage.upmixing import make_side
+from soundstage.upmixing.methods.regression import HOP, SHARED, WINDOW, RegressionPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
-from soundstage.upmixing.regression import HOP, SHARED, WINDOW, RegressionPredictor
 from soundstage.weights import save_weights
 from tiny import regression_network, regression_tensors
 
@@ -22,7 +22,7 @@ LONGEST = 2 * WINDOW + HOP
 
 
 def spectrogram(frames: int) -> torch.Tensor:
-    return TRANSFORM.analyse(song((LONGEST - 1) * TRANSFORM.hop))[:, :frames]
+    return TRANSFORM.analyze(song((LONGEST - 1) * TRANSFORM.hop))[:, :frames]
 
 
 WHOLE = spectrogram(LONGEST)
@@ -39,7 +39,7 @@ def predicted(frames: torch.Tensor, places: list[int] | None = None) -> Paramete
 
 
 def by_hand(frames: torch.Tensor) -> Parameters:
-    """All windows at once, each weighted over what it shares with its neighbours."""
+    """All windows at once, each weighted over what it shares with its neighbors."""
     levels, total = mid_levels(frames), frames.shape[1]
     starts = [s for s in range(0, total, HOP) if s == 0 or total > s + SHARED]
     summed = torch.zeros(total, 2 * BANDS)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
-from soundstage.upmixing.stage_hold import DECODED, LARGEST_GAIN, StageHold
+from soundstage.upmixing.generative.stage_constraints import DECODED, LARGEST_GAIN, StageHold
 
 INDEX = {name: index for index, name in enumerate(DESCRIPTORS)}
 

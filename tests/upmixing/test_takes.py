@@ -12,10 +12,10 @@ from soundstage.metrics import parameter_error
 from soundstage.stereo import TRANSFORM, band_sums, encode_signal
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
 from soundstage.upmixing import Controls, UpmixStream, upmix_file
-from soundstage.upmixing.batch import by_source, plan_batch, plan_sheets
 from soundstage.upmixing.comparison import TakesMeter
 from soundstage.upmixing.engine import MidSide, UpmixTakes
-from soundstage.upmixing.files import MOST_TAKES, upmix_takes
+from soundstage.upmixing.jobs import by_source, plan_batch, plan_sheets
+from soundstage.upmixing.upmix_files import MOST_TAKES, upmix_takes
 from tiny import UPMIXERS
 
 METHODS = UPMIXERS
@@ -133,7 +133,7 @@ def stage(stereo, *, rate=RATE, places=()):
 def test_what_is_measured_while_streaming_is_what_the_whole_sound_has():
     scene = stereo_scene(2 * RATE)
     found = stage(scene, places=[1, 3_000, 50_000])
-    mid = band_sums(TRANSFORM.analyse(scene.mean(dim=0)).abs().square())
+    mid = band_sums(TRANSFORM.analyze(scene.mean(dim=0)).abs().square())
     wanted = descriptors(encode_signal(scene), mid)
     assert [*found.stages[0].descriptors] == list(DESCRIPTORS)
     assert list(found.stages[0].descriptors.values()) == pytest.approx(wanted.tolist(), abs=2e-3)

@@ -1,9 +1,10 @@
-"""Sound in files and in memory: reading, writing, resampling, quantising and metering.
+"""Sound in files and in memory: reading, writing, resampling, quantizing and metering.
 
 `open_sound` and `SoundWriter` stream files of any length; `Audio` is a whole sound in memory.
 """
 
-from soundstage.audio.files import check_collisions, expand_inputs, is_same_file, output_path
+from soundstage.audio.audio_buffer import Audio
+from soundstage.audio.file_paths import check_collisions, expand_inputs, is_same_file, output_path
 from soundstage.audio.formats import (
     MEDIA_SUFFIXES,
     READABLE_SUFFIXES,
@@ -13,11 +14,10 @@ from soundstage.audio.formats import (
 )
 from soundstage.audio.headroom import decibels, safe_gain
 from soundstage.audio.level import TruePeakMeter, true_peak
-from soundstage.audio.quantise import Quantiser
+from soundstage.audio.quantizer import Quantizer
 from soundstage.audio.reading import MAX_RATE, MIN_RATE, SoundReader, open_sound
 from soundstage.audio.resampling import StreamResampler, resample, resampled_frames
 from soundstage.audio.spool import Spool
-from soundstage.audio.value import Audio
 from soundstage.audio.writing import SoundWriter
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "READABLE_SUFFIXES",
     "WRITABLE_SUFFIXES",
     "Audio",
-    "Quantiser",
+    "Quantizer",
     "SoundFormat",
     "SoundReader",
     "SoundWriter",

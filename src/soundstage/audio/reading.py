@@ -9,11 +9,11 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
+from soundstage.audio.codecs.ffmpeg_reader import MediaSource, is_media
+from soundstage.audio.codecs.integrity import check_complete, check_length
+from soundstage.audio.codecs.mpeg import is_mpeg, walk_frames
+from soundstage.audio.codecs.sndfile_reader import SndfileSource
 from soundstage.audio.formats import MEDIA_SUFFIXES, SoundFormat
-from soundstage.audio.integrity import check_complete, check_length
-from soundstage.audio.media import MediaSource, is_media
-from soundstage.audio.mpeg import is_mpeg, walk_frames
-from soundstage.audio.sndfile import SndfileSource
 from soundstage.errors import InputError
 
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz

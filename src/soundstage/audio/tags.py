@@ -1,6 +1,6 @@
 """Tags under one set of names, and the ID3 block that carries them in an MP3 file.
 
-The names are libsndfile's ten. FLAC, Ogg and CAF hold all of them, WAV and MP3 all but the licence,
+The names are libsndfile's ten. FLAC, Ogg and CAF hold all of them, WAV and MP3 all but the license,
 AIFF title, artist, comment and, in ASCII, copyright, W64 and AU none. What a container cannot hold
 is left out.
 """

@@ -13,9 +13,9 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, Int32
 
+from soundstage.audio.codecs.sndfile_writer import SndfileTarget
 from soundstage.audio.formats import MEDIA_CONTAINERS, SoundFormat, check_encoding
 from soundstage.audio.limits import check_limits
-from soundstage.audio.sndfile_writing import SndfileTarget
 from soundstage.errors import OutputError
 
 _LONGEST_NAME = 200  # bytes of the target's name kept in the temporary one; 255 is the usual limit
@@ -83,7 +83,7 @@ class SoundWriter:
         """Append frames.
 
         Args:
-            block: for an integer format int32 steps of its own bits, out of `Quantiser`, written
+            block: for an integer format int32 steps of its own bits, out of `Quantizer`, written
                 bit for bit; for any other, floats whose full scale is 1 (lossy formats take
                 no more than full scale).
 
@@ -145,7 +145,7 @@ class SoundWriter:
                 self._tags,
                 self._expected_frames,
             )
-        from soundstage.audio.media_writing import MediaTarget
+        from soundstage.audio.codecs.ffmpeg_writer import MediaTarget
 
         return MediaTarget(
             temporary, self.format, self.rate, self.channels, self._tags, self._picture_from

@@ -1,11 +1,12 @@
 """Mono into what two ears hear: places and ways, measured heads, rooms, and the renderers.
 
-Conventions are those of SOFA (AES69): x ahead, y to the left, z up, in metres; azimuth in degrees
+Conventions are those of SOFA (AES69): x ahead, y to the left, z up, in meters; azimuth in degrees
 counter-clockwise from ahead; the left ear first.
 """
 
-from soundstage.binaural.equalisation import equalised
-from soundstage.binaural.files import render_file
+from soundstage.binaural.api import binauralize
+from soundstage.binaural.binaural_files import render_file
+from soundstage.binaural.binaural_speech_poses import from_tracked, seen_by_receiver, to_tracked
 from soundstage.binaural.geometry import (
     HEAD_RADIUS,
     Poses,
@@ -15,18 +16,17 @@ from soundstage.binaural.geometry import (
     to_cartesian,
     to_spherical,
 )
-from soundstage.binaural.head_interpolation import AlignedResponses, HeadInterpolator
-from soundstage.binaural.heads import Head
-from soundstage.binaural.hrtf import HrtfRenderer
-from soundstage.binaural.memory import binauralize
-from soundstage.binaural.methods import RENDERERS, Networks, Surroundings, load_renderer
+from soundstage.binaural.hrtf.bundled import load_head, shipped_heads
+from soundstage.binaural.hrtf.equalization import equalized
+from soundstage.binaural.hrtf.hrtf_set import Head
+from soundstage.binaural.hrtf.interpolation import AlignedResponses, HeadInterpolator
+from soundstage.binaural.hrtf.sofa import read_head
 from soundstage.binaural.presets import approach, constant, fly_by, orbit
+from soundstage.binaural.registry import RENDERERS, Networks, Surroundings, load_renderer
+from soundstage.binaural.render.hrtf_renderer import HrtfRenderer
 from soundstage.binaural.renderers import render
-from soundstage.binaural.rooms import Room
+from soundstage.binaural.room.shoebox import Room
 from soundstage.binaural.scenes import Source, read_scene, sources_of
-from soundstage.binaural.shipped_heads import load_head, shipped_heads
-from soundstage.binaural.sofa import read_head
-from soundstage.binaural.tracked_speech import from_tracked, seen_by_receiver, to_tracked
 from soundstage.binaural.trajectories import Trajectory
 from soundstage.binaural.trajectory_files import read_tracked, read_trajectory
 
@@ -47,7 +47,7 @@ __all__ = [
     "binauralize",
     "constant",
     "ear_positions",
-    "equalised",
+    "equalized",
     "fly_by",
     "from_tracked",
     "load_head",

@@ -1,7 +1,7 @@
 """Where sources and ears are: one frame of coordinates for all of `binaural`, that of SOFA.
 
-AES69-2022 places a source either in metres, x ahead, y to the left, z up, or by azimuth (degrees
-counter-clockwise from ahead: 90 is left), elevation (degrees up) and radius (metres):
+AES69-2022 places a source either in meters, x ahead, y to the left, z up, or by azimuth (degrees
+counter-clockwise from ahead: 90 is left), elevation (degrees up) and radius (meters):
 
     x = r·cos ε·cos α,    y = r·cos ε·sin α,    z = r·sin ε
 
@@ -26,13 +26,13 @@ class Poses(NamedTuple):
     """Of sources, talkers or heads."""
 
     positions: Float[np.ndarray, "*points 3"]
-    """x, y and z in metres."""
+    """x, y and z in meters."""
     orientations: Float[np.ndarray, "*points 4"]
     """Quaternions x y z w."""
 
 
 def to_cartesian(spherical: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray, "*points 3"]:
-    """x, y and z in metres, of azimuth and elevation in degrees and radius in metres.
+    """x, y and z in meters, of azimuth and elevation in degrees and radius in meters.
 
     >>> to_cartesian(np.array([90.0, 0.0, 2.0])).round(6)
     array([0., 2., 0.])
@@ -90,7 +90,7 @@ def seen_from_head(
     position: Float[np.ndarray, "*#points 3"] = ORIGIN,
     orientation: Float[np.ndarray, "*#points 4"] = UPRIGHT,
 ) -> Float[np.ndarray, "*points 3"]:
-    """Azimuth, elevation (degrees) and distance (metres) of a source, from a head's own view.
+    """Azimuth, elevation (degrees) and distance (meters) of a source, from a head's own view.
 
     >>> to_the_left = Rotation.from_euler("z", 90, degrees=True).as_quat()
     >>> seen_from_head(np.array([1.0, 0.0, 0.0]), orientation=to_the_left).round(6)

@@ -1,7 +1,7 @@
 """Trajectories that need no file: a place, an orbit, a fly-by, an approach.
 
 Angles and sides are those of `geometry`: azimuth in degrees counter-clockwise from ahead, elevation
-in degrees up, distances in metres from the middle of the head. A preset starts at 0 s.
+in degrees up, distances in meters from the middle of the head. A preset starts at 0 s.
 """
 
 from typing import Literal
@@ -69,7 +69,7 @@ def fly_by(
     It lies at x = v·(T/2 − t) and y = ±d, so that it is nearest at half of its time T.
 
     Args:
-        speed: v in metres a second, 0.01 to 300.
+        speed: v in meters a second, 0.01 to 300.
         closest: d, its distance as it passes the ear axis.
         duration: T in seconds, 0.01 to 86,400.
         side: on which it passes.

@@ -35,7 +35,7 @@ class Renderer(Protocol):
         Args:
             trajectory: of its source.
             rate: in Hz.
-            no_delay: distance in metres from which sound takes no time; by default the nearest of
+            no_delay: distance in meters from which sound takes no time; by default the nearest of
                 the trajectory, and of several sources one for all: the nearest of any.
 
         Raises:

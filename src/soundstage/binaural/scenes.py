@@ -7,7 +7,7 @@ A scene is a JSON file such as
         {"file": "steps.flac", "path": "steps.csv", "gain": -6, "start": 2.5}
     ]}
 
-with `azimuth` and `elevation` in degrees and `distance` in metres, or a `path`, which is a
+with `azimuth` and `elevation` in degrees and `distance` in meters, or a `path`, which is a
 trajectory file; `gain` in dB; `start` in seconds; and `downmix`, true to fold stereo down. All but
 the file may be left out. Times of a path count from the start of the scene. Files are looked for
 beside the scene.

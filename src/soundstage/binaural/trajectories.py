@@ -21,7 +21,7 @@ from soundstage.errors import OptionError
 
 NEAREST = 0.1  # m: just outside of a head
 FARTHEST = 1_000.0  # m: three seconds of sound
-_ROUNDING = 1e-9  # metres or degrees by which a converted number may miss its bound
+_ROUNDING = 1e-9  # meters or degrees by which a converted number may miss its bound
 
 
 class PointError(OptionError):
@@ -39,7 +39,7 @@ class Trajectory:
 
     Attributes:
         times: of the points, in seconds, ascending.
-        positions: in metres, in the frame of `geometry`, 0.1 to 1,000 m from the origin.
+        positions: in meters, in the frame of `geometry`, 0.1 to 1,000 m from the origin.
         orientations: quaternions x y z w of any length but 0; None is upright, looking ahead.
         along_sphere: how positions run between points; exactly half a turn goes counter-clockwise.
 
@@ -140,7 +140,7 @@ class Trajectory:
 
     @cached_property
     def nearest(self) -> float:
-        """Its smallest distance from the middle of the head, in metres."""
+        """Its smallest distance from the middle of the head, in meters."""
         if self.along_sphere:
             return float(np.linalg.norm(self.positions, axis=1).min())
         return float(
@@ -152,7 +152,7 @@ class Trajectory:
 
     @cached_property
     def farthest(self) -> float:
-        """Its largest distance, in metres."""
+        """Its largest distance, in meters."""
         return float(np.linalg.norm(self.positions, axis=1).max())
 
     def _orientations_at(self, times: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 4"]:
@@ -226,7 +226,7 @@ def _the_shorter_way(azimuth: Float[np.ndarray, " points"]) -> Float[np.ndarray,
 
 
 def _closest_on_the_way(positions: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, " ways"]:
-    """How near each straight way between two points comes to the origin, in metres."""
+    """How near each straight way between two points comes to the origin, in meters."""
     start, way = positions[:-1], np.diff(positions, axis=0)
     length = np.maximum((way**2).sum(axis=1), _ROUNDING**2)
     share = np.clip(-(start * way).sum(axis=1) / length, 0, 1)

@@ -3,8 +3,8 @@
 A table or an object has these numbers for each point, in any order:
 
     time                         seconds, ascending
-    x, y, z                      metres; ways between points are straight
-    azimuth, elevation, radius   degrees and metres, in place of x, y, z; ways follow the sphere;
+    x, y, z                      meters; ways between points are straight
+    azimuth, elevation, radius   degrees and meters, in place of x, y, z; ways follow the sphere;
                                  elevation and radius may be left out for 0 and 1.5
     qx, qy, qz, qw               orientation, a quaternion; may be left out
     yaw, pitch, roll             in place of it, in degrees: yaw to the left, then pitch up, then
@@ -27,9 +27,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from soundstage.binaural.binaural_speech_poses import POSE_RATE, from_tracked
 from soundstage.binaural.geometry import are_rotations
 from soundstage.binaural.presets import RADIUS
-from soundstage.binaural.tracked_speech import POSE_RATE, from_tracked
 from soundstage.binaural.trajectories import PointError, Trajectory
 from soundstage.errors import InputError
 

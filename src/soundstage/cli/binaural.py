@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from soundstage.binaural.batch import Job
     from soundstage.binaural.renderers import Renderer
-    from soundstage.binaural.rooms import Room
+    from soundstage.binaural.room.shoebox import Room
+    from soundstage.binaural.scene_jobs import Job
 
 
 def binaural(
@@ -24,7 +24,7 @@ def binaural(
     ] = None,
     elevation: Annotated[float | None, typer.Option(help="Degrees up, -90 to 90.")] = None,
     distance: Annotated[
-        float | None, typer.Option(help="Metres, 0.1 to 1,000; by default 1.5.")
+        float | None, typer.Option(help="Meters, 0.1 to 1,000; by default 1.5.")
     ] = None,
     path: Annotated[
         Path | None, typer.Option(help="A trajectory: .csv, .json, or .txt of tracked poses.")
@@ -33,10 +33,10 @@ def binaural(
         float | None, typer.Option(help="Seconds a turn around the head; negative is clockwise.")
     ] = None,
     fly_by: Annotated[
-        float | None, typer.Option(help="Metres a second, from ahead past an ear to behind.")
+        float | None, typer.Option(help="Meters a second, from ahead past an ear to behind.")
     ] = None,
     approach: Annotated[
-        float | None, typer.Option(help="Metres away at first; ends at --distance.")
+        float | None, typer.Option(help="Meters away at first; ends at --distance.")
     ] = None,
     method: Annotated[
         str | None,
@@ -61,14 +61,14 @@ def binaural(
         ),
     ] = None,
     room: Annotated[
-        str | None, typer.Option(help="Length, width and height in metres, such as 6x4x3.")
+        str | None, typer.Option(help="Length, width and height in meters, such as 6x4x3.")
     ] = None,
     rt60: Annotated[
         str | None,
         typer.Option(help="Reverberation time in seconds, or as 125:0.6,1000:0.4,8000:0.3."),
     ] = None,
     listener: Annotated[
-        str | None, typer.Option(help="Place of the head in the room, in metres, such as 2,2,1.5.")
+        str | None, typer.Option(help="Place of the head in the room, in meters, such as 2,2,1.5.")
     ] = None,
     hrtf: Annotated[
         str | None,
@@ -108,15 +108,15 @@ def binaural(
     """Put sounds around a head, for headphones."""
     import json
 
-    from soundstage.binaural.batch import plan_batch
-    from soundstage.binaural.methods import (
+    from soundstage.binaural.registry import (
         DEFAULT_RENDERER,
         Networks,
         Surroundings,
         load_renderer,
     )
-    from soundstage.binaural.rooms import room_of
-    from soundstage.binaural.ways import Way
+    from soundstage.binaural.room.shoebox import room_of
+    from soundstage.binaural.scene_jobs import plan_batch
+    from soundstage.binaural.trajectory_options import Way
     from soundstage.cli.failures import end_with
     from soundstage.errors import SoundstageError
 
@@ -157,9 +157,9 @@ def _do(
     shown: bool,
 ) -> dict[str, Any]:
     """One file, and its picture."""
-    from soundstage.binaural.files import render_file
+    from soundstage.binaural.binaural_files import render_file
     from soundstage.cli.progress import progress_bar
-    from soundstage.evaluation.top_view import TopView
+    from soundstage.evaluation.plots.top_view import TopView
 
     sources = job.sources()
     picture = TopView(job.picture, overwrite=asked["overwrite"]) if plot else None

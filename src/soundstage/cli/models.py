@@ -11,7 +11,7 @@ def models(
     """List the methods, their sources, and all trained weights, those of the metrics included."""
     import json
 
-    from soundstage.upmixing.methods import DEFAULT_METHOD, METHODS
+    from soundstage.upmixing.registry import DEFAULT_METHOD, METHODS
     from soundstage.weights import load_card, shipped
 
     cards = {name: load_card(name) for name in shipped()}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from soundstage.upmixing.batch import Job
+    from soundstage.upmixing.jobs import Job
     from soundstage.upmixing.upmixer import Upmixer
 
 
@@ -33,10 +33,10 @@ def upmix(
     ] = None,
     width: Annotated[float, typer.Option(help="Gain of the side, 0 to 2.")] = 1.0,
     bass_mono: Annotated[
-        float, typer.Option(help="Crossover in Hz below which all is centred, 20 to 500; 0 is off.")
+        float, typer.Option(help="Crossover in Hz below which all is centerd, 20 to 500; 0 is off.")
     ] = 0.0,
-    centre_focus: Annotated[
-        float, typer.Option(help="Draws voices and leads to the centre, 0 to 1.")
+    center_focus: Annotated[
+        float, typer.Option(help="Draws voices and leads to the center, 0 to 1.")
     ] = 0.0,
     bit_depth: Annotated[
         str | None,
@@ -66,12 +66,12 @@ def upmix(
 
     from soundstage.cli.failures import end_with
     from soundstage.errors import SoundstageError
-    from soundstage.upmixing.batch import by_source, plan_batch
     from soundstage.upmixing.controls import Controls
-    from soundstage.upmixing.methods import DEFAULT_METHOD, load_method
+    from soundstage.upmixing.jobs import by_source, plan_batch
+    from soundstage.upmixing.registry import DEFAULT_METHOD, load_method
 
     method = method or DEFAULT_METHOD
-    controls = Controls(width=width, bass_mono_hz=bass_mono, centre_focus=centre_focus)
+    controls = Controls(width=width, bass_mono_hz=bass_mono, center_focus=center_focus)
     upmixer = load_method(
         method, weights=str(weights) if weights else None, decoder=decoder, style=style
     )
@@ -113,8 +113,8 @@ def _do(
 ) -> None:
     """All takes of one input, and their contact sheet."""
     from soundstage.cli.progress import progress_bar
-    from soundstage.evaluation.contact_sheet import ContactSheet
-    from soundstage.upmixing.batch import run_job, run_takes
+    from soundstage.evaluation.plots.contact_sheet import ContactSheet
+    from soundstage.upmixing.jobs import run_job, run_takes
 
     source = jobs[0].source
     picture = None
@@ -149,7 +149,7 @@ def _plan_sheets(
     import sys
 
     from soundstage.errors import OptionError
-    from soundstage.upmixing.batch import plan_sheets
+    from soundstage.upmixing.jobs import plan_sheets
 
     if takes == 1 and wanted:
         raise OptionError("A contact sheet compares takes: ask for several with --takes.")

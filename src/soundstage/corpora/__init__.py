@@ -5,7 +5,7 @@ from soundstage.corpora.features import RecordFeatures, record_features
 from soundstage.corpora.folder import stereo_records
 from soundstage.corpora.layouts import Clip, Corpus, open_corpus
 from soundstage.corpora.manifest import Credit, find_manifest, read_credits, read_manifest
-from soundstage.corpora.processes import Mapper, parallel_map
+from soundstage.parallel import Mapper, parallel_map
 
 __all__ = [
     "Clip",

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from soundstage.audio import (
-    Quantiser,
+    Quantizer,
     SoundFormat,
     SoundWriter,
     TruePeakMeter,
@@ -32,14 +32,14 @@ from soundstage.audio import (
     open_sound,
 )
 from soundstage.binaural import HrtfRenderer, Poses, Trajectory, from_tracked, to_tracked
-from soundstage.binaural.tracked_speech import POSE_RATE
+from soundstage.binaural.binaural_speech_poses import POSE_RATE
 from soundstage.corpora.binaural_speech import BINAURAL, HOP, MONO, RATE, RECEIVER, TRANSMITTER
 from soundstage.corpora.joined_speech import joined, speech_files
-from soundstage.corpora.processes import parallel_map
 from soundstage.corpora.simulation_heads import prepared_head, usable_heads
 from soundstage.corpora.simulation_plan import SPLITS, Subject, plan
-from soundstage.corpora.walks import walk
+from soundstage.corpora.talker_trajectories import walk
 from soundstage.errors import OptionError, OutputError
+from soundstage.parallel import parallel_map
 
 SUBJECTS = (8, 1, 2)
 MINUTES = (0.01, 120.0)
@@ -49,7 +49,7 @@ PEAK = 10 ** (-1 / 20)  # of the loudest recording
 BLOCK = 1 << 17  # frames that are rendered or copied at a time
 _RENDERED = "rendered.wav"  # in floating point, before the gain of all is known
 _FLOAT = SoundFormat("WAV", "FLOAT")
-_DECIMALS = 6  # of metres, and of quaternions
+_DECIMALS = 6  # of meters, and of quaternions
 
 Progress = Callable[[int, int], None]
 """Told how many steps are done, and of how many."""
@@ -194,10 +194,10 @@ def _write(
     rest = iter(blocks)
     first = next(rest)
     bits = format.integer_bits
-    quantiser = Quantiser(bits) if bits else None
+    quantizer = Quantizer(bits) if bits else None
     with SoundWriter(path, rate=RATE, channels=len(first), format=format) as writer:
         for block in chain([first], rest):
-            writer.write(quantiser.quantise(block) if quantiser else block)
+            writer.write(quantizer.quantize(block) if quantizer else block)
 
 
 def _generator(subject: Subject, purpose: int) -> np.random.Generator:

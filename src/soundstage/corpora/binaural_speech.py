@@ -17,7 +17,7 @@ from jaxtyping import Float32
 
 from soundstage.audio import SoundReader, open_sound
 from soundstage.binaural import Poses, Trajectory, read_tracked, seen_by_receiver
-from soundstage.binaural.tracked_speech import POSE_RATE
+from soundstage.binaural.binaural_speech_poses import POSE_RATE
 from soundstage.binaural.trajectories import PointError
 from soundstage.errors import InputError, OptionError
 

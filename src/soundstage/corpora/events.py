@@ -1,10 +1,10 @@
-"""Labelled sound events: clips of one event each, in folds that share no recording.
+"""Labeled sound events: clips of one event each, in folds that share no recording.
 
 Two layouts are read. ESC-50 as published (Piczak, ESC: Dataset for Environmental Sound
 Classification, ACM MM 2015): `meta/esc50.csv` with `filename`, `fold`, `category` and `esc10`,
 sounds in `audio/`. And a folder with a `manifest.csv` of `file`, `fold` and `class`, which may
-also give the licence and the author of every clip (`clip_licence`, `clip_author`, `clip_title`,
-`clip_url`): a collection's licence covers what was selected and how it was labelled, a recording
+also give the license and the author of every clip (`clip_license`, `clip_author`, `clip_title`,
+`clip_url`): a collection's license covers what was selected and how it was labeled, a recording
 has its own.
 """
 
@@ -24,7 +24,7 @@ OFFICIAL = Path("meta") / "esc50.csv"
 CREDIT_FIELDS = {
     "clip_title": "title",
     "clip_author": "artist",
-    "clip_licence": "licence",
+    "clip_license": "license",
     "clip_url": "source",
 }
 NOT_STATED = "not stated"
@@ -39,7 +39,7 @@ class EventClip:
     fold: int
     """Clips of one recording lie in one fold: split by fold, never by clip."""
     label: str
-    licence: str
+    license: str
     """Of the recording, such as "CC0"; of the collection where a recording has none."""
     credit: Credit
 
@@ -47,7 +47,7 @@ class EventClip:
 def event_clips(folder: Path) -> list[EventClip]:
     """The clips of a collection of events, in the order of its list.
 
-    The official ESC-50 states licences for its two parts only: "CC-BY" for the ten classes of
+    The official ESC-50 states licenses for its two parts only: "CC-BY" for the ten classes of
     ESC-10, "CC-BY-NC" for the others.
 
     Raises:
@@ -59,7 +59,7 @@ def event_clips(folder: Path) -> list[EventClip]:
         clips = [_listed(manifest, path, row) for path, row in read_manifest(manifest).items()]
     else:
         raise InputError(
-            f"{folder}: holds no labelled events; a manifest.csv or ESC-50's {OFFICIAL} is needed."
+            f"{folder}: holds no labeled events; a manifest.csv or ESC-50's {OFFICIAL} is needed."
         )
     if not clips:
         raise InputError(f"{folder}: its list names no clip.")
@@ -92,9 +92,9 @@ def recordings(clips: Iterable[EventClip]) -> list[Credit]:
 
 def _listed(manifest: Path, path: Path, row: Mapping[str, str]) -> EventClip:
     label, fold = _cell(manifest, row, "class"), _fold(manifest, row)
-    licence = row.get("clip_licence") or row.get("licence") or NOT_STATED
+    license = row.get("clip_license") or row.get("license") or NOT_STATED
     credit = {name: row[field] for field, name in CREDIT_FIELDS.items() if row.get(field)}
-    return EventClip(path, fold, label, licence, credit)
+    return EventClip(path, fold, label, license, credit)
 
 
 def _official(folder: Path) -> list[EventClip]:

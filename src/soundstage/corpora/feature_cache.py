@@ -1,7 +1,7 @@
 """Features of a whole collection in one file: what a network learns from, read in a second.
 
 A safetensors file of 426 bytes a frame, 66 MB an hour: fused tokens as bytes, level differences
-and coherences before they are quantised, levels of the mid in 128 bands as sixteen-bit numbers,
+and coherences before they are quantized, levels of the mid in 128 bands as sixteen-bit numbers,
 where each record ends, and as bytes of JSON the names and credits of the records. A fingerprint
 says of which files it was made.
 """
@@ -21,7 +21,7 @@ from torch import Tensor
 from soundstage.corpora.features import has_no_side, record_spectra
 from soundstage.corpora.manifest import Credit
 from soundstage.errors import InputError, WeightsError
-from soundstage.stereo import BANDS, TOKENS, Parameters, encode, quantise
+from soundstage.stereo import BANDS, TOKENS, Parameters, encode, quantize
 from soundstage.stereo.features import IID_LIMIT_DB
 from soundstage.stereo.levels import LEVELS, mid_levels
 from soundstage.weights import load_weights, save_weights
@@ -79,7 +79,7 @@ def record_columns(path: Path, *, speed: float = 1.0) -> RecordColumns:
         parameters = encode(left, right)
         iid = parameters.iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB)
         levels = mid_levels(0.5 * (left + right))
-        parts.append((quantise(parameters).T, iid.T, parameters.coherence.T, levels))
+        parts.append((quantize(parameters).T, iid.T, parameters.coherence.T, levels))
     tokens, iid, coherence, levels = (torch.cat(each) for each in zip(*parts, strict=True))
     if has_no_side(Parameters(iid, coherence)):
         raise InputError(f"{path}: left and right are the same, so there is nothing to learn.")

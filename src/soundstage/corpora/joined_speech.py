@@ -30,12 +30,12 @@ class SpeechFile:
     Attributes:
         path: of the file.
         speaker: who; files of one speaker go together.
-        licence: as the manifest words it.
+        license: as the manifest words it.
     """
 
     path: Path
     speaker: str
-    licence: str
+    license: str
 
 
 def speech_files(folder: Path) -> tuple[list[SpeechFile], list[str]]:
@@ -63,7 +63,7 @@ def speech_files(folder: Path) -> tuple[list[SpeechFile], list[str]]:
         row = rows.get(path.resolve(), {})
         parts = path.relative_to(folder).with_suffix("").parts
         clips.append(
-            SpeechFile(path, row.get("speaker") or parts[0], row.get("licence") or "not stated")
+            SpeechFile(path, row.get("speaker") or parts[0], row.get("license") or "not stated")
         )
     if not clips:
         reason = left_out[0] if left_out else "there is no sound file."
@@ -92,7 +92,7 @@ def joined(
     while made < frames:
         before = made
         for place in generator.permutation(len(paths)):
-            clip = _levelled(read_excerpt(paths[place], rate)[0], rate)
+            clip = _leveled(read_excerpt(paths[place], rate)[0], rate)
             if clip is None or made >= frames:
                 continue
             part = clip[: frames - made]
@@ -104,7 +104,7 @@ def joined(
     return sound, heard
 
 
-def _levelled(
+def _leveled(
     clip: Float32[np.ndarray, " frames"], rate: int
 ) -> Float32[np.ndarray, " frames"] | None:
     """At `LEVEL`, faded at both ends; None where it is silent."""

@@ -44,7 +44,7 @@ class Corpus:
 
 
 def open_corpus(folder: Path, *, split: str | None = None, channels: int = 2) -> Corpus:
-    """The collection in a folder, its layout recognised by what lies there.
+    """The collection in a folder, its layout recognized by what lies there.
 
     Args:
         folder: of the collection, or of one of its splits.

@@ -1,6 +1,6 @@
 """Credits out of the `manifest.csv` that may lie with a collection.
 
-A manifest names the file (relative to the manifest), title, artist, licence and source of every
+A manifest names the file (relative to the manifest), title, artist, license and source of every
 record. A model trained on the records carries these credits in its card.
 """
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from soundstage.errors import InputError
 
-FIELDS = ("title", "artist", "licence", "source_repository", "source_path")
+FIELDS = ("title", "artist", "license", "source_repository", "source_path")
+SPELLINGS = {"licence": "license", "clip_licence": "clip_license"}  # columns with two spellings
 Credit = dict[str, str]
 
 
@@ -23,14 +24,17 @@ def find_manifest(folder: Path) -> Path | None:
 
 
 def read_manifest(manifest: Path) -> dict[Path, dict[str, str]]:
-    """Rows by the full path of their file, in the order of the manifest.
+    """Rows by the full path of their file, in the order of the manifest; columns as in `SPELLINGS`.
 
     Raises:
         InputError: the manifest has no column `file`, or cannot be read.
     """
     try:
         with manifest.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
+            rows = [
+                {SPELLINGS.get(column, column): cell for column, cell in row.items()}
+                for row in csv.DictReader(lines)
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{manifest}: the manifest cannot be read ({error}).") from error
     if rows and "file" not in rows[0]:

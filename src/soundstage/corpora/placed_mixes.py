@@ -46,13 +46,13 @@ def place_sources(
 def spread_places(count: int) -> list[float]:
     """Level differences in dB for `count` sources, evenly from +10 dB (left) to −10 dB (right).
 
-    The first source, by custom the lead or the bass, gets the place nearest to the centre, and the
-    others follow outwards, left before right. A single source stays in the centre.
+    The first source, by custom the lead or the bass, gets the place nearest to the center, and the
+    others follow outwards, left before right. A single source stays in the center.
 
     >>> spread_places(3), spread_places(2), spread_places(1)
     ([0.0, 10.0, -10.0], [10.0, -10.0], [0.0])
     """
     if count == 1:
         return [0.0]
-    steps = [count - 1 - 2 * place for place in range(count)]  # left to right, 0 in the centre
+    steps = [count - 1 - 2 * place for place in range(count)]  # left to right, 0 in the center
     return [WIDEST_DB * step / (count - 1) for step in sorted(steps, key=lambda s: (abs(s), -s))]

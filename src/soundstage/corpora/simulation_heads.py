@@ -1,7 +1,7 @@
 """Measured heads that simulated recordings are heard with.
 
 A walk comes past a head on all sides, so that heads measured in one plane, in rooms, or at low
-rates cannot be used, nor can those with a bass that no head makes. All are equalised for the
+rates cannot be used, nor can those with a bass that no head makes. All are equalized for the
 diffuse field: what a loudspeaker or an ear canal does to every direction alike is no head that a
 network could tell from a pose, and levels come out alike.
 """
@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from soundstage.binaural import Head, equalised, read_head
-from soundstage.binaural.equalisation import sphere_shares
+from soundstage.binaural import Head, equalized, read_head
 from soundstage.binaural.geometry import SPEED_OF_SOUND
-from soundstage.binaural.onsets import onset_delays
-from soundstage.binaural.sphere import even_directions
+from soundstage.binaural.hrtf.equalization import sphere_shares
+from soundstage.binaural.hrtf.onsets import onset_delays
+from soundstage.binaural.hrtf.sphere import even_directions
 from soundstage.corpora.manifest import read_manifest
 from soundstage.errors import InputError
 
@@ -36,12 +36,12 @@ class HeadFile:
     Attributes:
         path: of the SOFA file.
         listener: who it is; files of one listener, such as a dummy with two pinnae, go together.
-        licence: as the file words it.
+        license: as the file words it.
     """
 
     path: Path
     listener: str
-    licence: str
+    license: str
 
 
 class PreparedHead(NamedTuple):
@@ -49,8 +49,8 @@ class PreparedHead(NamedTuple):
 
     head: Head
     no_delay: float
-    """In metres: the distance from which a `HrtfRenderer` must let sound take no time, so that it
-    takes r/c from r metres."""
+    """In meters: the distance from which a `HrtfRenderer` must let sound take no time, so that it
+    takes r/c from r meters."""
 
 
 def usable_heads(folder: Path) -> tuple[list[HeadFile], list[str]]:
@@ -76,7 +76,7 @@ def usable_heads(folder: Path) -> tuple[list[HeadFile], list[str]]:
             continue
         row = rows.get(path.resolve(), {})
         name = f"{row.get('database', '')} {row.get('listener', '')}".strip() or head.name
-        heads.append(HeadFile(path, name.split(",")[0] or path.stem, head.licence))
+        heads.append(HeadFile(path, name.split(",")[0] or path.stem, head.license))
     if not heads:
         reason = left_out[0] if left_out else "there is no SOFA file."
         raise InputError(f"{folder}: holds no head that can be used; {reason}")
@@ -84,7 +84,7 @@ def usable_heads(folder: Path) -> tuple[list[HeadFile], list[str]]:
 
 
 def prepared_head(path: Path, rate: int) -> PreparedHead:
-    """A head at a rate in Hz, equalised, with what all its delays have in common told apart.
+    """A head at a rate in Hz, equalized, with what all its delays have in common told apart.
 
     The delay from the middle of the head is the mean onset over the sphere and both ears: a rigid
     sphere's is 0.035·a/c, 9 μs, there. It is taken in whole samples.
@@ -92,10 +92,10 @@ def prepared_head(path: Path, rate: int) -> PreparedHead:
     Raises:
         InputError: the file cannot be read.
     """
-    return centred(equalised(read_head(path)).resampled(rate))
+    return centerd(equalized(read_head(path)).resampled(rate))
 
 
-def centred(head: Head) -> PreparedHead:
+def centerd(head: Head) -> PreparedHead:
     """A head, with what all its delays have in common told apart; as `prepared_head`."""
     head = replace(head, delays=head.delays - np.floor(head.delays.min()))
     onsets = onset_delays(head.responses, head.rate) + head.delays
@@ -120,7 +120,7 @@ def _check(path: Path, head: Head) -> None:
             f"{gap:.0f} degrees between {HEIGHTS[0]:g} and {HEIGHTS[1]:g} degrees of elevation; a "
             f"walk around the head needs {WIDEST_GAP:g} at most."
         )
-    bass = _bass_apart(equalised(head))
+    bass = _bass_apart(equalized(head))
     if bass > BASS_APART:
         raise InputError(
             f"{path}: has up to {bass:.0f} dB between its ears from {BASS[0]:g} to {BASS[1]:g} Hz, "

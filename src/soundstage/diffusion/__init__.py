@@ -4,7 +4,7 @@ Tensors of any shape, the batch first; nothing here knows what they hold.
 
 - `schedules`: how much data and how much noise a state holds at a time
 - `times`: where on a schedule a sampler asks
-- `parametrisations`: what a model is trained to say
+- `parametrizations`: what a model is trained to say
 - `objectives`: what it sees in training
 - `denoiser`: any model as an estimate of the clean data, which is all that samplers ask
 - `guidance`: towards the condition
@@ -18,7 +18,7 @@ from soundstage.diffusion.denoiser import CleanEstimate, Denoiser
 from soundstage.diffusion.guidance import Guided
 from soundstage.diffusion.noise import EndlessNoise, Offsets, takes_window
 from soundstage.diffusion.objectives import Noised, Objective, logit_normal
-from soundstage.diffusion.parametrisations import Parametrisation
+from soundstage.diffusion.parametrizations import Parametrization
 from soundstage.diffusion.samplers import ancestral, ddim, euler
 from soundstage.diffusion.schedules import (
     CosineSchedule,
@@ -53,7 +53,7 @@ __all__ = [
     "Noised",
     "Objective",
     "Offsets",
-    "Parametrisation",
+    "Parametrization",
     "Schedule",
     "Windows",
     "aligned_times",

@@ -44,7 +44,7 @@ class ContinuedStream:
         sample: as in `lambda denoiser, noise, steps: dpm_solver_2m(denoiser, noise, times)`.
         noises: one a take.
         size: frames of a window.
-        overlap: of neighbours, in frames.
+        overlap: of neighbors, in frames.
 
     Raises:
         ValueError: a window does not reach beyond its overlaps, or there is no take.

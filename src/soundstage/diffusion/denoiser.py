@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.diffusion.parametrisations import Parametrisation
+from soundstage.diffusion.parametrizations import Parametrization
 from soundstage.diffusion.schedules import Schedule
 
 Model = Callable[..., Tensor]
@@ -41,7 +41,7 @@ class Denoiser:
     """A model with what it hears, as a `CleanEstimate`."""
 
     model: Model
-    parametrisation: Parametrisation
+    parametrization: Parametrization
     schedule: Schedule
     condition: Mapping[str, Tensor] = field(default_factory=dict)
     """Keyword arguments of the model, the batch first."""
@@ -60,7 +60,7 @@ class Denoiser:
         alpha, sigma = level.alpha.item(), level.sigma.item()
         times = torch.full(state.shape[:1], time, dtype=torch.float32, device=state.device)
         output = self._output(state, times)
-        return self.parametrisation.clean(state, output.to(state.dtype), alpha, sigma)
+        return self.parametrization.clean(state, output.to(state.dtype), alpha, sigma)
 
     def _output(
         self, state: Float[Tensor, " batch *rest"], times: Float[Tensor, " batch"]

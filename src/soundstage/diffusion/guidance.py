@@ -14,7 +14,7 @@ back the standard deviation of x̂_c,
     x̂ ← x̂·(φ·std(x̂_c)/std(x̂) + 1 − φ)
 
 with their φ = 0.7. They do so to what the model says; here it is done to the clean estimate, which
-every parametrisation has.
+every parametrization has.
 """
 
 from collections.abc import Mapping

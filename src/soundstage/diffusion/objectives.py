@@ -10,7 +10,7 @@ Esser et al. (2024, eq. 19), which for flows prefers the middle.
 
 Min-SNR-γ (Hang et al. 2023, §3.4) keeps the nearly clean times from ruling: in terms of x_0 the
 loss is weighted by min(SNR, γ), so in terms of the target, whose error is d/σ times that of x_0
-(see `parametrisations`), by
+(see `parametrizations`), by
 
     w = min(α²/σ², γ)·σ²/d²
 """
@@ -24,7 +24,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from soundstage.diffusion.noise import Offsets
-from soundstage.diffusion.parametrisations import Parametrisation
+from soundstage.diffusion.parametrizations import Parametrization
 from soundstage.diffusion.schedules import Level, Schedule
 
 Warp = Callable[[Tensor], Tensor]
@@ -52,7 +52,7 @@ class Objective:
     """
 
     schedule: Schedule
-    parametrisation: Parametrisation
+    parametrization: Parametrization
     warp: Warp | None = None
     """Of the times; None draws them evenly."""
     min_snr: float | None = None
@@ -80,7 +80,7 @@ class Objective:
         ones = [1] * (clean.ndim - 1)
         alpha, sigma = (each.to(clean.dtype).reshape(-1, *ones) for each in level)
         state = alpha * clean + sigma * noise
-        target = self.parametrisation.target(clean, noise, alpha, sigma)
+        target = self.parametrization.target(clean, noise, alpha, sigma)
         return Noised(state, times.to(clean.dtype), target, self._weight(level).to(clean.dtype))
 
     def _noise(
@@ -103,7 +103,7 @@ class Objective:
         if self.min_snr is None:
             return torch.ones_like(level.alpha)
         alpha, sigma = (each.clamp(min=_NOTHING) for each in level)
-        divisor = self.parametrisation.divisor(alpha, sigma)
+        divisor = self.parametrization.divisor(alpha, sigma)
         return (alpha / sigma).square().clamp(max=self.min_snr) * (sigma / divisor).square()
 
 

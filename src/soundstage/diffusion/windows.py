@@ -25,7 +25,7 @@ from soundstage.diffusion.denoiser import CleanEstimate
 from soundstage.diffusion.schedules import Schedule
 
 BLIND = 1 / 4
-"""Of the overlap, at either end: a window has too little context there, and only its neighbour is
+"""Of the overlap, at either end: a window has too little context there, and only its neighbor is
 heard. On Gaussian processes this takes ten times and more off the error at the joints."""
 
 
@@ -37,7 +37,7 @@ class Windows:
     Args:
         length: of the whole.
         size: of a window.
-        overlap: of neighbours, at least.
+        overlap: of neighbors, at least.
 
     Raises:
         ValueError: a window does not reach beyond its overlaps, or there is nothing to cut.

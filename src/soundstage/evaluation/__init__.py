@@ -7,8 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from soundstage.evaluation.contact_sheet import ContactSheet
-    from soundstage.evaluation.figures import plot_analysis, plot_comparison
+    from soundstage.evaluation.plots.contact_sheet import ContactSheet
+    from soundstage.evaluation.plots.figures import plot_analysis, plot_comparison
     from soundstage.evaluation.results import Comparison, Estimate, Results
     from soundstage.evaluation.run import EvaluationOptions, evaluate
     from soundstage.evaluation.tables import BAND_COLUMNS, band_rows, describe, figure_rows

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from soundstage.evaluation.export import write_tidy
 from soundstage.evaluation.main_tables import figures_table, significance_lines
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import Results
 from soundstage.evaluation.run import EvaluationOptions, evaluate
-from soundstage.evaluation.tidy import write_tidy
 from soundstage.weights import write_by_rename
 
-SHORT = ("d_f", "d_f_music", "e_min", "wobble", "width", "artefact", "placement_bands", "fold_down")
+SHORT = ("d_f", "d_f_music", "e_min", "wobble", "width", "artifact", "placement_bands", "fold_down")
 
 
 class Outcome(NamedTuple):

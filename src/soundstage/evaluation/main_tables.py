@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from soundstage.evaluation.markdown import NOTHING, markdown
 from soundstage.evaluation.results import TRUTH, Comparison, Results
-from soundstage.metrics.catalogue import Column
+from soundstage.metrics.catalog import Column
 
 ARROWS = {"lower": "↓", "higher": "↑", "truth": "→ true"}
 

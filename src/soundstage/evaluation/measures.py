@@ -10,18 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.evaluation.cases import Case
+from soundstage.evaluation.eval_items import Case
 from soundstage.evaluation.results import TRUTH
 from soundstage.evaluation.systems import System
-from soundstage.metrics.artefacts import artefact
-from soundstage.metrics.catalogue import ALL_FOUR
+from soundstage.metrics.artifacts import artifact
+from soundstage.metrics.catalog import ALL_FOUR
 from soundstage.metrics.embeddings import Embedding
 from soundstage.metrics.fidelity import fold_down_error, si_snr
 from soundstage.metrics.frechet import GaussianPool
 from soundstage.metrics.frechet_audio import embed_signals
 from soundstage.metrics.image import (
     channel_correlation,
-    normalised_width,
+    normalized_width,
     phase_correlation,
 )
 from soundstage.metrics.level import integrated_loudness, true_peak
@@ -104,8 +104,8 @@ def _reference_free_scores(
     stereo: Float[Tensor, "2 frames"], parameters: Parameters, case: Case
 ) -> dict[str, float]:
     return {
-        "artefact": float(artefact(stereo, case.mono, case.truth, RATE)),
-        "width": float(normalised_width(stereo)),
+        "artifact": float(artifact(stereo, case.mono, case.truth, RATE)),
+        "width": float(normalized_width(stereo)),
         "correlation": float(channel_correlation(stereo)),
         "phase_correlation": float(phase_correlation(stereo)),
         "wobble": wobble(parameters.iid),

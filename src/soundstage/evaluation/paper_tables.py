@@ -58,7 +58,7 @@ DIFFSTEREO_TABLE_1 = (
     ),
 )
 
-# Model, our system, normalised width, channel correlation, phase correlation, FAD of the four
+# Model, our system, normalized width, channel correlation, phase correlation, FAD of the four
 DIFFSTEREO_TABLE_2 = (
     ("Ground Truth", TRUTH, "0.715", "0.761", "0.238", *(NOTHING,) * 4),
     ("Waves PS22", "comb", "0.966", "0.592", "0.408", "11.92", "10.69", "11.36", "10.93"),

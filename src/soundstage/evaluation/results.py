@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.metrics.catalogue import Column
+from soundstage.metrics.catalog import Column
 
 TRUTH = "true stereo"  # the system that is measured against itself
 FLOOR = "floor"  # the row of real music as it is, which no system has made

@@ -17,7 +17,7 @@ from torch import Tensor
 from soundstage.audio import Audio
 from soundstage.corpora import Clip, Corpus, Mapper, open_corpus, parallel_map
 from soundstage.errors import InputError, OptionError, SoundstageError
-from soundstage.evaluation.cases import load_case
+from soundstage.evaluation.eval_items import load_case
 from soundstage.evaluation.measures import Measured, measure
 from soundstage.evaluation.results import FLOOR, TRUTH, Results
 from soundstage.evaluation.store import Store, in_its_folder
@@ -27,7 +27,7 @@ from soundstage.evaluation.summary import (
     compared,
     mean_figures,
     set_jobs,
-    summarise,
+    summarize,
 )
 from soundstage.evaluation.systems import DEFAULT_BASELINES, System, find_systems
 from soundstage.metrics.embeddings import Embedding, load_embedding
@@ -272,7 +272,7 @@ def _results(
     columns = clip_columns(measures)
     scores = clip_scores(measures, columns)
     jobs = set_jobs(measures)
-    summaries = summarise(jobs, each) | mean_figures(scores)
+    summaries = summarize(jobs, each) | mean_figures(scores)
     set_columns = list(dict.fromkeys(job.column for job in jobs))
     names = [system.name for system in systems]
     if not options.reference_free:

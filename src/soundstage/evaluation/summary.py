@@ -14,7 +14,7 @@ from soundstage.corpora import Mapper
 from soundstage.evaluation.measures import Measured
 from soundstage.evaluation.results import FLOOR, TRUTH, Comparison, Estimate
 from soundstage.evaluation.statistics import compare, mean_estimate, set_estimate
-from soundstage.metrics.catalogue import (
+from soundstage.metrics.catalog import (
     ALL_FOUR,
     CLIP_METRICS,
     REFERENCE_FREE_SET_METRICS,
@@ -125,7 +125,7 @@ def set_jobs(measures: Measures) -> list[SetJob]:
     return jobs
 
 
-def summarise(jobs: Sequence[SetJob], each: Mapper) -> dict[tuple[str, str], Estimate]:
+def summarize(jobs: Sequence[SetJob], each: Mapper) -> dict[tuple[str, str], Estimate]:
     """The figures of the set, worked out over processes."""
     places = [(job.system, job.column.key) for job in jobs]
     return dict(zip(places, each(_done, jobs), strict=True))

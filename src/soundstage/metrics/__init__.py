@@ -1,9 +1,9 @@
 """Measures of stereo: one file a family, each metric a plain function. See `docs/metrics.md`."""
 
 from soundstage.metrics.analysis import Analysis, BandImage, analyze
-from soundstage.metrics.artefacts import artefact
+from soundstage.metrics.artifacts import artifact
 from soundstage.metrics.binaural import BinauralErrors, binaural_errors, mean_errors
-from soundstage.metrics.catalogue import (
+from soundstage.metrics.catalog import (
     BINAURAL_METRICS,
     CLIP_METRICS,
     SET_METRICS,
@@ -21,7 +21,7 @@ from soundstage.metrics.frechet_audio import audio_pool, embed_signals, signal_p
 from soundstage.metrics.image import (
     ImageMeter,
     channel_correlation,
-    normalised_width,
+    normalized_width,
     phase_correlation,
 )
 from soundstage.metrics.interaural import (
@@ -66,7 +66,7 @@ __all__ = [
     "SpeechQuality",
     "amplitude_l2",
     "analyze",
-    "artefact",
+    "artifact",
     "audio_pool",
     "binaural_errors",
     "channel_correlation",
@@ -84,7 +84,7 @@ __all__ = [
     "mean_errors",
     "minimum_error",
     "mrstft_distance",
-    "normalised_width",
+    "normalized_width",
     "parameter_error",
     "parameter_features",
     "parameter_pool",

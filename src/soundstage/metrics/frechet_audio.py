@@ -5,7 +5,7 @@ algorithms" (2019): embed the sound of two sets in short windows, take each set'
 Gaussian, and give the Fréchet distance of the two. It compares sets, not clips, so the pools of
 many clips are merged before `frechet_distance` is asked.
 
-The level is left as it is: a side that is too loud is an error to be heard, and normalising would
+The level is left as it is: a side that is too loud is an error to be heard, and normalizing would
 hide it. The side of mono is digital silence, whose embedding is one and the same point for every
 window: its covariance is zero, and its distance to real sides is large but finite,
 ‖μ₁ − μ₂‖² + Tr Σ₂.
@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.audio.resampling import resample
-from soundstage.metrics.catalogue import ALL_FOUR
+from soundstage.metrics.catalog import ALL_FOUR
 from soundstage.metrics.embeddings.embedding import Embedding
 from soundstage.metrics.frechet import GaussianPool
 from soundstage.stereo.midside import to_mid_side

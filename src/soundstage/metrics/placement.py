@@ -55,7 +55,7 @@ def source_energies(
     sources: Float[Tensor, "sources frames"],
 ) -> Float[Tensor, "sources bands frames"]:
     """⟨X, X⟩ a band and a frame of the coder, of samples at its 44.1 kHz; 1e6 is a full sine."""
-    spectrograms = [TRANSFORM.analyse(source) for source in sources]
+    spectrograms = [TRANSFORM.analyze(source) for source in sources]
     return torch.stack([band_sums(x.real.square() + x.imag.square()) for x in spectrograms])
 
 
@@ -65,7 +65,7 @@ def placement_consistency(
     """How well every source of a mix keeps one place in a result.
 
     Args:
-        parameters: analysed from the sound of the result, 34 bands; only the level difference is
+        parameters: analyzed from the sound of the result, 34 bands; only the level difference is
             read, clipped to ±20 dB.
         energies: of the separate sources in the mono, from `source_energies`.
 
@@ -123,8 +123,8 @@ def _over_bands(
 ) -> float:
     """Root of the variance over bands, averaged over windows."""
     whole = weights.sum(dim=0)
-    centre = (weights * means).sum(dim=0) / whole.where(whole > 0, 1)
-    return ((weights * (means - centre).square()).sum() / whole.sum()).sqrt().item()
+    center = (weights * means).sum(dim=0) / whole.where(whole > 0, 1)
+    return ((weights * (means - center).square()).sum() / whole.sum()).sqrt().item()
 
 
 def _over_time(

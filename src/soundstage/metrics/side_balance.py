@@ -52,6 +52,6 @@ def _measured(
 
 
 def _band_energies(signal: Float[Tensor, "*batch frames"]) -> Float[Tensor, "*batch bands"]:
-    spectrum = TRANSFORM.analyse(signal.float())
+    spectrum = TRANSFORM.analyze(signal.float())
     power = spectrum.real.square() + spectrum.imag.square()
     return band_sums(power.double().sum(dim=-1, keepdim=True).float()).squeeze(-1).double()

@@ -3,7 +3,7 @@
 from soundstage.spectra.bands import erb_band_edges
 from soundstage.spectra.compression import compress, expand
 from soundstage.spectra.convolution import StreamingConvolver
-from soundstage.spectra.queue import SampleQueue
+from soundstage.spectra.sample_queue import SampleQueue
 from soundstage.spectra.short_window import ShortWindowSTFT
 from soundstage.spectra.stft import STFT, AnalysisStream, SynthesisStream
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.spectra.queue import SampleQueue
+from soundstage.spectra.sample_queue import SampleQueue
 
 
 class StreamingConvolver:

@@ -2,8 +2,8 @@
 
 Two scales share the name. HTK's is 2595·log10(1 + f/700) (Young et al., The HTK Book, Eq. 5.13);
 Slaney's runs straight up to 1 kHz, 200/3 Hz a mel, and by 27 steps a factor of 6.4 above (Auditory
-Toolbox, 1998). The band edges lie evenly on the scale; a band rises from its lower neighbour's
-centre to its own and falls to its upper neighbour's.
+Toolbox, 1998). The band edges lie evenly on the scale; a band rises from its lower neighbor's
+center to its own and falls to its upper neighbor's.
 
 HTK draws these triangles over mels, with a peak of 1; Slaney over hertz, with an area of 1.
 Networks are trained with one or the other and hear nonsense through the wrong one.

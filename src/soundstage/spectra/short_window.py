@@ -22,7 +22,7 @@ class ShortWindowSTFT(STFT):
     """A transform of `frame` samples, of which a periodic Hann window shows `length`.
 
     Raises:
-        ValueError: the window is odd or not in the frame, or its neighbours leave gaps.
+        ValueError: the window is odd or not in the frame, or its neighbors leave gaps.
     """
 
     length: int

@@ -1,6 +1,6 @@
 """The short-time Fourier transform, of a whole signal or of a stream of blocks.
 
-Frame t is centred on sample t·hop; beyond its ends the signal counts as zero. A signal of n samples
+Frame t is centerd on sample t·hop; beyond its ends the signal counts as zero. A signal of n samples
 has ⌈n/hop⌉ + 1 frames, so that each of its samples lies well inside a frame. Synthesis is weighted
 overlap-add with the analysis window, divided by the sum of the squared windows that really overlap
 at each sample: analysis then synthesis is the identity to rounding, borders included, and a gain
@@ -39,17 +39,17 @@ class STFT:
         return torch.hann_window(self.frame)
 
     def frames(self, length: int) -> int:
-        """Number of frames that analyse `length` samples."""
+        """Number of frames that analyze `length` samples."""
         return math.ceil(length / self.hop) + 1
 
-    def analyse(
+    def analyze(
         self, samples: Float[Tensor, "*batch length"]
     ) -> Complex[Tensor, "*batch bins frames"]:
         """Spectrogram of a whole signal."""
         stream = AnalysisStream(self, samples.shape[:-1])
         return torch.cat([stream.push(samples), stream.finish()], dim=-1)
 
-    def synthesise(
+    def synthesize(
         self, spectrogram: Complex[Tensor, "*batch bins frames"], length: int
     ) -> Float[Tensor, "*batch length"]:
         """The signal of `length` samples whose spectrogram, or its nearest match, is given."""
@@ -124,7 +124,7 @@ class SynthesisStream:
         return samples[..., start:]
 
     def finish(self) -> Float[Tensor, "*batch length"]:
-        """What is left, up to the centre of the last frame."""
+        """What is left, up to the center of the last frame."""
         rest = self._overlap / self._weight.clamp(min=1e-6)
         return rest[..., self._skip : self._stft.frame // 2 - self._stft.hop]
 

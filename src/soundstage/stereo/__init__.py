@@ -1,4 +1,4 @@
-"""The parametric stereo coder: mid and side, parameters, quantiser, decorrelator, decoders."""
+"""The parametric stereo coder: mid and side, parameters, quantizer, decorrelator, decoders."""
 
 from soundstage.stereo.decoding import Decoder, DecoderStream, decode_signal
 from soundstage.stereo.decorrelator import allpass_response
@@ -14,7 +14,7 @@ from soundstage.stereo.parameters import (
     encode,
     encode_signal,
 )
-from soundstage.stereo.quantisation import TOKENS, dequantise, quantise
+from soundstage.stereo.quantization import TOKENS, dequantize, quantize
 from soundstage.stereo.transients import TransientStream
 
 __all__ = [
@@ -31,10 +31,10 @@ __all__ = [
     "band_energy",
     "band_sums",
     "decode_signal",
-    "dequantise",
+    "dequantize",
     "encode",
     "encode_signal",
-    "quantise",
+    "quantize",
     "to_left_right",
     "to_mid_side",
 ]

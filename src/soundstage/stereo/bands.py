@@ -12,7 +12,7 @@ from torch import Tensor
 
 from soundstage.stereo.parameters import BAND_EDGES, BANDS, TRANSFORM
 
-RAMP = 0.5  # of the narrower of two neighbouring bands
+RAMP = 0.5  # of the narrower of two neighboring bands
 
 
 def _spreading_matrix() -> Float[Tensor, "bins bands"]:

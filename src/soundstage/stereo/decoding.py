@@ -44,7 +44,7 @@ def decoder_gains(
 class DecoderStream:
     """Decodes in three strides, so that a predictor can look at the mid before it answers.
 
-    `analyse` takes samples of the mid and returns its new spectrogram frames; `decode` takes the
+    `analyze` takes samples of the mid and returns its new spectrogram frames; `decode` takes the
     parameters of the oldest frames not yet decoded; `finish_analysis` ends the first, `finish` the
     second. As many samples come out as went in.
     """
@@ -60,7 +60,7 @@ class DecoderStream:
         self._spectra = SampleQueue((2, TRANSFORM.bins))
         self._owed = 0
 
-    def analyse(self, mid: Float[Tensor, " length"]) -> Complex[Tensor, "bins frames"]:
+    def analyze(self, mid: Float[Tensor, " length"]) -> Complex[Tensor, "bins frames"]:
         """Frames of the mid's spectrogram that these samples complete."""
         self._owed += mid.shape[0]
         self._mid.push(mid)
@@ -92,7 +92,7 @@ class DecoderStream:
         return self._assemble(self._synthesis.finish())
 
     def _advance(self, decorrelated: Tensor) -> Tensor:
-        """Analyse as much of the mid as its decorrelated copy is known for."""
+        """Analyze as much of the mid as its decorrelated copy is known for."""
         mid = self._mid.pop(decorrelated.shape[0])
         spectra = self._analysis.push(torch.stack([mid, decorrelated]))
         self._spectra.push(spectra)
@@ -120,6 +120,6 @@ def decode_signal(
         decoder: "prediction" keeps the mid exactly, "mixing" is the paper's.
     """
     stream = DecoderStream(seed=seed, decoder=decoder)
-    stream.analyse(mid)
+    stream.analyze(mid)
     stream.finish_analysis()
     return torch.cat([stream.decode(parameters), stream.finish()], dim=-1)

@@ -11,9 +11,9 @@ the energy of the mid in a band and frame:
     balance        10·log10(Σ e·((1 + α)² + β²) / Σ e·((1 − α)² + β²)) dB, left over right
     diffuseness    Σ e·β² / Σ e·(α² + β²): the share of the side that has no direction, 0 to 1
     offset         √(Σ e·α² / Σ e) over 250 Hz to 4 kHz, where voices and leads lie: how far off
-                   the centre things are, 0 to 1 for one source hard at a side
+                   the center things are, 0 to 1 for one source hard at a side
 
-They are measured from any stereo, and asked of the generative methods (`upmixing/style.py`).
+They are measured from any stereo, and asked of the generative methods (`upmixing/generative/style.py`).
 """
 
 from itertools import pairwise
@@ -37,12 +37,12 @@ DESCRIPTORS = (
 LOW_HZ, HIGH_HZ = 250.0, 4_000.0  # borders of the three regions
 LARGEST_BALANCE = 20.0  # dB
 _NOTHING = 1e-9
-_CENTRES = [(low + high) / 2 * RATE / TRANSFORM.frame for low, high in pairwise(BAND_EDGES)]
+_CENTERS = [(low + high) / 2 * RATE / TRANSFORM.frame for low, high in pairwise(BAND_EDGES)]
 REGIONS = torch.tensor(
     [
-        [centre < LOW_HZ for centre in _CENTRES],
-        [LOW_HZ <= centre <= HIGH_HZ for centre in _CENTRES],
-        [centre > HIGH_HZ for centre in _CENTRES],
+        [center < LOW_HZ for center in _CENTERS],
+        [LOW_HZ <= center <= HIGH_HZ for center in _CENTERS],
+        [center > HIGH_HZ for center in _CENTERS],
     ]
 ).float()  # which bands belong to low, mid and high
 

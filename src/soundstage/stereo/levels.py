@@ -24,7 +24,7 @@ BANDS_OF_LEVELS = BAND_OF_BIN @ (_SHARES / _FILTERS.sum(dim=1, keepdim=True)).T
 def mid_levels(
     spectrogram: Complex[Tensor, "*batch bins frames"],
 ) -> Float[Tensor, "*batch frames levels"]:
-    """Levels in dB, from `QUIETEST` to a little over 0, of a mid analysed by `TRANSFORM`.
+    """Levels in dB, from `QUIETEST` to a little over 0, of a mid analyzed by `TRANSFORM`.
 
     Time comes before the bands, as networks want it.
     """

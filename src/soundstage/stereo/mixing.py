@@ -28,7 +28,7 @@ def mixing_matrix(
 
     Args:
         iid: level of left over right, in dB.
-        coherence: real part of the normalised cross-spectrum, from −1 to 1.
+        coherence: real part of the normalized cross-spectrum, from −1 to 1.
     """
     c = 10 ** (iid / 20)
     left, right = math.sqrt(2) * c / (1 + c**2).sqrt(), math.sqrt(2) / (1 + c**2).sqrt()

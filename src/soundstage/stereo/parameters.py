@@ -30,7 +30,7 @@ class Parameters(NamedTuple):
     iid: Float[Tensor, "*batch bands frames"]
     """Level of left over right, in dB."""
     coherence: Float[Tensor, "*batch bands frames"]
-    """Real part of the normalised cross-spectrum, from −1 to 1."""
+    """Real part of the normalized cross-spectrum, from −1 to 1."""
 
 
 def _membership() -> Float[Tensor, "bands bins"]:
@@ -79,5 +79,5 @@ def encode(
 
 def encode_signal(stereo: Float[Tensor, "2 length"]) -> Parameters:
     """Parameters of left and right samples at `RATE`."""
-    left, right = TRANSFORM.analyse(stereo)
+    left, right = TRANSFORM.analyze(stereo)
     return encode(left, right)

@@ -27,7 +27,7 @@ def prediction_gains(
 
     Args:
         iid: level of left over right, in dB.
-        coherence: real part of the normalised cross-spectrum, from −1 to 1.
+        coherence: real part of the normalized cross-spectrum, from −1 to 1.
 
     Returns:
         α and β, limited together to a side gain √(α²+β²) of `MAX_SIDE_GAIN`.

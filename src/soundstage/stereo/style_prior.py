@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.stereo.sound_summary import sound_summary
+from soundstage.stereo.level_statistics import sound_summary
 from soundstage.stereo.styles import STYLE
 
 MOST_DEVIATIONS = 2.0  # of what is drawn, so that no take is a caricature
@@ -95,12 +95,12 @@ class StylePrior:
         if given.any():
             across = covariance[left][:, given]
             gain = torch.linalg.solve(covariance[given][:, given], across.T).T
-            centre = mean[left] + gain @ (asked[given].double() - mean[given])
+            center = mean[left] + gain @ (asked[given].double() - mean[given])
             rest = covariance[left][:, left] - gain @ across.T
         else:
-            centre, rest = mean, covariance
+            center, rest = mean, covariance
         factor = torch.linalg.cholesky(rest + 1e-6 * torch.eye(len(rest)))
-        free = centre + spread * noise[:, left] @ factor.T
+        free = center + spread * noise[:, left] @ factor.T
         drawn[:, left] = free.clamp(-FURTHEST, FURTHEST).float()
         return drawn
 

@@ -1,6 +1,6 @@
 """Where attacks are, so that the decorrelator does not smear them.
 
-The energy of the pre-emphasised mid in blocks of 5.8 ms is compared with its mean over the eight
+The energy of the pre-emphasized mid in blocks of 5.8 ms is compared with its mean over the eight
 blocks before. A rise of 6 dB begins to count as an attack and one of 12 dB is one; the diffuse part
 is then faded out within the block before, and back in over the 35 ms after. What counts is the
 ratio, so the level of the recording plays no part. The paper asks for "transient detection and
@@ -17,7 +17,7 @@ BLOCK = 256  # samples, 5.8 ms at 44.1 kHz
 HISTORY = 8  # blocks of background, 46 ms
 RECOVERY = 6  # blocks until the diffuse part is back, 35 ms
 RISE_DB = (6.0, 12.0)  # from no attack to a full one
-FLOOR = 1e-9  # mean square of the pre-emphasised mid under which nothing counts, −90 dB
+FLOOR = 1e-9  # mean square of the pre-emphasized mid under which nothing counts, −90 dB
 
 
 class TransientStream:
@@ -28,7 +28,7 @@ class TransientStream:
         self._last_sample = torch.zeros(1)
         self._energies = torch.zeros(HISTORY)
         self._attacks = torch.zeros(RECOVERY)  # how much of an attack the last blocks were
-        self._gain = 1.0  # of the last block whose neighbour is not known yet
+        self._gain = 1.0  # of the last block whose neighbor is not known yet
         self._knot = 1.0  # of the border at which that block begins
         self._begun = False
         self._owed = 0
@@ -52,8 +52,8 @@ class TransientStream:
     def _gains(self, blocks: Float[Tensor, "count block"]) -> Float[Tensor, " ready"]:
         samples = torch.cat([self._last_sample, blocks.flatten()])
         self._last_sample = samples[-1:]
-        emphasised = (samples[1:] - samples[:-1]).reshape(blocks.shape)
-        energies = torch.cat([self._energies, emphasised.square().mean(dim=1)])
+        emphasized = (samples[1:] - samples[:-1]).reshape(blocks.shape)
+        energies = torch.cat([self._energies, emphasized.square().mean(dim=1)])
         self._energies = energies[-HISTORY:]
         background = energies.unfold(0, HISTORY, 1)[:-1].mean(dim=1)
         rise = 10 * torch.log10((energies[HISTORY:] + FLOOR) / (background + FLOOR))

@@ -1,7 +1,7 @@
 """Checkpoints: everything a training run needs to go on as if it had never stopped.
 
 One safetensors file, written by rename: weights, their running average, the best average so far and
-the optimiser's moments, each under its own prefix, with the step and what was counted. Random
+the optimizer's moments, each under its own prefix, with the step and what was counted. Random
 numbers need no place in it: the loop seeds every step anew (`loop.py`). A checkpoint is read like
 any stranger's file: each tensor is held to the type and shape that the model wants.
 """
@@ -27,7 +27,7 @@ class TrainingState:
     model: nn.Module
     averaged: nn.Module
     """Of the same shape, with the exponential moving average of the weights."""
-    optimiser: torch.optim.Optimizer
+    optimizer: torch.optim.Optimizer
     best: dict[str, Tensor] | None = None
     """The averaged weights with the highest score, once there is one."""
     step: int = 0
@@ -68,8 +68,8 @@ def save_checkpoint(path: Path, state: TrainingState, fingerprint: bytes) -> Non
         tensors |= _prefixed("best", state.best)
         tensors["score"] = torch.tensor(state.score, dtype=torch.float64)
     for name, parameter in state.model.named_parameters():
-        for key, value in state.optimiser.state.get(parameter, {}).items():
-            tensors[f"optimiser.{name}.{key}"] = value
+        for key, value in state.optimizer.state.get(parameter, {}).items():
+            tensors[f"optimizer.{name}.{key}"] = value
     save_weights(path, FAMILY, {name: value.detach().cpu() for name, value in tensors.items()})
 
 
@@ -93,19 +93,19 @@ def load_checkpoint(path: Path, state: TrainingState, fingerprint: bytes) -> Non
         best = _held_to(weights, "best", state.model.state_dict())
         score = float(weights.tensor("score", torch.float64, ()))
     state.averaged.load_state_dict(_held_to(weights, "averaged", state.averaged.state_dict()))
-    _load_optimiser(weights, state)
+    _load_optimizer(weights, state)
     state.model.load_state_dict(_held_to(weights, "model", state.model.state_dict()))
     state.step, state.seconds, state.loss_sum = int(counters[0]), counters[1], counters[2]
     state.best, state.score = best, score
 
 
-def _load_optimiser(weights: Weights, state: TrainingState) -> None:
+def _load_optimizer(weights: Weights, state: TrainingState) -> None:
     """AdamW's own tensors: a step and two moments for each parameter that was trained."""
     names = {parameter: name for name, parameter in state.model.named_parameters()}
-    whole = state.optimiser.state_dict()
-    order = [each for group in state.optimiser.param_groups for each in group["params"]]
+    whole = state.optimizer.state_dict()
+    order = [each for group in state.optimizer.param_groups for each in group["params"]]
     for index, parameter in enumerate(order):
-        prefix, shape = f"optimiser.{names[parameter]}", tuple(parameter.shape)
+        prefix, shape = f"optimizer.{names[parameter]}", tuple(parameter.shape)
         if f"{prefix}.step" not in weights.tensors:
             continue
         whole["state"][index] = {
@@ -113,7 +113,7 @@ def _load_optimiser(weights: Weights, state: TrainingState) -> None:
             "exp_avg": weights.tensor(f"{prefix}.exp_avg", parameter.dtype, shape),
             "exp_avg_sq": weights.tensor(f"{prefix}.exp_avg_sq", parameter.dtype, shape),
         }
-    state.optimiser.load_state_dict(whole)
+    state.optimizer.load_state_dict(whole)
 
 
 def _held_to(weights: Weights, prefix: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -27,9 +27,9 @@ import torch
 from torch import distributed
 
 from soundstage.errors import OptionError, SoundstageError
-from soundstage.training.group import PeerLostError
+from soundstage.training.collectives import PeerLostError
+from soundstage.training.data.tracks import Progress
 from soundstage.training.loop import Say, choose_device
-from soundstage.training.records import Progress
 
 GRACE = 3.0  # seconds that a process has to say why it fails, and to put its files away
 PATIENCE = timedelta(days=1)  # the others wait while the first validates; a death ends it at once

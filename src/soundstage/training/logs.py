@@ -1,6 +1,6 @@
 """The log of a training: a CSV beside the output and, where wanted, scalars for TensorBoard.
 
-Both can be gone on with: what a run wrote after its last checkpoint was never learnt from, so it is
+Both can be gone on with: what a run wrote after its last checkpoint was never learned from, so it is
 dropped from the CSV, and hidden in TensorBoard, when the run goes on from there.
 """
 

@@ -23,17 +23,17 @@ import torch
 from torch import Tensor, nn
 
 from soundstage.errors import OptionError
-from soundstage.training.beginnings import begin_at, weights_digest
 from soundstage.training.checkpoints import (
     TrainingState,
     checkpoint_path,
     load_checkpoint,
     save_checkpoint,
 )
-from soundstage.training.group import agree_on, average_over_group, group_rank, share_of
+from soundstage.training.collectives import agree_on, average_over_group, group_rank, share_of
+from soundstage.training.data.tracks import Progress
+from soundstage.training.init_from import begin_at, weights_digest
 from soundstage.training.logs import EpochLine, TrainingLog
 from soundstage.training.recipes import LoopRecipe
-from soundstage.training.records import Progress
 
 TIMED_STEPS = 8  # before the length of the run is foretold; the first is slow and does not count
 # Between the seeds of two processes. Odd in its low half, the only one that torch's generator reads
@@ -188,17 +188,17 @@ def _step(
     share, part = share_of(batch, getattr(task, "terms", None))
     share = [each.to(device) for each in share]
     torch.manual_seed(recipe.seed * 1_000_003 + state.step + group_rank() * RANK_STRIDE)
-    for group in state.optimiser.param_groups:
+    for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, steps, recipe)
     state.model.train()
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         loss = task.loss(*share) if part else torch.zeros((), device=device)
-    state.optimiser.zero_grad()
+    state.optimizer.zero_grad()
     if part:
         loss.backward()
     mean_loss = average_over_group(state.model, loss.detach(), part)
     nn.utils.clip_grad_norm_(state.model.parameters(), recipe.clip)
-    state.optimiser.step()
+    state.optimizer.step()
     # The average forgets its first steps: it is shorter than `ema` says while there are few
     keep = min(recipe.ema, (1 + state.step) / (10 + state.step))
     with torch.no_grad():
@@ -241,7 +241,7 @@ def _end_epoch(
 
 @contextmanager
 def _batches(task: Task, begin: int, steps: int) -> Iterator[Iterator[tuple[Tensor, ...]]]:
-    """Batches of the steps from `begin` on, the next one made while this one is learnt."""
+    """Batches of the steps from `begin` on, the next one made while this one is learned."""
     with ThreadPoolExecutor(1) as thread:
 
         def drawn() -> Iterator[tuple[Tensor, ...]]:

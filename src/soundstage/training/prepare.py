@@ -2,7 +2,7 @@
 
 A collection that lies in folders `train`, `valid` and `test` gives a file each; any other gives one
 that is named after its folder. A file that was made of the same records is left as it is. Records
-that are learnt from can be heard at other speeds as well, each speed in a file of its own: the same
+that are learned from can be heard at other speeds as well, each speed in a file of its own: the same
 mix with other notes and at another pace, which a network cannot know by heart as easily.
 """
 
@@ -20,10 +20,10 @@ from soundstage.corpora.feature_cache import (
     save_features,
 )
 from soundstage.errors import InputError, OptionError, OutputError, WeightsError
-from soundstage.training.records import Progress, over_records
+from soundstage.training.data.tracks import Progress, over_records
 
 SPLITS = ("train", "valid", "test")
-HELD_OUT = ("valid", "test")  # never learnt from
+HELD_OUT = ("valid", "test")  # never learned from
 SLOWEST, FASTEST = 0.5, 2.0
 
 
@@ -53,7 +53,7 @@ def prepare(
     Args:
         data: folder of stereo records, searched with its subfolders.
         output: a folder, made where there is none; gets NAME.safetensors for every part.
-        speeds: other speeds, 0.5 to 2, at which what is learnt from is heard as well; each gives
+        speeds: other speeds, 0.5 to 2, at which what is learned from is heard as well; each gives
             a file NAME-SPEED.safetensors.
         workers: processes that read records at the same time.
         progress: called after each record of a part.

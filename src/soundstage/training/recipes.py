@@ -1,7 +1,7 @@
 """Recipes: everything needed to train a model again, in one YAML file.
 
 A recipe is checked as it is read; a key that its family does not know is refused, so that a
-misspelt one cannot pass for a default.
+misspelled one cannot pass for a default.
 """
 
 from pathlib import Path
@@ -23,7 +23,7 @@ class CardText(_Strict):
     paper: str
     limits: str
     licence_reading: str = ""
-    """Where a collection and its recordings carry different licences: which were followed."""
+    """Where a collection and its recordings carry different licenses: which were followed."""
 
 
 class NearestRecipe(_Strict):
@@ -52,7 +52,7 @@ class ParameterPoolRecipe(_Strict):
 
 
 class LoopRecipe(_Strict):
-    """How a network is optimised; `soundstage.training.loop` reads it for every family."""
+    """How a network is optimized; `soundstage.training.loop` reads it for every family."""
 
     epochs: Annotated[int, Field(ge=1)]
     """How often all of the data is seen."""
@@ -79,7 +79,7 @@ class LoopRecipe(_Strict):
 
 
 class TaggerAugmentation(_Strict):
-    """How strongly a clip is changed before it is learnt from; see `event_batches.py`."""
+    """How strongly a clip is changed before it is learned from; see `event_batches.py`."""
 
     seconds: tuple[Annotated[float, Field(ge=0.5)], Annotated[float, Field(le=10)]] = (1.5, 3.0)
     """Shortest and longest piece."""
@@ -87,7 +87,7 @@ class TaggerAugmentation(_Strict):
     """Octaves up or down, at most; pitch and tempo together."""
     gain: Annotated[float, Field(ge=0, le=40)] = 10.0
     """dB up or down, at most."""
-    equaliser: Annotated[float, Field(ge=0, le=20)] = 6.0
+    equalizer: Annotated[float, Field(ge=0, le=20)] = 6.0
     """dB, deviation of a random curve over the bands."""
     mixing: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of the examples that are mixed with another clip."""
@@ -112,13 +112,13 @@ class TaggerRecipe(_Strict):
 
     family: Literal["tagger"]
     folds: list[int]
-    """Of the collection, learnt from."""
+    """Of the collection, learned from."""
     held_out_folds: list[int] = []
     """The best epoch is chosen on these; with none, the last is taken."""
     test_folds: list[int] = []
-    """Measured once, at the end, whatever the licences."""
-    licences: Annotated[list[str], Field(min_length=1)]
-    """A clip under any other is not learnt from."""
+    """Measured once, at the end, whatever the licenses."""
+    licenses: Annotated[list[str], Field(min_length=1)]
+    """A clip under any other is not learned from."""
     channels: Annotated[tuple[int, ...], Field(min_length=2)] = (32, 64, 128, 256)
     depth: Annotated[int, Field(ge=0)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
@@ -131,7 +131,7 @@ class TaggerRecipe(_Strict):
     @model_validator(mode="after")
     def _apart(self) -> "TaggerRecipe":
         if set(self.folds) & {*self.held_out_folds, *self.test_folds}:
-            raise ValueError("a fold that is learnt from can measure nothing")
+            raise ValueError("a fold that is learned from can measure nothing")
         return self
 
 
@@ -169,7 +169,7 @@ class StereoAugmentation(_Strict):
 
     gain: Annotated[float, Field(ge=0, le=40)] = 10.0
     """dB up or down, at most."""
-    equaliser: Annotated[float, Field(ge=0, le=20)] = 0.0
+    equalizer: Annotated[float, Field(ge=0, le=20)] = 0.0
     """dB, deviation of a smooth random curve over frequency."""
     limited: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of the examples without their highest and lowest bands, as old recordings are."""
@@ -199,7 +199,7 @@ class _GenerativeRecipe(_Strict):
     memory: bool = False
     """Whether the network is told of the minute before an example."""
     hearing: Annotated[int, Field(ge=0, le=4096)] = 0
-    """Channels in which each tile hears the sound around it (`networks/tile_hearing.py`)."""
+    """Channels in which each tile hears the sound around it (`networks/backbones/local_conditioning.py`)."""
     deaf: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the examples that go without the sound, for guidance."""
     augmentation: StereoAugmentation = StereoAugmentation()
@@ -264,7 +264,7 @@ class DiffusionRecipe(_Strict):
     stride: Annotated[int, Field(ge=1, le=8)] = 2
     """Frames from one position to the next; 43.1 frames are a second."""
     hearing: Annotated[int, Field(ge=1, le=4096)] = 96
-    """Channels in which each tile hears the sound around it (`networks/tile_hearing.py`)."""
+    """Channels in which each tile hears the sound around it (`networks/backbones/local_conditioning.py`)."""
     deaf: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Share of the examples that go without the sound, for guidance."""
     times: tuple[float, Annotated[float, Field(gt=0)]] = (0.0, 1.0)
@@ -309,7 +309,7 @@ class _BinauralRecipe(_Strict):
     """What the neural renderers share; they learn from a folder of binaural speech."""
 
     view: Literal["published", "directions"] = "published"
-    """What is told of a pose (`binaural/views.py`); directions go with the law of distance."""
+    """What is told of a pose (`binaural/render/pose_encoding.py`); directions go with the law of distance."""
     samples: Annotated[int, Field(ge=800, le=4_800_000)] = 32_000
     """Of an example, at 48 kHz; 32,000 are BinauralGrad's."""
     gain: Annotated[float, Field(ge=0, le=40)] = 0.0

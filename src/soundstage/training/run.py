@@ -14,20 +14,14 @@ from torch import Tensor
 
 from soundstage.corpora import stereo_records
 from soundstage.errors import OptionError, OutputError
-from soundstage.training.beginnings import weights_digest
-from soundstage.training.binaural_regression import train_binaural_regression
-from soundstage.training.binauralgrad import train_binauralgrad
 from soundstage.training.checkpoints import checkpoint_path
-from soundstage.training.decorrelate import train_decorrelate
-from soundstage.training.diffstereo import train_diffstereo
-from soundstage.training.diffusion import train_diffusion
+from soundstage.training.collectives import group_size
+from soundstage.training.data.parameter_pool import train_parameter_pool
+from soundstage.training.data.tracks import Progress, record_facts
 from soundstage.training.distributed import in_processes, leads
-from soundstage.training.generative import train_generative
-from soundstage.training.group import group_size
+from soundstage.training.init_from import weights_digest
 from soundstage.training.logs import tensorboard_logs
 from soundstage.training.loop import Say
-from soundstage.training.nearest import train_nearest
-from soundstage.training.parameter_pool import train_parameter_pool
 from soundstage.training.recipes import (
     AutoregressiveRecipe,
     BinauralGradRecipe,
@@ -43,9 +37,15 @@ from soundstage.training.recipes import (
     WarpNetRecipe,
     WaveNetRecipe,
 )
-from soundstage.training.records import Progress, record_facts
-from soundstage.training.regression import train_regression
-from soundstage.training.tagger import train_tagger
+from soundstage.training.tasks.binaural_regression import train_binaural_regression
+from soundstage.training.tasks.binauralgrad import train_binauralgrad
+from soundstage.training.tasks.decorrelate import train_decorrelate
+from soundstage.training.tasks.diffstereo import train_diffstereo
+from soundstage.training.tasks.diffusion import train_diffusion
+from soundstage.training.tasks.generative import train_generative
+from soundstage.training.tasks.nearest import train_nearest
+from soundstage.training.tasks.regression import train_regression
+from soundstage.training.tasks.tagger import train_tagger
 from soundstage.weights import Card, load_weights, save_weights, write_by_rename
 
 Trained = tuple[dict[str, Tensor], list[str], Card]
@@ -111,7 +111,7 @@ def train(
     Raises:
         InputError: the folder holds no record that can be used.
         OptionError: the checkpoint beside the output is of another recipe, there is no such device
-            or too few of them, or the model is not learnt in steps that processes could share.
+            or too few of them, or the model is not learned in steps that processes could share.
         WeightsError: the checkpoint is damaged.
         OutputError: the weights cannot be written.
         SoundstageError: one of several processes was killed.
@@ -120,7 +120,7 @@ def train(
     if not hasattr(recipe, "loop"):
         if processes > 1 or tensorboard:
             raise OptionError(
-                f"{recipe.family} is not learnt in steps: leave out processes and tensorboard."
+                f"{recipe.family} is not learned in steps: leave out processes and tensorboard."
             )
         return _train(recipe, data, output, workers, device, progress=progress, say=say)
     work = partial(_train_in_steps, recipe, data, output, workers, device, tensorboard)
@@ -218,7 +218,7 @@ def _write_card(
         "processor": platform.machine(),
         **facts.pop("trained"),
     }
-    credits = {name: facts.pop(name) for name in ("licences", "credits")}
+    credits = {name: facts.pop(name) for name in ("licenses", "credits")}
     text = json.dumps(
         {**head, **facts, "trained": trained, **credits}, indent=2, ensure_ascii=False
     )

@@ -1,6 +1,6 @@
 """Mono to stereo: the engine, the methods, files and batches of them."""
 
-from soundstage.upmixing.batch import Job, by_source, plan_batch, plan_sheets, run_job, run_takes
+from soundstage.upmixing.api import upmix, upmix_stream
 from soundstage.upmixing.comparison import TakesComparison
 from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.engine import (
@@ -10,9 +10,9 @@ from soundstage.upmixing.engine import (
     upmix_blocks,
     upmix_takes_blocks,
 )
-from soundstage.upmixing.files import Report, Takes, upmix_file, upmix_takes
-from soundstage.upmixing.memory import upmix, upmix_stream
-from soundstage.upmixing.methods import (
+from soundstage.upmixing.generative.style import Style, parse_style
+from soundstage.upmixing.jobs import Job, by_source, plan_batch, plan_sheets, run_job, run_takes
+from soundstage.upmixing.registry import (
     DEFAULT_METHOD,
     METHODS,
     READY_METHODS,
@@ -20,7 +20,7 @@ from soundstage.upmixing.methods import (
     find_method,
     load_method,
 )
-from soundstage.upmixing.style import Style, parse_style
+from soundstage.upmixing.upmix_files import Report, Takes, upmix_file, upmix_takes
 from soundstage.upmixing.upmixer import Predictor, Upmixer, make_side
 
 __all__ = [

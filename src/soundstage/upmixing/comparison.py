@@ -1,6 +1,6 @@
 """How takes of one signal differ, measured from their sound while it is made.
 
-The mid is analysed once and every side once, as the coder does it. What is measured follows from
+The mid is analyzed once and every side once, as the coder does it. What is measured follows from
 three energies in each band and frame, as in `stereo/descriptors.py`:
 
     e = ⟨M, M⟩        e·α = ⟨S, M⟩        e·β² = ⟨S, S⟩ − e·α²

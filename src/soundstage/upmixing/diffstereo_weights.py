@@ -13,8 +13,8 @@ from torch import Tensor
 
 from soundstage.diffusion import DiscreteSchedule, linear_betas
 from soundstage.errors import WeightsError
-from soundstage.networks.dit import DiTSize
-from soundstage.networks.stereo_diffusion import StereoDiffusion
+from soundstage.networks.backbones.dit import DiTSize
+from soundstage.networks.models.stereo_diffusion import StereoDiffusion
 from soundstage.weights import load_weights
 
 FAMILY: Final = "diffstereo"
@@ -33,7 +33,7 @@ class DiffStereoShape:
     patch_frames: int
     patch_bins: int
     frames: int
-    """Of the spectrogram that it learnt to fill at once."""
+    """Of the spectrogram that it learned to fill at once."""
     steps: int
     """Of the diffusion in training."""
     axial: int

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from soundstage.diffusion import Offsets
 from soundstage.errors import WeightsError
-from soundstage.networks.dit import DiTSize
-from soundstage.networks.side_diffusion import SideDiffusion
-from soundstage.networks.tile_hearing import TileInput
+from soundstage.networks.backbones.dit import DiTSize
+from soundstage.networks.backbones.local_conditioning import TileInput
+from soundstage.networks.models.side_diffusion import SideDiffusion
 from soundstage.stereo.levels import BANDS_OF_LEVELS
-from soundstage.stereo.side_picture import PICTURES
+from soundstage.stereo.side_parameters import PICTURES
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.stereo.styles import STYLE
 from soundstage.upmixing.generative_weights import prior_of, prior_tensors
@@ -73,7 +73,7 @@ class LoadedDiffusion(NamedTuple):
     network: SideDiffusion
     """In evaluation mode."""
     prior: StylePrior | None
-    """Of the music that it has learnt from, where it hears a style."""
+    """Of the music that it has learned from, where it hears a style."""
 
 
 def network_tensors(

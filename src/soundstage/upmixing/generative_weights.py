@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from soundstage.errors import WeightsError
-from soundstage.networks.stereo_autoregression import StereoAutoregression
-from soundstage.networks.stereo_tokens import StereoTokens
-from soundstage.networks.tile_hearing import TileInput
-from soundstage.networks.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.backbones.local_conditioning import TileInput
+from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.models.stereo_autoregression import StereoAutoregression
+from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS
+from soundstage.stereo.context import NUMBERS, STRETCH_FRAMES, STRETCHES
+from soundstage.stereo.level_statistics import SUMMARY
 from soundstage.stereo.levels import BANDS_OF_LEVELS, LEVELS
-from soundstage.stereo.memory import NUMBERS, STRETCH_FRAMES, STRETCHES
-from soundstage.stereo.sound_summary import SUMMARY
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.stereo.styles import STYLE
 from soundstage.weights import Weights, load_weights
@@ -98,7 +98,7 @@ class LoadedNetwork(NamedTuple):
     network: nn.Module
     """In evaluation mode."""
     prior: StylePrior | None
-    """Of the music that it has learnt from, where it hears a style."""
+    """Of the music that it has learned from, where it hears a style."""
 
 
 def network_tensors(

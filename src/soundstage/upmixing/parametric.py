@@ -1,4 +1,4 @@
-"""Any predictor of parametric stereo becomes an upmixer: analyse, predict, decode.
+"""Any predictor of parametric stereo becomes an upmixer: analyze, predict, decode.
 
 Takes of one signal have the spectrogram of the mid in common, and each its own decorrelator.
 """
@@ -46,7 +46,7 @@ class ParametricTakes:
 
     def push(self, mid: Float[Tensor, " length"], /) -> list[Float[Tensor, "rows ready"]]:
         """Of each take, the side samples whose parameters are known."""
-        heard = [decoder.analyse(mid) for decoder in self._decoders]
+        heard = [decoder.analyze(mid) for decoder in self._decoders]
         return self._decode(self._predictor.push(heard[0]))
 
     def finish(self) -> list[Float[Tensor, "rows rest"]]:

@@ -6,7 +6,7 @@ computed.
 Nothing is ever unpickled. Measured heads lie the same way in `heads/`, apart: nobody trained them.
 """
 
-from soundstage.weights.store import (
+from soundstage.weights.model import (
     Card,
     Weights,
     factored,

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.evaluation.report.looks import Look
-from soundstage.evaluation.report.printing import printed_tick, ticks
+from soundstage.evaluation.report.formatting import printed_tick, ticks
+from soundstage.evaluation.report.series_styles import Look
 from soundstage.evaluation.report.tables import Head, clip_columns, head_of
 from soundstage.evaluation.results import TRUTH, Results
-from soundstage.metrics.catalogue import Column
+from soundstage.metrics.catalog import Column
 
 WIDTH = 360.0  # units of the drawing, about a pixel each
 PITCH, TOP, BOTTOM, MARGIN = 28.0, 6.0, 40.0, 14.0

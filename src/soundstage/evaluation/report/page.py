@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from soundstage.errors import OptionError, OutputError
 from soundstage.evaluation.report.charts import charts
-from soundstage.evaluation.report.looks import MARKERS, Look, looks_of
 from soundstage.evaluation.report.pictures import (
     ClipPictures,
     check_matplotlib,
     clip_pictures,
-    colour_stops,
+    color_stops,
     density_ticks,
 )
+from soundstage.evaluation.report.series_styles import MARKERS, Look, looks_of
 from soundstage.evaluation.report.sound import mp3_base64, quality_for, total_seconds
 from soundstage.evaluation.report.tables import Table, clip_table, main_tables, matrices
 from soundstage.evaluation.results import TRUTH, Results
@@ -145,7 +145,7 @@ def _contents(results: Results, progress: Callable[[float], None]) -> dict[str, 
             for index, clip in enumerate(results.clips)
             if clip not in shown
         ],
-        "colour_stops": colour_stops(),
+        "color_stops": color_stops(),
         "density_ticks": density_ticks(),
         "style": _part("style.css"),
         "script": script,

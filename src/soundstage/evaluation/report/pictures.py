@@ -2,7 +2,7 @@
 
 Only what is a picture becomes an image; axes and words are drawn by the page, so that they are
 sharp at every size and dark where the page is dark. All panels of a clip have the same axes and
-colours, and viridis is energy as in `soundstage.evaluation.figures`.
+colors, and viridis is energy as in `soundstage.evaluation.plots.figures`.
 """
 
 import base64
@@ -17,14 +17,20 @@ from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter
 
 from soundstage.errors import OptionError
-from soundstage.evaluation.canvas import BRIGHTEST, DENSITY_DECADES, SPAN_DB, Span
-from soundstage.evaluation.portrait import HIGHEST_HZ, LOWEST_HZ, ROWS, Portrait, portray
-from soundstage.evaluation.report.printing import printed, printed_tick, ticks
+from soundstage.evaluation.plots.image_analysis import (
+    HIGHEST_HZ,
+    LOWEST_HZ,
+    ROWS,
+    Portrait,
+    portray,
+)
+from soundstage.evaluation.plots.plotting import BRIGHTEST, DENSITY_DECADES, SPAN_DB, Span
+from soundstage.evaluation.report.formatting import printed, printed_tick, ticks
 from soundstage.evaluation.results import TRUTH
 
 QUALITY = 85  # of WebP: some 20 kB a spectrogram, and no blocks to be seen
 HERTZ = ((100, "100"), (1000, "1k"), (10_000, "10k"))
-STOPS = 12  # of the gradient of a colour bar
+STOPS = 12  # of the gradient of a color bar
 
 Tick = tuple[float, str]
 """Place, from 0 to 1 along the axis, and what stands there."""
@@ -52,7 +58,7 @@ class ClipPictures:
     seconds: list[Tick]
     hertz: list[Tick]
     decibels: list[Tick]
-    """Along the colour bar, re a sine at full scale."""
+    """Along the color bar, re a sine at full scale."""
     border: str
     """Level at the border of the goniometers, such as "−6.0 dBFS"; "" in silence."""
 
@@ -98,17 +104,17 @@ def clip_pictures(
     )
 
 
-def colour_stops() -> list[Tick]:
-    """Places and colours of the gradient, from the faintest to the loudest."""
+def color_stops() -> list[Tick]:
+    """Places and colors of the gradient, from the faintest to the loudest."""
     places = np.linspace(0, 1, STOPS)
     return [
-        (float(place), "#" + bytes(colour).hex())
-        for place, colour in zip(places, _coloured(places[None])[0], strict=True)
+        (float(place), "#" + bytes(color).hex())
+        for place, color in zip(places, _colored(places[None])[0], strict=True)
     ]
 
 
 def density_ticks() -> list[Tick]:
-    """Of the goniometers' colour bar: powers of ten under the densest place."""
+    """Of the goniometers' color bar: powers of ten under the densest place."""
     decades = int(DENSITY_DECADES)
     return [(i / decades, printed_tick(i - decades)) for i in range(decades + 1)]
 
@@ -150,19 +156,19 @@ def _goniometer(system: str, portrait: Portrait, span: Span) -> Panel:
     return Panel(system, _image(1 + decades / DENSITY_DECADES), "" if held.size else "silent")
 
 
-def _coloured(values: Float[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "rows columns 3"]:
+def _colored(values: Float[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "rows columns 3"]:
     from matplotlib import colormaps
 
-    colours = colormaps["viridis"](np.clip(values, 0, 1))[..., :3]
-    return np.round(255 * colours).astype(np.uint8)
+    colors = colormaps["viridis"](np.clip(values, 0, 1))[..., :3]
+    return np.round(255 * colors).astype(np.uint8)
 
 
 def _image(values: Float[np.ndarray, "rows columns"]) -> str:
-    """A data URI; 0 is the darkest colour, 1 the brightest, and the first row is the lowest."""
+    """A data URI; 0 is the darkest color, 1 the brightest, and the first row is the lowest."""
     from PIL import Image, features  # matplotlib brings it
 
     kind = "WEBP" if features.check("webp") else "PNG"
     encoded = io.BytesIO()
-    Image.fromarray(_coloured(values[::-1])).save(encoded, kind, quality=QUALITY)
+    Image.fromarray(_colored(values[::-1])).save(encoded, kind, quality=QUALITY)
     data = base64.b64encode(encoded.getvalue()).decode("ascii")
     return f"data:image/{kind.lower()};base64,{data}"

@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from soundstage.evaluation.report.looks import Look
-from soundstage.evaluation.report.printing import printed, printed_p
+from soundstage.evaluation.report.formatting import printed, printed_p
+from soundstage.evaluation.report.series_styles import Look
 from soundstage.evaluation.results import TRUTH, Comparison, Estimate, Results
-from soundstage.metrics.catalogue import Column
+from soundstage.metrics.catalog import Column
 
 FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
@@ -31,9 +31,9 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("spectra", "Spectra and waveform", ("lsd", "si_snr", "mrstft")),
     ("listening", "Distances in listening networks", ("fad_",)),
     (
-        "artefacts",
-        "Artefacts, placement, level and fold-down",
-        ("artefact", "placement_", "loudness", "true_peak", "fold_down"),
+        "artifacts",
+        "Artifacts, placement, level and fold-down",
+        ("artifact", "placement_", "loudness", "true_peak", "fold_down"),
     ),
     ("other", "Speed and other measures", ("",)),
 )

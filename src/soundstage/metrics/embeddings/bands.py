@@ -7,7 +7,7 @@ over time of
 
 where ⟨X, X⟩ sums |X|² over a band of a frame. 68 numbers: how bright and how lively a sound is. The
 square root of a distance over them reads in dB. What sounds alike to a listener may lie far apart
-here, and the reverse; an embedding that learnt something has to say more than this.
+here, and the reverse; an embedding that learned something has to say more than this.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""CLAP as an embedding: a network that learnt to match sounds with descriptions of them.
+"""CLAP as an embedding: a network that learned to match sounds with descriptions of them.
 
 Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion and
 keyword-to-caption augmentation" (2023), in the form of the transformers library, of which only the
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from soundstage.errors import OptionError, WeightsError
 from soundstage.metrics.embeddings.windows import embed_windows, windows
-from soundstage.weights.foreign import HUB, first_sentence
+from soundstage.weights.external import HUB, first_sentence
 
 RATE = 48_000  # Hz
 SECONDS = 10

@@ -13,7 +13,7 @@ from soundstage.metrics.embeddings.clap import ClapEmbedding
 from soundstage.metrics.embeddings.panns import PannsEmbedding
 from soundstage.metrics.embeddings.tagger import TaggerEmbedding
 from soundstage.metrics.embeddings.vggish import VGGishEmbedding
-from soundstage.weights.foreign import find_foreign_file, first_sentence
+from soundstage.weights.external import find_foreign_file, first_sentence
 
 
 class Embedding(Protocol):

@@ -1,6 +1,6 @@
 """PANNs as an embedding: Cnn14, trained to tell the 527 classes of AudioSet apart.
 
-At 32 kHz, frames of 1024 samples every 320, centred, reflected at the ends; 64 Slaney mel bands
+At 32 kHz, frames of 1024 samples every 320, centerd, reflected at the ends; 64 Slaney mel bands
 from 50 to 14,000 Hz of the powers, 10·log10(max(x, 1e−10)). The embedding is the last hidden layer,
 after its ReLU. Windows are 1 s every 0.5 s, as for VGGish, though the network was trained on 10 s
 (Kong et al., 2020): its pooling over time takes any length, and 2048 numbers need many windows.
@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.metrics.embeddings.windows import embed_windows, windows
-from soundstage.networks.panns import MEL_BANDS, Cnn14
+from soundstage.networks.models.panns import MEL_BANDS, Cnn14
 from soundstage.spectra.mel import slaney_mel_filters
-from soundstage.weights.foreign import load_foreign_network
+from soundstage.weights.external import load_foreign_network
 
 RATE = 32_000  # Hz
 WINDOW = RATE

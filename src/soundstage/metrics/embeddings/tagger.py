@@ -1,7 +1,7 @@
 """The built-in embedding: what the shipped tagger of sound events makes of windows of 1.92 s.
 
-Its 128 numbers are the layer before the classes, before any activation (`networks/tagger.py`). A
-window begins every 0.96 s. The network has learnt to name 50 everyday sounds in pieces of 1.5 to
+Its 128 numbers are the layer before the classes, before any activation (`networks/models/tagger.py`). A
+window begins every 0.96 s. The network has learned to name 50 everyday sounds in pieces of 1.5 to
 3 s; its ear for music follows from that and from nothing else, as its card says.
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.metrics.embeddings.windows import windows
-from soundstage.networks.tagger import RATE, Tagger
+from soundstage.networks.models.tagger import RATE, Tagger
 from soundstage.weights import load_weights
 
 WINDOW = 30_720  # samples at 16 kHz, 1.92 s

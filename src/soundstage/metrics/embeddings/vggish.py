@@ -3,7 +3,7 @@
 Windows of 1 s every 0.5 s at 16 kHz, as in the code of Kilgour et al. (2019). Of each, 96 frames of
 25 ms every 10 ms, unpadded, Hann windowed and zero-padded to 512 samples; 64 HTK mel bands from 125
 to 7500 Hz of the *magnitudes*, ln(x + 0.01). The embedding is the network's 128 numbers before
-any activation, before principal components and quantisation. Unlike that code, the level is left
+any activation, before principal components and quantization. Unlike that code, the level is left
 as it is: the quietness of a side signal is part of what is measured.
 """
 
@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.metrics.embeddings.windows import embed_windows, windows
-from soundstage.networks.vggish import PATCH_BANDS, PATCH_FRAMES, VGGish
+from soundstage.networks.models.vggish import PATCH_BANDS, PATCH_FRAMES, VGGish
 from soundstage.spectra.mel import htk_mel_filters
-from soundstage.weights.foreign import load_foreign_network
+from soundstage.weights.external import load_foreign_network
 
 RATE = 16_000  # Hz
 WINDOW = RATE

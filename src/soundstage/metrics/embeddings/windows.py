@@ -1,6 +1,6 @@
 """Windows over time, alike for all embeddings.
 
-Neighbours overlap by half, as in the code of Kilgour et al. (2019). Only whole windows count, so
+Neighbors overlap by half, as in the code of Kilgour et al. (2019). Only whole windows count, so
 that up to half a window is left out at the end; a sound shorter than one window is padded with
 silence to one.
 """

@@ -1,0 +1,218 @@
+"""Reading measured heads from SOFA files (AES69), convention SimpleFreeFieldHRIR.
+
+Positions come in spherical or Cartesian coordinates, ears in either order, listeners look anywhere:
+a `Head` has them one way. Sizes are checked against `MAX_VALUES` before any data is read.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from soundstage.audio import MAX_RATE, MIN_RATE
+from soundstage.binaural.geometry import to_cartesian
+from soundstage.binaural.hrtf.hrtf_set import Head
+from soundstage.errors import InputError
+
+if TYPE_CHECKING:
+    from sofar import SofaStream
+
+CONVENTION = "SimpleFreeFieldHRIR"
+MAX_VALUES = 1 << 26  # samples of all responses: 0.5 GB in double precision, 5 times any set known
+_OTHERS = (  # what a part of a convention's name says about its content
+    ("RIR", "responses of a room"),
+    ("HRTF", "transfer functions in the frequency domain"),
+    ("TF", "transfer functions in the frequency domain"),
+    ("SOS", "second-order sections"),
+    ("Headphone", "responses of headphones"),
+)
+
+
+def read_head(path: str | Path) -> Head:
+    """The head in a SOFA file.
+
+    Raises:
+        InputError: the file is missing, damaged, too large or no such head; the message says why.
+    """
+    from sofar import SofaStream  # takes most of a second
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}; check the name.")
+    try:
+        with SofaStream(str(path)) as file:
+            return _head(path, file)
+    except (OSError, RuntimeError, UnicodeError, IndexError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is damaged or no SOFA file ({error}); get a whole copy of it."
+        ) from error
+
+
+def _head(path: Path, file: "SofaStream") -> Head:
+    _check_convention(path, file)
+    shape = tuple(getattr(getattr(file, "Data_IR", None), "shape", ()))
+    if len(shape) != 3 or not all(shape):
+        raise InputError(f"{path} holds no impulse responses (Data.IR); get a whole copy of it.")
+    count, ears, taps = shape
+    if ears != 2:
+        raise InputError(
+            f"{path} has {ears} receiver{'s' * (ears > 1)}; a head has 2 ears: choose another file."
+        )
+    if count * ears * taps > MAX_VALUES:
+        raise InputError(
+            f"{path} claims {count:,} directions of {taps:,} samples; at most {MAX_VALUES:,} "
+            "samples in all are read: it is damaged, or to be cut down."
+        )
+    sources = _sources(path, file, count)
+    distances = np.linalg.norm(sources, axis=1)
+    if distances.min() < 1e-3:
+        raise InputError(f"{path} has a source in the middle of the head; mend SourcePosition.")
+    directions = sources / distances[:, None]
+    responses = _values(path, file, "Data_IR", [shape]).astype(np.float32)
+    delays = np.zeros((count, 2))
+    if hasattr(file, "Data_Delay"):
+        delays = delays + _values(path, file, "Data_Delay", [(1, 2), (count, 2)])
+    rate = _rate(path, file)
+    if delays.min() < 0 or delays.max() > rate:
+        raise InputError(f"{path} has a delay that is not within 0 to 1 s; mend Data.Delay.")
+    if _swapped(path, file, count):
+        responses, delays = responses[:, ::-1], delays[:, ::-1]
+    _check_sound(path, directions, responses)
+    texts = (_text(file, "DatabaseName"), _text(file, "ListenerShortName"))
+    name = " ".join(text for text in texts if text.lower() not in ("", "none"))
+    license = _text(file, "License")
+    return Head(directions, distances, responses, delays, rate, name=name, license=license)
+
+
+def _check_convention(path: Path, file: "SofaStream") -> None:
+    convention = _text(file, "SOFAConventions")
+    if not convention:
+        raise InputError(
+            f"{path} is no SOFA file: it names no convention; choose one of {CONVENTION}."
+        )
+    if convention != CONVENTION:
+        holds = next((what for part, what in _OTHERS if part in convention), "something else")
+        raise InputError(
+            f"{path} is of the SOFA convention {convention} and holds {holds}; choose a file of "
+            f"{CONVENTION}, the impulse responses of a head in the free field."
+        )
+    if _text(file, "DataType") != "FIR":
+        raise InputError(f"{path} holds {_text(file, 'DataType')!r} data; FIR is what can be read.")
+    room = _text(file, "RoomType")
+    if room and room.lower() != "free field":
+        raise InputError(
+            f"{path} holds responses of a room (RoomType is {room!r}); choose a head that was "
+            "measured in the free field."
+        )
+
+
+def _text(file: "SofaStream", name: str) -> str:
+    return str(getattr(file, f"GLOBAL_{name}", "")).strip()
+
+
+def _values(
+    path: Path, file: "SofaStream", name: str, shapes: Sequence[tuple[int, ...]]
+) -> Float[np.ndarray, "..."]:
+    """A variable, in double precision, if it is there in one of these shapes and finite."""
+    label = name.replace("_", ".")
+    variable: Any = getattr(file, name, None)
+    if variable is None:
+        raise InputError(f"{path} has no {label}; get a whole copy of it.")
+    if tuple(variable.shape) not in shapes:
+        wanted = " or ".join(map(str, shapes))
+        raise InputError(f"{path} has {label} of shape {tuple(variable.shape)}, not {wanted}.")
+    values = np.ma.filled(np.ma.asarray(variable[:], dtype=np.float64), np.nan)
+    if not np.isfinite(values).all():
+        raise InputError(f"{path} has {label} with values that are not numbers; mend them.")
+    return values
+
+
+def _rate(path: Path, file: "SofaStream") -> int:
+    rate = float(_values(path, file, "Data_SamplingRate", [(1,), ()]).reshape(()))
+    if rate != int(rate) or not MIN_RATE <= rate <= MAX_RATE:
+        raise InputError(
+            f"{path} has a sample rate of {rate:g} Hz; whole numbers from {MIN_RATE:,} to "
+            f"{MAX_RATE:,} Hz can be used."
+        )
+    return int(rate)
+
+
+def _points(
+    path: Path, file: "SofaStream", name: str, shapes: Sequence[tuple[int, ...]], default: str = ""
+) -> Float[np.ndarray, "... 3"]:
+    """Positions in meters, Cartesian; the coordinates are the last axis but for receivers."""
+    values = _values(path, file, name, shapes)
+    if values.ndim == 3:
+        values = np.moveaxis(values, 1, 2)
+    kind = str(getattr(file, f"{name}_Type", default)).strip().lower()
+    units = str(getattr(file, f"{name}_Units", "")).lower()
+    if kind == "cartesian":
+        return values
+    if kind != "spherical" or "rad" in units:
+        raise InputError(
+            f"{path} gives {name} as {kind!r} in {units!r}; spherical in degrees, or Cartesian, "
+            "is what can be read."
+        )
+    return to_cartesian(values)
+
+
+def _sources(path: Path, file: "SofaStream", count: int) -> Float[np.ndarray, "directions 3"]:
+    """As the listener sees them, who may stand and look anywhere."""
+    rows = [(1, 3), (count, 3)]
+    sources = _points(path, file, "SourcePosition", rows, default="spherical")
+    sources = np.broadcast_to(sources, (count, 3))
+    if hasattr(file, "ListenerPosition"):
+        sources = sources - _points(path, file, "ListenerPosition", rows, default="cartesian")
+    if not hasattr(file, "ListenerView"):
+        return sources
+    ahead = _points(path, file, "ListenerView", rows, default="cartesian")
+    up = np.array([[0.0, 0.0, 1.0]])
+    if hasattr(file, "ListenerUp"):  # its coordinates are those of the view
+        kind = str(getattr(file, "ListenerView_Type", "cartesian"))
+        up = _points(path, file, "ListenerUp", rows, default=kind)
+    left = np.cross(up, ahead)
+    axes = np.stack(np.broadcast_arrays(ahead, left, np.cross(ahead, left)), axis=1)
+    lengths = np.linalg.norm(axes, axis=2, keepdims=True)
+    if lengths.min() < 1e-6:
+        raise InputError(f"{path} has a listener whose view is no direction; mend ListenerView.")
+    axes = np.broadcast_to(axes / lengths, (count, 3, 3))
+    return np.einsum("nij,nj->ni", axes, sources)
+
+
+def _swapped(path: Path, file: "SofaStream", count: int) -> bool:
+    """Whether the right ear comes first."""
+    shapes = [(2, 3), (2, 3, 1), (2, 3, count)]
+    places = _points(path, file, "ReceiverPosition", shapes, default="cartesian")
+    lateral = places[..., 1].reshape(2, -1).mean(axis=1)
+    if abs(lateral[0] - lateral[1]) < 1e-4:
+        raise InputError(
+            f"{path} does not tell its left ear from its right; mend ReceiverPosition (left: +y)."
+        )
+    return bool(lateral[0] < lateral[1])
+
+
+def _check_sound(
+    path: Path,
+    directions: Float[np.ndarray, "directions 3"],
+    responses: Float[np.ndarray, "directions 2 taps"],
+) -> None:
+    energy = (responses.astype(np.float64) ** 2).sum(axis=-1)
+    silent = int((energy.min(axis=1) <= 0).sum())
+    if silent:
+        raise InputError(
+            f"{path} is silent at an ear for {silent} of {len(energy)} directions; choose another "
+            "file, or take these directions out."
+        )
+    beside = np.abs(directions[:, 1]) > 0.7
+    ratio = energy[beside, 0] / energy[beside, 1]
+    nearer = (
+        float((np.sign(directions[beside, 1]) * 10 * np.log10(ratio)).mean()) if ratio.size else 0
+    )
+    if nearer < -3:
+        raise InputError(
+            f"{path} has the far ear louder than the near one, by {-nearer:.1f} dB: its ears are "
+            "named the wrong way round, or azimuth counts clockwise; exchange ReceiverPosition or "
+            "mend SourcePosition."
+        )

@@ -1,0 +1,182 @@
+"""A contact sheet: the stages of several takes of one recording, side by side.
+
+Each take has a panel of where its energy lies, from left to right, in each of the coder's 34 bands.
+A band's colors are shares of its own energy, so that treble shows as well as bass, and all takes
+have the same colors and axes. A curve beside it tells how wide each band is.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from soundstage.errors import OutputError
+from soundstage.evaluation.plots.plotting import EMPTY, INK, LARGE, MEDIUM, SMALL, WIDTH, Canvas
+from soundstage.evaluation.tables import typeset
+from soundstage.metrics.analysis import BAND_EDGES_HZ
+from soundstage.upmixing.comparison import PLACES, Stage, TakesComparison
+from soundstage.upmixing.report import Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+
+MOST = 12  # takes that are drawn
+LOWEST_HZ, HIGHEST_HZ = 40.0, 20_000.0
+WIDEST = 3.0  # of the curve's axis; 2 is two unrelated channels
+DENSITY_SPAN = 40.0  # dB of color, down from all of a band's energy in one place
+FAINT_SHARE = 1e-9  # of the energy; a band 90 dB under the whole has no stage to speak of
+CURVE = "#D55E00"  # vermilion of Okabe and Ito's colors
+HERTZ = (100, 1000, 10_000)
+LEFT, RIGHT, TOP = 84, 32, 158  # pixels around the panels
+GAP, CURVE_WIDTH, HEIGHT, PITCH = 34, 64, 250, 344
+
+
+class ContactSheet:
+    """A picture to be drawn once the takes are made.
+
+    Args:
+        target: PNG to write, 1280 pixels wide; it appears only when it is complete.
+        takes: how many there are; the first `MOST` are drawn.
+        title: of the picture.
+        overwrite: whether an existing target may be replaced.
+
+    Raises:
+        OutputError: the target exists and `overwrite` is false, or its folder does not exist.
+        OptionError: the target is no PNG, or matplotlib is missing.
+    """
+
+    def __init__(
+        self, target: str | Path, *, takes: int, title: str, overwrite: bool = False
+    ) -> None:
+        if Path(target).exists() and not overwrite:
+            raise OutputError(f"{target} exists: allow overwriting it, or draw no contact sheet.")
+        drawn = min(takes, MOST)
+        self._columns = _columns(drawn)
+        self._rows = math.ceil(drawn / self._columns)
+        self._takes, self._title = takes, title
+        self._bottom = TOP + (self._rows - 1) * PITCH + HEIGHT  # of the last panels
+        height = self._bottom + 156
+        self._canvas = Canvas(target, height=height, overwrite=overwrite)
+
+    def draw(self, reports: Sequence[Report], comparison: TakesComparison) -> None:
+        """Draw the takes and write the picture.
+
+        Args:
+            reports: of every take.
+            comparison: of the same.
+
+        Raises:
+            OutputError: the picture cannot be written.
+        """
+        self._heading(reports, comparison)
+        pitch = (WIDTH - LEFT - RIGHT + GAP) / self._columns
+        for number, (report, stage) in enumerate(
+            zip(reports[:MOST], comparison.stages, strict=False)
+        ):
+            row, column = divmod(number, self._columns)
+            left, top = LEFT + column * pitch, TOP + row * PITCH
+            image = self._panel(number, report, stage, left, top, pitch - GAP)
+        below = self._bottom + 82
+        bar = self._canvas.panel(LEFT, below, 320, 14)
+        self._canvas.color_bar(image, bar, "dB, share of a band's energy", ends=True)
+        for line, text in enumerate(self._notes()):
+            self._canvas.text(LEFT + 360, below + 6 + 26 * line, text, size=SMALL, faint=True)
+        self._canvas.save()
+
+    def _heading(self, reports: Sequence[Report], comparison: TakesComparison) -> None:
+        canvas, first = self._canvas, reports[0]
+        canvas.text(LEFT, 34, f"{self._takes} takes of {self._title}", size=LARGE, bold=True)
+        facts = [first.method, f"{first.frames / first.rate:.1f} s"]
+        if first.style:
+            facts.append(f"style: {first.style}")
+        facts.append(comparison.sentence().rstrip("."))
+        canvas.text(LEFT, 70, "  ·  ".join(filter(None, facts)), size=SMALL)
+
+    def _panel(
+        self,
+        number: int,
+        report: Report,
+        stage: Stage,
+        left: float,
+        top: float,
+        width: float,
+    ) -> "QuadMesh":
+        canvas = self._canvas
+        canvas.text(left, top - 38, f"Take {number + 1}", size=MEDIUM, bold=True)
+        canvas.text(left + width, top - 38, f"seed {report.seed}", size=SMALL, align="right")
+        told = f"width {report.width:.2f}  ·  correlation {report.correlation:.2f}"
+        canvas.text(left, top - 15, typeset(told), size=SMALL)
+        places = canvas.panel(left, top, width - CURVE_WIDTH - 6, HEIGHT)
+        image = _draw_places(places, stage)
+        curve = canvas.panel(left + width - CURVE_WIDTH, top, CURVE_WIDTH, HEIGHT)
+        _draw_widths(curve, stage)
+        for axes in (places, curve):
+            axes.set_yscale("log")
+            axes.set_ylim(LOWEST_HZ, HIGHEST_HZ)
+            axes.set_yticks([])
+            axes.minorticks_off()
+        if number % self._columns == 0:
+            places.set_yticks(HERTZ, ["100", "1k", "10k"])
+            places.set_ylabel("frequency, Hz", fontsize=SMALL, color=INK)
+        if number + self._columns >= min(self._takes, MOST):
+            places.set_xlabel("left  ←  dB  →  right", fontsize=SMALL, color=INK)
+            curve.set_xlabel("width", fontsize=SMALL, color=INK)
+        return image
+
+    def _notes(self) -> list[str]:
+        notes = ["Line: width of each band, 2·rms(S)/rms(M); 2 is two unrelated channels."]
+        if self._takes > MOST:
+            notes.append(f"The first {MOST} are drawn.")
+        return notes
+
+
+def _columns(takes: int) -> int:
+    """Up to four, so that no row is left with a single take if another number avoids it."""
+    return min(range(min(takes, 4), 1, -1), key=lambda columns: -takes % columns, default=1)
+
+
+def _draw_places(axes: "Axes", stage: Stage) -> "QuadMesh":
+    """Shares of every band's energy by place, left at the left."""
+    image = axes.pcolormesh(
+        np.arange(PLACES + 1) - PLACES / 2,
+        np.maximum(BAND_EDGES_HZ, 1.0),
+        _shares_db(stage.places),
+        cmap="viridis",
+        vmin=-DENSITY_SPAN,
+        vmax=0,
+    )
+    axes.axvline(0, color="white", alpha=0.35, linewidth=1)
+    axes.set_xlim(PLACES / 2, -PLACES / 2)
+    axes.set_xticks([10, 0, -10], ["10", "0", "10"])
+    return image
+
+
+def _shares_db(places: Float[np.ndarray, "bands places"]) -> np.ma.MaskedArray:
+    """Of every band, in dB under all of it in one place; masked where a band has no stage."""
+    energy = places.sum(axis=1, keepdims=True)
+    faint = np.broadcast_to(energy <= FAINT_SHARE * max(energy.sum(), 1e-30), places.shape)
+    shares = np.divide(places, energy, out=np.zeros_like(places), where=energy > 0)
+    return np.ma.masked_array(10 * np.log10(np.maximum(shares, 1e-30)), faint)
+
+
+def _draw_widths(axes: "Axes", stage: Stage) -> None:
+    """The width of every band, upright beside its stage."""
+    energy = stage.places.sum(axis=1)
+    shown = np.where(energy > FAINT_SHARE * energy.sum(), stage.widths, np.nan)
+    axes.stairs(
+        np.minimum(shown, WIDEST),
+        np.maximum(BAND_EDGES_HZ, 1.0),
+        orientation="horizontal",
+        baseline=None,
+        color=CURVE,
+        linewidth=2,
+    )
+    axes.set_facecolor("white")
+    axes.set_xlim(0, WIDEST)
+    axes.set_xticks([0, 1, 2])
+    for place in (1, 2):
+        axes.axvline(place, color=EMPTY, linewidth=1, zorder=0)

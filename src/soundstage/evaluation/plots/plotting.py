@@ -1,0 +1,327 @@
+"""A picture whose panels are placed by the pixel, and what can be drawn into a panel.
+
+Positions are in pixels from the upper left corner, so that what is at a distance here is at a
+distance in the picture, and no text meets another. matplotlib is imported on use, without pyplot
+and without a change to its global state.
+"""
+
+import math
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from jaxtyping import Float
+from scipy.ndimage import gaussian_filter
+
+from soundstage.errors import OptionError, OutputError
+from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, Portrait
+from soundstage.metrics.analysis import BAND_EDGES_HZ
+from soundstage.stereo import BANDS, FRAME_RATE
+from soundstage.stereo.parameters import BAND_EDGES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PathCollection, QuadMesh
+    from matplotlib.image import AxesImage
+
+MapKind = Literal["iid", "coherence"]
+
+WIDTH, DPI = 1280, 100  # pixels; pixels an inch
+LARGE, MEDIUM, SMALL = 18.0, 14.5, 12.0  # points of 1.4 pixels
+INK, FAINT, EMPTY = "#1b1b26", "#62626e", "#cbcbd1"
+
+SPAN_DB = 90.0  # of the spectrograms' colors, and how far down a cell has an image
+IID_SPAN_DB = 12.0  # of the level difference's colors, to each side; music is mostly within 6
+DENSITY_DECADES = 4.0  # of the goniometer's colors
+BRIGHTEST = 0.995  # of its cells are less dense; pauses pile up in the one in the middle
+ROW_TICKS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)  # Hz
+BAND_TICKS = (100, 500, 1000, 2000, 5000, 10_000, 20_000)  # Hz, where bands are wide enough
+SECONDS_STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
+MINUTES_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 960)
+MOST_TIME_TICKS = 6
+
+
+@dataclass(frozen=True)
+class Span:
+    """The axes and colors that the panels of a picture share."""
+
+    duration: float
+    """Seconds."""
+    nyquist: float
+    """Hz, of the highest rate among the files."""
+    loudest_db: float
+    """Level of the brightest color, re a sine at full scale."""
+    radius: float
+    """Amplitude at the border of the goniometers."""
+
+    @classmethod
+    def of(cls, *portraits: Portrait) -> "Span":
+        """What holds all of these files."""
+        loudest = max(max(p.mid.max(), p.side.max()) for p in portraits)
+        return cls(
+            duration=max(p.analysis.duration for p in portraits),
+            nyquist=max(p.analysis.rate for p in portraits) / 2,
+            loudest_db=10.0 * math.ceil(math.log10(loudest)) if loudest > 0 else 0.0,
+            radius=1.05 * max(p.goniometer.radius() for p in portraits),  # a margin for the loudest
+        )
+
+    @property
+    def faintest_db(self) -> float:
+        """Level of the darkest color; what lies below has no image."""
+        return self.loudest_db - SPAN_DB
+
+
+class Canvas:
+    """A picture of `WIDTH` by `height` pixels on its way to a PNG.
+
+    Raises:
+        OptionError: the target is no PNG, or matplotlib is missing.
+        OutputError: the target exists and `overwrite` is false, or its folder does not exist.
+    """
+
+    def __init__(self, target: str | Path, *, height: int, overwrite: bool) -> None:
+        self._target, self._overwrite, self._height = Path(target), overwrite, height
+        self._check_target()
+        try:
+            from matplotlib.figure import Figure
+        except ModuleNotFoundError as error:
+            raise OptionError(
+                'Pictures need matplotlib: pip install "soundstage[eval]" brings it.'
+            ) from error
+        self._figure = Figure((WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
+
+    def _check_target(self) -> None:
+        if self._target.suffix.lower() != ".png":
+            raise OptionError(f"{self._target}: pictures are written as PNG; name it ….png.")
+        if self._target.exists() and not self._overwrite:
+            raise OutputError(f"{self._target} exists; choose another name, or overwrite it.")
+        if not self._target.parent.is_dir():
+            raise OutputError(f"{self._target.parent} is no folder; create it first.")
+
+    def save(self) -> None:
+        """Write the picture; it appears under its name only when it is complete.
+
+        Raises:
+            OutputError: it cannot be written, or a file of that name has come up meanwhile.
+        """
+        self._check_target()
+        partial = self._target.with_name(f".{self._target.name}.{os.getpid()}.part")
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Glyph .* missing")  # in a file's name
+                self._figure.savefig(partial, format="png", metadata={"Software": None})
+            partial.replace(self._target)
+        except OSError as error:
+            raise OutputError(
+                f"{self._target} cannot be written: {error.strerror or error}."
+            ) from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float,
+        bold: bool = False,
+        faint: bool = False,
+        align: Literal["left", "center", "right"] = "left",
+    ) -> None:
+        """Write a line whose middle is at height `y`."""
+        self._figure.text(
+            x / WIDTH,
+            1 - y / self._height,
+            text,
+            fontsize=size,
+            weight="bold" if bold else "normal",
+            color=FAINT if faint else INK,
+            ha=align,
+            va="center",
+            parse_math=False,  # a dollar in a file's name is a dollar
+        )
+
+    def panel(self, left: float, top: float, width: float, height: float) -> "Axes":
+        """Axes of that place and size, without ticks."""
+        axes = self._figure.add_axes(
+            (left / WIDTH, 1 - (top + height) / self._height, width / WIDTH, height / self._height)
+        )
+        axes.set_facecolor(EMPTY)
+        axes.tick_params(labelsize=SMALL, color=FAINT, labelcolor=INK, width=1, length=4)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return axes
+
+    def color_bar(
+        self,
+        image: "AxesImage | PathCollection | QuadMesh",
+        place: "Axes",
+        label: str,
+        *,
+        ends: bool,
+    ) -> None:
+        """Fill `place`, upright or lying, with the colors of `image`.
+
+        Args:
+            image: whose colors.
+            place: a narrow panel.
+            label: what the numbers are.
+            ends: whether ticks go to both ends, or down from the upper by 20.
+        """
+        box = place.get_position()
+        upright = box.height * self._height > box.width * WIDTH
+        bar = self._figure.colorbar(
+            image, cax=place, orientation="vertical" if upright else "horizontal"
+        )
+        bar.outline.set_visible(False)
+        low, high = image.get_clim()
+        ticks = (np.linspace(low, high, 5) if ends else np.arange(high, low - 1, -20)).tolist()
+        bar.set_ticks(ticks)
+        bar.set_ticklabels([f"{tick:g}".replace("-", "−") for tick in ticks])
+        bar.set_label(label, fontsize=SMALL, color=INK)
+
+
+def draw_spectrogram(
+    axes: "Axes", power: Float[np.ndarray, "rows columns"], portrait: Portrait, span: Span
+) -> "AxesImage":
+    """Power in dB over time and log frequency."""
+    image = axes.imshow(
+        10 * np.log10(np.maximum(power, 1e-30)),
+        cmap="viridis",
+        vmin=span.faintest_db,
+        vmax=span.loudest_db,
+        extent=_extent(portrait, ROWS),
+        origin="lower",
+        aspect="auto",
+    )
+    axes.set_facecolor(image.get_cmap()(0.0))  # after the end of the shorter files
+    axes.set_xlim(0, span.duration)
+    axes.set_ylim(0, _row_of(min(span.nyquist, HIGHEST_HZ)))
+    return image
+
+
+def draw_band_map(axes: "Axes", kind: MapKind, portrait: Portrait, span: Span) -> "AxesImage":
+    """IID in dB, or IC, over time and the 34 bands; gray where both channels are too faint."""
+    bins = np.diff(BAND_EDGES)[:, None]
+    faint = portrait.energy / (2 * bins) <= 10 ** (span.faintest_db / 10)  # 2(MM + SS) a bin
+    values = portrait.iid if kind == "iid" else portrait.coherence
+    limit = IID_SPAN_DB if kind == "iid" else 1.0
+    image = axes.imshow(
+        np.ma.masked_where(faint | np.isnan(values), values),
+        cmap="RdBu" if kind == "iid" else "cividis",
+        vmin=-limit,
+        vmax=limit,
+        extent=_extent(portrait, BANDS),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest" if values.shape[1] < 400 else "auto",
+    )
+    axes.set_xlim(0, span.duration)
+    axes.set_ylim(0, _band_of(min(span.nyquist, BAND_EDGES_HZ[-1])))
+    return image
+
+
+def draw_goniometer(axes: "Axes", portrait: Portrait, span: Span) -> "AxesImage":
+    """Density of the samples, mid upwards and left to the left; letters at the positive ends."""
+    density = gaussian_filter(portrait.goniometer.picture(span.radius), 0.6)
+    held = density[density > 0]
+    brightest = np.quantile(held, BRIGHTEST) if held.size else 1.0
+    image = axes.imshow(
+        np.log10(np.maximum(density / brightest, 1e-30)),
+        cmap="viridis",
+        vmin=-DENSITY_DECADES,
+        vmax=0,
+        extent=(-1, 1, -1, 1),
+        origin="lower",
+        interpolation="bilinear",
+    )
+    for x, y in ((1, 1), (-1, 1), (0, 1), (1, 0)):
+        axes.plot([-x, x], [-y, y], color="white", alpha=0.3, linewidth=1)
+    axes.set_xlim(-1, 1)
+    axes.set_ylim(-1, 1)
+    letters = {"L": (-1, 1, -10, -8), "M": (0, 1, 0, 9), "R": (1, 1, 10, -8), "S": (-1, 0, -10, 0)}
+    for letter, (x, y, right, up) in letters.items():
+        axes.annotate(
+            letter,
+            (x, y),
+            (right, up),
+            textcoords="offset points",
+            annotation_clip=False,
+            color=INK,
+            fontsize=SMALL,
+            weight="bold",
+            ha="center",
+            va="center",
+        )
+    return image
+
+
+def note(axes: "Axes", text: str, *, dark: bool) -> None:
+    """Say in the middle of a panel why it is empty."""
+    axes.text(
+        0.5,
+        0.5,
+        text,
+        transform=axes.transAxes,
+        color="white" if dark else INK,
+        fontsize=MEDIUM,
+        ha="center",
+        va="center",
+    )
+
+
+def shortened(name: str, longest: int) -> str:
+    """The name, without its middle if it has more letters than `longest`, an even number."""
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def label_time(axes: "Axes", span: Span, *, label: bool = True) -> None:
+    """Ticks along time, in seconds or, from a minute and a half on, in minutes and seconds."""
+    steps = (*SECONDS_STEPS, *(60 * minutes for minutes in MINUTES_STEPS))
+    step = next((s for s in steps if span.duration / s <= MOST_TIME_TICKS), span.duration)
+    ticks = np.arange(0, span.duration * 1.0001, step)
+    clock = span.duration >= 90
+    names = [f"{t // 60:.0f}:{t % 60:02.0f}" if clock else f"{t:g}" for t in ticks]
+    axes.set_xticks(ticks, names)
+    if label:
+        axes.set_xlabel(
+            "time, min:s" if clock else "time, s", fontsize=SMALL, color=INK, labelpad=4
+        )
+
+
+def label_hertz(
+    axes: "Axes", kind: Literal["rows", "bands"], *, decades: bool = False, label: bool = True
+) -> None:
+    """Ticks in Hz up a spectrogram or a map of bands; only 100, 1k and 10k with `decades`."""
+    place, ticks = (_row_of, ROW_TICKS) if kind == "rows" else (_band_of, BAND_TICKS)
+    top = axes.get_ylim()[1]
+    shown = [
+        f for f in ticks if place(f) <= top * 1.001 and (not decades or math.log10(f).is_integer())
+    ]
+    axes.set_yticks([place(f) for f in shown], [_hertz(f) for f in shown])
+    if label:
+        axes.set_ylabel("frequency, Hz", fontsize=SMALL, color=INK)
+
+
+def _hertz(frequency: int) -> str:
+    return f"{frequency // 1000}k" if frequency >= 1000 else str(frequency)
+
+
+def _row_of(frequency: float) -> float:
+    return float(ROWS * math.log(frequency / LOWEST_HZ) / math.log(HIGHEST_HZ / LOWEST_HZ))
+
+
+def _band_of(frequency: float) -> float:
+    return float(np.interp(frequency, BAND_EDGES_HZ, np.arange(BANDS + 1)))
+
+
+def _extent(portrait: Portrait, rows: int) -> tuple[float, float, float, float]:
+    start = -0.5 / FRAME_RATE  # the first frame is centerd on the first sample
+    return (start, start + portrait.mid.shape[1] * portrait.column_seconds, 0.0, float(rows))

@@ -1,0 +1,41 @@
+"""One list of names, and one page that explains them all."""
+
+from pathlib import Path
+
+import pytest
+
+from soundstage.metrics.catalog import (
+    BINAURAL_METRICS,
+    CLIP_METRICS,
+    REFERENCE_FREE_SET_METRICS,
+    SET_METRICS,
+    Column,
+    frechet_audio_metrics,
+)
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+NAMED = [
+    *CLIP_METRICS,
+    *SET_METRICS,
+    *REFERENCE_FREE_SET_METRICS,
+    *frechet_audio_metrics("NAME"),
+    *BINAURAL_METRICS,
+]
+
+
+@pytest.mark.parametrize("metric", NAMED, ids=lambda metric: metric.name)
+def test_every_metric_has_its_row_on_the_page_with_its_unit_and_direction(metric) -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| `{metric.name}`")]
+    assert len(rows) == 1, metric.name
+    cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
+    if len(metric.signals) > 1:
+        assert ", ".join(metric.signals) in cells[0]
+    assert cells[1] == metric.unit
+    best = {"lower": "↓", "higher": "↑", "truth": "truth"}[metric.better]
+    assert cells[3].startswith(best)
+
+
+def test_keys_of_columns_are_unique_and_fit_for_files() -> None:
+    keys = [Column(metric, signal).key for metric in NAMED for signal in metric.signals]
+    assert len(set(keys)) == len(keys)
+    assert all(key.replace("_", "").isalnum() for key in keys)
