@@ -29,11 +29,11 @@ from scipy.signal import fftconvolve, firwin
 
 from soundstage.binaural import (
     HrtfRenderer,
-    Room,
+    ShoeBox,
     Trajectory,
     constant,
     direct_sound,
-    load_head,
+    load_hrtf,
     orbit,
     render,
     render_file,
@@ -43,7 +43,7 @@ from soundstage.binaural.render.crossfade_convolver import FadingFilter
 
 PAGE = Path(__file__).parents[1] / "docs" / "binaural.md"
 RATE, SECONDS, RUNS = 48_000, 60, 3
-ROOM = Room((6.0, 4.0, 3.0), 0.4)
+ROOM = ShoeBox((6.0, 4.0, 3.0), 0.4)
 TONES = (500.0, 1000.0, 2000.0)  # Hz
 SPLIT = 4000.0  # Hz
 EDGE = 8000  # frames in which the filter of the measurement sets in and ends
@@ -98,7 +98,7 @@ def measure_cost(case: Case, folder: Path) -> tuple[float, float]:
         soundfile.write(source, noise, RATE, subtype="PCM_16")
     found = []
     for _ in range(RUNS):
-        renderer = HrtfRenderer(load_head(), **case.options)
+        renderer = HrtfRenderer(load_hrtf(), **case.options)
         started = time.perf_counter()
         renderer.stream(case.way, RATE)
         ready = time.perf_counter() - started
@@ -121,7 +121,7 @@ def clicks(hertz: float, way: Trajectory) -> float:
     high = firwin(1601, SPLIT, fs=RATE, pass_zero=False, window=("kaiser", 12.0))
     frame = np.arange(4 * RATE)
     tone = 0.3 * np.sin(2 * np.pi * hertz / RATE * frame) * np.hanning(frame.size)
-    heard = render(tone, way, RATE, HrtfRenderer(load_head()))
+    heard = render(tone, way, RATE, HrtfRenderer(load_hrtf()))
     above = fftconvolve(heard, high[None], "same", axes=-1)[:, EDGE:-EDGE]
     return 20 * np.log10(np.abs(above).max() / np.abs(heard).max())
 

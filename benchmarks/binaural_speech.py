@@ -31,23 +31,23 @@ import torch
 from pages import write_page
 
 import soundstage.weights
-from soundstage.binaural import HrtfRenderer, Trajectory, constant, load_head, render
+from soundstage.binaural import HrtfRenderer, Trajectory, constant, load_hrtf, render
 from soundstage.binaural.geometry import HEAD_RADIUS
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.registry import SHIPPED
 from soundstage.binaural.render.binauralgrad import (
     BinauralGradRenderer,
-    GradSampling,
+    BinauralGradSampling,
     drawn,
     warped_ears,
 )
 from soundstage.binaural.render.neural_stream import NeuralStream, Told
 from soundstage.binaural.render.neural_weights import (
+    BinauralWaveNetConfig,
     Calibration,
     GradShape,
     LoadedNetwork,
     WarpNetShape,
-    WaveNetShape,
     load_network,
 )
 from soundstage.binaural.render.pose_encoding import NETWORK_RATE
@@ -57,7 +57,7 @@ from soundstage.binaural.render.wavenet import WaveNetRenderer
 from soundstage.binaural.renderers import Renderer
 from soundstage.corpora.binaural_speech import Recording, open_binaural_speech
 from soundstage.corpora.simulation_heads import centerd
-from soundstage.diffusion import EndlessNoise
+from soundstage.diffusion import CounterNoise
 from soundstage.errors import OptionError
 from soundstage.metrics.binaural import BinauralErrors, binaural_errors, mean_errors
 
@@ -128,9 +128,15 @@ class Half:
             common = torch.from_numpy(self.calibration.scale * whole).float()[None]
         stage = self.shape.of_stage
         signals = stage.heard(warped_ears(told.mono, told.delays, self.shape), told.mono, common)
-        noise = EndlessNoise((stage.channels,), 0).window(told.first, length)[None]
+        noise = CounterNoise((stage.channels,), 0).window(told.first, length)[None]
         made = drawn(
-            self.network, self.shape, signals, told.view, noise, lambda step: noise, GradSampling()
+            self.network,
+            self.shape,
+            signals,
+            told.view,
+            noise,
+            lambda step: noise,
+            BinauralGradSampling(),
         )
         return made[0].expand(2, -1)
 
@@ -177,7 +183,7 @@ def grad(
     """BinauralGrad at the level of the recordings."""
     networks, sampling = (
         [load_network(name, GradShape) for name in names],
-        GradSampling(steps, temperature),
+        BinauralGradSampling(steps, temperature),
     )
     return BinauralGradRenderer(networks, sampling=sampling, as_recorded=True)
 
@@ -186,8 +192,11 @@ def systems() -> dict[str, System]:
     """All rows, by name."""
     two = SHIPPED["binauralgrad"]
     common = load_network(COMMON, GradShape)
-    head, no_delay = centerd(load_head().resampled(NETWORK_RATE))
-    wavenet, warpnet = load_network("wavenet", WaveNetShape), load_network("warpnet", WarpNetShape)
+    head, no_delay = centerd(load_hrtf().resampled(NETWORK_RATE))
+    wavenet, warpnet = (
+        load_network("wavenet", BinauralWaveNetConfig),
+        load_network("warpnet", WarpNetShape),
+    )
     return {
         "mono": lambda recording: both(recording.mono(0, recording.frames)),
         "warp": of_renderer(WarpRenderer()),
@@ -301,7 +310,7 @@ def paper_size() -> None:
     rows.append(
         ("warpnet", WarpNetRenderer(LoadedNetwork(warpnet, calibration, warpnet.network().eval())))
     )
-    wavenet = WaveNetShape(0, 3, 10, 64, 2)
+    wavenet = BinauralWaveNetConfig(0, 3, 10, 64, 2)
     rows.append(
         ("wavenet", WaveNetRenderer(LoadedNetwork(wavenet, calibration, wavenet.network().eval())))
     )

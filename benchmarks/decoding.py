@@ -3,7 +3,7 @@
     python benchmarks/decoding.py --data FOLDER [--weights FILE] [--only WORD] [--write]
 
 Every record is folded to mono, upmixed with a seed of its own, and analyzed again from its sound.
-D_F is that of all records and takes together, wobble a mean over records (the truth's beside it),
+D_F is that of all records and takes together, iid_fluctuation a mean over records (the truth's beside it),
 E_min the mean error of the nearest take. The first lines change the number of passes (8, and 16 for
 the first window, is what is chosen), each of the others one thing of what is chosen. Time is that
 of the processor, in one thread, which other work on the machine hardly changes. With --write the
@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import torch
 from pages import write_page
 
-from soundstage.corpora import stereo_records
+from soundstage.corpora import stereo_tracks
 from soundstage.corpora.excerpts import read_excerpt
 from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged
-from soundstage.metrics.parametric_stereo import parameter_error, parameter_pool, wobble
+from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_error, parameter_pool
 from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side
@@ -45,7 +45,7 @@ PAPER: dict[str, Any] = {
     "style_spread": 0.0,
 }
 HEADINGS = (
-    "| decoding | D_F | wobble, dB (truth) | E_min | real-time factor |\n"
+    "| decoding | D_F | iid_fluctuation, dB (truth) | E_min | real-time factor |\n"
     "| --- | ---: | ---: | ---: | ---: |"
 )
 
@@ -66,7 +66,7 @@ class Outcome:
 
     pool: GaussianPool
     error: float
-    wobble: float
+    iid_fluctuation: float
     seconds: float
     sound: float
 
@@ -76,14 +76,14 @@ class Line(NamedTuple):
 
     name: str
     d_f: float
-    wobble: float
-    true_wobble: float
+    iid_fluctuation: float
+    true_iid_fluctuation: float
     error: float
     factor: float
 
     def row(self) -> str:
         """As Markdown."""
-        told = f"{self.wobble:.2f} ({self.true_wobble:.2f}) | {self.error:.3f}"
+        told = f"{self.iid_fluctuation:.2f} ({self.true_iid_fluctuation:.2f}) | {self.error:.3f}"
         return f"| {self.name} | {self.d_f:.2f} | {told} | {self.factor:.3f} |"
 
 
@@ -113,7 +113,7 @@ def measure(
     mid = 0.5 * (truth[0] + truth[1])
     wanted = encode_signal(truth)
     length = len(mid) / RATE
-    real = Outcome(parameter_pool(wanted), 0.0, wobble(wanted.iid), 0.0, length)
+    real = Outcome(parameter_pool(wanted), 0.0, iid_fluctuation(wanted.iid), 0.0, length)
     upmixer = ParametricUpmixer(load_masked(weights or "masked", decoding=trial.decoding))
     first = 0 if trial.likeliest else System("masked").seed(path.stem, 0)
     torch.set_num_threads(1)  # as the engine does
@@ -123,14 +123,14 @@ def measure(
     made = [encode_signal(torch.stack(to_left_right(mid, side))) for side in sides]
     errors = [parameter_error(take, wanted) for take in made]
     pool = merged(parameter_pool(take) for take in made)
-    return Outcome(pool, min(errors), wobble(made[0].iid), spent, length), real
+    return Outcome(pool, min(errors), iid_fluctuation(made[0].iid), spent, length), real
 
 
 def summed(name: str, pairs: list[tuple[Outcome, Outcome]]) -> Line:
     """A line of the table."""
     made, real = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     distance = frechet_distance(*(merged(each.pool for each in part) for part in (made, real)))
-    wobbles = [sum(each.wobble for each in part) / len(part) for part in (made, real)]
+    wobbles = [sum(each.iid_fluctuation for each in part) / len(part) for part in (made, real)]
     error = sum(each.error for each in made) / len(made)
     factor = sum(each.seconds for each in made) / sum(each.sound for each in made)
     return Line(name, distance, wobbles[0], wobbles[1], error, factor)
@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
-    records = stereo_records(asked.data)[0][: asked.limit or None]
+    records = stereo_tracks(asked.data)[0][: asked.limit or None]
     print(HEADINGS)
     lines = []
     with parallel_map(asked.workers) as each:

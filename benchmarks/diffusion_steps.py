@@ -21,14 +21,14 @@ from jaxtyping import Float
 from pages import write_page
 from torch import Tensor
 
-from soundstage.corpora import stereo_records
+from soundstage.corpora import stereo_tracks
 from soundstage.corpora.excerpts import read_excerpt
 from soundstage.evaluation.systems import System
 from soundstage.metrics.embeddings import Embedding, load_embedding
 from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged
 from soundstage.metrics.frechet_audio import audio_pool
 from soundstage.metrics.image import channel_correlation, normalized_width
-from soundstage.metrics.parametric_stereo import parameter_pool, wobble
+from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_pool
 from soundstage.metrics.spectral import log_spectral_distance
 from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, encode_signal, to_left_right
@@ -47,7 +47,7 @@ TEMPERATURES = ((0.0, 0.0), (0.0, 1.0), (0.5, 1.0), (0.7, 1.0), (1.0, 1.0), (0.8
 WHOLES = (0.5, 1.0)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of Okabe and Ito
 HEADINGS = (
-    "| drawn by | passes | D_F ↓ | LSD side ↓ | FAD side ↓ | width | correlation | wobble, dB "
+    "| drawn by | passes | D_F ↓ | LSD side ↓ | FAD side ↓ | width | correlation | iid_fluctuation, dB "
     "| real-time factor ↓ |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
@@ -76,7 +76,7 @@ class Outcome:
     lsd: float
     width: float
     correlation: float
-    wobble: float
+    iid_fluctuation: float
     factor: float
 
 
@@ -90,13 +90,13 @@ class Line(NamedTuple):
     fad: float
     width: float
     correlation: float
-    wobble: float
+    iid_fluctuation: float
     factor: float
 
     def row(self) -> str:
         """As Markdown."""
         quality = f"{self.d_f:.2f} | {self.lsd:.2f} | {self.fad:.1f}"
-        image = f"{self.width:.2f} | {self.correlation:.2f} | {self.wobble:.2f}"
+        image = f"{self.width:.2f} | {self.correlation:.2f} | {self.iid_fluctuation:.2f}"
         return f"| {self.name} | {self.passes} | {quality} | {image} | {self.factor:.3f} |"
 
 
@@ -154,7 +154,7 @@ def _outcome(
         float(log_spectral_distance(side[None], wanted[None])),
         float(normalized_width(made)),
         float(channel_correlation(made)),
-        wobble(parameters.iid),
+        iid_fluctuation(parameters.iid),
         factor,
     )
 
@@ -173,7 +173,7 @@ def summed(name: str, passes: int, made: list[Outcome], real: list[Outcome]) -> 
         frechet_distance(*(merged(each.side for each in part) for part in (made, real))),
         mean([each.width for each in made]),
         mean([each.correlation for each in made]),
-        mean([each.wobble for each in made]),
+        mean([each.iid_fluctuation for each in made]),
         mean([each.factor for each in made]),
     )
 
@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
-    records = stereo_records(asked.data)[0][: asked.limit or None]
+    records = stereo_tracks(asked.data)[0][: asked.limit or None]
     print(HEADINGS)
     lines: list[Line] = []
     truths: list[Outcome] = []

@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 from pages import write_page
 
-from soundstage.binaural import Head, HeadInterpolator, read_head
+from soundstage.binaural import HrtfInterpolator, HrtfSet, read_hrtf
 from soundstage.binaural.hrtf.onsets import minimum_phase
 from soundstage.errors import InputError
 from soundstage.spectra.bands import ERB_SLOPE, ERBS_PER_DECADE, erb_rate
@@ -57,7 +57,7 @@ class Errors(NamedTuple):
     itd: float
 
 
-class AlignedAlone(HeadInterpolator):
+class AlignedAlone(HrtfInterpolator):
     """Without the correction of levels."""
 
     def _corrected(
@@ -66,7 +66,7 @@ class AlignedAlone(HeadInterpolator):
         return spectra
 
 
-class Levels(HeadInterpolator):
+class Levels(HrtfInterpolator):
     """Levels interpolated in dB, and the minimum phase that goes with them."""
 
     def responses(  # noqa: D102
@@ -85,20 +85,20 @@ class Levels(HeadInterpolator):
 
 
 WAYS = {
-    "nearest": lambda head: HeadInterpolator(head, nearest=True),
+    "nearest": lambda head: HrtfInterpolator(head, nearest=True),
     "levels": Levels,
     "aligned": AlignedAlone,
-    "soundstage": HeadInterpolator,
+    "soundstage": HrtfInterpolator,
 }
 
 
-def only(head: Head, kept: Int[np.ndarray, " kept"]) -> Head:
+def only(head: HrtfSet, kept: Int[np.ndarray, " kept"]) -> HrtfSet:
     """The head with some of its directions."""
     fields = ("directions", "distances", "responses", "delays")
     return replace(head, **{name: getattr(head, name)[kept] for name in fields})
 
 
-def trials(head: Head, left_out: str) -> Iterator[Split]:
+def trials(head: HrtfSet, left_out: str) -> Iterator[Split]:
     """What is kept and what is left out, again and again."""
     order = np.random.default_rng(0).permutation(len(head.directions))
     if left_out == "a third":
@@ -141,7 +141,7 @@ def interaural_delay(pair: Float[np.ndarray, "2 taps"], rate: int) -> float:
     return float(np.roll(cross, reach)[: 2 * reach].argmax() - reach) / (rate * finer)
 
 
-def measure(head: Head, left_out: str) -> dict[str, Errors]:
+def measure(head: HrtfSet, left_out: str) -> dict[str, Errors]:
     """Errors of every way."""
     found: dict[str, list[np.ndarray]] = {way: [] for way in WAYS}
     for kept, out in trials(head, left_out):
@@ -151,7 +151,7 @@ def measure(head: Head, left_out: str) -> dict[str, Errors]:
     return {way: Errors(*np.concatenate(each).mean(axis=0)) for way, each in found.items()}
 
 
-def rows(name: str, head: Head, left_out: str, found: dict[str, Errors]) -> list[str]:
+def rows(name: str, head: HrtfSet, left_out: str, found: dict[str, Errors]) -> list[str]:
     """Of the table."""
     nearest = found["nearest"]
     lines = []
@@ -179,7 +179,7 @@ def main() -> None:
         if asked.only not in path.name:
             continue
         try:
-            head = read_head(path)
+            head = read_hrtf(path)
         except InputError as error:
             print(f"<!-- {error} -->")
             continue

@@ -3,7 +3,7 @@
     python benchmarks/long_files.py [--hours 0.2 2 10] [--method nearest] [--write FILE.md]
 
 A mono file of each length is made by repeating a minute of music-like noise (16 bit, 44.1 kHz, RF64
-where WAV ends), upmixed in a process of its own by the command line, and deleted. Room on the disk
+where WAV ends), upmixed in a process of its own by the command line, and deleted. ShoeBox on the disk
 for four times the mono file is needed: ten hours take 13 GB.
 """
 

@@ -29,13 +29,13 @@ from soundstage.upmixing import READY_METHODS
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "docs" / "benchmark.md", ROOT / "README.md")
 CARDS = Path(soundstage.weights.__file__).parent
-CARD_FIGURES = ("d_f", "e_min", "wobble", "width", "correlation", "artifact", "fold_down")
+CARD_FIGURES = ("d_f", "e_min", "iid_fluctuation", "width", "correlation", "artifact", "fold_down")
 
-SHORT = ("d_f", "e_min", "wobble", "width", "correlation", "artifact", "fold_down", "rtf")
-IMAGE = ("d_f", "d_f_inf", "e_min", "wobble", "width", "correlation", "side_balance_error")
+SHORT = ("d_f", "e_min", "iid_fluctuation", "width", "correlation", "artifact", "fold_down", "rtf")
+IMAGE = ("d_f", "d_f_inf", "e_min", "iid_fluctuation", "width", "correlation", "side_balance_error")
 SOUND = ("mrstft", "artifact", "fold_down", "loudness", "true_peak", "rtf")
 PLACEMENT = ("placement_bands", "placement_time", "width", "d_f", "artifact")
-REFERENCE_FREE = ("d_f_music", "wobble", "width", "correlation", "artifact", "fold_down")
+REFERENCE_FREE = ("d_f_music", "iid_fluctuation", "width", "correlation", "artifact", "fold_down")
 
 
 def sections(results: Results) -> dict[str, str]:

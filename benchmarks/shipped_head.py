@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from pages import write_page
 
-from soundstage.binaural import Head, load_head, read_head, to_cartesian
+from soundstage.binaural import HrtfSet, load_hrtf, read_hrtf, to_cartesian
 from soundstage.binaural.hrtf.equalization import sphere_shares
 from soundstage.binaural.hrtf.onsets import onset_delays
 
@@ -32,7 +32,7 @@ PLACES = {  # left ear; azimuth and elevation in degrees
 AZIMUTHS = (10, 30, 60, 90, 120, 150)
 
 
-def powers(head: Head) -> Float[np.ndarray, "directions 2 bins"]:
+def powers(head: HrtfSet) -> Float[np.ndarray, "directions 2 bins"]:
     """Spectra of all responses."""
     return np.abs(np.fft.rfft(head.responses.astype(np.float64), SIZE)) ** 2
 
@@ -46,12 +46,12 @@ def level(
     return 10 * np.log10(power[..., band].mean(axis=-1))
 
 
-def number(head: Head, azimuth: float, elevation: float) -> int:
+def number(head: HrtfSet, azimuth: float, elevation: float) -> int:
     """Of the measurement nearest to a direction in degrees."""
     return int(head.nearest(to_cartesian(np.array([[azimuth, elevation, 1.0]])))[0])
 
 
-def spectra_table(heads: dict[str, Head]) -> str:
+def spectra_table(heads: dict[str, HrtfSet]) -> str:
     """Levels of octave bands."""
     lines = [
         "| left ear, octave bands in dB | " + " | ".join(f"{each} Hz" for each in OCTAVES) + " |",
@@ -69,7 +69,7 @@ def spectra_table(heads: dict[str, Head]) -> str:
     return "\n".join(lines)
 
 
-def differences_table(head: Head) -> str:
+def differences_table(head: HrtfSet) -> str:
     """Between the ears, left over right."""
     lines = [
         "| azimuth | time, µs | " + " | ".join(f"{each} Hz, dB" for each in THIRDS) + " |",
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--measured", type=Path, required=True)
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
-    heads = {"measured": read_head(asked.measured), "shipped": load_head()}
+    heads = {"measured": read_hrtf(asked.measured), "shipped": load_hrtf()}
     tables = f"{spectra_table(heads)}\n\n{differences_table(heads['shipped'])}"
     print(tables)
     if asked.write:

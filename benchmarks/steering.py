@@ -25,7 +25,7 @@ from scipy.stats import linregress, spearmanr
 from torch import Tensor
 
 from soundstage.corpora.excerpts import read_excerpt
-from soundstage.corpora.folder import stereo_records
+from soundstage.corpora.folder import stereo_tracks
 from soundstage.evaluation.markdown import markdown
 from soundstage.evaluation.plots.plotting import FAINT, INK, LARGE, MEDIUM, SMALL, Canvas
 from soundstage.parallel import parallel_map
@@ -289,7 +289,7 @@ def main() -> None:
     found = {"numbers": numbers_table(), "styles": styles_table()}
     obtained: Obtained = {}
     if not options.table:
-        paths = stereo_records(options.data)[0]
+        paths = stereo_tracks(options.data)[0]
         if options.limit:
             paths = paths[:: max(len(paths) // options.limit, 1)][: options.limit]
         obtained = measure(

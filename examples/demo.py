@@ -20,8 +20,8 @@ from rich.table import Table
 import soundstage
 from soundstage.binaural import (
     HrtfRenderer,
-    Room,
-    load_head,
+    ShoeBox,
+    load_hrtf,
     orbit,
     render_file,
     sources_of,
@@ -55,7 +55,7 @@ def send_around_the_head(mono: Path, folder: Path) -> Path:
     """What two ears hear of a source that circles them; what was done is printed."""
     target = folder / f"{mono.stem}-around.wav"
     way = orbit(seconds_per_turn=12, duration=3600)
-    renderer = HrtfRenderer(load_head(), room=Room((6.0, 5.0, 3.0), 0.4))
+    renderer = HrtfRenderer(load_hrtf(), room=ShoeBox((6.0, 5.0, 3.0), 0.4))
     report = render_file(sources_of(mono, way, downmix=True), target, renderer, overwrite=True)
     print(report.sentence())
     return target
@@ -64,7 +64,7 @@ def send_around_the_head(mono: Path, folder: Path) -> Path:
 def print_figures(files: dict[str, Path]) -> None:
     """A table with a line for every file."""
     table = Table()
-    for heading in ("", "width", "correlation", "wobble, dB", "true peak, dBTP"):
+    for heading in ("", "width", "correlation", "iid_fluctuation, dB", "true peak, dBTP"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, path in files.items():
         figures = soundstage.analyze(path)
@@ -72,7 +72,7 @@ def print_figures(files: dict[str, Path]) -> None:
             name,
             f"{figures.width:.2f}",
             f"{figures.channel_correlation:.2f}",
-            f"{figures.wobble_db:.2f}",
+            f"{figures.iid_fluctuation_db:.2f}",
             f"{figures.true_peak_db:.1f}",
         )
     Console().print(table)

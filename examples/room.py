@@ -1,4 +1,4 @@
-"""The room: image sources for the early sound, plane waves for the late, heard by an ORTF pair.
+"""The room: image sources for the early sound, plane sinusoidal_embedding for the late, heard by an ORTF pair.
 
 **Frame.** x ahead, y left, z up, in meters; azimuth in degrees counter-clockwise from ahead, so
 that positive is left (as in SOFA, AES69). The pair stands at `PAIR` and looks along +x.
@@ -45,7 +45,7 @@ AIR = np.array([0.0001, 0.0006, 0.006])  # amplitude attenuation, nepers a meter
 
 MIXING = 0.05  # s, where the images hand over to the late field
 FADE = 0.02  # s, the width of the hand-over
-DIRECTIONS = 48  # plane waves of the late field
+DIRECTIONS = 48  # plane sinusoidal_embedding of the late field
 TAPS = np.arange(-16, 17)  # of the fractional delay
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.binaural import equalized, read_head
+from soundstage.binaural import equalized, read_hrtf
 from soundstage.binaural.hrtf.bundled import FAMILY, write_shipped
 from soundstage.weights.model import FOLDER, write_by_rename
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("sofa", type=Path)
     parser.add_argument("--output", type=Path, default=SHIPPED)
     asked = parser.parse_args()
-    measured = read_head(asked.sofa)
+    measured = read_hrtf(asked.sofa)
     head = equalized(measured)
     digest = write_shipped(asked.output, head)
     longer = equalized(measured, taps=8 * head.taps).responses.astype(np.float64)

@@ -82,7 +82,7 @@ def _scores(row: int, system: str, column: Column, clips: int) -> np.ndarray:
     values = CENTERS[better] + 0.4 * row + 0.5 * rng.standard_normal(clips)
     if system == "mono" and column.key in {"si_snr_side", "e_min"}:
         values[:] = np.nan
-    if column.key == "wobble" and row == 2:
+    if column.key == "iid_fluctuation" and row == 2:
         values[0] = np.nan
     return values
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soundstage.binaural import Head
+from soundstage.binaural import HrtfSet
 
 RATE, TAPS = 44_100, 128
 RADIUS, SPEED = 0.0875, 343.0  # m, m/s
@@ -57,10 +57,10 @@ def sphere_head(towards, *, rate=RATE, taps=TAPS, **fields):
     time = delays(towards) + LEAD / rate
     responses = np.fft.irfft(shadow * np.exp(-2j * np.pi * frequency * time[..., None]), taps)
     count = len(towards)
-    return Head(towards, np.full(count, 1.5), responses, np.zeros((count, 2)), rate, **fields)
+    return HrtfSet(towards, np.full(count, 1.5), responses, np.zeros((count, 2)), rate, **fields)
 
 
-def write_sofa(path: Path, head: Head, **changes) -> Path:
+def write_sofa(path: Path, head: HrtfSet, **changes) -> Path:
     """The head as sofar writes it; changes are fields of a `sofar.Sofa`."""
     import sofar
 

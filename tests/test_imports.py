@@ -13,10 +13,28 @@ import soundstage
 PACKAGE = Path(soundstage.__file__).parent
 
 # From the top; a room may use those below it
-ORDER = """
-    cli web listening evaluation training scene upmixing separation metrics corpora binaural ambisonics
-    stereo networks diffusion spectra audio weights parallel errors
-""".split()
+ORDER = [
+    "cli",
+    "web",
+    "listening",
+    "evaluation",
+    "training",
+    "scene",
+    "upmixing",
+    "separation",
+    "metrics",
+    "corpora",
+    "binaural",
+    "ambisonics",
+    "stereo",
+    "networks",
+    "diffusion",
+    "spectra",
+    "audio",
+    "weights",
+    "parallel",
+    "errors",
+]
 
 
 def module_name(path: Path) -> str:

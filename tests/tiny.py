@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sounds import song
-from soundstage.networks.backbones.transformer import TransformerSize
+from soundstage.networks.backbones.transformer import TransformerConfig
 from soundstage.networks.models.side_diffusion import SideDiffusion
 from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, band_sums
@@ -19,7 +19,7 @@ from soundstage.upmixing import Upmixer
 from soundstage.upmixing.diffusion_weights import DiffusionShape
 from soundstage.upmixing.diffusion_weights import network_tensors as diffusion_network_tensors
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor
-from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
+from soundstage.upmixing.generative_weights import TokenModelConfig, network_tensors
 from soundstage.upmixing.methods.autoregressive import AutoregressiveSampler
 from soundstage.upmixing.methods.comb import Comb
 from soundstage.upmixing.methods.decorrelate import Decorrelate
@@ -58,7 +58,7 @@ def predictor(count: int = 200, *, records: int = 8, seed: int = 0) -> NearestPr
 
 def regression_tensors(*, seed: int = 0) -> dict[str, Tensor]:
     """Weights for `regression`: a network of one small block that was taught nothing."""
-    size = TransformerSize(blocks=1, width=16, heads=2, expansion=3)
+    size = TransformerConfig(blocks=1, width=16, heads=2, expansion=3)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         state = StereoRegression(LEVELS, FEATURES, size).state_dict()
@@ -71,12 +71,12 @@ def regression_tensors(*, seed: int = 0) -> dict[str, Tensor]:
 def regression_network(*, seed: int = 0) -> StereoRegression:
     """The network of these weights."""
     tensors = regression_tensors(seed=seed)
-    network = StereoRegression(LEVELS, FEATURES, TransformerSize(*tensors.pop("size").tolist()))
+    network = StereoRegression(LEVELS, FEATURES, TransformerConfig(*tensors.pop("size").tolist()))
     network.load_state_dict({name: value.float() for name, value in tensors.items()})
     return network.eval()
 
 
-MASKED = GenerativeShape(
+MASKED = TokenModelConfig(
     blocks=1, width=16, heads=2, expansion=2, head=8, patch=16, stride=2, split=1, styled=1,
     remembers=1, fast=0, hearing=4,
 )  # fmt: skip

@@ -50,7 +50,7 @@ def test_a_trial_is_measured_from_its_sound(script, tmp_path):
     assert made.pool.frames == 2 * real.pool.frames
     line = decoding.summed("one", [(made, real)])
     assert line.d_f > 0
-    assert line.true_wobble == pytest.approx(real.wobble)
+    assert line.true_iid_fluctuation == pytest.approx(real.iid_fluctuation)
     assert line.row().startswith("| one | ")
 
 

@@ -11,12 +11,12 @@ from sounds import decibels, song
 from soundstage.audio import Audio, open_sound
 from soundstage.binaural import (
     HrtfRenderer,
-    Room,
+    ShoeBox,
     Source,
     Trajectory,
     constant,
     fly_by,
-    load_head,
+    load_hrtf,
     orbit,
     read_scene,
     render,
@@ -37,7 +37,7 @@ def renderer():
 
 @pytest.fixture(scope="module")
 def kemar():
-    return HrtfRenderer(load_head())
+    return HrtfRenderer(load_hrtf())
 
 
 def music(seconds=0.5, rate=RATE, level=0.3, seed=0):
@@ -185,7 +185,7 @@ def test_a_scene_is_the_sum_of_its_parts(tmp_path, renderer):
 
 def test_without_its_tail_a_scene_keeps_what_rings_on_in_the_midst_of_it(tmp_path):
     """Of a click that ends at once beside a long silence, the room is heard to the end."""
-    room = HrtfRenderer(sphere_head(grid(45), rate=8_000), room=Room((5.0, 4.0, 3.0), 0.5))
+    room = HrtfRenderer(sphere_head(grid(45), rate=8_000), room=ShoeBox((5.0, 4.0, 3.0), 0.5))
     click = written(tmp_path / "click.wav", np.ones(1), 8_000)
     quiet = written(tmp_path / "quiet.wav", np.zeros(4_000), 8_000)
     sources = [*sources_of(click, constant(30.0)), *sources_of(quiet, constant(0.0))]
@@ -299,7 +299,9 @@ def refused(kind, folder, renderer):
     elif kind == "unknown format":
         target = folder / "out.xyz"
     elif kind == "source outside of the room":
-        renderer = HrtfRenderer(sphere_head(grid(45), rate=RATE), room=Room((4.0, 4.0, 3.0), 0.3))
+        renderer = HrtfRenderer(
+            sphere_head(grid(45), rate=RATE), room=ShoeBox((4.0, 4.0, 3.0), 0.3)
+        )
         source = sources_of(folder / "m.wav", constant(0.0, radius=2.5))
     elif kind == "nan":
         sound = music()

@@ -6,14 +6,14 @@ from scipy.signal import fftconvolve, firwin
 from scipy.spatial.transform import Rotation
 
 from sounds import cut, decibels, noise, tone
-from soundstage.binaural import HrtfRenderer, Room, Trajectory, orbit, render
+from soundstage.binaural import HrtfRenderer, ShoeBox, Trajectory, orbit, render
 from soundstage.binaural.render.directivity import Directivity, talker_gains, towards_head
 from soundstage.binaural.room.image_sources import ImageSources
 from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
 from spheres import RATE, grid, sphere_head
 
 HEAD = sphere_head(grid(15))
-ROOM = Room((6.0, 4.0, 3.0), 0.25)
+ROOM = ShoeBox((6.0, 4.0, 3.0), 0.25)
 PLACE = np.array([1.2, 0.7, 0.1])
 SOUND = noise(30_000).numpy()
 # Monson, Hunter and Story (2012), normal speech, at 90 and 180 degrees in OCTAVE_BANDS

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import butter, iirnotch, iirpeak, lfilter
 from scipy.spatial import SphericalVoronoi
 
-from soundstage.binaural import Head, equalized
+from soundstage.binaural import HrtfSet, equalized
 from soundstage.binaural.hrtf.equalization import sphere_shares
 from soundstage.binaural.hrtf.onsets import onset_delays
 from spheres import RATE, directions, grid, sphere_head
@@ -15,14 +15,14 @@ SIZE = 8192
 FREQUENCIES = np.fft.rfftfreq(SIZE, 1 / RATE)
 
 
-def colored(head: Head) -> Head:
+def colored(head: HrtfSet) -> HrtfSet:
     """As through a small loudspeaker, an ear canal and a long wait."""
     speaker, canal = butter(2, 150, "high", fs=RATE), iirpeak(2500, 2, fs=RATE)
     played = lfilter(*speaker, np.pad(head.responses, ((0, 0), (0, 0), (90, 422))))
     return replace(head, responses=0.3 * (played + 8 * lfilter(*canal, played)))
 
 
-def diffuse_level(head: Head) -> np.ndarray:
+def diffuse_level(head: HrtfSet) -> np.ndarray:
     """In dB, of every third of an octave from 50 Hz to 12.8 kHz."""
     power = np.abs(np.fft.rfft(head.responses.astype(float), SIZE)) ** 2
     mean = sphere_shares(head) @ power.mean(axis=1)
@@ -51,7 +51,7 @@ def test_measuring_a_direction_often_does_not_make_it_weigh_more() -> None:
     assert ((found - wanted) ** 2).sum() < 1e-6 * (wanted**2).sum()
 
 
-def filtered(head: Head, filters: tuple) -> Head:
+def filtered(head: HrtfSet, filters: tuple) -> HrtfSet:
     longer = np.pad(head.responses, ((0, 0), (0, 0), (0, 256)))
     return replace(head, responses=lfilter(*filters, longer))
 

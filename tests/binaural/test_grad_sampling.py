@@ -9,7 +9,7 @@ from soundstage.binaural.render.binauralgrad import (
     OUR_TEMPERATURE,
     PAPER_STEPS,
     PAPER_TEMPERATURE,
-    GradSampling,
+    BinauralGradSampling,
     drawn,
     timed,
     warped_ears,
@@ -65,7 +65,7 @@ def draw(
         noise(1, shape.numbers, 3, seed=8),
         noise(1, 2, SAMPLES, seed=seed),
         lambda step: noise(1, 2, SAMPLES, seed=100 + 10 * seed + step),
-        GradSampling(steps, temperature),
+        BinauralGradSampling(steps, temperature),
     )
 
 
@@ -76,7 +76,7 @@ def test_a_network_that_knows_the_sound_draws_it(shape: GradShape, steps: int | 
     made = draw(network, shape, steps)
     torch.testing.assert_close(made, network.clean, rtol=0, atol=1e-3)
     asked = steps or (OUR_STEPS if shape.flow else PAPER_STEPS)
-    assert len(network.times) == asked == GradSampling(steps).steps_of(shape)
+    assert len(network.times) == asked == BinauralGradSampling(steps).steps_of(shape)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -140,10 +140,10 @@ def test_a_temperature_is_a_factor_on_all_noise(shape: GradShape, temperature: f
 
 
 def test_our_network_tells_the_mean_in_one_step_and_the_paper_s_draws_in_six() -> None:
-    sampling = GradSampling()
+    sampling = BinauralGradSampling()
     found = [(sampling.steps_of(shape), sampling.temperature_of(shape)) for shape in SHAPES]
     assert found == [(OUR_STEPS, OUR_TEMPERATURE), (PAPER_STEPS, PAPER_TEMPERATURE)]
-    asked = GradSampling(3, 0.0)
+    asked = BinauralGradSampling(3, 0.0)
     assert {(asked.steps_of(shape), asked.temperature_of(shape)) for shape in SHAPES} == {(3, 0.0)}
     network = Knowing(FRAMES, noise(1, 2, SAMPLES, seed=3))
     draw(network, FRAMES, None, temperature=None)
@@ -154,13 +154,13 @@ def test_our_network_tells_the_mean_in_one_step_and_the_paper_s_draws_in_six() -
 @pytest.mark.parametrize("temperature", [-0.1, 1.1, float("nan")])
 def test_temperatures_that_cannot_be_are_refused(temperature: float) -> None:
     with pytest.raises(OptionError, match="A temperature is from 0 to 1"):
-        GradSampling(1, temperature)
+        BinauralGradSampling(1, temperature)
 
 
 @pytest.mark.parametrize("steps", [0, -1, STEPS + 1])
 def test_steps_that_were_not_trained_are_refused(steps: int) -> None:
     with pytest.raises(OptionError, match=f"1 to {STEPS}, not {steps}"):
-        GradSampling(steps)
+        BinauralGradSampling(steps)
 
 
 def test_a_flow_is_told_its_times_on_the_scale_of_the_paper() -> None:

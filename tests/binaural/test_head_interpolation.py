@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.binaural import Head, HeadInterpolator
+from soundstage.binaural import HrtfInterpolator, HrtfSet
 from soundstage.binaural.hrtf.onsets import onset_delays
 from spheres import RATE, TAPS, delays, directions, grid, sphere_head, spread
 
 HEAD = sphere_head(grid(15))
-MADE = HeadInterpolator(HEAD)
+MADE = HrtfInterpolator(HEAD)
 NOISY = replace(  # responses that are no smooth function of direction, as in real rooms
     HEAD,
     responses=HEAD.responses
@@ -23,20 +23,20 @@ def decibels(error: np.ndarray, signal: np.ndarray) -> float:
     return 10 * np.log10(((error.astype(float) ** 2).sum(axis=-1) / energy).max())
 
 
-def padded(head: Head, taps: int) -> np.ndarray:
+def padded(head: HrtfSet, taps: int) -> np.ndarray:
     return np.pad(head.responses, ((0, 0), (0, 0), (0, taps - head.taps)))
 
 
 @pytest.mark.parametrize("nearest", [False, True])
 @pytest.mark.parametrize("head", [HEAD, NOISY])
-def test_a_measured_direction_returns_its_response(head: Head, nearest: bool) -> None:
-    made = HeadInterpolator(head, nearest=nearest)
+def test_a_measured_direction_returns_its_response(head: HrtfSet, nearest: bool) -> None:
+    made = HrtfInterpolator(head, nearest=nearest)
     wanted = padded(head, made.taps)
     assert decibels(made.responses(head.directions) - wanted, wanted) < -120
 
 
 def test_it_does_so_after_whole_delays_too() -> None:
-    made = HeadInterpolator(NOISY)
+    made = HrtfInterpolator(NOISY)
     found = made.aligned(NOISY.directions, whole=True)
     np.testing.assert_array_equal(found.delays, np.rint(found.delays))
     wanted = padded(NOISY, made.taps)
@@ -54,7 +54,7 @@ def test_it_does_so_after_whole_delays_too() -> None:
 
 def test_delays_of_the_file_are_added() -> None:
     late = replace(HEAD, delays=np.tile([5.0, 12.0], (len(HEAD.delays), 1)))
-    made = HeadInterpolator(late)
+    made = HrtfInterpolator(late)
     found = made.responses(HEAD.directions)
     for ear, delay in enumerate((5, 12)):
         wanted = np.roll(padded(HEAD, made.taps)[:, ear], delay, axis=-1)
@@ -85,18 +85,18 @@ def test_between_measurements_it_is_far_nearer_than_the_nearest() -> None:
     towards = spread(200)
     truth = padded(sphere_head(towards), MADE.taps)
 
-    def error(made: HeadInterpolator) -> float:
+    def error(made: HrtfInterpolator) -> float:
         heard = slice(1, int(0.8 * MADE.taps / 2))  # beyond, the head fades out
         spectra = [np.fft.rfft(each)[..., heard] for each in (made.responses(towards), truth)]
         levels = np.abs(spectra)
         return float(np.abs(20 * np.log10(levels[0] / levels[1])).mean())
 
-    assert error(MADE) < 0.25 * error(HeadInterpolator(HEAD, nearest=True))
+    assert error(MADE) < 0.25 * error(HrtfInterpolator(HEAD, nearest=True))
 
 
 def test_level_is_kept_where_phases_differ() -> None:
     noise = np.random.default_rng(1).standard_normal(HEAD.responses.shape)
-    made = HeadInterpolator(replace(HEAD, responses=noise * np.exp(-np.arange(TAPS) / 20)))
+    made = HrtfInterpolator(replace(HEAD, responses=noise * np.exp(-np.arange(TAPS) / 20)))
     measured, between = (
         10 * np.log10((made.responses(each) ** 2).sum(axis=-1)).mean()
         for each in (HEAD.directions, spread(300))
@@ -124,7 +124,7 @@ def test_neighboring_directions_have_neighboring_responses() -> None:
 
 
 def test_the_nearest_takes_a_measured_response_whole() -> None:
-    made = HeadInterpolator(HEAD, nearest=True)
+    made = HrtfInterpolator(HEAD, nearest=True)
     towards = spread(50)
     wanted = padded(HEAD, made.taps)[HEAD.nearest(towards)]
     assert decibels(made.responses(towards) - wanted, wanted) < -120
@@ -133,7 +133,7 @@ def test_the_nearest_takes_a_measured_response_whole() -> None:
 @pytest.mark.parametrize("azimuths", [np.arange(0, 360, 10.0), np.arange(-90, 91, 5.0), [30.0]])
 def test_heads_measured_in_the_horizontal_plane_answer_everywhere(azimuths: list) -> None:
     head = sphere_head(directions(np.asarray(azimuths), 0.0 * np.asarray(azimuths)))
-    made = HeadInterpolator(head)
+    made = HrtfInterpolator(head)
     found = made.responses(spread(300))
     assert np.isfinite(found).all()
     energy, measured = (found**2).sum(axis=-1), (head.responses**2).sum(axis=-1)
@@ -142,7 +142,7 @@ def test_heads_measured_in_the_horizontal_plane_answer_everywhere(azimuths: list
 
 
 def test_a_head_measured_on_one_side_hears_what_is_behind_it_with_both_ears() -> None:
-    right = HeadInterpolator(sphere_head(directions(np.arange(-90, 1, 5.0), np.zeros(19))))
+    right = HrtfInterpolator(sphere_head(directions(np.arange(-90, 1, 5.0), np.zeros(19))))
     early, late = right.aligned(np.array([[-1.0, 0, 0]])).delays[0]
     assert early == pytest.approx(late)
 
@@ -151,7 +151,7 @@ def test_of_two_distances_the_farther_counts() -> None:
     near = replace(HEAD, responses=3 * HEAD.responses, distances=0.5 * HEAD.distances)
     fields = ("directions", "distances", "responses", "delays")
     both = {name: np.concatenate([getattr(near, name), getattr(HEAD, name)]) for name in fields}
-    found = HeadInterpolator(replace(HEAD, **both)).responses(HEAD.directions)
+    found = HrtfInterpolator(replace(HEAD, **both)).responses(HEAD.directions)
     wanted = padded(HEAD, found.shape[-1])
     assert decibels(found - wanted, wanted) < -120
 

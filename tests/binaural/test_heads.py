@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.binaural import Head
+from soundstage.binaural import HrtfSet
 from spheres import RATE, grid, sphere_head, spread
 
 HEAD = sphere_head(grid(30))
 
 
 def test_directions_become_unit_vectors_and_nothing_can_be_changed() -> None:
-    long = Head(3 * HEAD.directions, HEAD.distances, HEAD.responses, HEAD.delays, RATE)
+    long = HrtfSet(3 * HEAD.directions, HEAD.distances, HEAD.responses, HEAD.delays, RATE)
     np.testing.assert_allclose(long.directions, HEAD.directions, atol=1e-12)
     with pytest.raises(ValueError, match="read-only"):
         long.responses[0, 0, 0] = 1
@@ -18,7 +18,7 @@ def test_directions_become_unit_vectors_and_nothing_can_be_changed() -> None:
 
 def test_arrays_that_do_not_go_together_are_refused() -> None:
     with pytest.raises(ValueError, match="delays of shape"):
-        Head(HEAD.directions, HEAD.distances, HEAD.responses, HEAD.delays[1:], RATE)
+        HrtfSet(HEAD.directions, HEAD.distances, HEAD.responses, HEAD.delays[1:], RATE)
 
 
 @given(st.integers(0, 199))
@@ -36,7 +36,7 @@ def test_resampling_keeps_the_transfer_functions(rate: int, tolerance: float) ->
     made = HEAD.resampled(rate)
     frequencies = np.array([200.0, 1000.0, 5000.0, 8000.0])
 
-    def transfer(head: Head) -> np.ndarray:
+    def transfer(head: HrtfSet) -> np.ndarray:
         turns = np.exp(-2j * np.pi * frequencies * np.arange(head.taps)[:, None] / head.rate)
         return head.responses.astype(float) @ turns
 
@@ -46,5 +46,5 @@ def test_resampling_keeps_the_transfer_functions(rate: int, tolerance: float) ->
 
 
 def test_resampling_keeps_delays_in_seconds() -> None:
-    late = Head(HEAD.directions, HEAD.distances, HEAD.responses, HEAD.delays + 10, RATE)
+    late = HrtfSet(HEAD.directions, HEAD.distances, HEAD.responses, HEAD.delays + 10, RATE)
     np.testing.assert_allclose(late.resampled(2 * RATE).delays, 20)

@@ -9,7 +9,7 @@ from scipy.signal import fftconvolve, firwin
 from sounds import cut, decibels, noise, tone
 from soundstage.binaural import (
     HrtfRenderer,
-    Room,
+    ShoeBox,
     Trajectory,
     constant,
     fly_by,
@@ -23,7 +23,7 @@ from soundstage.errors import OptionError
 from spheres import RATE, grid, sphere_head, spread
 
 HEAD = sphere_head(grid(15))
-ROOM = Room((6.0, 4.0, 3.0), 0.25)
+ROOM = ShoeBox((6.0, 4.0, 3.0), 0.25)
 SOUND = noise(30_000).numpy()
 WAYS = {
     "rest": constant(40, 10, 1.5),
@@ -104,7 +104,7 @@ def test_a_mirrored_way_swaps_the_ears(options) -> None:
 
 
 def test_early_reflections_mirror_too() -> None:
-    made = HrtfRenderer(HEAD, room=Room((6, 4, 3), 0.25), seed=3)
+    made = HrtfRenderer(HEAD, room=ShoeBox((6, 4, 3), 0.25), seed=3)
     soon = round(0.006 * RATE)  # before any of the late reverberation
     click = np.eye(1, 64)[0]
     one, other = (

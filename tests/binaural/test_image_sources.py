@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from soundstage.binaural.room.image_sources import ImageSources, share_beyond
-from soundstage.binaural.room.shoebox import Room
+from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.errors import OptionError
 
-ROOM = Room((6.0, 4.0, 3.0), (0.6, 0.5, 0.4, 0.4, 0.4, 0.4, 0.3, 0.2), (2.2, 1.7, 1.1))
+ROOM = ShoeBox((6.0, 4.0, 3.0), (0.6, 0.5, 0.4, 0.4, 0.4, 0.4, 0.3, 0.2), (2.2, 1.7, 1.1))
 SOURCE = np.array([1.3, -0.9, 0.4])
 
 
-def mirrored(room: Room, source: np.ndarray, order: int) -> dict[tuple, int]:
+def mirrored(room: ShoeBox, source: np.ndarray, order: int) -> dict[tuple, int]:
     """Images as mirrors make them: each of the last in each of six walls, unless there before."""
     found = {tuple(source.round(6)): 0}
     latest = [source]

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from scipy.signal import butter, csd, sosfilt, welch
 
-from soundstage.binaural import Head, HeadInterpolator
+from soundstage.binaural import HrtfInterpolator, HrtfSet
 from soundstage.binaural.room.diffuse_field import diffuse_field
 from soundstage.binaural.room.image_sources import ImageSources
 from soundstage.binaural.room.late_reverberation import late_reverberation
 from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
-from soundstage.binaural.room.shoebox import Room, parse_rt60
+from soundstage.binaural.room.shoebox import ShoeBox, parse_rt60
 from soundstage.errors import OptionError
 from spheres import grid, sphere_head
 
@@ -18,19 +18,19 @@ RATE, SPEED = 48_000, 343.0
 
 
 @lru_cache
-def free(rate: int) -> HeadInterpolator:
+def free(rate: int) -> HrtfInterpolator:
     """Two ears that hear all directions alike, so that they hear the same."""
     towards = grid(45)
     responses = np.zeros((len(towards), 2, 32))
     responses[..., 8] = 1
     count = len(towards)
-    return HeadInterpolator(Head(towards, np.ones(count), responses, np.zeros((count, 2)), rate))
+    return HrtfInterpolator(HrtfSet(towards, np.ones(count), responses, np.zeros((count, 2)), rate))
 
 
 FREE = free(RATE)
 
 
-def impulses(room: Room, order: int, source: np.ndarray, frames: int) -> np.ndarray:
+def impulses(room: ShoeBox, order: int, source: np.ndarray, frames: int) -> np.ndarray:
     """The direct sound and the images up to an order, where all walls absorb alike in all bands."""
     images = ImageSources(room, order)
     distances = np.linalg.norm([source, *images.positions(source)], axis=1)
@@ -39,7 +39,7 @@ def impulses(room: Room, order: int, source: np.ndarray, frames: int) -> np.ndar
     return np.bincount(at, gains, max(frames, at.max() + 1))[:frames]
 
 
-def anywhere(room: Room, seed: int) -> np.ndarray:
+def anywhere(room: ShoeBox, seed: int) -> np.ndarray:
     lower, upper = room.walls
     return np.random.default_rng(seed).uniform(lower + 0.1, upper - 0.1)
 
@@ -64,7 +64,7 @@ def reverberation(curve: np.ndarray, depth: float) -> float:
     [((3, 2.5, 2.4), 0.2, 40), ((6, 4, 3), 0.4, 20), ((12, 9, 5), 1.0, 12)],
 )
 def test_early_and_late_decay_as_wanted(size: tuple, rt60: float, seeds: int) -> None:
-    room = Room(size, rt60)
+    room = ShoeBox(size, rt60)
     whole = []
     for seed in range(seeds):  # in narrow bands one tail is not yet the mean
         late = late_reverberation(room, FREE, order=2, seed=seed, reference=1)[0]
@@ -77,7 +77,7 @@ def test_early_and_late_decay_as_wanted(size: tuple, rt60: float, seeds: int) ->
 
 def test_every_octave_decays_in_its_own_time() -> None:
     rt60 = parse_rt60("125:0.8,1000:0.5,16000:0.2")
-    room = Room((6, 4, 3), rt60)
+    room = ShoeBox((6, 4, 3), rt60)
     late = [late_reverberation(room, FREE, order=0, seed=n, reference=1)[0] for n in range(12)]
     for band, wanted in enumerate(rt60):
         assert reverberation(decays(late, band), 20) == pytest.approx(wanted, rel=0.1), band
@@ -86,7 +86,7 @@ def test_every_octave_decays_in_its_own_time() -> None:
 @pytest.mark.parametrize("order", [0, 1, 2, 3])
 @pytest.mark.parametrize(("size", "rt60"), [((6, 4, 3), 0.2), ((5, 4, 4), 0.3)])
 def test_early_and_late_have_the_energy_of_all_images(size: tuple, rt60: float, order: int) -> None:
-    room = Room(size, rt60)
+    room = ShoeBox(size, rt60)
     late = late_reverberation(room, FREE, order=order, seed=0, reference=1)[0]
     within = min(size) * 25 / SPEED  # seconds, until images above order 25 arrive
     for seed in range(4):
@@ -103,7 +103,7 @@ def test_early_and_late_have_the_energy_of_all_images(size: tuple, rt60: float, 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 96_000])
 @pytest.mark.parametrize("reference", [1.0, 0.3])
 def test_the_level_is_that_of_a_diffuse_field_at_any_rate(rate: int, reference: float) -> None:
-    room = Room((6, 4, 3), 1.0)
+    room = ShoeBox((6, 4, 3), 1.0)
     found = late_reverberation(room, free(rate), order=1, seed=0, reference=reference)
     between = slice(int(0.1 * rate), int(0.5 * rate))  # all images up to order 1 have passed
     decayed = (10**-0.6 - 10**-3.0) / (6 * np.log(10))  # the integral of 10^(-6t) over them
@@ -116,8 +116,8 @@ def test_ears_hear_the_spectra_and_the_coherence_of_a_diffuse_field() -> None:
     head = sphere_head(grid(15))
     right = 0.5 * np.roll(head.responses[:, 1], 4, axis=-1)  # so that γ is not real
     uneven = replace(head, responses=np.stack([head.responses[:, 0], right], axis=1))
-    made = HeadInterpolator(uneven)
-    tail = late_reverberation(Room((6, 4, 3), 20.0), made, order=0, seed=0, reference=1)
+    made = HrtfInterpolator(uneven)
+    tail = late_reverberation(ShoeBox((6, 4, 3), 20.0), made, order=0, seed=0, reference=1)
     flat = tail * 10 ** (3 * np.arange(tail.shape[1]) / (made.rate * 20.0))
     flat = flat[:, made.rate : 16 * made.rate]
     asked = dict(fs=made.rate, nperseg=1024)
@@ -134,7 +134,7 @@ def test_ears_hear_the_spectra_and_the_coherence_of_a_diffuse_field() -> None:
 
 
 def test_one_seed_gives_one_tail() -> None:
-    room = Room((6, 4, 3), 0.3)
+    room = ShoeBox((6, 4, 3), 0.3)
     one, same, other = (
         late_reverberation(room, FREE, order=2, seed=seed, reference=1) for seed in (7, 7, 8)
     )
@@ -144,7 +144,7 @@ def test_one_seed_gives_one_tail() -> None:
 
 
 def test_it_sets_in_when_the_first_image_may_arrive_and_ends_in_silence() -> None:
-    room = Room((6, 4, 3), 0.4)
+    room = ShoeBox((6, 4, 3), 0.4)
     tail = late_reverberation(room, FREE, order=2, seed=0, reference=1).astype(float)
     nearest = np.linalg.norm(np.array(room.size) / 2)  # the corner, where three walls meet
     first = np.abs(tail).max(axis=0).nonzero()[0][0] / RATE
@@ -156,15 +156,15 @@ def test_it_sets_in_when_the_first_image_may_arrive_and_ends_in_silence() -> Non
 
 
 def test_higher_orders_leave_less_and_none_lasts_beyond_20_seconds() -> None:
-    room = Room((6, 4, 3), 0.2)
+    room = ShoeBox((6, 4, 3), 0.2)
     energy = [
         (late_reverberation(room, FREE, order=n, seed=0, reference=1) ** 2).sum() for n in range(5)
     ]
     assert (np.diff(energy) < 0).all()
-    slow = late_reverberation(Room((6, 4, 3), 20), free(8_000), order=0, seed=0, reference=1)
+    slow = late_reverberation(ShoeBox((6, 4, 3), 20), free(8_000), order=0, seed=0, reference=1)
     assert slow.shape == (2, 160_000)
 
 
 def test_orders_that_cannot_be_are_refused() -> None:
     with pytest.raises(OptionError, match="0 to 50"):
-        late_reverberation(Room((6, 4, 3), 0.4), FREE, order=-1, seed=0, reference=1)
+        late_reverberation(ShoeBox((6, 4, 3), 0.4), FREE, order=-1, seed=0, reference=1)

@@ -9,13 +9,13 @@ import torch
 from sounds import noise
 from soundstage.binaural import constant, orbit, render
 from soundstage.binaural.render import neural_stream as streaming
-from soundstage.binaural.render.binauralgrad import BinauralGradRenderer, GradSampling
+from soundstage.binaural.render.binauralgrad import BinauralGradRenderer, BinauralGradSampling
 from soundstage.binaural.render.neural_weights import (
+    BinauralWaveNetConfig,
     Calibration,
     GradShape,
     LoadedNetwork,
     WarpNetShape,
-    WaveNetShape,
 )
 from soundstage.binaural.render.warpnet import WarpNetRenderer
 from soundstage.binaural.render.wavenet import WaveNetRenderer
@@ -32,7 +32,7 @@ PAPER = replace(FRAMES, view=0, frame=0, separable=0, taps=0, rank=0, flow=0)
 SOUND = (0.1 * noise(30_000, seed=2)).numpy()
 
 
-def loaded(shape: WaveNetShape | WarpNetShape | GradShape) -> LoadedNetwork:
+def loaded(shape: BinauralWaveNetConfig | WarpNetShape | GradShape) -> LoadedNetwork:
     """Weights out of nothing, none of them zero."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
@@ -50,7 +50,7 @@ def two_stages(shape: GradShape, **options: object) -> BinauralGradRenderer:
 
 def renderers() -> dict[str, Renderer]:
     return {
-        "wavenet": WaveNetRenderer(loaded(WaveNetShape(1, 1, 3, 4, 2))),
+        "wavenet": WaveNetRenderer(loaded(BinauralWaveNetConfig(1, 1, 3, 4, 2))),
         "warpnet": WarpNetRenderer(loaded(WarpNetShape(1, 1, 3, 4, 2, 3, 2, 4))),
         "single": BinauralGradRenderer([loaded(FRAMES)]),
         "two stages": two_stages(FRAMES),
@@ -87,7 +87,7 @@ def test_windows_of_one_pass_see_as_far_as_they_can_hear(
 def test_noise_and_result_of_diffusion_belong_to_a_place_not_to_a_window(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn = GradSampling(2, 1.0)
+    drawn = BinauralGradSampling(2, 1.0)
     renderer = (
         BinauralGradRenderer([loaded(FRAMES)], sampling=drawn)
         if name == "single"
@@ -103,7 +103,7 @@ def test_noise_and_result_of_diffusion_belong_to_a_place_not_to_a_window(
 
 @pytest.mark.parametrize("shape", [FRAMES, PAPER])
 def test_a_seed_is_a_result(shape: GradShape) -> None:
-    drawn = GradSampling(temperature=1.0)
+    drawn = BinauralGradSampling(temperature=1.0)
     one, again, other = (
         render(SOUND, constant(30), RATE, two_stages(shape, seed=seed, sampling=drawn))
         for seed in (0, 0, 1)
@@ -132,7 +132,7 @@ def test_steps_are_as_many_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(type(single.network), "forward", counted)
     for steps in (1, 4):
         calls.clear()
-        sampling = GradSampling(steps)
+        sampling = BinauralGradSampling(steps)
         render(SOUND, constant(0), RATE, BinauralGradRenderer([single], sampling=sampling))
         assert len(calls) == steps  # in one window
 
@@ -140,10 +140,10 @@ def test_steps_are_as_many_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
 def test_samplings_that_cannot_be_are_refused() -> None:
     for steps in (0, -1, 201):
         with pytest.raises(OptionError, match="1 to 200"):
-            GradSampling(steps)
+            BinauralGradSampling(steps)
     for temperature in (-0.1, 1.1, float("nan")):
         with pytest.raises(OptionError, match="0 to 1"):
-            GradSampling(temperature=temperature)
+            BinauralGradSampling(temperature=temperature)
 
 
 def test_stages_that_do_not_go_together_are_refused() -> None:

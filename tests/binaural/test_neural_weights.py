@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from soundstage.binaural.render.neural_weights import (
     STEPS,
+    BinauralWaveNetConfig,
     Calibration,
     GradShape,
     LoadedNetwork,
     Shape,
     WarpNetShape,
-    WaveNetShape,
     load_network,
     network_tensors,
 )
@@ -28,7 +28,7 @@ from soundstage.networks.models.binaural_grad_frames import BinauralGradFrames
 from soundstage.weights import save_weights
 
 CALIBRATION = Calibration(scale=12.5, loudness=0.4, nearest=0.3, farthest=2.5)
-WAVENET = WaveNetShape(view=0, blocks=1, layers=2, channels=4, kernel=2)
+WAVENET = BinauralWaveNetConfig(view=0, blocks=1, layers=2, channels=4, kernel=2)
 WARPNET = WarpNetShape(
     view=1, blocks=1, layers=2, channels=4, kernel=2, rank=2, warp_layers=1, warp_channels=4
 )
@@ -132,7 +132,7 @@ def test_a_loaded_network_is_ready_to_be_run(path: Path, shape: Shape) -> None:
     assert bool(made.any())
 
 
-@pytest.mark.parametrize("kind", [WaveNetShape, WarpNetShape, GradShape])
+@pytest.mark.parametrize("kind", [BinauralWaveNetConfig, WarpNetShape, GradShape])
 def test_every_number_of_a_shape_has_a_least_and_a_most(kind: type[Shape]) -> None:
     assert len(kind.least) == len(kind.most) == len(fields(kind))
     assert all(low < high for low, high in zip(kind.least, kind.most, strict=True))

@@ -4,7 +4,7 @@ import pytest
 from soundstage.binaural import constant, fly_by, orbit
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.binaural.render.propagation import (
-    Leveling,
+    DistanceModel,
     arrivals,
     between_controls,
     control_frames,
@@ -55,7 +55,7 @@ def test_curves_between_controls_follow_what_bends(step: int) -> None:
 
 
 def test_twice_the_distance_is_half_the_amplitude_and_comes_later() -> None:
-    leveling = Leveling(no_delay=1.0, unit_gain=1.5)
+    leveling = DistanceModel(no_delay=1.0, unit_gain=1.5)
     assert leveling.gain(1.5) == 1
     assert leveling.gain(3.0) == 0.5
     assert leveling.delay(1.0, 48_000) == 0

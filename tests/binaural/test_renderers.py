@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from sounds import noise
-from soundstage.binaural import Room, constant, render
+from soundstage.binaural import ShoeBox, constant, render
 from soundstage.binaural.registry import (
     RENDERERS,
     SHIPPED,
     Networks,
-    Surroundings,
+    RenderOptions,
     load_renderer,
 )
 from soundstage.binaural.render.binauralgrad import load_binauralgrad
@@ -26,22 +26,22 @@ def test_hrtf_takes_a_head_of_ones_own(tmp_path) -> None:
     path = write_sofa(tmp_path / "mine.sofa", sphere_head(grid(30)))
     sound = noise(4000).numpy()
     mine, shipped = (
-        render(sound, constant(60), RATE, load_renderer("hrtf", Surroundings(hrtf)))
+        render(sound, constant(60), RATE, load_renderer("hrtf", RenderOptions(hrtf)))
         for hrtf in (str(path), None)
     )
     assert not np.allclose(mine[:, :4000], shipped[:, :4000], atol=0.01)
 
 
 def test_what_a_renderer_has_no_use_for_is_refused() -> None:
-    for around in (Surroundings(room=Room((5, 4, 3), 0.3)), Surroundings("kemar")):
+    for around in (RenderOptions(room=ShoeBox((5, 4, 3), 0.3)), RenderOptions("kemar")):
         with pytest.raises(OptionError, match="warp has no head"):
             load_renderer("warp", around)
-    load_renderer("warp", Surroundings(seed=3))
+    load_renderer("warp", RenderOptions(seed=3))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_networks_have_no_head_and_no_room(name: str) -> None:
-    for around in (Surroundings(room=Room((5, 4, 3), 0.3)), Surroundings("kemar")):
+    for around in (RenderOptions(room=ShoeBox((5, 4, 3), 0.3)), RenderOptions("kemar")):
         with pytest.raises(OptionError, match=f"{name} has no head"):
             load_renderer(name, around)
 
@@ -85,7 +85,7 @@ def test_unknown_names_and_files_are_refused(tmp_path) -> None:
     with pytest.raises(OptionError, match="hrtf or warp"):
         load_renderer("magic")
     with pytest.raises(InputError, match=r"no\.sofa"):
-        load_renderer("hrtf", Surroundings(str(tmp_path / "no.sofa")))
+        load_renderer("hrtf", RenderOptions(str(tmp_path / "no.sofa")))
 
 
 def test_binauralgrad_is_the_same_by_its_name_and_by_its_loader() -> None:

@@ -4,18 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
-from soundstage.binaural.room.shoebox import Room, parse_room, parse_rt60
+from soundstage.binaural.room.shoebox import ShoeBox, parse_room, parse_rt60
 from soundstage.binaural.trajectories import PointError, Trajectory
 from soundstage.errors import OptionError
 
 lengths = st.floats(1, 100)
-BOX = Room((6.0, 4.0, 3.0), 0.4)
+BOX = ShoeBox((6.0, 4.0, 3.0), 0.4)
 
 
 @given(size=st.tuples(lengths, lengths, lengths), rt60=st.floats(0.6, 20))
 def test_eyring_gives_the_wanted_time_back(size: tuple, rt60: float) -> None:
     x, y, z = size
-    room = Room(size, rt60)
+    room = ShoeBox(size, rt60)
     walls = 2 * (x * y + x * z + y * z)
     found = 0.1611 * x * y * z / (-walls * np.log(1 - room.absorption))
     np.testing.assert_allclose(found, rt60, rtol=1e-4)
@@ -24,49 +24,49 @@ def test_eyring_gives_the_wanted_time_back(size: tuple, rt60: float) -> None:
 
 def test_eyring_is_that_of_pyroomacoustics() -> None:
     rt60_eyring = pytest.importorskip("pyroomacoustics").rt60_eyring
-    room = Room((6.0, 4.0, 3.0), (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9))
+    room = ShoeBox((6.0, 4.0, 3.0), (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9))
     found = [rt60_eyring(room.surface, room.volume, a, 0, 343.0) for a in room.absorption]
     np.testing.assert_allclose(found, room.rt60, rtol=1e-3)
 
 
 def test_the_shortest_time_named_can_be_had() -> None:
     with pytest.raises(OptionError, match=r"goes from 0\.584 to 20 s") as refused:
-        Room((100, 100, 100), 0.3)
+        ShoeBox((100, 100, 100), 0.3)
     assert "100 x 100 x 100 m" in str(refused.value)
-    assert 0.985 < Room((100, 100, 100), 0.584).absorption[0] <= 0.99
+    assert 0.985 < ShoeBox((100, 100, 100), 0.584).absorption[0] <= 0.99
 
 
 @pytest.mark.parametrize("rt60", [0.0, 0.049, 20.1, -1, np.nan, (0.4,) * 7, (0.4,) * 7 + (30.0,)])
 def test_times_that_cannot_be_are_refused(rt60: float) -> None:
     with pytest.raises(OptionError, match="everberation time"):
-        Room((6, 4, 3), rt60)
+        ShoeBox((6, 4, 3), rt60)
 
 
 @pytest.mark.parametrize("size", [(0.9, 4, 3), (6, 101, 3), (6, 4, np.nan), (6, 4)])
 def test_sizes_that_cannot_be_are_refused(size: tuple) -> None:
     with pytest.raises(OptionError, match="room"):
-        Room(size, 0.4)
+        ShoeBox(size, 0.4)
 
 
 @pytest.mark.parametrize("listener", [(0.05, 1, 1), (3, 2, 2.95), (3, -1, 1), (3, 2)])
 def test_a_head_in_or_behind_a_wall_is_refused(listener: tuple) -> None:
     with pytest.raises(OptionError, match="head"):
-        Room((6, 4, 3), 0.4, listener)
+        ShoeBox((6, 4, 3), 0.4, listener)
 
 
 def test_by_default_a_head_is_in_the_middle_at_ear_height() -> None:
-    assert Room((6, 4, 5), 0.4).listener == (3, 2, 1.5)
-    assert Room((6, 4, 2.4), 0.4).listener == (3, 2, 1.2)
+    assert ShoeBox((6, 4, 5), 0.4).listener == (3, 2, 1.5)
+    assert ShoeBox((6, 4, 2.4), 0.4).listener == (3, 2, 1.2)
 
 
 def test_the_walls_are_seen_from_the_head() -> None:
-    room = Room((6, 4, 3), 0.4, (1, 3, 1.2))
+    room = ShoeBox((6, 4, 3), 0.4, (1, 3, 1.2))
     np.testing.assert_allclose(room.walls, [[-1, -3, -1.2], [5, 1, 1.8]])
 
 
 def test_a_room_is_a_value() -> None:
-    assert Room([6, 4, 3], [0.4] * 8) == Room((6.0, 4.0, 3.0), (0.4,) * 8)
-    assert hash(BOX) == hash(Room((6, 4, 3), 0.4))
+    assert ShoeBox([6, 4, 3], [0.4] * 8) == ShoeBox((6.0, 4.0, 3.0), (0.4,) * 8)
+    assert hash(BOX) == hash(ShoeBox((6, 4, 3), 0.4))
 
 
 @pytest.mark.parametrize("text", ["6x4x3", "6.0 X 4 x 3", "6×4×3"])

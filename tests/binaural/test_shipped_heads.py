@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from soundstage.binaural import Head, HeadInterpolator, equalized, load_head, shipped_heads
+from soundstage.binaural import HrtfInterpolator, HrtfSet, equalized, list_hrtf_sets, load_hrtf
 from soundstage.binaural.hrtf.bundled import FAMILY, read_shipped, write_shipped
 from soundstage.binaural.hrtf.equalization import sphere_shares
 from soundstage.binaural.hrtf.onsets import onset_delays
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))
 
 import kemar
 
-HEAD = load_head()
+HEAD = load_hrtf()
 SIZE = 8192
 FREQUENCIES = np.fft.rfftfreq(SIZE, 1 / HEAD.rate)
 POWER = np.abs(np.fft.rfft(HEAD.responses.astype(float), SIZE)) ** 2
@@ -83,7 +83,7 @@ def test_the_diffuse_field_is_flat() -> None:
 
 
 def test_measured_directions_return_what_was_measured() -> None:
-    made = HeadInterpolator(HEAD)
+    made = HrtfInterpolator(HEAD)
     some = np.arange(0, len(HEAD.directions), 7)
     found = made.responses(HEAD.directions[some])
     wanted = np.pad(HEAD.responses[some], ((0, 0), (0, 0), (0, made.taps - HEAD.taps)))
@@ -92,7 +92,7 @@ def test_measured_directions_return_what_was_measured() -> None:
 
 def test_the_card_fits_the_file_and_every_head_has_one() -> None:
     folder = FOLDER / "heads"
-    assert {path.stem for path in folder.glob("*.json")} == set(shipped_heads())
+    assert {path.stem for path in folder.glob("*.json")} == set(list_hrtf_sets())
     content = (folder / "kemar.safetensors").read_bytes()
     card = json.loads((folder / "kemar.json").read_text(encoding="utf-8"))
     assert card["sha256"] == hashlib.sha256(content).hexdigest()
@@ -103,26 +103,26 @@ def test_the_card_fits_the_file_and_every_head_has_one() -> None:
 
 
 def test_a_head_is_no_method() -> None:
-    assert not set(shipped_heads()) & set(shipped())
+    assert not set(list_hrtf_sets()) & set(shipped())
 
 
 def test_a_sofa_file_is_read_as_it_is(tmp_path: Path) -> None:
     mine = sphere_head(grid(45), taps=64)
     path = write_sofa(tmp_path / "mine.sofa", mine)
     for source in (path, str(path)):
-        np.testing.assert_array_equal(load_head(source).responses, mine.responses)
+        np.testing.assert_array_equal(load_hrtf(source).responses, mine.responses)
     with pytest.raises(InputError, match="There is no file"):
-        load_head("none.sofa")
+        load_hrtf("none.sofa")
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "../autoregressive"])
 def test_unknown_names_are_refused_and_the_known_told(name: str) -> None:
     with pytest.raises(WeightsError, match=r"kemar.*\.sofa"):
-        load_head(name)
+        load_hrtf(name)
 
 
 @pytest.fixture
-def stored(tmp_path: Path) -> tuple[Path, Head]:
+def stored(tmp_path: Path) -> tuple[Path, HrtfSet]:
     head = equalized(sphere_head(grid(30)), taps=64)
     head = replace(head, responses=symmetric(head))
     path = tmp_path / "mine.safetensors"
@@ -131,12 +131,12 @@ def stored(tmp_path: Path) -> tuple[Path, Head]:
     return path, head
 
 
-def symmetric(head: Head) -> np.ndarray:
+def symmetric(head: HrtfSet) -> np.ndarray:
     mirrored = head.nearest(head.directions * [1, -1, 1])
     return 0.5 * (head.responses + head.responses[mirrored, ::-1])
 
 
-def test_what_is_written_is_read_again(stored: tuple[Path, Head]) -> None:
+def test_what_is_written_is_read_again(stored: tuple[Path, HrtfSet]) -> None:
     path, head = stored
     found = read_shipped(path)
     assert (found.name, found.license, found.rate) == ("me", "CC0", head.rate)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundstage.binaural import Head, read_head
+from soundstage.binaural import HrtfSet, read_hrtf
 from soundstage.errors import InputError
 from spheres import EARS, RADIUS, RATE, directions, grid, sphere_head, write_sofa
 
@@ -18,14 +18,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "head.sofa"
 
 
-def assert_same(found: Head, wanted: Head) -> None:
+def assert_same(found: HrtfSet, wanted: HrtfSet) -> None:
     np.testing.assert_allclose(found.directions, wanted.directions, atol=1e-9)
     np.testing.assert_array_equal(found.responses, wanted.responses)
     np.testing.assert_allclose(found.distances, wanted.distances)
 
 
 def test_a_head_is_read_as_it_was_written(path: Path) -> None:
-    head = read_head(write_sofa(path, HEAD))
+    head = read_hrtf(write_sofa(path, HEAD))
     assert_same(head, HEAD)
     assert (head.rate, head.name, head.license) == (RATE, "tests sphere", "CC0")
     assert head.delays.max() == 0
@@ -37,7 +37,7 @@ def test_sources_may_be_cartesian(path: Path) -> None:
         "SourcePosition_Type": "cartesian",
         "SourcePosition_Units": "meter",
     }
-    assert_same(read_head(write_sofa(path, HEAD, **changes)), HEAD)
+    assert_same(read_hrtf(write_sofa(path, HEAD, **changes)), HEAD)
 
 
 def test_the_ears_may_come_in_the_other_order(path: Path) -> None:
@@ -47,14 +47,14 @@ def test_the_ears_may_come_in_the_other_order(path: Path) -> None:
         "Data_IR": HEAD.responses[:, ::-1].astype(float),
         "Data_Delay": delay,
     }
-    head = read_head(write_sofa(path, HEAD, **swapped))
+    head = read_hrtf(write_sofa(path, HEAD, **swapped))
     assert_same(head, HEAD)
     np.testing.assert_array_equal(head.delays, np.tile(delay[:, ::-1], (len(HEAD.delays), 1)))
 
 
 def test_delays_may_be_given_for_every_direction(path: Path) -> None:
     delay = np.arange(2.0 * len(HEAD.delays)).reshape(-1, 2)
-    head = read_head(write_sofa(path, HEAD, Data_Delay=delay))
+    head = read_hrtf(write_sofa(path, HEAD, Data_Delay=delay))
     np.testing.assert_array_equal(head.delays, delay)
 
 
@@ -75,7 +75,7 @@ def test_the_listener_may_stand_and_look_anywhere(
         "ListenerUp": up[None],
     }
     path = tmp_path_factory.mktemp("turned") / "head.sofa"
-    assert_same(read_head(write_sofa(path, HEAD, **changes)), HEAD)
+    assert_same(read_hrtf(write_sofa(path, HEAD, **changes)), HEAD)
 
 
 def changed(path: Path, *, attributes: dict | None = None, values: dict | None = None) -> Path:
@@ -92,7 +92,7 @@ def changed(path: Path, *, attributes: dict | None = None, values: dict | None =
 
 def refusal(path: Path) -> str:
     with pytest.raises(InputError) as caught:
-        read_head(path)
+        read_hrtf(path)
     message = str(caught.value)
     assert str(path) in message
     assert message.endswith(".")

@@ -27,7 +27,13 @@ def test_text_names_the_file_and_every_figure(command, mono, stereo):
     first, second = out.split(str(stereo))
     assert first.startswith(str(mono))
     for part in (first, second):
-        for name in ("true peak", "width", "channel correlation", "phase correlation", "wobble"):
+        for name in (
+            "true peak",
+            "width",
+            "channel correlation",
+            "phase correlation",
+            "iid_fluctuation",
+        ):
             assert name in part
         assert "IID, dB" in part
         assert len([line for line in part.splitlines() if line.strip()[:1].isdigit()]) == 34
@@ -96,7 +102,7 @@ def test_a_picture_is_drawn_beside_the_text(command, stereo, tmp_path):
     target = tmp_path / "picture.png"
     code, out, _ = command("analyze", stereo, "--plot", target)
     assert code == 0
-    assert "wobble" in out
+    assert "iid_fluctuation" in out
     assert target.read_bytes().startswith(b"\x89PNG")
     drawn = target.read_bytes()
     code, _, err = command("analyze", stereo, "--plot", target)

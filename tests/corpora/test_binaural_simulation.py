@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from making_recordings import HOP, RATE, write_heads, write_speech
-from soundstage.binaural import HrtfRenderer, Room, Trajectory, ear_positions, read_tracked
+from soundstage.binaural import HrtfRenderer, ShoeBox, Trajectory, ear_positions, read_tracked
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.corpora import binaural_simulation
 from soundstage.corpora.binaural_simulation import MANIFEST, PEAK, simulate
@@ -73,7 +73,7 @@ def test_the_manifest_says_what_was_made_of_what(made, sources) -> None:
         assert len({clip["speaker"] for clip in each["speech"]}) == 1
         assert all((sources[0] / clip["path"]).is_file() for clip in each["speech"])
         assert each["head"]["license"] == "CC0"
-        Room(**each["room"])
+        ShoeBox(**each["room"])
 
 
 def test_the_loudest_is_just_below_full_scale_and_all_are_alike(recordings, made) -> None:
@@ -113,7 +113,7 @@ def test_it_is_what_the_renderer_makes_of_what_is_written(made, sources) -> None
     subject = facts["subjects"][2]
     head, no_delay = prepared_head(sources[1] / subject["head"]["path"], RATE)
     seed = int(np.random.default_rng((*subject["seed"], 3)).integers(1 << 31))
-    renderer = HrtfRenderer(head, room=Room(**subject["room"]), talker=True, seed=seed)
+    renderer = HrtfRenderer(head, room=ShoeBox(**subject["room"]), talker=True, seed=seed)
     stream = renderer.stream(recording.trajectory, RATE, no_delay=no_delay)
     mono = recording.mono(0, recording.frames)
     heard = np.concatenate([stream.push(mono), stream.finish()], axis=-1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import firwin
 
-from soundstage.binaural import Head, HrtfRenderer, constant, ear_positions, to_spherical
+from soundstage.binaural import HrtfRenderer, HrtfSet, constant, ear_positions, to_spherical
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.corpora.simulation_heads import prepared_head, usable_heads
 from soundstage.corpora.talker_trajectories import NEAREST
@@ -12,9 +12,9 @@ from spheres import grid, sphere_head, spread, write_sofa
 RATE = 48_000
 
 
-def delayed(head: Head, frames: int) -> Head:
+def delayed(head: HrtfSet, frames: int) -> HrtfSet:
     responses = np.pad(head.responses, ((0, 0), (0, 0), (frames, 0)))
-    return Head(head.directions, head.distances, responses, head.delays, head.rate)
+    return HrtfSet(head.directions, head.distances, responses, head.delays, head.rate)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from gaussians import GaussianData, Process, drawn
 from soundstage.diffusion import (
     ContinuedStream,
+    CounterNoise,
     Denoiser,
-    EndlessNoise,
     FlowSchedule,
     Parametrization,
     ancestral,
@@ -45,7 +45,7 @@ def hearing(mid: torch.Tensor) -> Denoiser:
 
 
 def stream(denoiser_of=hearing, name: str = "ancestral", takes=(0, 5)) -> ContinuedStream:
-    noises = [EndlessNoise((1,), seed=3, take=take) for take in takes]
+    noises = [CounterNoise((1,), seed=3, take=take) for take in takes]
     return ContinuedStream(denoiser_of, SAMPLERS[name], noises, size=SIZE, overlap=OVERLAP)
 
 
@@ -78,7 +78,7 @@ def test_a_take_does_not_depend_on_the_others(name: str) -> None:
 
 @every_sampler
 def test_one_window_is_the_plain_sampler(name: str) -> None:
-    noises = [EndlessNoise((1,), seed=3, take=take) for take in (0, 5)]
+    noises = [CounterNoise((1,), seed=3, take=take) for take in (0, 5)]
     condition = drawn(1, SIZE)
     wanted = SAMPLERS[name](
         hearing(condition),
@@ -197,7 +197,7 @@ def test_windows_that_do_not_go_on_are_refused(size: int, overlap: int) -> None:
         ContinuedStream(
             lambda mid: GaussianData(SCHEDULE),
             SAMPLERS["ddim"],
-            [EndlessNoise((), 0)],
+            [CounterNoise((), 0)],
             size=size,
             overlap=overlap,
         )

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from soundstage.diffusion import (
-    EndlessNoise,
+    CounterNoise,
     FlowSchedule,
     Objective,
     Offsets,
@@ -21,21 +21,21 @@ LONG = 5 * PAGE
 
 @given(first=st.integers(0, LONG), length=st.integers(0, LONG))
 def test_a_window_is_a_part_of_the_whole(first: int, length: int) -> None:
-    noise = EndlessNoise((2,), seed=7)
+    noise = CounterNoise((2,), seed=7)
     whole = noise.window(0, 2 * LONG)
     assert torch.equal(noise.window(first, length), whole[:, first : first + length])
 
 
 @given(order=st.permutations(range(8)))
 def test_the_order_of_asking_changes_nothing(order: list[int]) -> None:
-    noise, hop = EndlessNoise((), seed=3), 100
+    noise, hop = CounterNoise((), seed=3), 100
     parts = {place: noise.window(place * hop, hop) for place in order}
     assert torch.equal(torch.cat([parts[place] for place in range(8)]), noise.window(0, 8 * hop))
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 5)])
 def test_a_frame_has_its_shape(shape: tuple[int, ...]) -> None:
-    noise = EndlessNoise(shape, seed=0)
+    noise = CounterNoise(shape, seed=0)
     assert noise.window(10, 40).shape == (*shape, 40)
     assert noise.window(10, 0).shape == (*shape, 0)
     assert noise.window(10, 40).dtype == torch.float32
@@ -43,7 +43,7 @@ def test_a_frame_has_its_shape(shape: tuple[int, ...]) -> None:
 
 
 def test_noise_is_standard_gaussian_and_white() -> None:
-    noise = EndlessNoise((4,), seed=11).window(0, 20 * PAGE)
+    noise = CounterNoise((4,), seed=11).window(0, 20 * PAGE)
     assert stats.kstest(noise.flatten(), "norm").pvalue > 0.01
     for lag in (1, 2, PAGE):
         assert abs((noise[:, lag:] * noise[:, :-lag]).mean()) < 4 / noise.numel() ** 0.5
@@ -55,19 +55,19 @@ def test_seeds_takes_and_streams_are_independent() -> None:
     keys = {(a, b, c) for each in numbers for a, b, c in [(each, 0, 0), (0, each, 0), (0, 0, each)]}
     keys |= {(1, 1, 0), (0, 1, 1), (1, 0, 1), (1, 1, 1)}
     keys |= {(5 + 7 * 2**32, 9, 1), (5, 7 + 9 * 2**32, 1), (5, 7, 9 + 2**32)}
-    drawn = torch.stack([EndlessNoise((), *key).window(0, 4 * PAGE) for key in sorted(keys)])
+    drawn = torch.stack([CounterNoise((), *key).window(0, 4 * PAGE) for key in sorted(keys)])
     apart = torch.corrcoef(drawn) - torch.eye(len(keys))
     assert float(apart.abs().max()) < 5 / (4 * PAGE) ** 0.5
 
 
 def test_a_stream_is_numbered_within_its_take() -> None:
-    noise = EndlessNoise((2,), seed=5, take=3)
-    assert torch.equal(noise.stream(4).window(0, 9), EndlessNoise((2,), 5, 3, 4).window(0, 9))
+    noise = CounterNoise((2,), seed=5, take=3)
+    assert torch.equal(noise.stream(4).window(0, 9), CounterNoise((2,), 5, 3, 4).window(0, 9))
     assert torch.equal(noise.stream(4).stream(0).window(0, 9), noise.window(0, 9))
 
 
 def test_a_batch_changes_nothing_for_a_take() -> None:
-    noises = [EndlessNoise((2,), seed=5, take=take) for take in range(3)]
+    noises = [CounterNoise((2,), seed=5, take=take) for take in range(3)]
     batch = takes_window(noises, 100, 300, stream=2)
     assert batch.shape == (3, 2, 300)
     for take, noise in enumerate(noises):
@@ -75,7 +75,7 @@ def test_a_batch_changes_nothing_for_a_take() -> None:
 
 
 def test_any_place_is_reached_at_once_and_without_memory() -> None:
-    noise = EndlessNoise((2,), seed=5)
+    noise = CounterNoise((2,), seed=5)
     far = noise.window(10**15, 50)
     assert far.shape == (2, 50)
     assert far.untyped_storage().nbytes() == 4 * 2 * 50
@@ -85,20 +85,20 @@ def test_no_other_randomness_is_touched() -> None:
     torch.manual_seed(1)
     wanted = torch.rand(3)
     torch.manual_seed(1)
-    EndlessNoise((2,), seed=5).window(0, 50)
+    CounterNoise((2,), seed=5).window(0, 50)
     assert torch.equal(torch.rand(3), wanted)
 
 
 @pytest.mark.parametrize("key", [(-1, 0, 0), (0, -1, 0), (0, 0, -1), (2**64, 0, 0)])
 def test_numbers_that_cannot_be_a_seed_are_refused(key: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="from 0"):
-        EndlessNoise((), *key)
+        CounterNoise((), *key)
 
 
 @pytest.mark.parametrize(("first", "length"), [(-1, 5), (0, -1)])
 def test_frames_before_the_first_are_refused(first: int, length: int) -> None:
     with pytest.raises(ValueError, match="no noise"):
-        EndlessNoise((), 0).window(first, length)
+        CounterNoise((), 0).window(first, length)
 
 
 MIXED = Offsets(rows=(0.2, 0.1), channels=(0.3, 0.0))
@@ -106,7 +106,7 @@ MIXED = Offsets(rows=(0.2, 0.1), channels=(0.3, 0.0))
 
 @given(first=st.integers(0, LONG), length=st.integers(1, LONG))
 def test_offsets_are_the_same_in_every_window(first: int, length: int) -> None:
-    noise = EndlessNoise((2, 3), seed=7, offsets=MIXED)
+    noise = CounterNoise((2, 3), seed=7, offsets=MIXED)
     whole = noise.window(0, 2 * LONG)
     torch.testing.assert_close(noise.window(first, length), whole[..., first : first + length])
 
@@ -120,7 +120,7 @@ def covariances(noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 def test_noise_with_offsets_has_unit_variance_and_the_shares_that_were_asked_for() -> None:
     drawn = torch.stack(
-        [EndlessNoise((2, 3), seed, offsets=MIXED).window(0, 600) for seed in range(2000)]
+        [CounterNoise((2, 3), seed, offsets=MIXED).window(0, 600) for seed in range(2000)]
     )
     clean = torch.zeros(4000, 2, 3, 8)
     trained = MIXED.like(clean, torch.Generator().manual_seed(0))
@@ -132,7 +132,7 @@ def test_noise_with_offsets_has_unit_variance_and_the_shares_that_were_asked_for
 
 
 def test_every_stream_has_offsets_of_its_own() -> None:
-    noise = EndlessNoise((2, 3), seed=5, offsets=MIXED)
+    noise = CounterNoise((2, 3), seed=5, offsets=MIXED)
     means = torch.stack([noise.stream(number).window(0, 4000).mean(-1) for number in range(40)])
     assert abs(float((means[1:] * means[:-1]).mean())) < 0.1
 
@@ -178,7 +178,7 @@ def test_with_offsets_a_few_steps_decide_what_whole_sequences_have_in_common() -
                 return gain[0] * mean + gain[1] * (state - mean)
 
         first = torch.stack(
-            [EndlessNoise((1, 1), seed, offsets=offsets).window(0, frames) for seed in range(800)]
+            [CounterNoise((1, 1), seed, offsets=offsets).window(0, frames) for seed in range(800)]
         )
         made = dpm_solver_2m(Exact(), first, uniform_times(schedule, 8))
         found[share] = float(made.mean(-1).var())

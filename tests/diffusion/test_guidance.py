@@ -3,7 +3,7 @@ import torch
 
 from gaussians import drawn
 from soundstage.diffusion import Denoiser, FlowSchedule, Parametrization
-from soundstage.diffusion.guidance import Guided
+from soundstage.diffusion.guidance import CFGDenoiser
 
 TEXT, EMPTY = drawn(3, 4), drawn(1, 4, seed=1)
 MID = drawn(3, 4, seed=2)
@@ -24,13 +24,13 @@ def denoiser(kind=Parametrization.V, text=TEXT, at_once=None) -> Denoiser:
     return Denoiser(Model(), kind, FlowSchedule(), {"text": text, "mid": MID}, at_once)
 
 
-def guided(scale: float, rescale: float = 0.0, **more) -> Guided:
-    return Guided(denoiser(**more), {"text": EMPTY}, scale, rescale)
+def guided(scale: float, rescale: float = 0.0, **more) -> CFGDenoiser:
+    return CFGDenoiser(denoiser(**more), {"text": EMPTY}, scale, rescale)
 
 
 def test_a_scale_of_one_is_no_guidance_and_asks_no_more() -> None:
     plain = denoiser()
-    made = Guided(plain, {"text": EMPTY}, 1.0)(drawn(3, 4), 0.4)
+    made = CFGDenoiser(plain, {"text": EMPTY}, 1.0)(drawn(3, 4), 0.4)
     assert torch.equal(made, plain(drawn(3, 4), 0.4))
     assert plain.model.batches == [3, 3]
 
@@ -42,13 +42,13 @@ def test_a_scale_of_zero_ignores_the_condition() -> None:
 
 def test_both_come_from_one_batch() -> None:
     each = denoiser()
-    Guided(each, {"text": EMPTY}, 3.0)(drawn(3, 4), 0.4)
+    CFGDenoiser(each, {"text": EMPTY}, 3.0)(drawn(3, 4), 0.4)
     assert each.model.batches == [6]
 
 
 def test_the_limit_on_examples_at_once_holds_under_guidance() -> None:
     each = denoiser(at_once=4)
-    made = Guided(each, {"text": EMPTY}, 3.0)(drawn(3, 4), 0.4)
+    made = CFGDenoiser(each, {"text": EMPTY}, 3.0)(drawn(3, 4), 0.4)
     assert each.model.batches == [4, 2]
     torch.testing.assert_close(made, guided(3.0)(drawn(3, 4), 0.4))
 
@@ -83,7 +83,7 @@ def test_a_partial_rescale_lies_between() -> None:
 
 def test_the_schedule_is_that_of_the_denoiser() -> None:
     each = denoiser()
-    assert Guided(each, {}, 2.0).schedule is each.schedule
+    assert CFGDenoiser(each, {}, 2.0).schedule is each.schedule
 
 
 @pytest.mark.parametrize("rescale", [-0.1, 1.1])
@@ -94,4 +94,4 @@ def test_a_rescale_out_of_its_range_is_refused(rescale: float) -> None:
 
 def test_a_name_that_the_condition_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="no txt"):
-        Guided(denoiser(), {"txt": EMPTY}, 2.0)
+        CFGDenoiser(denoiser(), {"txt": EMPTY}, 2.0)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from gaussians import GaussianData, Process, drawn
 from soundstage.diffusion import (
-    Blended,
     Denoiser,
     FlowSchedule,
+    MultiDiffusionDenoiser,
     Parametrization,
     Windows,
     ancestral,
@@ -50,7 +50,7 @@ def test_one_window_is_the_plain_denoiser() -> None:
     data = Process(FlowSchedule())
     state = drawn(3, SIZE)
     assert torch.equal(
-        Blended(data, Windows(SIZE, SIZE, OVERLAP))(state, 0.4),
+        MultiDiffusionDenoiser(data, Windows(SIZE, SIZE, OVERLAP))(state, 0.4),
         data(state, 0.4),
     )
 
@@ -88,7 +88,7 @@ def covariance(sampler, denoiser, length: int) -> torch.Tensor:
 @pytest.mark.parametrize("sampler", [ddim, dpm_solver_2m, ancestral])
 def test_there_are_no_seams(sampler) -> None:
     data = Process(FlowSchedule(), correlation=0.8)
-    blended = Blended(data, Windows(LENGTH, SIZE, OVERLAP))
+    blended = MultiDiffusionDenoiser(data, Windows(LENGTH, SIZE, OVERLAP))
     made, whole = (covariance(sampler, each, LENGTH) for each in (blended, data))
     for lag in range(4):
         torch.testing.assert_close(made.diagonal(lag), whole.diagonal(lag), rtol=0, atol=1e-4)
@@ -96,7 +96,7 @@ def test_there_are_no_seams(sampler) -> None:
 
 def test_windows_agree_with_the_denoiser_of_the_whole() -> None:
     data = Process(FlowSchedule(), correlation=0.8)
-    blended = Blended(data, Windows(LENGTH, SIZE, OVERLAP))
+    blended = MultiDiffusionDenoiser(data, Windows(LENGTH, SIZE, OVERLAP))
     one, other = (ddim(each, drawn(5, LENGTH), TIMES) for each in (blended, data))
     torch.testing.assert_close(one, other, rtol=0, atol=3e-3)
 
@@ -109,13 +109,13 @@ def test_the_condition_of_every_window_is_heard_at_its_place() -> None:
 
     condition = {"mid": windows.cut(wanted), "style": color.repeat(windows.count, 1, 1)}
     denoiser = Denoiser(model, Parametrization.CLEAN, FlowSchedule(), condition, at_once=3)
-    made = dpm_solver_2m(Blended(denoiser, windows), drawn(2, 3, LENGTH), TIMES)
+    made = dpm_solver_2m(MultiDiffusionDenoiser(denoiser, windows), drawn(2, 3, LENGTH), TIMES)
     torch.testing.assert_close(made, wanted + color, rtol=0, atol=1e-5)
 
 
 def test_windows_are_blended_on_the_device_of_the_state() -> None:
     windows, state = Windows(LENGTH, SIZE, OVERLAP), torch.empty(2, LENGTH, device="meta")
-    made = ddim(Blended(GaussianData(FlowSchedule()), windows), state, TIMES)
+    made = ddim(MultiDiffusionDenoiser(GaussianData(FlowSchedule()), windows), state, TIMES)
     assert made.device.type == "meta"
 
 
@@ -129,4 +129,4 @@ def test_windows_that_cannot_be_blended_are_refused(length, size, overlap) -> No
 
 def test_the_schedule_is_that_of_the_denoiser() -> None:
     data = GaussianData(FlowSchedule())
-    assert Blended(data, Windows(9, 4, 2)).schedule is data.schedule
+    assert MultiDiffusionDenoiser(data, Windows(9, 4, 2)).schedule is data.schedule

@@ -209,9 +209,9 @@ def test_intervals_are_printed_beneath_their_values(page, results):
 
 def test_the_scores_of_a_clip_are_its_own(results):
     table = clip_table(results, 3, looks_of(results.systems))
-    index = [head.column.key for head in table.heads].index("wobble")
+    index = [head.column.key for head in table.heads].index("iid_fluctuation")
     shown = [row.cells[index].text for row in table.rows]
-    assert shown == [printed(results.scores[s, "wobble"][3], 2) for s in results.systems]
+    assert shown == [printed(results.scores[s, "iid_fluctuation"][3], 2) for s in results.systems]
 
 
 def test_a_matrix_says_the_same_of_a_pair_from_both_sides(results):

@@ -12,7 +12,7 @@ from soundstage.evaluation.systems import BASELINES, System, find_systems
 from soundstage.metrics import fold_down_error, normalized_width
 from soundstage.stereo import to_mid_side
 from soundstage.upmixing import READY_METHODS
-from soundstage.upmixing.diffstereo_weights import DiffStereoShape, network_tensors
+from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, network_tensors
 from soundstage.upmixing.methods.masked import MaskedDecoding
 from soundstage.weights import save_weights
 from tiny import regression_tensors
@@ -93,7 +93,7 @@ def test_an_unknown_name_is_one_sentence_with_the_known_ones() -> None:
 def own(tmp_path) -> dict[str, str]:
     """Files of weights by method."""
     save_weights(tmp_path / "mine.safetensors", "regression", regression_tensors())
-    shape = DiffStereoShape(
+    shape = DiffStereoConfig(
         blocks=1, width=24, heads=2, expansion=2, patch_frames=1, patch_bins=3, frames=40,
         steps=60, axial=1,
     )  # fmt: skip

@@ -4,7 +4,7 @@ import soundfile
 
 from soundstage.audio import open_sound
 from soundstage.binaural import (
-    Room,
+    ShoeBox,
     Source,
     Trajectory,
     approach,
@@ -52,7 +52,7 @@ def source(sounds, way, name="voice.wav", **more):
     return Source(open_sound(sounds / name), way, **more)
 
 
-ROOM = Room((6.0, 4.0, 3.0), 0.4, (1.5, 1.0, 1.2))
+ROOM = ShoeBox((6.0, 4.0, 3.0), 0.4, (1.5, 1.0, 1.2))
 UP_AND_AWAY = Trajectory(np.array([0.0, 2.0]), np.array([[0.2, 0.0, 1.0], [0.0, 0.2, 100.0]]))
 
 SCENES = {

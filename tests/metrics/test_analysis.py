@@ -13,9 +13,9 @@ from soundstage.metrics import analysis as room
 from soundstage.metrics import (
     analyze,
     channel_correlation,
+    iid_fluctuation,
     normalized_width,
     phase_correlation,
-    wobble,
 )
 from soundstage.stereo import TRANSFORM, band_sums, encode_signal
 
@@ -89,7 +89,7 @@ def test_equal_channels_have_no_side_at_all():
     source = song(RATE)
     result = analyze(sound(source, source))
     assert (result.dual_mono, result.width, result.side_to_mid_db) == (True, 0, -math.inf)
-    assert result.wobble_db == 0
+    assert result.iid_fluctuation_db == 0
     assert to_json(result)["side_to_mid_db"] is None
 
 
@@ -148,7 +148,7 @@ def test_every_number_agrees_with_a_direct_computation():
     assert result.true_peak_db >= result.sample_peak_db
 
     parameters = encode_signal(stereo)
-    assert result.wobble_db == pytest.approx(wobble(parameters.iid), rel=1e-5)
+    assert result.iid_fluctuation_db == pytest.approx(iid_fluctuation(parameters.iid), rel=1e-5)
     energy = band_sums(TRANSFORM.analyze(stereo).abs().square().sum(dim=0)).double().numpy()
     for row, band in enumerate(result.bands):
         iid, coherence = parameters.iid[row].numpy(), parameters.coherence[row].numpy()
@@ -209,7 +209,7 @@ def test_json_has_a_fixed_set_of_names():
     assert set(written) == {
         *("rate", "channels", "frames", "duration", "format", "true_peak_db", "sample_peak_db"),
         *("rms_db", "dual_mono", "width", "channel_correlation", "phase_correlation"),
-        *("wobble_db", "balance_db", "side_to_mid_db", "bands", "image"),
+        *("iid_fluctuation_db", "balance_db", "side_to_mid_db", "bands", "image"),
     }
     assert len(written["bands"]) == 34
     assert {name for band in written["bands"] for name in band} == {

@@ -5,11 +5,11 @@ import torch
 from sounds import noise, stereo_scene
 from soundstage.metrics.frechet import frechet_distance
 from soundstage.metrics.parametric_stereo import (
+    iid_fluctuation,
     minimum_error,
     parameter_error,
     parameter_features,
     parameter_pool,
-    wobble,
 )
 from soundstage.stereo import BANDS, Parameters, encode_signal
 
@@ -103,14 +103,14 @@ def test_no_take_and_takes_of_another_length_are_refused() -> None:
 
 def test_wobble_is_the_mean_change_from_frame_to_frame() -> None:
     iid = torch.tensor([[0.0, 2.0, 1.0], [4.0, 4.0, 4.0]])
-    assert wobble(iid) == pytest.approx((2 + 1 + 0 + 0) / 4)
+    assert iid_fluctuation(iid) == pytest.approx((2 + 1 + 0 + 0) / 4)
 
 
 def test_wobble_beyond_20_db_is_not_heard() -> None:
-    assert wobble(torch.tensor([[-30.0, -50.0, -20.0]])) == 0
-    assert wobble(torch.tensor([[-60.0, 60.0]])) == 40
+    assert iid_fluctuation(torch.tensor([[-30.0, -50.0, -20.0]])) == 0
+    assert iid_fluctuation(torch.tensor([[-60.0, 60.0]])) == 40
 
 
 @pytest.mark.parametrize("frames", [0, 1])
 def test_one_frame_does_not_wobble(frames: int) -> None:
-    assert wobble(torch.zeros(BANDS, frames)) == 0.0
+    assert iid_fluctuation(torch.zeros(BANDS, frames)) == 0.0

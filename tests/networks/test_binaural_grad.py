@@ -24,15 +24,28 @@ from soundstage.diffusion import (
     ddim,
     linear_betas,
 )
-from soundstage.networks.backbones.dilated import StackSize
-from soundstage.networks.models.binaural_grad import BinauralGrad, GradSize, Stage, StepEmbedding
-from soundstage.networks.models.binaural_grad_frames import BinauralGradFrames, FramesSize
+from soundstage.networks.backbones.dilated import DilatedStackConfig
+from soundstage.networks.models.binaural_grad import (
+    BinauralGrad,
+    BinauralGradConfig,
+    Stage,
+    StepEmbedding,
+)
+from soundstage.networks.models.binaural_grad_frames import (
+    BinauralGradFrames,
+    BinauralGradFramesConfig,
+)
 
 FRAME = 10
 SAMPLES = 300
-SMALL = GradSize(StackSize(1, 4, 12, 3), step=8, block=(6, 8), condition=8)
-FRAMES = FramesSize(
-    StackSize(1, 2, 24, 3, separable=True), frame=FRAME, condition=8, taps=9, rank=4, step=8
+SMALL = BinauralGradConfig(DilatedStackConfig(1, 4, 12, 3), step=8, block=(6, 8), condition=8)
+FRAMES = BinauralGradFramesConfig(
+    DilatedStackConfig(1, 2, 24, 3, separable=True),
+    frame=FRAME,
+    condition=8,
+    taps=9,
+    rank=4,
+    step=8,
 )
 KINDS = ["paper", "frames"]
 TIMES = torch.tensor([3.0, 120.0])
@@ -262,10 +275,10 @@ def test_steps_of_an_odd_number_of_waves_are_refused() -> None:
 
 def test_frames_that_mix_no_filters_are_refused() -> None:
     with pytest.raises(ValueError, match="one filter at least"):
-        FramesSize(rank=0)
+        BinauralGradFramesConfig(rank=0)
 
 
 @pytest.mark.parametrize("changes", [{"frame": 9}, {"taps": 8}])
 def test_frames_and_filters_that_have_no_middle_are_refused(changes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="odd number"):
-        FramesSize(**changes)
+        BinauralGradFramesConfig(**changes)

@@ -15,11 +15,11 @@ from ears import (
     view,
     without_gradient,
 )
-from soundstage.networks.backbones.dilated import StackSize
-from soundstage.networks.models.binaural_wavenet import BinauralWaveNet, WarpNet, WarpNetSize
+from soundstage.networks.backbones.dilated import DilatedStackConfig
+from soundstage.networks.models.binaural_wavenet import BinauralWaveNet, WarpNet, WarpNetConfig
 
 SAMPLES, DELAY = 260, 3.0
-STACK = StackSize(1, 4, 8)
+STACK = DilatedStackConfig(1, 4, 8)
 KINDS = ["wavenet", "warpnet"]
 
 
@@ -32,7 +32,7 @@ class Told(torch.nn.Module):
         self.network = (
             BinauralWaveNet(STACK, hop=HOP)
             if kind == "wavenet"
-            else WarpNet(WarpNetSize(2, 8, STACK, rank=6), hop=HOP)
+            else WarpNet(WarpNetConfig(2, 8, STACK, rank=6), hop=HOP)
         )
         self.reach = self.network.reach
         if isinstance(self.network, WarpNet):
@@ -132,4 +132,4 @@ def test_the_default_sizes_are_the_paper_s() -> None:
 
 def test_hyper_convolutions_are_not_separable() -> None:
     with pytest.raises(ValueError, match="separable"):
-        WarpNetSize(stack=StackSize(separable=True))
+        WarpNetConfig(stack=DilatedStackConfig(separable=True))

@@ -6,16 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ears import heard_from, multiply_adds, noise, without_gradient
-from soundstage.networks.backbones.dilated import DilatedStack, StackSize
+from soundstage.networks.backbones.dilated import DilatedStack, DilatedStackConfig
 
 SAMPLES, CONDITION, STEP, HOP = 160, 5, 6, 8
 SIZES = [
-    StackSize(2, 3, 4, 3),
-    StackSize(1, 4, 4, 3, separable=True),
+    DilatedStackConfig(2, 3, 4, 3),
+    DilatedStackConfig(1, 4, 4, 3, separable=True),
 ]
 
 
-def stack(size: StackSize = SIZES[0], *, causal: bool = False, hop: int = HOP) -> DilatedStack:
+def stack(
+    size: DilatedStackConfig = SIZES[0], *, causal: bool = False, hop: int = HOP
+) -> DilatedStack:
     torch.manual_seed(0)
     return DilatedStack(size, causal=causal, condition=CONDITION, step=STEP, hop=hop).eval()
 
@@ -66,7 +68,7 @@ def test_the_stack_is_the_equations_written_out() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("causal", [False, True])
-def test_the_reach_is_as_far_as_a_sample_is_heard(size: StackSize, causal: bool) -> None:
+def test_the_reach_is_as_far_as_a_sample_is_heard(size: DilatedStackConfig, causal: bool) -> None:
     model = stack(size, causal=causal)
     hidden, rows, step = inputs()
     before, after = model.reach
@@ -81,7 +83,7 @@ def test_the_reach_is_as_far_as_a_sample_is_heard(size: StackSize, causal: bool)
 @pytest.mark.parametrize("causal", [False, True])
 @given(cut=st.integers(1, SAMPLES // HOP - 1))
 def test_windows_that_overlap_by_the_reach_give_the_same_as_the_whole(
-    size: StackSize, causal: bool, cut: int
+    size: DilatedStackConfig, causal: bool, cut: int
 ) -> None:
     model = stack(size, causal=causal)
     hidden, rows, step = inputs()
@@ -108,13 +110,13 @@ def test_condition_and_step_are_heard_by_their_own_example_alone() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_parameter_is_trained(size: StackSize) -> None:
+def test_every_parameter_is_trained(size: DilatedStackConfig) -> None:
     model = stack(size)
     assert without_gradient(model, model(*inputs())) == []
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_operations_are_those_that_torch_counts(size: StackSize) -> None:
+def test_operations_are_those_that_torch_counts(size: DilatedStackConfig) -> None:
     model = DilatedStack(size, causal=True, condition=CONDITION, step=STEP, hop=HOP)
     hidden, rows, step = (each[:1] for each in inputs())
     steps = sum(layer.step.weight.numel() for layer in model.layers)
@@ -124,7 +126,7 @@ def test_operations_are_those_that_torch_counts(size: StackSize) -> None:
 
 
 def test_the_signal_neither_grows_nor_fades_on_its_way() -> None:
-    model = stack(StackSize(3, 10, 32, 3))
+    model = stack(DilatedStackConfig(3, 10, 32, 3))
     hidden = noise(1, 32, 4000)
     rows, step = torch.zeros(1, CONDITION, 1), torch.zeros(1, STEP)
     assert 0.2 < model(hidden, rows, step).std().item() < 3
@@ -133,9 +135,9 @@ def test_the_signal_neither_grows_nor_fades_on_its_way() -> None:
 @pytest.mark.parametrize("changes", [{"blocks": 0}, {"layers": 0}, {"channels": 0}, {"kernel": 0}])
 def test_a_size_that_cannot_be_built_is_refused(changes: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="from 1 up"):
-        StackSize(**changes)
+        DilatedStackConfig(**changes)
 
 
 def test_a_kernel_without_a_middle_looks_back_alone() -> None:
     with pytest.raises(ValueError, match="middle"):
-        DilatedStack(StackSize(1, 2, 4, 2), causal=False)
+        DilatedStack(DilatedStackConfig(1, 2, 4, 2), causal=False)

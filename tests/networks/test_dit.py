@@ -67,19 +67,21 @@ def by_hand(model, noisy, times, condition, style):
     def angles(place, count):
         return place[:, None] * 10_000.0 ** -(torch.arange(count) / count)
 
-    def waves(place, numbers):
+    def sinusoidal_embedding(place, numbers):
         turned = angles(place, numbers // 2)
         return torch.cat([turned.sin(), turned.cos()], dim=1)
 
     hidden = embedded("noisy", noisy)
     turn = torch.zeros(rows * columns, each // 2)
     if model.positions == "rotary":
-        hidden = hidden + waves(column, width)
+        hidden = hidden + sinusoidal_embedding(column, width)
         turn = torch.cat([angles(row, each // 4), angles(column, each // 4)], dim=1)
     else:
-        hidden = hidden + torch.cat([waves(column, width // 2), waves(row, width // 2)], dim=1)
+        hidden = hidden + torch.cat(
+            [sinusoidal_embedding(column, width // 2), sinusoidal_embedding(row, width // 2)], dim=1
+        )
 
-    steering = linear("time.2", F.silu(linear("time.0", waves(times, 256))))
+    steering = linear("time.2", F.silu(linear("time.0", sinusoidal_embedding(times, 256))))
     told = torch.cat([style.nan_to_num(), (~style.isnan()).float()], dim=1)
     steering = steering + linear("style.2", F.gelu(linear("style.0", told)))
     steering = steering[:, None]

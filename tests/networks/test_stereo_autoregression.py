@@ -2,11 +2,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerConfig
 from soundstage.networks.models.stereo_autoregression import BandByBand, StereoAutoregression
 from soundstage.networks.models.stereo_tokens import CENTER, SPREAD
 
-SMALL = TransformerSize(blocks=2, width=16, heads=4, expansion=3)
+SMALL = TransformerConfig(blocks=2, width=16, heads=4, expansion=3)
 TOKENS = TokenInput(bands=3, groups=(4, 2))
 MEMORY = MemoryInput(stretches=4, frames=8, numbers=7)
 STYLE, FRAMES, WIDTH = 2, 10, 12

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerConfig
 from soundstage.networks.models.stereo_tokens import (
     CENTER,
     NEIGHBORS,
@@ -10,7 +10,7 @@ from soundstage.networks.models.stereo_tokens import (
     StereoTokens,
 )
 
-SMALL = TransformerSize(blocks=2, width=16, heads=4, expansion=3)
+SMALL = TransformerConfig(blocks=2, width=16, heads=4, expansion=3)
 TOKENS = TokenInput(bands=3, groups=(4, 2))
 MEMORY = MemoryInput(stretches=4, frames=8, numbers=7)
 STYLE = 2

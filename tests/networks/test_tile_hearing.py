@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.networks.backbones.local_conditioning import REACH, TileHearing, TileInput
-from soundstage.networks.backbones.transformer import TokenInput, TransformerSize
+from soundstage.networks.backbones.transformer import TokenInput, TransformerConfig
 from soundstage.networks.models.stereo_tokens import StereoTokens
 
 BANDS, LEVELS, FRAMES, OUTPUTS = 9, 12, 20, 5
@@ -69,7 +69,7 @@ def network(rank: int) -> StereoTokens:
         return StereoTokens(
             LEVELS,
             TokenInput(BANDS, (6, 4)),
-            TransformerSize(1, 16, 2, 2),
+            TransformerConfig(1, 16, 2, 2),
             rank=rank,
             tiles=TileInput(SHARES, channels=4),
         ).requires_grad_(False)

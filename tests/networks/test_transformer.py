@@ -8,14 +8,14 @@ from soundstage.networks.backbones.transformer import (
     MemoryInput,
     TokenEmbedding,
     TokenInput,
-    TransformerSize,
+    TransformerConfig,
+    mlp,
     positions,
-    two_layers,
-    waves,
+    sinusoidal_embedding,
 )
 from soundstage.networks.models.stereo_regression import CENTER, SPREAD, StereoRegression
 
-SMALL = TransformerSize(blocks=2, width=16, heads=4, expansion=3)
+SMALL = TransformerConfig(blocks=2, width=16, heads=4, expansion=3)
 TOKENS = TokenInput(bands=3, groups=(5,))
 MEMORY = MemoryInput(stretches=4, frames=8, numbers=7)
 STYLE = 2
@@ -142,11 +142,11 @@ def test_order_matters():
 
 
 def test_positions_are_waves_that_tell_frames_apart():
-    waves = positions(400, 64)
-    assert waves.shape == (400, 64)
-    assert torch.allclose(waves[0], torch.cat([torch.zeros(32), torch.ones(32)]))
-    assert torch.allclose(waves[:, 0], torch.arange(400).float().sin(), atol=1e-4)
-    apart = torch.cdist(waves, waves) + 10 * torch.eye(400)
+    sinusoidal_embedding = positions(400, 64)
+    assert sinusoidal_embedding.shape == (400, 64)
+    assert torch.allclose(sinusoidal_embedding[0], torch.cat([torch.zeros(32), torch.ones(32)]))
+    assert torch.allclose(sinusoidal_embedding[:, 0], torch.arange(400).float().sin(), atol=1e-4)
+    apart = torch.cdist(sinusoidal_embedding, sinusoidal_embedding) + 10 * torch.eye(400)
     assert float(apart.min()) > 0.5
 
 
@@ -160,12 +160,12 @@ def test_dropout_acts_in_training_only():
 @pytest.mark.parametrize("changes", [{"heads": 3}, {"blocks": 0}, {"width": 0}, {"width": 9}])
 def test_a_size_that_cannot_be_built_is_refused(changes):
     with pytest.raises(ValueError, match=r"heads|from 1 up"):
-        TransformerSize(**{"blocks": 1, "width": 8, "heads": 1, **changes})
+        TransformerConfig(**{"blocks": 1, "width": 8, "heads": 1, **changes})
 
 
 def test_the_default_size_is_the_paper_s():
     with torch.device("meta"):
-        model = FrameTransformer(128, TransformerSize())
+        model = FrameTransformer(128, TransformerConfig())
     assert len(model.blocks) == 7
     assert model.blocks[0].heads == 16
     assert model.sound[0].weight.shape == (1024, 128)
@@ -181,8 +181,8 @@ def test_the_regression_hears_levels_in_decibels():
 
 
 def test_a_perceptron_is_twice_as_wide_as_what_it_makes():
-    assert two_layers(3, 5)[0].out_features == 10
-    assert two_layers(3, 5, between=7)[2].in_features == 7
+    assert mlp(3, 5)[0].out_features == 10
+    assert mlp(3, 5, between=7)[2].in_features == 7
 
 
 def told(batch=2, seed=3):
@@ -229,7 +229,9 @@ def test_a_memory_stands_before_the_frames():
     found = model(sound(), memory=remembered())
     assert found.shape == (2, 10, SMALL.width)
     ago = torch.tensor([3.5, 2.5, 1.5, 0.5])
-    before = model.remembered(remembered()) + waves(-MEMORY.frames * ago, SMALL.width)
+    before = model.remembered(remembered()) + sinusoidal_embedding(
+        -MEMORY.frames * ago, SMALL.width
+    )
     hidden = torch.cat([before, model.sound(sound()) + positions(10, SMALL.width)], dim=1)
     for block in model.blocks:
         hidden = block(hidden)

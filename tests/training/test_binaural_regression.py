@@ -11,14 +11,14 @@ from pydantic import TypeAdapter
 
 from making_recordings import write_direct_speech
 from soundstage.binaural.render.neural_weights import (
+    BinauralWaveNetConfig,
     Calibration,
     WarpNetShape,
-    WaveNetShape,
     load_network,
 )
 from soundstage.binaural.render.pose_encoding import ViewName
 from soundstage.errors import OptionError
-from soundstage.networks.models.binaural_wavenet import WarpNet, WarpNetSize
+from soundstage.networks.models.binaural_wavenet import WarpNet, WarpNetConfig
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.data.binaural_batches import MARGIN, BinauralBatches, Heard, calibrate
 from soundstage.training.recipes import WarpNetRecipe, WaveNetRecipe
@@ -50,7 +50,7 @@ CONTENT: dict[str, dict[str, Any]] = {
         "phase": 0.01,
     },
 }
-KINDS = {"wavenet": WaveNetShape, "warpnet": WarpNetShape}
+KINDS = {"wavenet": BinauralWaveNetConfig, "warpnet": WarpNetShape}
 FAMILIES = sorted(CONTENT)
 
 
@@ -246,7 +246,7 @@ def test_a_bare_recipe_is_the_paper_s_network() -> None:
         {"family": "warpnet", "loop": {"epochs": 1, "batch": 1, "learning_rate": 1}}
     )
     with torch.device("meta"):
-        found, paper = shape_of(bare).network(), WarpNet(WarpNetSize())
+        found, paper = shape_of(bare).network(), WarpNet(WarpNetConfig())
     shapes = [
         {name: value.shape for name, value in each.state_dict().items()} for each in (found, paper)
     ]

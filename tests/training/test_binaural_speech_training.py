@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from making_recordings import write_direct_recording, write_direct_speech
-from soundstage.binaural.render.neural_weights import GradShape, WaveNetShape
+from soundstage.binaural.render.neural_weights import BinauralWaveNetConfig, GradShape
 from soundstage.corpora.binaural_simulation import MANIFEST
 from soundstage.errors import InputError, OptionError
 from soundstage.training.data.binaural_batches import MARGIN, Heard, calibrate
@@ -131,7 +131,7 @@ def test_every_epoch_is_chosen_by_the_same_stretches(speech: Speech) -> None:
 
 
 def test_a_network_begins_the_same_for_a_seed_and_leaves_other_numbers_alone() -> None:
-    shape = WaveNetShape(0, 1, 2, 4, 2)
+    shape = BinauralWaveNetConfig(0, 1, 2, 4, 2)
     torch.manual_seed(3)
     one, other, third = (made_network(shape, seed).state_dict() for seed in (5, 5, 6))
     after = torch.rand(4)

@@ -20,7 +20,7 @@ from soundstage.binaural.render.neural_weights import (
 from soundstage.errors import OptionError, WeightsError
 from soundstage.networks.backbones.neural_warp import warped
 from soundstage.networks.backbones.pose_upsampling import upsampled
-from soundstage.networks.models.binaural_grad import BinauralGrad, GradSize, Stage
+from soundstage.networks.models.binaural_grad import BinauralGrad, BinauralGradConfig, Stage
 from soundstage.training import binaural_speech_training, binauralgrad
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.data.binaural_batches import MARGIN, BinauralBatches, Heard, calibrate
@@ -485,7 +485,7 @@ def test_a_bare_recipe_is_the_paper_s_network() -> None:
     )
     shape = shape_of(bare)
     with torch.device("meta"):
-        found, paper = shape.network(), BinauralGrad(Stage.SPECIFIC, GradSize())
+        found, paper = shape.network(), BinauralGrad(Stage.SPECIFIC, BinauralGradConfig())
     shapes = [
         {name: value.shape for name, value in each.state_dict().items()} for each in (found, paper)
     ]

@@ -9,7 +9,7 @@ import yaml
 from killing import kill_training
 from soundstage.corpora.feature_cache import RecordColumns, load_features, save_features
 from soundstage.errors import InputError, OptionError, OutputError
-from soundstage.networks.backbones.transformer import TransformerSize
+from soundstage.networks.backbones.transformer import TransformerConfig
 from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.stereo import BANDS
 from soundstage.stereo.features import FEATURES
@@ -261,7 +261,7 @@ def test_the_recipe_of_the_paper_has_its_numbers_and_runs_a_few_steps(features):
     paper = load_recipe(RECIPES / "regression-paper.yaml")
     assert paper.size.model_dump() == {"blocks": 7, "width": 512, "heads": 16, "expansion": 3}
     assert (paper.loop.epochs, paper.loop.batch, paper.loop.learning_rate) == (700, 128, 1e-4)
-    model = StereoRegression(LEVELS, FEATURES, TransformerSize(**paper.size.model_dump()))
+    model = StereoRegression(LEVELS, FEATURES, TransformerConfig(**paper.size.model_dump()))
     count = sum(each.numel() for each in model.parameters())
     assert 19e6 < count < 20e6
     drawn = batches(features, size=4)
@@ -279,6 +279,6 @@ def test_the_recipe_of_the_paper_has_its_numbers_and_runs_a_few_steps(features):
 
 def test_the_shipped_recipe_is_small_enough_to_ship():
     shipped = load_recipe(RECIPES / "regression.yaml")
-    size = TransformerSize(**shipped.size.model_dump())
+    size = TransformerConfig(**shipped.size.model_dump())
     count = sum(each.numel() for each in StereoRegression(LEVELS, FEATURES, size).parameters())
     assert 2 * count < 15e6

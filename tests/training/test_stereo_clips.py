@@ -72,8 +72,8 @@ def test_records_of_any_rate_come_at_that_of_the_clips(tmp_path: Path, rate: int
     drawn = clips(path).draw(3)[:, :, AROUND:-AROUND].double()
     seconds = torch.arange(LENGTH, dtype=torch.float64) / RATE
     for channel, hz in enumerate((1000, 440)):
-        waves = 2 * torch.pi * hz * seconds
-        basis = torch.stack([waves.sin(), waves.cos()], dim=1)
+        sinusoidal_embedding = 2 * torch.pi * hz * seconds
+        basis = torch.stack([sinusoidal_embedding.sin(), sinusoidal_embedding.cos()], dim=1)
         fit = torch.linalg.lstsq(basis, drawn[:, channel].T).solution
         off = drawn[:, channel] - (basis @ fit).T
         assert float(off.square().mean().sqrt()) < 2e-4

@@ -15,7 +15,7 @@ from soundstage.stereo.styles import STYLE
 from soundstage.upmixing import make_side
 from soundstage.upmixing.generative.sampling import gumbel_noise
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
-from soundstage.upmixing.generative_weights import GenerativeShape, load_network, network_tensors
+from soundstage.upmixing.generative_weights import TokenModelConfig, load_network, network_tensors
 from soundstage.upmixing.methods import autoregressive
 from soundstage.upmixing.methods.autoregressive import (
     AutoregressiveDecoding,
@@ -26,7 +26,7 @@ from soundstage.upmixing.parametric import ParametricUpmixer
 from soundstage.weights import save_weights
 from tiny import style_prior
 
-FAST = GenerativeShape(
+FAST = TokenModelConfig(
     blocks=2,
     width=32,
     heads=2,
@@ -40,7 +40,7 @@ FAST = GenerativeShape(
     fast=1,
     hearing=6,
 )
-PAPER = GenerativeShape(
+PAPER = TokenModelConfig(
     blocks=1,
     width=16,
     heads=2,
@@ -59,7 +59,7 @@ LIKELIEST = AutoregressiveDecoding(temperature=0.0)
 WINDOW_SAMPLES = FAST.patch * FAST.stride * TRANSFORM.hop
 
 
-def network(shape: GenerativeShape = FAST):
+def network(shape: TokenModelConfig = FAST):
     with torch.random.fork_rng():
         torch.manual_seed(0)
         made = shape.network().eval().requires_grad_(False)
@@ -69,7 +69,7 @@ def network(shape: GenerativeShape = FAST):
 
 
 def sampler(
-    shape: GenerativeShape = FAST, decoding: AutoregressiveDecoding | None = None, **more
+    shape: TokenModelConfig = FAST, decoding: AutoregressiveDecoding | None = None, **more
 ) -> AutoregressiveSampler:
     return AutoregressiveSampler(network(shape), shape, decoding, **more)
 
@@ -232,7 +232,7 @@ def test_a_take_is_the_same_alone_and_among_others(
 
 @pytest.mark.parametrize("shape", [FAST, PAPER])
 def test_the_same_generators_draw_the_same_tokens_and_others_do_not(
-    shape: GenerativeShape,
+    shape: TokenModelConfig,
 ) -> None:
     positions, known = (16, 8) if shape.fast else (10, 7)
     one, again, other = (
@@ -324,7 +324,7 @@ def test_takes_in_one_run_are_those_made_alone() -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 1000, WINDOW_SAMPLES // 2])
 @pytest.mark.parametrize("shape", [FAST, PAPER])
-def test_a_short_signal_gets_a_side_of_its_length(shape: GenerativeShape, length: int) -> None:
+def test_a_short_signal_gets_a_side_of_its_length(shape: TokenModelConfig, length: int) -> None:
     if not shape.fast:
         length = min(length, 1000)
     side = make_side(ParametricUpmixer(PatchPredictor(sampler(shape))), song(length))
@@ -333,7 +333,7 @@ def test_a_short_signal_gets_a_side_of_its_length(shape: GenerativeShape, length
 
 
 @pytest.mark.parametrize("shape", [FAST, PAPER])
-def test_a_saved_network_is_the_one_that_draws(tmp_path: Path, shape: GenerativeShape) -> None:
+def test_a_saved_network_is_the_one_that_draws(tmp_path: Path, shape: TokenModelConfig) -> None:
     path = tmp_path / "own.safetensors"
     model = network(shape)
     save_weights(path, "autoregressive", network_tensors(shape, model.state_dict(), style_prior()))

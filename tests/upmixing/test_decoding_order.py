@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS
-from soundstage.upmixing.generative.decoding_order import settled_after, spread_ranks
+from soundstage.upmixing.generative.decoding_order import mask_schedule, spread_ranks
 
 
 @given(
@@ -13,7 +13,7 @@ from soundstage.upmixing.generative.decoding_order import settled_after, spread_
     slow_start=st.floats(0.25, 4),
 )
 def test_counts_never_fall_and_end_with_all(steps: int, total: int, slow_start: float) -> None:
-    counts = settled_after(steps, total, slow_start=slow_start)
+    counts = mask_schedule(steps, total, slow_start=slow_start)
     assert len(counts) == steps
     assert counts[-1] == total
     assert counts == sorted(counts)
@@ -23,19 +23,19 @@ def test_counts_never_fall_and_end_with_all(steps: int, total: int, slow_start: 
 def test_every_step_settles_something_while_there_is_enough(
     steps: int, more: int, slow_start: float
 ) -> None:
-    counts = settled_after(steps, steps + more, slow_start=slow_start)
+    counts = mask_schedule(steps, steps + more, slow_start=slow_start)
     assert all(later > earlier for earlier, later in zip([0, *counts], counts, strict=False))
 
 
 def test_the_plain_schedule_is_the_cosine_of_the_paper() -> None:
-    counts = settled_after(16, 100_000)
+    counts = mask_schedule(16, 100_000)
     hidden = 1 - torch.tensor(counts) / 100_000
     cosine = torch.cos(torch.pi / 2 * torch.arange(1, 17) / 16)
     torch.testing.assert_close(hidden, cosine, rtol=0, atol=2e-5)
 
 
 def test_a_slow_start_settles_fewer_at_first() -> None:
-    plain, slow = settled_after(12, 4000), settled_after(12, 4000, slow_start=2.0)
+    plain, slow = mask_schedule(12, 4000), mask_schedule(12, 4000, slow_start=2.0)
     assert all(b < a for a, b in zip(plain[:-1], slow[:-1], strict=True))
 
 

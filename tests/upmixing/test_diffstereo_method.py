@@ -18,7 +18,7 @@ from soundstage.stereo.compressed_stft import GAMMA
 from soundstage.upmixing import make_side, upmix_file
 from soundstage.upmixing.diffstereo_weights import (
     FAMILY,
-    DiffStereoShape,
+    DiffStereoConfig,
     load_stereo_diffusion,
     network_tensors,
 )
@@ -31,7 +31,7 @@ from soundstage.upmixing.methods.diffstereo import (
 )
 from soundstage.weights import save_weights
 
-SHAPE = DiffStereoShape(
+SHAPE = DiffStereoConfig(
     blocks=1, width=64, heads=2, expansion=1, patch_frames=2, patch_bins=8, frames=16, steps=50,
     axial=1,
 )  # fmt: skip
@@ -53,7 +53,7 @@ class Knowing:
     """Tells exactly the noise on a left of 1.5 times the mono and a right of half of it; keeps what
     it was asked about."""
 
-    def __init__(self, shape: DiffStereoShape) -> None:
+    def __init__(self, shape: DiffStereoConfig) -> None:
         self.schedule = shape.schedule()
         self.asked: list[tuple[float, int]] = []
 

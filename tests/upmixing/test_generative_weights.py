@@ -12,7 +12,7 @@ from soundstage.stereo.levels import LEVELS
 from soundstage.stereo.styles import STYLE
 from soundstage.upmixing.generative_weights import (
     LARGEST,
-    GenerativeShape,
+    TokenModelConfig,
     load_network,
     network_tensors,
 )
@@ -87,7 +87,7 @@ def test_a_prior_of_styles_that_is_none_is_refused(path, name, tensor):
 
 
 def test_every_number_has_a_largest():
-    assert len(LARGEST) == len(fields(GenerativeShape))
+    assert len(LARGEST) == len(fields(TokenModelConfig))
 
 
 @pytest.mark.parametrize(

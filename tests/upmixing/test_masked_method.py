@@ -11,9 +11,9 @@ from soundstage.stereo.context import NUMBERS, STRETCHES
 from soundstage.stereo.levels import LEVELS
 from soundstage.stereo.styles import STYLE
 from soundstage.upmixing import make_side
-from soundstage.upmixing.generative.decoding_order import settled_after
+from soundstage.upmixing.generative.decoding_order import mask_schedule
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
-from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
+from soundstage.upmixing.generative_weights import TokenModelConfig, network_tensors
 from soundstage.upmixing.methods.masked import MaskedDecoding, MaskedSampler, load_masked
 from soundstage.upmixing.parametric import ParametricUpmixer
 from soundstage.weights import save_weights
@@ -89,7 +89,7 @@ def test_every_token_is_settled_once_and_stays(
     assert made.shape == (16 - known, BANDS)
     assert 0 <= int(made.min()) <= int(made.max()) < TOKENS
     passes = steps if known else steps + 1
-    counts = settled_after(passes, made.numel(), slow_start=slow_start)
+    counts = mask_schedule(passes, made.numel(), slow_start=slow_start)
     assert len(spy.heard) == passes
     for tokens, settled in zip(spy.heard, [0, *counts], strict=False):
         assert torch.equal(tokens[0, :known], asked.known[0])
@@ -214,7 +214,7 @@ def test_the_same_generators_draw_the_same_tokens_and_others_do_not(order: str) 
     assert torch.equal(fill(Spy(scores), alone, chosen)[0], one[0])
 
 
-def network(seed: int = 0, shape: GenerativeShape = SHAPE) -> torch.nn.Module:
+def network(seed: int = 0, shape: TokenModelConfig = SHAPE) -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return shape.network().eval().requires_grad_(False)

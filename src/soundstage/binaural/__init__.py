@@ -16,16 +16,16 @@ from soundstage.binaural.geometry import (
     to_cartesian,
     to_spherical,
 )
-from soundstage.binaural.hrtf.bundled import load_head, shipped_heads
+from soundstage.binaural.hrtf.bundled import list_hrtf_sets, load_hrtf
 from soundstage.binaural.hrtf.equalization import equalized
-from soundstage.binaural.hrtf.hrtf_set import Head
-from soundstage.binaural.hrtf.interpolation import AlignedResponses, HeadInterpolator
-from soundstage.binaural.hrtf.sofa import read_head
+from soundstage.binaural.hrtf.hrtf_set import HrtfSet
+from soundstage.binaural.hrtf.interpolation import AlignedResponses, HrtfInterpolator
+from soundstage.binaural.hrtf.sofa import read_hrtf
 from soundstage.binaural.presets import approach, constant, fly_by, orbit
-from soundstage.binaural.registry import RENDERERS, Networks, Surroundings, load_renderer
+from soundstage.binaural.registry import RENDERERS, Networks, RenderOptions, load_renderer
 from soundstage.binaural.render.hrtf_renderer import HrtfRenderer
 from soundstage.binaural.renderers import render
-from soundstage.binaural.room.shoebox import Room
+from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.binaural.scenes import Source, read_scene, sources_of
 from soundstage.binaural.trajectories import Trajectory
 from soundstage.binaural.trajectory_files import read_tracked, read_trajectory
@@ -34,14 +34,14 @@ __all__ = [
     "HEAD_RADIUS",
     "RENDERERS",
     "AlignedResponses",
-    "Head",
-    "HeadInterpolator",
+    "HrtfInterpolator",
     "HrtfRenderer",
+    "HrtfSet",
     "Networks",
     "Poses",
-    "Room",
+    "RenderOptions",
+    "ShoeBox",
     "Source",
-    "Surroundings",
     "Trajectory",
     "approach",
     "binauralize",
@@ -50,10 +50,11 @@ __all__ = [
     "equalized",
     "fly_by",
     "from_tracked",
-    "load_head",
+    "list_hrtf_sets",
+    "load_hrtf",
     "load_renderer",
     "orbit",
-    "read_head",
+    "read_hrtf",
     "read_scene",
     "read_tracked",
     "read_trajectory",
@@ -62,7 +63,6 @@ __all__ = [
     "rotate",
     "seen_by_receiver",
     "seen_from_head",
-    "shipped_heads",
     "sources_of",
     "to_cartesian",
     "to_spherical",

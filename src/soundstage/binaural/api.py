@@ -25,7 +25,7 @@ def binauralize(
         source: a path or an `Audio`, of one channel or two.
         trajectory: its way; None puts mono ahead and stereo on two loudspeakers.
         renderer: a name out of `RENDERERS`, or one that is set up, such as
-            `HrtfRenderer(load_head(), room=Room((6, 4, 3), 0.4))`.
+            `HrtfRenderer(load_hrtf(), room=ShoeBox((6, 4, 3), 0.4))`.
 
     Returns:
         Left and right ear at the rate of the source, with what rings on after its end, in floating

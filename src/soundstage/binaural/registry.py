@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from soundstage.binaural.hrtf.bundled import load_head
+from soundstage.binaural.hrtf.bundled import load_hrtf
 from soundstage.binaural.render.binauralgrad import (
     SINGLE_STAGE,
     TWO_STAGES,
-    GradSampling,
+    BinauralGradSampling,
     load_binauralgrad,
 )
 from soundstage.binaural.render.hrtf_renderer import HrtfRenderer
@@ -15,7 +15,7 @@ from soundstage.binaural.render.warp import WarpRenderer
 from soundstage.binaural.render.warpnet import load_warpnet
 from soundstage.binaural.render.wavenet import load_wavenet
 from soundstage.binaural.renderers import Renderer
-from soundstage.binaural.room.shoebox import Room
+from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.errors import OptionError
 
 DEFAULT_RENDERER = "hrtf"
@@ -37,12 +37,12 @@ SHIPPED = {
 """Weights of the neural renderers."""
 
 
-class Surroundings(NamedTuple):
+class RenderOptions(NamedTuple):
     """What is around the source; only `hrtf` knows of it."""
 
     hrtf: str | None = None
     """A SOFA file, or the name of a shipped head."""
-    room: Room | None = None
+    room: ShoeBox | None = None
     nearest: bool = False
     air: bool = False
     seed: int = 0
@@ -61,7 +61,7 @@ class Networks(NamedTuple):
 
 
 def load_renderer(
-    name: str, around: Surroundings | None = None, networks: Networks | None = None
+    name: str, around: RenderOptions | None = None, networks: Networks | None = None
 ) -> Renderer:
     """A renderer, ready to begin sounds.
 
@@ -75,10 +75,10 @@ def load_renderer(
         InputError: the head cannot be read.
         WeightsError: weights cannot be read, or are of another renderer.
     """
-    around, networks = around or Surroundings(), networks or Networks()
+    around, networks = around or RenderOptions(), networks or Networks()
     if name not in RENDERERS:
         raise OptionError(f"There is no renderer {name!r}: choose {' or '.join(RENDERERS)}.")
-    if name != "hrtf" and around._replace(seed=0) != Surroundings():
+    if name != "hrtf" and around._replace(seed=0) != RenderOptions():
         raise OptionError(
             f"{name} has no head, room or air: leave their options out, or take hrtf."
         )
@@ -89,9 +89,9 @@ def load_renderer(
     return _neural(name, networks, around.seed)
 
 
-def _hrtf(around: Surroundings) -> HrtfRenderer:
+def _hrtf(around: RenderOptions) -> HrtfRenderer:
     return HrtfRenderer(
-        load_head() if around.hrtf is None else load_head(around.hrtf),
+        load_hrtf() if around.hrtf is None else load_hrtf(around.hrtf),
         room=around.room,
         nearest=around.nearest,
         air=around.air,
@@ -106,7 +106,7 @@ def _neural(name: str, networks: Networks, seed: int) -> Renderer:
             f"{name} takes {wanted} files of weights, one for each stage, not {len(weights)}."
         )
     if name.startswith("binauralgrad"):
-        sampling = GradSampling(networks.steps, networks.temperature)
+        sampling = BinauralGradSampling(networks.steps, networks.temperature)
         return load_binauralgrad(weights, sampling=sampling, seed=seed)
     if (networks.steps, networks.temperature) != (None, None):
         raise OptionError(f"{name} tells all in one pass: leave out steps and temperature.")

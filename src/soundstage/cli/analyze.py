@@ -15,7 +15,7 @@ def analyze(
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Measure files: peaks, width, correlation, wobble, and the image of 34 bands."""
+    """Measure files: peaks, width, correlation, iid_fluctuation, and the image of 34 bands."""
     import json
 
     from rich.console import Console

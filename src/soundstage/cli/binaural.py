@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from soundstage.binaural.renderers import Renderer
-    from soundstage.binaural.room.shoebox import Room
+    from soundstage.binaural.room.shoebox import ShoeBox
     from soundstage.binaural.scene_jobs import Job
 
 
@@ -111,7 +111,7 @@ def binaural(
     from soundstage.binaural.registry import (
         DEFAULT_RENDERER,
         Networks,
-        Surroundings,
+        RenderOptions,
         load_renderer,
     )
     from soundstage.binaural.room.shoebox import room_of
@@ -129,7 +129,7 @@ def binaural(
     method = method or DEFAULT_RENDERER
     renderer = load_renderer(
         method,
-        Surroundings(hrtf, box, nearest, air, seed),
+        RenderOptions(hrtf, box, nearest, air, seed),
         Networks(tuple(map(str, weights or ())), steps, temperature),
     )
     asked = {"method": method, "tail": tail, "bit_depth": bit_depth, "overwrite": overwrite}
@@ -150,7 +150,7 @@ def binaural(
 def _do(
     job: "Job",
     renderer: "Renderer",
-    room: "Room | None",
+    room: "ShoeBox | None",
     asked: dict[str, Any],
     *,
     plot: bool,

@@ -20,7 +20,7 @@ BLOCK_SECONDS = 10
 MONO = (0.9999, 0.05)  # mean coherence, and dB of mean |IID|, of a record without a side
 
 
-class RecordFeatures(NamedTuple):
+class TrackFeatures(NamedTuple):
     """One column a frame, 43.1 a second."""
 
     magnitudes: Float[Tensor, "bands frames"]
@@ -60,7 +60,7 @@ def record_spectra(
         yield left, right
 
 
-def record_features(path: Path) -> RecordFeatures:
+def track_features(path: Path) -> TrackFeatures:
     """Features of a stereo file of any rate.
 
     Raises:
@@ -72,7 +72,7 @@ def record_features(path: Path) -> RecordFeatures:
         for left, right in record_spectra(path):
             magnitudes.append(band_sums((0.5 * (left + right)).abs()))
             parameters.append(encode(left, right))
-    return RecordFeatures(
+    return TrackFeatures(
         torch.cat(magnitudes, dim=1),
         Parameters(*(torch.cat(parts, dim=1) for parts in zip(*parameters, strict=True))),
     )

@@ -6,7 +6,7 @@ from soundstage.audio import expand_inputs, open_sound
 from soundstage.errors import InputError, SoundstageError
 
 
-def stereo_records(folder: Path) -> tuple[list[Path], list[str]]:
+def stereo_tracks(folder: Path) -> tuple[list[Path], list[str]]:
     """Files of two channels below `folder`, sorted, and a sentence for each that was left out.
 
     Raises:

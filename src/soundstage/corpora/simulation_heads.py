@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from soundstage.binaural import Head, equalized, read_head
+from soundstage.binaural import HrtfSet, equalized, read_hrtf
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.binaural.hrtf.equalization import sphere_shares
 from soundstage.binaural.hrtf.onsets import onset_delays
@@ -24,7 +24,7 @@ from soundstage.errors import InputError
 LOWEST_RATE = 44_100  # Hz: whole speech
 WIDEST_GAP = 20.0  # degrees from any direction to a measured one
 HEIGHTS = (-25.0, 50.0)  # degrees between which there must be no gap
-BASS = (300.0, 600.0)  # Hz: waves longer than a head, which go around it
+BASS = (300.0, 600.0)  # Hz: sinusoidal_embedding longer than a head, which go around it
 BASS_APART = 10.0  # dB between the ears there, at most; all around real heads it is up to 6
 _DIRECTIONS = 2000  # 5 degrees apart
 
@@ -47,7 +47,7 @@ class HeadFile:
 class PreparedHead(NamedTuple):
     """A head for rendering, whose delay is that from its middle."""
 
-    head: Head
+    head: HrtfSet
     no_delay: float
     """In meters: the distance from which a `HrtfRenderer` must let sound take no time, so that it
     takes r/c from r meters."""
@@ -69,7 +69,7 @@ def usable_heads(folder: Path) -> tuple[list[HeadFile], list[str]]:
     heads, left_out = [], []
     for path in sorted(folder.rglob("*.sofa")):
         try:
-            head = read_head(path)
+            head = read_hrtf(path)
             _check(path, head)
         except InputError as error:
             left_out.append(str(error))
@@ -92,10 +92,10 @@ def prepared_head(path: Path, rate: int) -> PreparedHead:
     Raises:
         InputError: the file cannot be read.
     """
-    return centerd(equalized(read_head(path)).resampled(rate))
+    return centerd(equalized(read_hrtf(path)).resampled(rate))
 
 
-def centerd(head: Head) -> PreparedHead:
+def centerd(head: HrtfSet) -> PreparedHead:
     """A head, with what all its delays have in common told apart; as `prepared_head`."""
     head = replace(head, delays=head.delays - np.floor(head.delays.min()))
     onsets = onset_delays(head.responses, head.rate) + head.delays
@@ -103,7 +103,7 @@ def centerd(head: Head) -> PreparedHead:
     return PreparedHead(head, common * SPEED_OF_SOUND / head.rate)
 
 
-def _check(path: Path, head: Head) -> None:
+def _check(path: Path, head: HrtfSet) -> None:
     if head.rate < LOWEST_RATE:
         raise InputError(
             f"{path}: was measured at {head.rate:,} Hz, and speech at 48,000 Hz needs "
@@ -129,7 +129,7 @@ def _check(path: Path, head: Head) -> None:
         )
 
 
-def _bass_apart(head: Head) -> float:
+def _bass_apart(head: HrtfSet) -> float:
     """The largest level difference of the ears in the bass, in dB, of any direction."""
     size = max(head.taps, head.rate // 50)
     frequencies = np.fft.rfftfreq(size, 1 / head.rate)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from soundstage.binaural import Room
+from soundstage.binaural import ShoeBox
 from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
 from soundstage.corpora.binaural_speech import TESTSET, TRAINSET, VALIDATION
 from soundstage.corpora.joined_speech import SpeechFile
@@ -42,7 +42,7 @@ class Subject:
     name: str
     head: HeadFile
     clips: tuple[SpeechFile, ...]
-    room: Room
+    room: ShoeBox
     seed: tuple[int, ...]
 
 
@@ -83,14 +83,14 @@ def plan(
     return tuple(planned)
 
 
-def draw_room(generator: np.random.Generator) -> Room:
+def draw_room(generator: np.random.Generator) -> ShoeBox:
     """A furnished room with a listener who can be walked around."""
     size = generator.uniform(*SIZES.T)
     octaves = np.log2(OCTAVE_BANDS / 1000)
     rt60 = generator.uniform(*RT60S) * np.exp(generator.uniform(*TILTS) * octaves)
     floor = generator.uniform(FROM_WALLS, size[:2] - FROM_WALLS)
     listener = [*floor, generator.uniform(*EAR_HEIGHTS)]
-    return Room(*(tuple(np.round(each, 3).tolist()) for each in (size, rt60, listener)))
+    return ShoeBox(*(tuple(np.round(each, 3).tolist()) for each in (size, rt60, listener)))
 
 
 def _in_turn(listeners: Sequence[str], heads: Sequence[HeadFile]) -> list[HeadFile]:
@@ -100,7 +100,7 @@ def _in_turn(listeners: Sequence[str], heads: Sequence[HeadFile]) -> list[HeadFi
     return [row[turn] for turn in range(most) for row in rows if turn < len(row)]
 
 
-def _unlike(others: Sequence[Room], seeds: tuple[int, ...]) -> Room:
+def _unlike(others: Sequence[ShoeBox], seeds: tuple[int, ...]) -> ShoeBox:
     generator = np.random.default_rng((*seeds, 0))
     while True:
         room = draw_room(generator)

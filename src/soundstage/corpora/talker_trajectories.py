@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
-from soundstage.binaural import Poses, Room
+from soundstage.binaural import Poses, ShoeBox
 from soundstage.binaural.binaural_speech_poses import POSE_RATE
 
 NEAREST, FARTHEST = 0.55, 2.5  # m from the middle of the head, across the floor
@@ -38,7 +38,7 @@ _WOBBLE_ROUND = 0.35  # s
 _POINTS = 48  # of a way, whose length is measured along them
 
 
-def walk(room: Room, seconds: float, generator: np.random.Generator) -> Poses:
+def walk(room: ShoeBox, seconds: float, generator: np.random.Generator) -> Poses:
     """Of the mouth, from the middle of the head of who listens in a room, 120 times a second.
 
     Args:
@@ -60,7 +60,7 @@ def walk(room: Room, seconds: float, generator: np.random.Generator) -> Poses:
 class _Reach:
     """Where there is room to walk."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: ShoeBox) -> None:
         self._walls = np.abs(room.walls[:, :2]) - WALL_SPACE
 
     def radius(
@@ -136,10 +136,10 @@ def _looks(
     share = _held((0, 1), LOOKS_LAST, 1e-3, count, generator)
     wanted = np.where(share < AT_LISTENER, np.angle(-x - 1j * y), np.angle(along))
     pitch = 0.7 * np.arctan2(-z, np.hypot(x, y)) * (share < AT_LISTENER)
-    wobble = _wandering(_WOBBLE, _WOBBLE_ROUND, count, generator)
-    yaw = gaussian_filter1d(_followed(wanted), _GAZE * POSE_RATE) + wobble[:, 0]
-    pitch = gaussian_filter1d(pitch, _GAZE * POSE_RATE) + wobble[:, 1]
-    angles = np.stack([yaw, -pitch, wobble[:, 2]], axis=1)  # a turn about y looks down
+    iid_fluctuation = _wandering(_WOBBLE, _WOBBLE_ROUND, count, generator)
+    yaw = gaussian_filter1d(_followed(wanted), _GAZE * POSE_RATE) + iid_fluctuation[:, 0]
+    pitch = gaussian_filter1d(pitch, _GAZE * POSE_RATE) + iid_fluctuation[:, 1]
+    angles = np.stack([yaw, -pitch, iid_fluctuation[:, 2]], axis=1)  # a turn about y looks down
     return Rotation.from_euler("ZYX", angles).as_quat()
 
 

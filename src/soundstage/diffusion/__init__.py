@@ -15,8 +15,8 @@ Tensors of any shape, the batch first; nothing here knows what they hold.
 
 from soundstage.diffusion.continuation import ContinuedStream
 from soundstage.diffusion.denoiser import CleanEstimate, Denoiser
-from soundstage.diffusion.guidance import Guided
-from soundstage.diffusion.noise import EndlessNoise, Offsets, takes_window
+from soundstage.diffusion.guidance import CFGDenoiser
+from soundstage.diffusion.noise import CounterNoise, Offsets, takes_window
 from soundstage.diffusion.objectives import Noised, Objective, logit_normal
 from soundstage.diffusion.parametrizations import Parametrization
 from soundstage.diffusion.samplers import ancestral, ddim, euler
@@ -37,19 +37,19 @@ from soundstage.diffusion.times import (
     trailing_times,
     uniform_times,
 )
-from soundstage.diffusion.windows import Blended, Windows
+from soundstage.diffusion.windows import MultiDiffusionDenoiser, Windows
 
 __all__ = [
     "SIX_BETAS",
-    "Blended",
+    "CFGDenoiser",
     "CleanEstimate",
     "ContinuedStream",
     "CosineSchedule",
+    "CounterNoise",
     "Denoiser",
     "DiscreteSchedule",
-    "EndlessNoise",
     "FlowSchedule",
-    "Guided",
+    "MultiDiffusionDenoiser",
     "Noised",
     "Objective",
     "Offsets",

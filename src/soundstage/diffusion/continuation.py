@@ -23,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.diffusion.denoiser import CleanEstimate
-from soundstage.diffusion.noise import EndlessNoise, takes_window
+from soundstage.diffusion.noise import CounterNoise, takes_window
 from soundstage.diffusion.schedules import Schedule
 from soundstage.diffusion.steps import StepNoise
 from soundstage.diffusion.windows import fade_in
@@ -54,7 +54,7 @@ class ContinuedStream:
         self,
         denoiser_of: DenoiserOf,
         sample: Sample,
-        noises: Sequence[EndlessNoise],
+        noises: Sequence[CounterNoise],
         *,
         size: int,
         overlap: int,

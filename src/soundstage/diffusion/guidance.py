@@ -28,7 +28,7 @@ from soundstage.diffusion.denoiser import Denoiser
 from soundstage.diffusion.schedules import Schedule
 
 
-class Guided:
+class CFGDenoiser:
     """A denoiser that is guided by its condition.
 
     Args:

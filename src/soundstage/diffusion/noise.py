@@ -82,7 +82,7 @@ class Offsets:
 
 
 @dataclass(frozen=True)
-class EndlessNoise:
+class CounterNoise:
     """Standard Gaussian noise over the frames from 0 on, white unless it is given offsets.
 
     Raises:
@@ -102,7 +102,7 @@ class EndlessNoise:
         if not all(0 <= each < 2**64 for each in (self.seed, self.take, self.number)):
             raise ValueError("a seed, a take and a stream are numbers from 0 below 2^64")
 
-    def stream(self, number: int) -> "EndlessNoise":
+    def stream(self, number: int) -> "CounterNoise":
         """Other noise of the same take, independent of that of every other number."""
         return replace(self, number=number)
 
@@ -136,7 +136,7 @@ class EndlessNoise:
 
 
 def takes_window(
-    noises: Sequence[EndlessNoise], first: int, length: int, *, stream: int = 0
+    noises: Sequence[CounterNoise], first: int, length: int, *, stream: int = 0
 ) -> Float32[Tensor, "takes *shape length"]:
     """The same window of several takes, as a batch."""
     return torch.stack([noise.stream(stream).window(first, length) for noise in noises])

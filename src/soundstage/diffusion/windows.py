@@ -82,7 +82,7 @@ class Windows:
         return (weights / self.cut(total[None])).float()
 
 
-class Blended:
+class MultiDiffusionDenoiser:
     """A denoiser of a long state out of one of windows; any sampler takes it.
 
     Args:

@@ -11,7 +11,16 @@ from soundstage.evaluation.results import Results
 from soundstage.evaluation.run import EvaluationOptions, evaluate
 from soundstage.weights import write_by_rename
 
-SHORT = ("d_f", "d_f_music", "e_min", "wobble", "width", "artifact", "placement_bands", "fold_down")
+SHORT = (
+    "d_f",
+    "d_f_music",
+    "e_min",
+    "iid_fluctuation",
+    "width",
+    "artifact",
+    "placement_bands",
+    "fold_down",
+)
 
 
 class Outcome(NamedTuple):

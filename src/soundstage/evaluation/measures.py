@@ -25,7 +25,7 @@ from soundstage.metrics.image import (
     phase_correlation,
 )
 from soundstage.metrics.level import integrated_loudness, true_peak
-from soundstage.metrics.parametric_stereo import minimum_error, parameter_pool, wobble
+from soundstage.metrics.parametric_stereo import iid_fluctuation, minimum_error, parameter_pool
 from soundstage.metrics.placement import placement_consistency
 from soundstage.metrics.side_balance import side_balance_error
 from soundstage.metrics.spectral import log_spectral_distance, mrstft_distance
@@ -108,7 +108,7 @@ def _reference_free_scores(
         "width": float(normalized_width(stereo)),
         "correlation": float(channel_correlation(stereo)),
         "phase_correlation": float(phase_correlation(stereo)),
-        "wobble": wobble(parameters.iid),
+        "iid_fluctuation": iid_fluctuation(parameters.iid),
         "fold_down": float(fold_down_error(stereo, case.mono)),
         "loudness": integrated_loudness(stereo, RATE),
         "true_peak": true_peak(stereo, RATE),

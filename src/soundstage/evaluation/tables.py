@@ -22,7 +22,7 @@ def figure_rows(analysis: Analysis) -> list[tuple[str, str]]:
         ("phase correlation", _number(analysis.phase_correlation, 3)),
         ("side over mid", _with_unit(analysis.side_to_mid_db, "dB")),
         ("left over right", _with_unit(analysis.balance_db, "dB")),
-        ("wobble", _with_unit(analysis.wobble_db, "dB", digits=2)),
+        ("iid_fluctuation", _with_unit(analysis.iid_fluctuation_db, "dB", digits=2)),
     ]
 
 
@@ -58,7 +58,7 @@ def describe_image(analysis: Analysis) -> str:
     facts = (
         f"width {_number(analysis.width, 2)}",
         f"correlation {_number(analysis.channel_correlation, 2)}",
-        f"wobble {_with_unit(analysis.wobble_db, 'dB')}",
+        f"iid_fluctuation {_with_unit(analysis.iid_fluctuation_db, 'dB')}",
     )
     return "  ·  ".join(map(typeset, facts))
 

@@ -32,11 +32,11 @@ from soundstage.metrics.interaural import (
 )
 from soundstage.metrics.level import integrated_loudness, true_peak
 from soundstage.metrics.parametric_stereo import (
+    iid_fluctuation,
     minimum_error,
     parameter_error,
     parameter_features,
     parameter_pool,
-    wobble,
 )
 from soundstage.metrics.placement import (
     Placement,
@@ -74,6 +74,7 @@ __all__ = [
     "extrapolated_frechet_distance",
     "fold_down_error",
     "frechet_distance",
+    "iid_fluctuation",
     "ild_error",
     "integrated_loudness",
     "interaural_level_differences",
@@ -99,5 +100,4 @@ __all__ = [
     "source_energies",
     "true_peak",
     "wave_l2",
-    "wobble",
 ]

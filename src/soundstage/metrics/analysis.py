@@ -6,7 +6,7 @@ coder, 34 bands at 44.1 kHz, and their means are weighted by the energy of both 
     mean IID = Σₜ eₜ·IIDₜ / Σₜ eₜ,    eₜ = ⟨L, L⟩ + ⟨R, R⟩ of the band in frame t,
 
 since what is heard is what sounds: a plain mean would let pauses, and the noise between notes, say
-where the notes stand. Wobble alone is a plain mean, so that it is the number that `wobble` gives.
+where the notes stand. Wobble alone is a plain mean, so that it is the number that `iid_fluctuation` gives.
 One pass in blocks; memory does not grow with length.
 """
 
@@ -87,7 +87,7 @@ class Analysis:
     """Pearson correlation of left with right, −1 to 1."""
     phase_correlation: float
     """1 − channel correlation, 0 (mono) to 2 (opposite), as DiffStereo prints it."""
-    wobble_db: float
+    iid_fluctuation_db: float
     """Mean absolute change of IID, limited to ±20 dB, from frame to frame."""
     balance_db: float
     """Level of left over right."""
@@ -188,7 +188,7 @@ def analyze(
         width=image.width(),
         channel_correlation=image.correlation(),
         phase_correlation=1 - image.correlation(),
-        wobble_db=coder.wobble(),
+        iid_fluctuation_db=coder.iid_fluctuation(),
         balance_db=_decibels(powers.left, powers.right),
         side_to_mid_db=_decibels(powers.side, powers.mid),
         bands=coder.bands(),
@@ -241,8 +241,8 @@ class _CoderMeter:
         if self._watcher:
             self._watcher.frames(FrameBlock(left, right, energy, parameters))
 
-    def wobble(self) -> float:
-        """As `soundstage.metrics.wobble` of the whole; 0 for a single frame."""
+    def iid_fluctuation(self) -> float:
+        """As `soundstage.metrics.iid_fluctuation` of the whole; 0 for a single frame."""
         return self._change / self._changes if self._changes else 0.0
 
     def bands(self) -> list[BandImage]:

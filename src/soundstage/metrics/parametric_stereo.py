@@ -1,4 +1,4 @@
-"""Measures over parametric stereo: the features behind D_F, the error E_min, and wobble.
+"""Measures over parametric stereo: the features behind D_F, the error E_min, and iid_fluctuation.
 
 A frame is 68 numbers: 34 level differences, clipped to ε = ±20 dB and times λ = 0.15, and 34
 coherences (Serrà et al. 2023, Eq. 3 and §4.2; that D_F uses this weighting is what reproduces the
@@ -58,7 +58,7 @@ def minimum_error(takes: Iterable[Parameters], truth: Parameters) -> float:
     return min(errors)
 
 
-def wobble(iid: Float[Tensor, "bands frames"]) -> float:
+def iid_fluctuation(iid: Float[Tensor, "bands frames"]) -> float:
     """Mean absolute change of the clipped level difference from frame to frame, in dB.
 
     Ours: a predictor that is right frame by frame and wrong in time shows up here. True stereo

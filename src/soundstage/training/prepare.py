@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from soundstage.corpora import find_manifest, read_credits, stereo_records
+from soundstage.corpora import find_manifest, read_credits, stereo_tracks
 from soundstage.corpora.feature_cache import (
     RecordColumns,
     files_fingerprint,
@@ -97,7 +97,7 @@ def _parts(data: Path) -> Iterator[tuple[str, Path]]:
 def _prepare_part(
     folder: Path, path: Path, speed: float, workers: int, progress: Progress | None
 ) -> Prepared:
-    records, left_out = stereo_records(folder)
+    records, left_out = stereo_tracks(folder)
     fingerprint = files_fingerprint(records, speed=speed)
     if path.exists():
         try:

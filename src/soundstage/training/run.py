@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from soundstage.corpora import stereo_records
+from soundstage.corpora import stereo_tracks
 from soundstage.errors import OptionError, OutputError
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.collectives import group_size
@@ -250,7 +250,7 @@ def _train_on_records(
     progress: Progress | None,
 ) -> tuple[dict[str, Tensor], list[str], Card]:
     """Tensors, what was left out, and facts for the card."""
-    records, left_out = stereo_records(data)
+    records, left_out = stereo_tracks(data)
     with torch.inference_mode():
         if isinstance(recipe, NearestRecipe):
             tensors, unused = train_nearest(recipe, records, workers=workers, progress=progress)

@@ -23,7 +23,7 @@ LARGEST = (64, 4096, 256, 16, 64, 513, 8192, 10_000, 1)
 
 
 @dataclass(frozen=True)
-class DiffStereoShape:
+class DiffStereoConfig:
     """What a network is and how it is to be run; every field is a whole number."""
 
     blocks: int
@@ -57,13 +57,13 @@ class DiffStereoShape:
         return DiscreteSchedule(linear_betas(self.steps, 1e-4 * scale, 0.02 * scale))
 
 
-def network_tensors(shape: DiffStereoShape, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def network_tensors(shape: DiffStereoConfig, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What a file of weights holds."""
     tensors = {name: value.detach().cpu().half() for name, value in state.items()}
     return {**tensors, "shape": torch.tensor(astuple(shape), dtype=torch.int64)}
 
 
-def load_stereo_diffusion(source: str) -> tuple[DiffStereoShape, StereoDiffusion]:
+def load_stereo_diffusion(source: str) -> tuple[DiffStereoConfig, StereoDiffusion]:
     """A network in evaluation mode, with all that says how to run it.
 
     Args:
@@ -79,7 +79,7 @@ def load_stereo_diffusion(source: str) -> tuple[DiffStereoShape, StereoDiffusion
         for least, number, most in zip(SMALLEST, numbers, LARGEST, strict=True)
     ):
         raise WeightsError(f"{weights.source}: claims a network of unheard-of shape {numbers}.")
-    shape = DiffStereoShape(*numbers)
+    shape = DiffStereoConfig(*numbers)
     try:
         with torch.device("meta"):
             network = shape.network()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from soundstage.errors import WeightsError
 from soundstage.networks.backbones.local_conditioning import TileInput
-from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerSize
+from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, TransformerConfig
 from soundstage.networks.models.stereo_autoregression import StereoAutoregression
 from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS
@@ -43,7 +43,7 @@ LARGEST = (
 
 
 @dataclass(frozen=True)
-class GenerativeShape:
+class TokenModelConfig:
     """What a network is and how it is to be run; every field is a whole number."""
 
     blocks: int
@@ -73,7 +73,7 @@ class GenerativeShape:
         Raises:
             ValueError: the numbers make no network.
         """
-        size = TransformerSize(self.blocks, self.width, self.heads, self.expansion)
+        size = TransformerConfig(self.blocks, self.width, self.heads, self.expansion)
         tokens = TokenInput(BANDS, GROUPS[self.split])
         memory = None
         if self.remembers:
@@ -94,7 +94,7 @@ class GenerativeShape:
 class LoadedNetwork(NamedTuple):
     """What a file of weights gives."""
 
-    shape: GenerativeShape
+    shape: TokenModelConfig
     network: nn.Module
     """In evaluation mode."""
     prior: StylePrior | None
@@ -102,7 +102,7 @@ class LoadedNetwork(NamedTuple):
 
 
 def network_tensors(
-    shape: GenerativeShape, state: Mapping[str, Tensor], prior: StylePrior | None
+    shape: TokenModelConfig, state: Mapping[str, Tensor], prior: StylePrior | None
 ) -> dict[str, Tensor]:
     """What a file of weights holds."""
     tensors = {name: value.detach().cpu().half() for name, value in state.items()}
@@ -126,7 +126,7 @@ def load_network(source: str, family: Literal["masked", "autoregressive"]) -> Lo
     weights = load_weights(source, family)
     numbers = weights.tensor("shape", torch.int64, (len(LARGEST),)).tolist()
     allowed = all(0 <= number <= most for number, most in zip(numbers, LARGEST, strict=True))
-    shape = GenerativeShape(*numbers)
+    shape = TokenModelConfig(*numbers)
     if shape.fast:
         allowed = allowed and family == "autoregressive" and shape.head > 0
     if not allowed or shape.patch < 8 or shape.stride < 1:

@@ -1,6 +1,6 @@
 """The bass of a head that was measured with a small loudspeaker.
 
-Long waves pass a head as if it were not there, but for the delay: towards 0 Hz the ears of a rigid
+Long sinusoidal_embedding pass a head as if it were not there, but for the delay: towards 0 Hz the ears of a rigid
 sphere of radius a receive the free field's level, and their phase is −ω·(3a/2c)·cos θ, a constant
 delay that is half as long again as at high frequencies (Kuhn 1977, "Model for the interaural time
 differences in the azimuthal plane"). So below a few hundred hertz each response becomes a

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from soundstage.audio import MAX_RATE, MIN_RATE
-from soundstage.binaural.hrtf.hrtf_set import Head
-from soundstage.binaural.hrtf.sofa import read_head
+from soundstage.binaural.hrtf.hrtf_set import HrtfSet
+from soundstage.binaural.hrtf.sofa import read_hrtf
 from soundstage.errors import WeightsError
 
 FAMILY = "head"
@@ -23,36 +23,36 @@ _MOST = 4096  # directions, and taps
 _FARTHEST = 100.0  # m
 
 
-def shipped_heads() -> list[str]:
+def list_hrtf_sets() -> list[str]:
     """Names of the heads inside the package."""
     return sorted(path.stem for path in _folder().glob("*.safetensors"))
 
 
-def load_head(source: str | Path = "kemar") -> Head:
+def load_hrtf(source: str | Path = "kemar") -> HrtfSet:
     """A head of the package by its name, or any head by its SOFA file.
 
     "kemar" is the dummy head KEMAR with its normal pinna, measured by W. G. Gardner and
     K. D. Martin (MIT Media Lab 1994) and `equalized`. A SOFA file is taken as it was measured.
 
     Args:
-        source: a name out of `shipped_heads()`, or a path that ends in .sofa.
+        source: a name out of `list_hrtf_sets()`, or a path that ends in .sofa.
 
     Raises:
         WeightsError: no head of that name is shipped, or its file is damaged.
         InputError: the SOFA file is missing, damaged, too large or no such head.
     """
     if isinstance(source, Path) or source.lower().endswith(".sofa"):
-        return read_head(source)
+        return read_hrtf(source)
     path = _folder() / f"{source}.safetensors"
-    if source not in shipped_heads():
+    if source not in list_hrtf_sets():
         raise WeightsError(
-            f"No head {source!r} is shipped; there is {', '.join(shipped_heads())}, and any "
+            f"No head {source!r} is shipped; there is {', '.join(list_hrtf_sets())}, and any "
             "SOFA file (.sofa) can be read."
         )
     return read_shipped(path)
 
 
-def read_shipped(path: Path) -> Head:
+def read_shipped(path: Path) -> HrtfSet:
     """The head that `write_shipped` wrote.
 
     Raises:
@@ -85,10 +85,10 @@ def read_shipped(path: Path) -> Head:
     responses = np.stack([left, left[mirrored]], axis=1)
     name, license = _credit(path)
     delays = np.zeros((count, 2))
-    return Head(directions, distances, responses, delays, rate, name=name, license=license)
+    return HrtfSet(directions, distances, responses, delays, rate, name=name, license=license)
 
 
-def write_shipped(path: Path, head: Head) -> str:
+def write_shipped(path: Path, head: HrtfSet) -> str:
     """Writes the left ear of a symmetric head without delays; returns the SHA-256 of the file.
 
     Raises:

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from soundstage.binaural.hrtf.bass_extension import with_bass
-from soundstage.binaural.hrtf.hrtf_set import Head
+from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.hrtf.onsets import minimum_phase, onset_delays
 
 HIGHEST = 16_000.0  # Hz; above, converters fade, and the equalizer keeps its gain
@@ -37,7 +37,7 @@ _TOGETHER = 1024  # of them
 _FLOOR = 1e-6  # of the largest power: a zero has no inverse
 
 
-def equalized(head: Head, *, taps: int = TAPS) -> Head:
+def equalized(head: HrtfSet, *, taps: int = TAPS) -> HrtfSet:
     """The head for its diffuse field, with bass, and short.
 
     Every response begins `BEFORE` ahead of the head's earliest onset, fades out over its last
@@ -66,7 +66,7 @@ def equalized(head: Head, *, taps: int = TAPS) -> Head:
     return replace(head, responses=_cut(np.roll(whole, -start, axis=-1), taps, head.rate))
 
 
-def sphere_shares(head: Head) -> Float[np.ndarray, " directions"]:
+def sphere_shares(head: HrtfSet) -> Float[np.ndarray, " directions"]:
     """The share of the sphere that is nearest to every direction; together 1."""
     height = 1 - (2 * np.arange(_POINTS) + 1) / _POINTS
     angle = np.arange(_POINTS) * np.pi * (3 - np.sqrt(5))  # a spiral of the golden angle

@@ -11,8 +11,8 @@ _CHANNELS = 256  # responses that are resampled together
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Head:
-    """Head-related impulse responses of one listener. Immutable.
+class HrtfSet:
+    """HrtfSet-related impulse responses of one listener. Immutable.
 
     Attributes:
         directions: of the sources, seen from the middle of the head: unit vectors, x ahead, y left,
@@ -63,7 +63,7 @@ class Head:
         """Numbers of the measured directions at the smallest angles to those wanted."""
         return (np.asarray(directions) @ self.directions.T).argmax(axis=-1)
 
-    def resampled(self, rate: int) -> "Head":
+    def resampled(self, rate: int) -> "HrtfSet":
         """The same head at another sample rate, in Hz: the same transfer functions.
 
         A response is h(t)·T for a sampling interval T, so its samples shrink as the rate grows.
@@ -81,4 +81,4 @@ class Head:
 
     def __repr__(self) -> str:
         count = len(self.directions)
-        return f"Head({self.name!r}, {count} directions, {self.taps} taps, {self.rate} Hz)"
+        return f"HrtfSet({self.name!r}, {count} directions, {self.taps} taps, {self.rate} Hz)"

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Inexact, Int
 from scipy.fft import next_fast_len
 
-from soundstage.binaural.hrtf.hrtf_set import Head
+from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.hrtf.onsets import onset_delays
 from soundstage.binaural.hrtf.sphere import SphereMesh, gap_corners
 from soundstage.spectra.bands import ERB_SLOPE
@@ -44,15 +44,15 @@ class _Places(NamedTuple):
 class AlignedResponses(NamedTuple):
     """Responses without their delays: sound passes a delay line first, then a filter.
 
-    The full response is `responses` delayed by `delays` and advanced by `HeadInterpolator.lead`.
+    The full response is `responses` delayed by `delays` and advanced by `HrtfInterpolator.lead`.
     """
 
     responses: Float[np.ndarray, "wanted 2 taps"]
     delays: Float[np.ndarray, "wanted 2"]
-    """In samples, from 0 to `HeadInterpolator.lead`."""
+    """In samples, from 0 to `HrtfInterpolator.lead`."""
 
 
-class HeadInterpolator:
+class HrtfInterpolator:
     """Responses of a head at any direction, at its own sample rate.
 
     Of several measurements in one direction the farthest counts.
@@ -67,7 +67,7 @@ class HeadInterpolator:
         lead: samples; see `AlignedResponses`.
     """
 
-    def __init__(self, head: Head, *, nearest: bool = False) -> None:
+    def __init__(self, head: HrtfSet, *, nearest: bool = False) -> None:
         self._measured = head if nearest else None
         farthest = np.argsort(-head.distances, kind="stable")
         places = np.round(head.directions[farthest] / _SAME)

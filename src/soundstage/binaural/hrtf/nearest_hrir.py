@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from soundstage.binaural.hrtf.hrtf_set import Head
+from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.render.crossfade_convolver import FadingFilter
 from soundstage.binaural.render.directivity import Directivity, towards_head
 from soundstage.binaural.render.moving_stream import Line
 from soundstage.binaural.render.propagation import (
-    Leveling,
+    DistanceModel,
     arrivals,
     between_controls,
     control_frames,
@@ -60,11 +60,11 @@ class NearestSound:
 
     def __init__(
         self,
-        head: Head,
+        head: HrtfSet,
         trajectory: Trajectory,
         points: Points,
         losses: Losses,
-        leveling: Leveling,
+        leveling: DistanceModel,
         talker: Directivity | None = None,
     ) -> None:
         self._head, self._trajectory, self._points = head, trajectory, points
@@ -121,7 +121,7 @@ class NearestSound:
         return self._points.signs[:, None] * moved + self._points.offsets[:, None]
 
 
-def with_delays(head: Head) -> Float32[np.ndarray, "directions 2 taps"]:
+def with_delays(head: HrtfSet) -> Float32[np.ndarray, "directions 2 taps"]:
     """Responses that show the delays they start with, to whole samples."""
     late = np.rint(head.delays).astype(np.int64)
     made = np.zeros((*late.shape, head.taps + late.max()), np.float32)

@@ -1,7 +1,7 @@
 """Reading measured heads from SOFA files (AES69), convention SimpleFreeFieldHRIR.
 
 Positions come in spherical or Cartesian coordinates, ears in either order, listeners look anywhere:
-a `Head` has them one way. Sizes are checked against `MAX_VALUES` before any data is read.
+a `HrtfSet` has them one way. Sizes are checked against `MAX_VALUES` before any data is read.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from soundstage.audio import MAX_RATE, MIN_RATE
 from soundstage.binaural.geometry import to_cartesian
-from soundstage.binaural.hrtf.hrtf_set import Head
+from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _OTHERS = (  # what a part of a convention's name says about its content
 )
 
 
-def read_head(path: str | Path) -> Head:
+def read_hrtf(path: str | Path) -> HrtfSet:
     """The head in a SOFA file.
 
     Raises:
@@ -50,7 +50,7 @@ def read_head(path: str | Path) -> Head:
         ) from error
 
 
-def _head(path: Path, file: "SofaStream") -> Head:
+def _head(path: Path, file: "SofaStream") -> HrtfSet:
     _check_convention(path, file)
     shape = tuple(getattr(getattr(file, "Data_IR", None), "shape", ()))
     if len(shape) != 3 or not all(shape):
@@ -83,7 +83,7 @@ def _head(path: Path, file: "SofaStream") -> Head:
     texts = (_text(file, "DatabaseName"), _text(file, "ListenerShortName"))
     name = " ".join(text for text in texts if text.lower() not in ("", "none"))
     license = _text(file, "License")
-    return Head(directions, distances, responses, delays, rate, name=name, license=license)
+    return HrtfSet(directions, distances, responses, delays, rate, name=name, license=license)
 
 
 def _check_convention(path: Path, file: "SofaStream") -> None:

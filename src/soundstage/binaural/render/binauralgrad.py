@@ -24,9 +24,9 @@ from soundstage.binaural.geometry import HEAD_RADIUS
 from soundstage.binaural.render.neural_stream import A_METER, NeuralRenderer, Told
 from soundstage.binaural.render.neural_weights import STEPS, GradShape, LoadedNetwork, load_network
 from soundstage.diffusion import (
+    CounterNoise,
     Denoiser,
     DiscreteSchedule,
-    EndlessNoise,
     aligned_times,
     ancestral,
     ddim,
@@ -45,7 +45,7 @@ OUR_STEPS, OUR_TEMPERATURE = 1, 0.0  # chosen on validation recordings
 
 
 @dataclass(frozen=True)
-class GradSampling:
+class BinauralGradSampling:
     """How sound is drawn.
 
     Raises:
@@ -98,7 +98,7 @@ def drawn(
     view: Float[Tensor, "batch numbers rows"],
     noise: Float[Tensor, "batch channels samples"],
     step_noise: StepNoise,
-    sampling: GradSampling,
+    sampling: BinauralGradSampling,
 ) -> Float[Tensor, "batch channels samples"]:
     """A result of one stage.
 
@@ -153,7 +153,7 @@ class BinauralGradRenderer(NeuralRenderer):
         self,
         networks: Sequence[LoadedNetwork[GradShape]],
         *,
-        sampling: GradSampling | None = None,
+        sampling: BinauralGradSampling | None = None,
         seed: int = 0,
         as_recorded: bool = False,
     ) -> None:
@@ -169,7 +169,7 @@ class BinauralGradRenderer(NeuralRenderer):
                 "poses: train both on one folder."
             )
         super().__init__(networks[0], as_recorded=as_recorded)
-        self._networks, self._sampling = networks, sampling or GradSampling()
+        self._networks, self._sampling = networks, sampling or BinauralGradSampling()
         self._seed = seed
         self.frame = math.lcm(*(max(each.shape.frame, 1) for each in networks))
 
@@ -188,7 +188,7 @@ class BinauralGradRenderer(NeuralRenderer):
             signals = shape.of_stage.heard(
                 warped_ears(told.mono, told.delays, shape), told.mono, common
             )
-            noise = EndlessNoise((shape.of_stage.channels,), self._seed, take=number)
+            noise = CounterNoise((shape.of_stage.channels,), self._seed, take=number)
             steps = _Steps(noise, told)
             made = drawn(network, shape, signals, told.view, steps(-1), steps, self._sampling)
         assert made is not None
@@ -199,7 +199,7 @@ class BinauralGradRenderer(NeuralRenderer):
 class _Steps:
     """The noise of each step in a window, and before the first of them."""
 
-    noise: EndlessNoise
+    noise: CounterNoise
     told: Told
 
     def __call__(self, step: int) -> Float32[Tensor, "1 channels samples"]:
@@ -209,7 +209,7 @@ class _Steps:
 def load_binauralgrad(
     sources: Sequence[str] = TWO_STAGES,
     *,
-    sampling: GradSampling | None = None,
+    sampling: BinauralGradSampling | None = None,
     seed: int = 0,
 ) -> BinauralGradRenderer:
     """The method with shipped weights, or with those of files made by `soundstage train`.

@@ -8,12 +8,12 @@ fade from filter to filter without combing.
 import numpy as np
 from jaxtyping import Float32
 
-from soundstage.binaural.hrtf.interpolation import HeadInterpolator
+from soundstage.binaural.hrtf.interpolation import HrtfInterpolator
 from soundstage.binaural.render.crossfade_convolver import FadingFilter
 from soundstage.binaural.render.directivity import Directivity, towards_head
 from soundstage.binaural.render.moving_stream import Line
 from soundstage.binaural.render.propagation import (
-    Leveling,
+    DistanceModel,
     arrivals,
     between_controls,
     control_frames,
@@ -42,9 +42,9 @@ class DirectSound:
 
     def __init__(
         self,
-        interpolator: HeadInterpolator,
+        interpolator: HrtfInterpolator,
         trajectory: Trajectory,
-        leveling: Leveling,
+        leveling: DistanceModel,
         air: Losses | None = None,
         talker: Directivity | None = None,
     ) -> None:

@@ -18,20 +18,20 @@ import numpy as np
 from jaxtyping import Float32
 from scipy.signal import fftconvolve
 
-from soundstage.binaural.hrtf.hrtf_set import Head
-from soundstage.binaural.hrtf.interpolation import HeadInterpolator
+from soundstage.binaural.hrtf.hrtf_set import HrtfSet
+from soundstage.binaural.hrtf.interpolation import HrtfInterpolator
 from soundstage.binaural.hrtf.nearest_hrir import DIRECT, NearestSound, Points
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.render.delay_line import AFTER, DelayLine
 from soundstage.binaural.render.direct_sound import DirectSound
 from soundstage.binaural.render.directivity import Directivity, towards_head
 from soundstage.binaural.render.moving_stream import CHUNK, NOTHING, MovingPart, MovingStream
-from soundstage.binaural.render.propagation import Leveling
+from soundstage.binaural.render.propagation import DistanceModel
 from soundstage.binaural.renderers import summed
 from soundstage.binaural.room.absorption import Losses
 from soundstage.binaural.room.image_sources import ImageSources
 from soundstage.binaural.room.late_reverberation import late_reverberation
-from soundstage.binaural.room.shoebox import Room
+from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.binaural.trajectories import Trajectory
 
 REFLECTIONS = 2  # leave 0.13 dB of their energy to chance at most; 3 would cost 2.6 times as much
@@ -54,9 +54,9 @@ class HrtfRenderer:
 
     def __init__(
         self,
-        head: Head,
+        head: HrtfSet,
         *,
-        room: Room | None = None,
+        room: ShoeBox | None = None,
         reflections: int = REFLECTIONS,
         air: bool = False,
         talker: bool = False,
@@ -74,10 +74,12 @@ class HrtfRenderer:
         if self._room:
             self._room.check(trajectory)
         nearest = trajectory.nearest if no_delay is None else no_delay
-        return MovingStream(*self._parts(trajectory, self._at(rate), Leveling(nearest, RADIUS)))
+        return MovingStream(
+            *self._parts(trajectory, self._at(rate), DistanceModel(nearest, RADIUS))
+        )
 
     def _parts(
-        self, trajectory: Trajectory, at: "_Prepared", leveling: Leveling
+        self, trajectory: Trajectory, at: "_Prepared", leveling: DistanceModel
     ) -> tuple[list[MovingPart], Float32[np.ndarray, "2 taps"]]:
         """What follows the source, and the filter for what does not."""
         moving: list[MovingPart] = []
@@ -100,7 +102,7 @@ class HrtfRenderer:
         return moving, summed(fixed)
 
     def _resting(
-        self, trajectory: Trajectory, at: "_Prepared", leveling: Leveling
+        self, trajectory: Trajectory, at: "_Prepared", leveling: DistanceModel
     ) -> Float32[np.ndarray, "2 taps"]:
         """The direct sound of a source that rests."""
         response = at.interpolator.responses(trajectory.positions[:1])[0]
@@ -117,7 +119,7 @@ class HrtfRenderer:
     def _prepared(self, rate: int) -> "_Prepared":
         """What does not depend on the source."""
         head = self._head.resampled(rate)
-        interpolator = HeadInterpolator(head, nearest=self._nearest)
+        interpolator = HrtfInterpolator(head, nearest=self._nearest)
         room, talker = self._room, Directivity(rate) if self._talker else None
         if room is None:
             losses = Losses(rate, air=self._air)
@@ -134,8 +136,8 @@ class HrtfRenderer:
 
 
 class _Prepared(NamedTuple):
-    head: Head
-    interpolator: HeadInterpolator
+    head: HrtfSet
+    interpolator: HrtfInterpolator
     losses: Losses
     talker: Directivity | None
     images: Points | None

@@ -24,11 +24,11 @@ from soundstage.audio import StreamResampler
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND, Poses
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.render.neural_weights import (
+    BinauralWaveNetConfig,
     Calibration,
     GradShape,
     LoadedNetwork,
     WarpNetShape,
-    WaveNetShape,
 )
 from soundstage.binaural.render.pose_encoding import (
     NETWORK_RATE,
@@ -232,7 +232,7 @@ class NeuralRenderer(ABC):
 
     def __init__(
         self,
-        loaded: LoadedNetwork[WaveNetShape]
+        loaded: LoadedNetwork[BinauralWaveNetConfig]
         | LoadedNetwork[WarpNetShape]
         | LoadedNetwork[GradShape],
         *,

@@ -23,10 +23,18 @@ from soundstage.diffusion import (
 )
 from soundstage.diffusion.schedules import Schedule
 from soundstage.errors import WeightsError
-from soundstage.networks.backbones.dilated import StackSize
-from soundstage.networks.models.binaural_grad import BinauralGrad, GradSize, Stage, StepEmbedding
-from soundstage.networks.models.binaural_grad_frames import BinauralGradFrames, FramesSize
-from soundstage.networks.models.binaural_wavenet import BinauralWaveNet, WarpNet, WarpNetSize
+from soundstage.networks.backbones.dilated import DilatedStackConfig
+from soundstage.networks.models.binaural_grad import (
+    BinauralGrad,
+    BinauralGradConfig,
+    Stage,
+    StepEmbedding,
+)
+from soundstage.networks.models.binaural_grad_frames import (
+    BinauralGradFrames,
+    BinauralGradFramesConfig,
+)
+from soundstage.networks.models.binaural_wavenet import BinauralWaveNet, WarpNet, WarpNetConfig
 from soundstage.weights import factored, load_weights
 
 STEPS: Final = 200  # of diffusion in training (Leng et al. 2022, §4); a flow's time is told so, too
@@ -86,7 +94,7 @@ class _Stacked:
 
 
 @dataclass(frozen=True)
-class WaveNetShape(_Stacked):
+class BinauralWaveNetConfig(_Stacked):
     """What a `BinauralWaveNet` is."""
 
     family: ClassVar[str] = "wavenet"
@@ -95,7 +103,7 @@ class WaveNetShape(_Stacked):
 
     def network(self) -> BinauralWaveNet:
         """Untrained."""
-        size = StackSize(self.blocks, self.layers, self.channels, self.kernel)
+        size = DilatedStackConfig(self.blocks, self.layers, self.channels, self.kernel)
         return BinauralWaveNet(size, numbers=self.numbers, hop=ROW_HOP)
 
 
@@ -113,8 +121,8 @@ class WarpNetShape(_Stacked):
 
     def network(self) -> WarpNet:
         """Untrained."""
-        stack = StackSize(self.blocks, self.layers, self.channels, self.kernel)
-        size = WarpNetSize(self.warp_layers, self.warp_channels, stack, self.rank)
+        stack = DilatedStackConfig(self.blocks, self.layers, self.channels, self.kernel)
+        size = WarpNetConfig(self.warp_layers, self.warp_channels, stack, self.rank)
         return WarpNet(size, numbers=self.numbers, hop=ROW_HOP)
 
 
@@ -153,13 +161,15 @@ class GradShape(_Stacked):
         Raises:
             ValueError: the numbers make no network.
         """
-        stack = StackSize(
+        stack = DilatedStackConfig(
             self.blocks, self.layers, self.channels, self.kernel, bool(self.separable)
         )
         if not self.frame:
-            size = GradSize(stack, self.step, condition=self.condition)
+            size = BinauralGradConfig(stack, self.step, condition=self.condition)
             return BinauralGrad(self.of_stage, size, numbers=self.numbers, hop=ROW_HOP)
-        frames = FramesSize(stack, self.frame, self.condition, self.taps, self.rank, self.step)
+        frames = BinauralGradFramesConfig(
+            stack, self.frame, self.condition, self.taps, self.rank, self.step
+        )
         return BinauralGradFrames(
             self.of_stage,
             frames,
@@ -182,8 +192,8 @@ class GradShape(_Stacked):
         return float(STEPS) if self.flow else 1.0
 
 
-Shape = WaveNetShape | WarpNetShape | GradShape
-S = TypeVar("S", WaveNetShape, WarpNetShape, GradShape)
+Shape = BinauralWaveNetConfig | WarpNetShape | GradShape
+S = TypeVar("S", BinauralWaveNetConfig, WarpNetShape, GradShape)
 
 
 class LoadedNetwork(NamedTuple, Generic[S]):

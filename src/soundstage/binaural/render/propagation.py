@@ -26,7 +26,7 @@ _STEPS = 60  # a source at nine tenths of the speed of sound comes within 2 ms
 Meters = TypeVar("Meters", float, Float64[np.ndarray, "*points"])
 
 
-class Leveling(NamedTuple):
+class DistanceModel(NamedTuple):
     """Which distances change nothing."""
 
     no_delay: float

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Float64
 
 from soundstage.binaural.geometry import HEAD_RADIUS, ear_positions
 from soundstage.binaural.render.moving_stream import Line, MovingStream
-from soundstage.binaural.render.propagation import Leveling, between_controls, control_frames
+from soundstage.binaural.render.propagation import DistanceModel, between_controls, control_frames
 from soundstage.binaural.trajectories import Trajectory
 
 CONTROL = 32  # frames from one place of the source to the next
@@ -49,7 +49,7 @@ class WarpedSound:
 
     def __init__(self, trajectory: Trajectory, rate: int, no_delay: float) -> None:
         self._trajectory, self._rate = trajectory, rate
-        self._leveling = Leveling(max(no_delay - HEAD_RADIUS, 0.0), 1.0)
+        self._leveling = DistanceModel(max(no_delay - HEAD_RADIUS, 0.0), 1.0)
         self._latest = self._leveling.delay(trajectory.farthest + HEAD_RADIUS, rate)
         self.longest = int(np.ceil(self._latest)) + 1
 

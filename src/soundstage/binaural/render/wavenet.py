@@ -10,7 +10,11 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from soundstage.binaural.render.neural_stream import NeuralRenderer, Told
-from soundstage.binaural.render.neural_weights import LoadedNetwork, WaveNetShape, load_network
+from soundstage.binaural.render.neural_weights import (
+    BinauralWaveNetConfig,
+    LoadedNetwork,
+    load_network,
+)
 from soundstage.networks.models.binaural_wavenet import BinauralWaveNet
 
 
@@ -22,7 +26,9 @@ class WaveNetRenderer(NeuralRenderer):
         as_recorded: leave the level as in the recordings that were learned from.
     """
 
-    def __init__(self, loaded: LoadedNetwork[WaveNetShape], *, as_recorded: bool = False) -> None:
+    def __init__(
+        self, loaded: LoadedNetwork[BinauralWaveNetConfig], *, as_recorded: bool = False
+    ) -> None:
         super().__init__(loaded, as_recorded=as_recorded)
         self._network = cast(BinauralWaveNet, loaded.network)
 
@@ -36,10 +42,10 @@ class WaveNetRenderer(NeuralRenderer):
         return self._network(told.mono, told.view)[0]
 
 
-def load_wavenet(source: str = WaveNetShape.family) -> WaveNetRenderer:
+def load_wavenet(source: str = BinauralWaveNetConfig.family) -> WaveNetRenderer:
     """The method with shipped weights, or with those of a file made by `soundstage train`.
 
     Raises:
         WeightsError: the file is missing, damaged, or its tensors make no such network.
     """
-    return WaveNetRenderer(load_network(source, WaveNetShape))
+    return WaveNetRenderer(load_network(source, BinauralWaveNetConfig))

@@ -4,7 +4,7 @@ With directions d spread evenly, the power spectra of the two ears and their cro
 
     P_e = ⟨|H_e(d)|²⟩    C = ⟨H_l(d)·H_r(d)*⟩    γ = C/√(P_l·P_r)
 
-and γ is the interaural coherence: near 1 where waves are long, as between two points
+and γ is the interaural coherence: near 1 where sinusoidal_embedding are long, as between two points
 sin(kd)/(kd) in the open, and small above 1 kHz (Lindevald and Benade 1986).
 """
 
@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex, Float
 
-from soundstage.binaural.hrtf.interpolation import HeadInterpolator
+from soundstage.binaural.hrtf.interpolation import HrtfInterpolator
 from soundstage.binaural.hrtf.sphere import even_directions
 
-_DIRECTIONS = 1000  # few enough waves apart at 15 kHz for a coherence within 0.02
+_DIRECTIONS = 1000  # few enough sinusoidal_embedding apart at 15 kHz for a coherence within 0.02
 
 
 class DiffuseField(NamedTuple):
@@ -40,7 +40,7 @@ class DiffuseField(NamedTuple):
         return DiffuseField(frequencies, np.stack(powers), cross)
 
 
-def diffuse_field(interpolator: HeadInterpolator) -> DiffuseField:
+def diffuse_field(interpolator: HrtfInterpolator) -> DiffuseField:
     """Of a head, at its sample rate."""
     responses = interpolator.responses(even_directions(_DIRECTIONS))
     size = 1 << (2 * interpolator.taps - 1).bit_length()

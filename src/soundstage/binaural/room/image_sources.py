@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.binaural.hrtf.sphere import even_directions
-from soundstage.binaural.room.shoebox import Room
+from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.errors import OptionError
 
 ORDERS = (0, 50)  # at which there are 171,700 images
@@ -47,7 +47,7 @@ class ImageSources:
     offsets: Float[np.ndarray, "images 3"]
     reflections: Int[np.ndarray, " images"]
 
-    def __init__(self, room: Room, order: int) -> None:
+    def __init__(self, room: ShoeBox, order: int) -> None:
         _check(order)
         self.room = room
         line = np.arange(-order, order + 1)
@@ -71,7 +71,7 @@ class ImageSources:
 
 
 def share_beyond(
-    room: Room, order: int, times: Float[np.ndarray, " times"]
+    room: ShoeBox, order: int, times: Float[np.ndarray, " times"]
 ) -> Float[np.ndarray, " times"]:
     """The share of images above an order among all whose sound arrives at some times.
 
@@ -93,7 +93,7 @@ def share_beyond(
 
 
 def _orders(
-    room: Room, directions: Float[np.ndarray, "directions 3"], time: float
+    room: ShoeBox, directions: Float[np.ndarray, "directions 3"], time: float
 ) -> Int[np.ndarray, " directions"]:
     """Of the cells that sound comes from at a time."""
     cells = np.floor((SPEED_OF_SOUND * time * directions - room.walls[0]) / room.size)

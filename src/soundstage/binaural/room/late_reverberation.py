@@ -23,11 +23,11 @@ from jaxtyping import Complex64, Float, Float32
 from scipy.fft import irfft, next_fast_len, rfft
 
 from soundstage.binaural.geometry import SPEED_OF_SOUND
-from soundstage.binaural.hrtf.interpolation import HeadInterpolator
+from soundstage.binaural.hrtf.interpolation import HrtfInterpolator
 from soundstage.binaural.room.diffuse_field import DiffuseField, diffuse_field
 from soundstage.binaural.room.image_sources import share_beyond
 from soundstage.binaural.room.octave_filters import band_weights
-from soundstage.binaural.room.shoebox import Room
+from soundstage.binaural.room.shoebox import ShoeBox
 
 DEPTH = 65.0  # dB that the slowest band falls from its loudest on
 LONGEST = 20.0  # s
@@ -36,7 +36,7 @@ _STEP = 1e-3  # s in which the share of images hardly changes
 
 
 def late_reverberation(
-    room: Room, interpolator: HeadInterpolator, *, order: int, seed: int, reference: float
+    room: ShoeBox, interpolator: HrtfInterpolator, *, order: int, seed: int, reference: float
 ) -> Float32[np.ndarray, "2 frames"]:
     """The impulse response of a room at both ears, without the images up to an order.
 
@@ -71,7 +71,7 @@ def late_reverberation(
     return (reference * np.sqrt(power) * envelope).astype(np.float32) * tail
 
 
-def _envelope(room: Room, order: int, rate: int) -> Float[np.ndarray, " frames"]:
+def _envelope(room: ShoeBox, order: int, rate: int) -> Float[np.ndarray, " frames"]:
     """Of amplitude: how the tail sets in and ends, apart from its decay."""
     slowest = room.decay_times.max()
     times = np.arange(0, LONGEST, _STEP)

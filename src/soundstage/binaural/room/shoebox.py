@@ -31,7 +31,7 @@ _STEP = 1.0  # degrees of a way along the sphere, which bulges 4 mm between them
 
 
 @dataclass(frozen=True)
-class Room:
+class ShoeBox:
     """A box, and where the head is in it, looking along +x. Immutable.
 
     Attributes:
@@ -45,7 +45,7 @@ class Room:
     Raises:
         OptionError: a number is out of its range, or no absorption gives the wanted time.
 
-    >>> room = Room((6.0, 4.0, 3.0), 0.4)
+    >>> room = ShoeBox((6.0, 4.0, 3.0), 0.4)
     >>> round(float(room.absorption[0]), 3), room.listener
     (0.235, (3.0, 2.0, 1.5))
     """
@@ -155,7 +155,7 @@ class Room:
                 )
 
 
-def room_of(size: str | None, rt60: str | None, listener: str | None) -> Room | None:
+def room_of(size: str | None, rt60: str | None, listener: str | None) -> ShoeBox | None:
     """The room that is asked for on a command line, or None for the open.
 
     Raises:
@@ -168,7 +168,7 @@ def room_of(size: str | None, rt60: str | None, listener: str | None) -> Room | 
         raise OptionError(
             "A room has a size and a reverberation time: give both, as in --room 6x4x3 --rt60 0.4."
         )
-    return Room(parse_room(size), parse_rt60(rt60), parse_place(listener) if listener else None)
+    return ShoeBox(parse_room(size), parse_rt60(rt60), parse_place(listener) if listener else None)
 
 
 def parse_place(text: str) -> tuple[float, ...]:

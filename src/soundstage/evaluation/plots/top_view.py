@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.binaural import HEAD_RADIUS, Room, Source
+from soundstage.binaural import HEAD_RADIUS, ShoeBox, Source
 from soundstage.evaluation.plots.plotting import INK, LARGE, SMALL, Canvas, shortened
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class TopView:
     def __init__(self, target: str | Path, *, overwrite: bool = False) -> None:
         self._canvas = Canvas(target, height=TOP + SIZE + BELOW, overwrite=overwrite)
 
-    def draw(self, sources: Sequence[Source], room: Room | None, *, title: str) -> None:
+    def draw(self, sources: Sequence[Source], room: ShoeBox | None, *, title: str) -> None:
         """Draw the sources and write the picture.
 
         Raises:
@@ -94,7 +94,9 @@ def _way(source: Source) -> Float[np.ndarray, "points 3"]:
     return source.trajectory.positions_at(_times(source))
 
 
-def _scale(axes: "Axes", ways: Sequence[Float[np.ndarray, "points 3"]], room: Room | None) -> None:
+def _scale(
+    axes: "Axes", ways: Sequence[Float[np.ndarray, "points 3"]], room: ShoeBox | None
+) -> None:
     """A square that holds all, with the same scale both ways."""
     shown = np.concatenate([*ways, room.walls if room else np.zeros((1, 3))])[:, :2]
     low = shown.min(axis=0).clip(max=-2 * HEAD_RADIUS)
@@ -126,7 +128,7 @@ def _draw_head(axes: "Axes") -> None:
     axes.add_patch(Circle((0, 0), radius, facecolor=INK))
 
 
-def _draw_walls(axes: "Axes", room: Room) -> None:
+def _draw_walls(axes: "Axes", room: ShoeBox) -> None:
     from matplotlib.patches import Rectangle
 
     (back, right, _), (front, left, _) = room.walls

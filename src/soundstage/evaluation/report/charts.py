@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from soundstage.evaluation.report.formatting import printed_tick, ticks
 from soundstage.evaluation.report.series_styles import Look
-from soundstage.evaluation.report.tables import Head, clip_columns, head_of
+from soundstage.evaluation.report.tables import HrtfSet, clip_columns, head_of
 from soundstage.evaluation.results import TRUTH, Results
 from soundstage.metrics.catalog import Column
 
@@ -55,7 +55,7 @@ class Strip:
 class Chart:
     """The distributions of one column."""
 
-    head: Head
+    head: HrtfSet
     strips: list[Strip]
     left: float
     right: float

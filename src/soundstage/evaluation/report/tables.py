@@ -21,7 +21,7 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "d_f",
             "d_f_",
             "e_min",
-            "wobble",
+            "iid_fluctuation",
             "width",
             "correlation",
             "phase_correlation",
@@ -41,7 +41,7 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 @dataclass(frozen=True)
-class Head:
+class HrtfSet:
     """The head of a column."""
 
     column: Column
@@ -76,7 +76,7 @@ class Table:
 
     anchor: str
     title: str
-    heads: list[Head]
+    heads: list[HrtfSet]
     rows: list[Row]
 
 
@@ -93,7 +93,7 @@ class Verdict:
 class Matrix:
     """All pairs of systems in one column."""
 
-    head: Head
+    head: HrtfSet
     clips: str
     """How many were compared, such as "33 clips"."""
     looks: list[Look]
@@ -150,15 +150,15 @@ def clip_columns(results: Results) -> list[Column]:
     return [column for column in results.columns if column.metric.over == "clip"]
 
 
-def head_of(column: Column, results: Results) -> Head:
+def head_of(column: Column, results: Results) -> HrtfSet:
     """The head of a column, with the arrow that these results allow."""
     if column.metric.better == "lower":
-        return Head(column, "↓", "lower is better")
+        return HrtfSet(column, "↓", "lower is better")
     if column.metric.better == "higher":
-        return Head(column, "↑", "higher is better")
+        return HrtfSet(column, "↑", "higher is better")
     if TRUTH in results.systems:
-        return Head(column, "→ true", f"nearer to the value of “{TRUTH}” is better")
-    return Head(column, "", "which value is right cannot be said without the true stereo")
+        return HrtfSet(column, "→ true", f"nearer to the value of “{TRUTH}” is better")
+    return HrtfSet(column, "", "which value is right cannot be said without the true stereo")
 
 
 def matrices(results: Results, looks: Mapping[str, Look]) -> list[Matrix]:
@@ -174,7 +174,7 @@ def matrices(results: Results, looks: Mapping[str, Look]) -> list[Matrix]:
 
 
 def _matrix(
-    head: Head, pairs: Sequence[Comparison], systems: Sequence[str], looks: Mapping[str, Look]
+    head: HrtfSet, pairs: Sequence[Comparison], systems: Sequence[str], looks: Mapping[str, Look]
 ) -> Matrix:
     known = {(pair.first, pair.second): pair for pair in pairs}
     known |= {(pair.second, pair.first): pair for pair in pairs}
@@ -198,7 +198,7 @@ def _verdict(pair: Comparison | None, row: str) -> Verdict | None:
     return Verdict("▽", "worse", printed_p(pair.p))
 
 
-def _heads(columns: Sequence[Column], results: Results) -> list[Head]:
+def _heads(columns: Sequence[Column], results: Results) -> list[HrtfSet]:
     return [head_of(column, results) for column in columns]
 
 

@@ -30,7 +30,7 @@ Layer = TypeVar("Layer", nn.Conv1d, nn.ConvTranspose1d)
 
 
 @dataclass(frozen=True)
-class StackSize:
+class DilatedStackConfig:
     """How large a stack is; the defaults are WarpNet's (Richard et al. 2021).
 
     Raises:
@@ -56,7 +56,7 @@ class StackSize:
     def reach(self, *, causal: bool) -> tuple[int, int]:
         """Samples before and after one that the result there depends on.
 
-        >>> StackSize().reach(causal=True), StackSize(kernel=3).reach(causal=False)
+        >>> DilatedStackConfig().reach(causal=True), DilatedStackConfig(kernel=3).reach(causal=False)
         ((3069, 0), (3069, 3069))
         """
         spans = [span(self.kernel, dilation, causal=causal) for dilation in self.dilations]
@@ -80,7 +80,7 @@ class DilatedStack(nn.Module):
 
     def __init__(
         self,
-        size: StackSize,
+        size: DilatedStackConfig,
         *,
         causal: bool,
         condition: int = 0,
@@ -167,7 +167,7 @@ def weights_of_convolutions(module: nn.Module) -> int:
 class _GatedLayer(nn.Module):
     def __init__(
         self,
-        size: StackSize,
+        size: DilatedStackConfig,
         dilation: int,
         causal: bool,
         condition: int,

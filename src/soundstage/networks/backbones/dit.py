@@ -19,7 +19,7 @@ again. Where an example is to go without condition and style, E'(condition) is o
 
 Positions are the paper's sines and cosines, or rotary ones, which know only how far two patches
 are apart, so that a later sound gives the same result later. What a frequency *is* matters, so
-waves of it, not of time, are added there too.
+sinusoidal_embedding of it, not of time, are added there too.
 """
 
 import math
@@ -34,7 +34,7 @@ from torch.nn import functional as F  # noqa: N812
 from soundstage.networks.backbones.adaptive_norm import AdaptiveBlock, AdaptiveOutput
 from soundstage.networks.backbones.grid_attention import Plan, Rotation, reach, spans_of
 from soundstage.networks.backbones.patching import cut_into_patches, put_together
-from soundstage.networks.backbones.transformer import two_layers, waves
+from soundstage.networks.backbones.transformer import mlp, sinusoidal_embedding
 
 Conditioning = Literal["adaln", "concatenate"]
 Positions = Literal["sine-cosine", "rotary"]
@@ -115,7 +115,7 @@ class DiT(nn.Module):
         if condition_channels:
             self.no_condition = nn.Parameter(0.02 * torch.randn(width))
         self.time = nn.Sequential(nn.Linear(TIME_WAVES, width), nn.SiLU(), nn.Linear(width, width))
-        self.style = two_layers(2 * style, width) if style else None
+        self.style = mlp(2 * style, width) if style else None
         self.blocks = nn.ModuleList(
             AdaptiveBlock(width, size.heads, size.expansion, span) for span in self.spans
         )
@@ -135,7 +135,7 @@ class DiT(nn.Module):
 
         Args:
             noisy: of any extent.
-            time: of the diffusion, in the paper from 0 to 1000. The fastest of the waves that
+            time: of the diffusion, in the paper from 0 to 1000. The fastest of the sinusoidal_embedding that
                 describe it turns by a radian a unit, so that 0 to 1 would tell little apart.
             condition: of the same extent, for networks that have one.
             deaf: examples that go without the condition and the style.
@@ -193,16 +193,16 @@ class DiT(nn.Module):
     def _places(self, rows: int, columns: int) -> Float[Tensor, "_ columns width"]:
         width, device = self.size.width, self.noisy.weight.device
         if self.positions == "rotary":
-            return waves(torch.arange(columns, device=device), width)[None]
-        time = waves(torch.arange(rows, device=device), width // 2)[:, None]
-        frequency = waves(torch.arange(columns, device=device), width // 2)[None]
+            return sinusoidal_embedding(torch.arange(columns, device=device), width)[None]
+        time = sinusoidal_embedding(torch.arange(rows, device=device), width // 2)[:, None]
+        frequency = sinusoidal_embedding(torch.arange(columns, device=device), width // 2)[None]
         each = (rows, columns, width // 2)
         return torch.cat([frequency.expand(each), time.expand(each)], dim=-1)
 
     def _steering(
         self, time: Tensor, style: Tensor | None, deaf: Tensor | None
     ) -> Float[Tensor, "batch 1 1 width"]:
-        steering = self.time(waves(time.float(), TIME_WAVES).to(self.noisy.weight))
+        steering = self.time(sinusoidal_embedding(time.float(), TIME_WAVES).to(self.noisy.weight))
         if self.style is not None:
             if style is None:
                 style = steering.new_full((len(time), self.numbers), math.nan)

@@ -30,7 +30,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from soundstage.networks.backbones.transformer import waves
+from soundstage.networks.backbones.transformer import sinusoidal_embedding
 
 Plan = Literal["full", "axial", "windowed"]
 
@@ -105,8 +105,8 @@ class Rotation:
     """
 
     def __init__(self, rows: int, columns: int, width: int, device: torch.device) -> None:
-        time = waves(torch.arange(rows, device=device), width // 2)[:, None]
-        frequency = waves(torch.arange(columns, device=device), width // 2)[None]
+        time = sinusoidal_embedding(torch.arange(rows, device=device), width // 2)[:, None]
+        frequency = sinusoidal_embedding(torch.arange(columns, device=device), width // 2)[None]
         each = (rows, columns, width // 4)
         turns = zip(time.chunk(2, dim=-1), frequency.chunk(2, dim=-1), strict=True)
         self._sin, self._cos = (

@@ -30,7 +30,7 @@ PERIOD = 10_000.0  # frames in 2π of the slowest position wave (Vaswani et al. 
 
 
 @dataclass(frozen=True)
-class TransformerSize:
+class TransformerConfig:
     """How large a `FrameTransformer` is; the defaults are the paper's.
 
     Raises:
@@ -99,7 +99,7 @@ class FrameTransformer(nn.Module):
     def __init__(
         self,
         levels: int,
-        size: TransformerSize,
+        size: TransformerConfig,
         *,
         tokens: TokenInput | None = None,
         style: int = 0,
@@ -109,14 +109,14 @@ class FrameTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.size, self.tokens, self.memory, self.causal = size, tokens, memory, causal
-        self.sound = two_layers(levels, size.width)
+        self.sound = mlp(levels, size.width)
         self.no_sound = nn.Parameter(0.02 * torch.randn(size.width))
         if tokens:
             self.embedding = TokenEmbedding(tokens, size.width)
         if style:
-            self.style = two_layers(2 * style, size.width)
+            self.style = mlp(2 * style, size.width)
         if memory:
-            self.remembered = two_layers(memory.numbers, size.width)
+            self.remembered = mlp(memory.numbers, size.width)
             self.nothing_remembered = nn.Parameter(0.02 * torch.randn(size.width))
         self.blocks = nn.ModuleList(_Block(size, dropout) for _ in range(size.blocks))
         self.norm = nn.LayerNorm(size.width)
@@ -152,7 +152,7 @@ class FrameTransformer(nn.Module):
 
     def begin(
         self, memory: Float[Tensor, "batch stretches numbers"] | None, batch: int, frames: int
-    ) -> "Past":
+    ) -> "KVCache":
         """The state of a causal network before its first frame.
 
         Args:
@@ -161,7 +161,7 @@ class FrameTransformer(nn.Module):
             frames: that will be heard, at most.
         """
         before = 0 if memory is None else memory.shape[1]
-        past = Past(self.size, batch, before + frames, before, self.norm.weight)
+        past = KVCache(self.size, batch, before + frames, before, self.norm.weight)
         if memory is not None:
             hidden = self._recalled(memory)
             for index, block in enumerate(self.blocks):
@@ -171,7 +171,7 @@ class FrameTransformer(nn.Module):
 
     def advance(
         self,
-        past: "Past",
+        past: "KVCache",
         levels: Float[Tensor, "batch frames levels"],
         tokens: Integer[Tensor, "batch frames bands"] | None = None,
         deaf: Bool[Tensor, " batch"] | None = None,
@@ -210,7 +210,7 @@ class FrameTransformer(nn.Module):
             told = ~style.isnan()
             hidden = hidden + self.style(torch.cat([style.nan_to_num(), told], dim=1))[:, None]
         places = torch.arange(first, first + levels.shape[1], device=levels.device)
-        return hidden + waves(places, self.size.width).to(hidden)
+        return hidden + sinusoidal_embedding(places, self.size.width).to(hidden)
 
     def _recalled(self, memory: Tensor) -> Float[Tensor, "batch stretches width"]:
         assert self.memory is not None
@@ -218,10 +218,10 @@ class FrameTransformer(nn.Module):
         hidden = self.remembered(memory.nan_to_num())
         hidden = torch.where(nothing, self.nothing_remembered.to(hidden.dtype), hidden)
         ago = torch.arange(memory.shape[1], 0, -1, device=memory.device) - 0.5
-        return hidden + waves(-self.memory.frames * ago, self.size.width).to(hidden)
+        return hidden + sinusoidal_embedding(-self.memory.frames * ago, self.size.width).to(hidden)
 
 
-class Past:
+class KVCache:
     """Keys and values of the frames that a causal network has heard.
 
     Args:
@@ -233,7 +233,7 @@ class Past:
     """
 
     def __init__(
-        self, size: TransformerSize, batch: int, frames: int, before: int, like: Tensor
+        self, size: TransformerConfig, batch: int, frames: int, before: int, like: Tensor
     ) -> None:
         shape = (size.blocks, 2, batch, size.heads, frames, size.width // size.heads)
         self._stored = like.new_zeros(shape)
@@ -303,7 +303,7 @@ def _rows_of_tokens(tokens: TokenInput) -> Integer[Tensor, "classes_and_mask gro
 
 
 class _Block(nn.Module):
-    def __init__(self, size: TransformerSize, dropout: float) -> None:
+    def __init__(self, size: TransformerConfig, dropout: float) -> None:
         super().__init__()
         width = size.width
         self.heads, self.dropout = size.heads, dropout
@@ -346,7 +346,7 @@ def _no_future(count: int, before: int) -> Bool[Tensor, "count count"]:
     return mask
 
 
-def two_layers(inputs: int, outputs: int, *, between: int | None = None) -> nn.Sequential:
+def mlp(inputs: int, outputs: int, *, between: int | None = None) -> nn.Sequential:
     """A perceptron of two layers, twice as wide between them as at its output unless told.
 
     For an output head of a wide hidden state pass `between=2 * width`.
@@ -357,11 +357,13 @@ def two_layers(inputs: int, outputs: int, *, between: int | None = None) -> nn.S
 
 def positions(frames: int, width: int) -> Float[Tensor, "frames width"]:
     """Waves of the frames from 0 on."""
-    return waves(torch.arange(frames), width)
+    return sinusoidal_embedding(torch.arange(frames), width)
 
 
-def waves(places: Float[Tensor, " places"], width: int) -> Float[Tensor, "places width"]:
-    """Sines, then cosines, of waves whose lengths grow from 2π to 2π·`PERIOD` frames."""
+def sinusoidal_embedding(
+    places: Float[Tensor, " places"], width: int
+) -> Float[Tensor, "places width"]:
+    """Sines, then cosines, of sinusoidal_embedding whose lengths grow from 2π to 2π·`PERIOD` frames."""
     rates = PERIOD ** -(torch.arange(width // 2, device=places.device) / (width // 2))
     angles = places[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -35,19 +35,19 @@ from torch.nn import functional as F  # noqa: N812
 
 from soundstage.networks.backbones.dilated import (
     DilatedStack,
-    StackSize,
+    DilatedStackConfig,
     kaiming,
     weights_of_convolutions,
     zero,
 )
 from soundstage.networks.backbones.pose_upsampling import POSE_HOP, VIEW, upsampled
-from soundstage.networks.backbones.transformer import waves
+from soundstage.networks.backbones.transformer import sinusoidal_embedding
 
 STEP = 512  # length of an encoded step (Kong et al. 2021, §3.1)
 SLOPE = 0.4
 CONDITIONER_KERNEL = 3
-PAPER_STACK = StackSize(blocks=3, layers=10, channels=128, kernel=3)
-SINGLE_STACK = StackSize(blocks=6, layers=10, channels=128, kernel=3)
+PAPER_STACK = DilatedStackConfig(blocks=3, layers=10, channels=128, kernel=3)
+SINGLE_STACK = DilatedStackConfig(blocks=6, layers=10, channels=128, kernel=3)
 
 
 class Stage(Enum):
@@ -98,10 +98,10 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True)
-class GradSize:
+class BinauralGradConfig:
     """How large a `BinauralGrad` is; the defaults are those of each of the paper's two stages."""
 
-    stack: StackSize = field(default_factory=lambda: PAPER_STACK)
+    stack: DilatedStackConfig = field(default_factory=lambda: PAPER_STACK)
     step: int = 128
     """Waves of the diffusion step."""
     block: tuple[int, int] = (20, 40)
@@ -123,14 +123,16 @@ class BinauralGrad(nn.Module):
     def __init__(
         self,
         stage: Stage,
-        size: GradSize | None = None,
+        size: BinauralGradConfig | None = None,
         *,
         numbers: int = VIEW,
         hop: int = POSE_HOP,
     ) -> None:
         super().__init__()
         if size is None:
-            size = GradSize(SINGLE_STACK) if stage is Stage.SINGLE else GradSize()
+            size = (
+                BinauralGradConfig(SINGLE_STACK) if stage is Stage.SINGLE else BinauralGradConfig()
+            )
         channels = size.stack.channels
         self.stage, self.hop = stage, hop
         self.step = StepEmbedding(size.step)
@@ -176,10 +178,10 @@ class BinauralGrad(nn.Module):
 
 
 class StepEmbedding(nn.Module):
-    """A step of diffusion as `STEP` numbers: waves of it through two layers.
+    """A step of diffusion as `STEP` numbers: sinusoidal_embedding of it through two layers.
 
     Args:
-        width: how many waves.
+        width: how many sinusoidal_embedding.
 
     Raises:
         ValueError: they are an odd number, and every sine goes with a cosine.
@@ -188,17 +190,17 @@ class StepEmbedding(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         if width % 2:
-            raise ValueError(f"waves of a step are an even number, not {width}")
+            raise ValueError(f"sinusoidal_embedding of a step are an even number, not {width}")
         self.width = width
         self.layers = nn.Sequential(nn.Linear(width, STEP), nn.SiLU(), nn.Linear(STEP, STEP))
 
     def forward(self, time: Float[Tensor, " batch"]) -> Float[Tensor, "batch step"]:
         """Of times that need not be whole steps."""
-        return F.silu(self.layers(waves(time.float(), self.width)))
+        return F.silu(self.layers(sinusoidal_embedding(time.float(), self.width)))
 
 
 class _Conditioner(nn.Module):
-    def __init__(self, signals: int, numbers: int, size: GradSize) -> None:
+    def __init__(self, signals: int, numbers: int, size: BinauralGradConfig) -> None:
         super().__init__()
         self.audio = _conditioner_layers(signals, *size.block)
         self.pose = _conditioner_layers(numbers, *size.block)

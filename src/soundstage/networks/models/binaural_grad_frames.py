@@ -31,7 +31,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from soundstage.networks.backbones.dilated import (
     DilatedStack,
-    StackSize,
+    DilatedStackConfig,
     kaiming,
     weights_of_convolutions,
     zero,
@@ -44,15 +44,15 @@ Beginning = Literal["nearest", "silent"]
 
 
 @dataclass(frozen=True)
-class FramesSize:
+class BinauralGradFramesConfig:
     """How large a `BinauralGradFrames` is.
 
     Raises:
         ValueError: a frame is odd, the filters have no middle, or there are none to mix.
     """
 
-    stack: StackSize = field(
-        default_factory=lambda: StackSize(
+    stack: DilatedStackConfig = field(
+        default_factory=lambda: DilatedStackConfig(
             blocks=2, layers=6, channels=160, kernel=3, separable=True
         )
     )
@@ -92,7 +92,7 @@ class BinauralGradFrames(nn.Module):
     def __init__(
         self,
         stage: Stage,
-        size: FramesSize | None = None,
+        size: BinauralGradFramesConfig | None = None,
         *,
         begins: Beginning = "nearest",
         numbers: int = VIEW,
@@ -101,7 +101,7 @@ class BinauralGradFrames(nn.Module):
         super().__init__()
         if begins not in get_args(Beginning):
             raise ValueError(f"a network begins {' or '.join(get_args(Beginning))}")
-        self.stage, self.size, self.hop = stage, size or FramesSize(), hop
+        self.stage, self.size, self.hop = stage, size or BinauralGradFramesConfig(), hop
         size = self.size
         channels, inputs = size.stack.channels, stage.channels + stage.signals
         frame = size.frame

@@ -22,7 +22,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from soundstage.networks.backbones.dilated import (
     DilatedStack,
-    StackSize,
+    DilatedStackConfig,
     kaiming,
     weights_of_convolutions,
     zero,
@@ -35,7 +35,7 @@ EARS = 2
 
 
 @dataclass(frozen=True)
-class WarpNetSize:
+class WarpNetConfig:
     """How large a `WarpNet` is; the defaults are the paper's.
 
     Raises:
@@ -44,7 +44,7 @@ class WarpNetSize:
 
     warp_layers: int = 4
     warp_channels: int = 64
-    stack: StackSize = field(default_factory=StackSize)
+    stack: DilatedStackConfig = field(default_factory=DilatedStackConfig)
     rank: int = RANK
     """Kernels that poses mix in a hyper-convolution."""
 
@@ -63,10 +63,10 @@ class BinauralWaveNet(nn.Module):
     """
 
     def __init__(
-        self, size: StackSize | None = None, *, numbers: int = VIEW, hop: int = POSE_HOP
+        self, size: DilatedStackConfig | None = None, *, numbers: int = VIEW, hop: int = POSE_HOP
     ) -> None:
         super().__init__()
-        size = size or StackSize()
+        size = size or DilatedStackConfig()
         channels = size.channels
         self.hop = hop
         self.first = kaiming(nn.Conv1d(1, channels, 1))
@@ -117,10 +117,10 @@ class WarpNet(nn.Module):
     """
 
     def __init__(
-        self, size: WarpNetSize | None = None, *, numbers: int = VIEW, hop: int = POSE_HOP
+        self, size: WarpNetConfig | None = None, *, numbers: int = VIEW, hop: int = POSE_HOP
     ) -> None:
         super().__init__()
-        self.size = size or WarpNetSize()
+        self.size = size or WarpNetConfig()
         stack = self.size.stack
         self.hop = hop
         self.warp = NeuralWarp(
@@ -177,7 +177,14 @@ class WarpNet(nn.Module):
 
 class _HyperLayer(nn.Module):
     def __init__(
-        self, size: StackSize, dilation: int, numbers: int, hop: int, rank: int, *, is_last: bool
+        self,
+        size: DilatedStackConfig,
+        dilation: int,
+        numbers: int,
+        hop: int,
+        rank: int,
+        *,
+        is_last: bool,
     ) -> None:
         super().__init__()
         channels = size.channels

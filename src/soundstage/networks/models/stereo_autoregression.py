@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from soundstage.networks.backbones.local_conditioning import TileHearing, TileInput
 from soundstage.networks.backbones.transformer import (
     FrameTransformer,
+    KVCache,
     MemoryInput,
-    Past,
     TokenEmbedding,
     TokenInput,
-    TransformerSize,
-    two_layers,
+    TransformerConfig,
+    mlp,
 )
 from soundstage.networks.models.stereo_regression import CENTER, SPREAD
 
@@ -49,7 +49,7 @@ class StereoAutoregression(nn.Module):
         self,
         levels: int,
         tokens: TokenInput,
-        size: TransformerSize,
+        size: TransformerConfig,
         *,
         width: int = 128,
         style: int = 0,
@@ -108,13 +108,13 @@ class StereoAutoregression(nn.Module):
 
     def begin(
         self, memory: Float[Tensor, "batch stretches numbers"] | None, batch: int, frames: int
-    ) -> Past:
+    ) -> KVCache:
         """The state before the first frame; see `FrameTransformer.begin`."""
         return self.transformer.begin(memory, batch, frames)
 
     def advance(
         self,
-        past: Past,
+        past: KVCache,
         levels: Float[Tensor, "batch frames levels"],
         shifted: Integer[Tensor, "batch frames bands"],
         deaf: Bool[Tensor, " batch"] | None = None,
@@ -145,7 +145,7 @@ class BandByBand(nn.Module):
         self.below, self.earlier = TokenEmbedding(one, width), TokenEmbedding(one, width)
         for embedding in (self.below, self.earlier):
             nn.init.normal_(embedding.table.weight, std=1 / math.sqrt(len(tokens.groups)))
-        self.norm, self.mixing = nn.LayerNorm(width), two_layers(width, width)
+        self.norm, self.mixing = nn.LayerNorm(width), mlp(width, width)
         self.last_norm = nn.LayerNorm(width)
         self.shared = nn.Linear(width, tokens.classes, bias=False)
         self.offsets = nn.Parameter(torch.zeros(tokens.bands, tokens.classes))

@@ -7,7 +7,7 @@ expansion of 2 after it (Serrà et al. 2023, §3.2 and §4.1).
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from soundstage.networks.backbones.transformer import FrameTransformer, TransformerSize, two_layers
+from soundstage.networks.backbones.transformer import FrameTransformer, TransformerConfig, mlp
 
 CENTER, SPREAD = -58.0, 20.0  # dB, about the mean and the deviation of a band in music
 
@@ -23,11 +23,11 @@ class StereoRegression(nn.Module):
     """
 
     def __init__(
-        self, levels: int, outputs: int, size: TransformerSize, *, dropout: float = 0.0
+        self, levels: int, outputs: int, size: TransformerConfig, *, dropout: float = 0.0
     ) -> None:
         super().__init__()
         self.transformer = FrameTransformer(levels, size, dropout=dropout)
-        self.head = two_layers(size.width, outputs, between=2 * size.width)
+        self.head = mlp(size.width, outputs, between=2 * size.width)
 
     def forward(
         self, levels: Float[Tensor, "batch frames levels"]

@@ -27,8 +27,8 @@ from soundstage.networks.backbones.transformer import (
     MemoryInput,
     TokenEmbedding,
     TokenInput,
-    TransformerSize,
-    two_layers,
+    TransformerConfig,
+    mlp,
 )
 from soundstage.networks.models.stereo_regression import CENTER, SPREAD
 
@@ -62,7 +62,7 @@ class StereoTokens(nn.Module):
         self,
         levels: int,
         tokens: TokenInput,
-        size: TransformerSize,
+        size: TransformerConfig,
         *,
         rank: int = 0,
         style: int = 0,
@@ -83,7 +83,7 @@ class StereoTokens(nn.Module):
             LocalHead(size.width, tokens, rank)
             if rank
             else nn.Sequential(
-                two_layers(size.width, whole, between=2 * size.width),
+                mlp(size.width, whole, between=2 * size.width),
                 nn.Unflatten(-1, (tokens.bands, tokens.classes)),
             )
         )
@@ -151,7 +151,7 @@ class LocalHead(nn.Module):
         self.bands = nn.Linear(width, tokens.bands * rank)
         self.neighbor = TokenEmbedding(TokenInput(1, tokens.groups), NEIGHBOR_WIDTH)
         self.around = nn.Linear(len(NEIGHBORS) * NEIGHBOR_WIDTH, rank)
-        self.norm, self.mixing = nn.LayerNorm(rank), two_layers(rank, rank)
+        self.norm, self.mixing = nn.LayerNorm(rank), mlp(rank, rank)
         self.last_norm = nn.LayerNorm(rank)
         self.shared = nn.Linear(rank, tokens.classes, bias=False)
         self.offsets = nn.Parameter(torch.zeros(tokens.bands, tokens.classes))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from soundstage.corpora import record_features
+from soundstage.corpora import track_features
 from soundstage.metrics.frechet import GaussianPool, merged
 from soundstage.metrics.parametric_stereo import parameter_pool
 from soundstage.training.data.tracks import Progress, over_records
@@ -12,7 +12,7 @@ from soundstage.training.data.tracks import Progress, over_records
 
 def record_pool(path: Path) -> GaussianPool:
     """All frames of one record, as they are: never coded, never decoded."""
-    return parameter_pool(record_features(path).parameters)
+    return parameter_pool(track_features(path).parameters)
 
 
 def train_parameter_pool(

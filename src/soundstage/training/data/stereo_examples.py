@@ -227,8 +227,8 @@ def random_stage(parameters: Parameters, generator: torch.Generator) -> Paramete
 
 def _smooth_curve(count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
     """A random curve of unit deviation out of four slow cosines."""
-    waves = torch.arange(1, 5)[:, None] * torch.linspace(0, math.pi, count)
-    return torch.randn(4, generator=generator) @ waves.cos() / math.sqrt(2)
+    sinusoidal_embedding = torch.arange(1, 5)[:, None] * torch.linspace(0, math.pi, count)
+    return torch.randn(4, generator=generator) @ sinusoidal_embedding.cos() / math.sqrt(2)
 
 
 def _chance(generator: torch.Generator, probability: float) -> bool:

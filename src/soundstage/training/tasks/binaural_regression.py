@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from soundstage.binaural.render.neural_weights import WarpNetShape, WaveNetShape
+from soundstage.binaural.render.neural_weights import BinauralWaveNetConfig, WarpNetShape
 from soundstage.binaural.render.pose_encoding import VIEWS
 from soundstage.training.data.binaural_batches import MARGIN, BinauralBatches, Heard
 from soundstage.training.data.tracks import Progress
@@ -78,11 +78,11 @@ class RegressionTask:
         return model(heard.mono, heard.view, heard.every_delay)
 
 
-def shape_of(recipe: WaveNetRecipe | WarpNetRecipe) -> WaveNetShape | WarpNetShape:
+def shape_of(recipe: WaveNetRecipe | WarpNetRecipe) -> BinauralWaveNetConfig | WarpNetShape:
     """What the recipe makes."""
     common = {"view": VIEWS.index(recipe.view), **recipe.size.model_dump()}
     if isinstance(recipe, WaveNetRecipe):
-        return WaveNetShape(**common)
+        return BinauralWaveNetConfig(**common)
     return WarpNetShape(
         **common,
         rank=recipe.rank,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from soundstage.binaural.render.binauralgrad import (
     PAPER_STEPS,
-    GradSampling,
+    BinauralGradSampling,
     drawn,
     timed,
     warped_ears,
@@ -41,7 +41,7 @@ from soundstage.training.tasks.binaural_speech import (
 )
 from soundstage.weights import Card
 
-ONE_STEP = GradSampling(1)
+ONE_STEP = BinauralGradSampling(1)
 
 
 class NoisyExamples(NamedTuple):
@@ -123,7 +123,7 @@ class GradTask:
         if self._held_out is None:
             return None
         device = next(model.parameters()).device
-        sampling = GradSampling(1 if self._shape.flow else None)
+        sampling = BinauralGradSampling(1 if self._shape.flow else None)
 
         def made(stretch: Heard, number: int) -> tuple[Tensor, Tensor]:
             heard = Heard(*(each.to(device) for each in stretch))
@@ -179,7 +179,7 @@ class GradTask:
                 heard.view,
                 noise[:, :1],
                 lambda step: noise[:, step + 1 : step + 2],
-                ONE_STEP if first.shape.flow else GradSampling(),
+                ONE_STEP if first.shape.flow else BinauralGradSampling(),
             )
         return made[:, 0] / ratio
 

@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.corpora import record_features
+from soundstage.corpora import track_features
 from soundstage.training.data.tracks import Progress, over_records
 from soundstage.training.recipes import DecorrelateRecipe
 
 
 def record_coherence(path: Path) -> Float[Tensor, "bands 2"]:
     """Sum of the coherences of a record's frames a band, and the number of frames."""
-    coherence = record_features(path).parameters.coherence.double()
+    coherence = track_features(path).parameters.coherence.double()
     count = torch.full((coherence.shape[0],), float(coherence.shape[1]), dtype=torch.float64)
     return torch.stack([coherence.sum(dim=1), count], dim=1)
 

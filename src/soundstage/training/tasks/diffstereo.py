@@ -31,7 +31,7 @@ from soundstage.training.data.stereo_clips import LEARNED, StereoClips, stereo_p
 from soundstage.training.data.tracks import Progress, record_facts
 from soundstage.training.loop import Say, choose_device, run_loop
 from soundstage.training.recipes import DiffStereoRecipe
-from soundstage.upmixing.diffstereo_weights import DiffStereoShape, network_tensors
+from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, network_tensors
 from soundstage.weights import Card
 
 HELD_OUT_CLIPS = 32  # heard in one validation
@@ -131,9 +131,9 @@ class DiffStereoTask:
         return self._objective.loss(model(noisy.state, noisy.times, mono), noisy)
 
 
-def shape_of(recipe: DiffStereoRecipe) -> DiffStereoShape:
+def shape_of(recipe: DiffStereoRecipe) -> DiffStereoConfig:
     """What the recipe makes."""
-    return DiffStereoShape(
+    return DiffStereoConfig(
         **recipe.size.model_dump(),
         patch_frames=recipe.patch[0],
         patch_bins=recipe.patch[1],

@@ -36,7 +36,7 @@ from soundstage.training.recipes import (
 )
 from soundstage.training.tasks.features import facts, run_on_features
 from soundstage.training.tasks.style_prior import style_prior
-from soundstage.upmixing.generative_weights import GenerativeShape, network_tensors
+from soundstage.upmixing.generative_weights import TokenModelConfig, network_tensors
 from soundstage.weights import Card
 
 GenerativeRecipe = MaskedRecipe | AutoregressiveRecipe
@@ -119,11 +119,11 @@ def token_frequencies(caches: list[FeatureCache]) -> Float[Tensor, "bands classe
     return (both / both.sum(dim=1, keepdim=True)).log()
 
 
-def shape_of(recipe: GenerativeRecipe) -> GenerativeShape:
+def shape_of(recipe: GenerativeRecipe) -> TokenModelConfig:
     """The network that a recipe asks for."""
     fast = isinstance(recipe, AutoregressiveRecipe) and recipe.form == "fast"
     head = recipe.rank if isinstance(recipe, MaskedRecipe) else recipe.head if fast else 0
-    return GenerativeShape(
+    return TokenModelConfig(
         **recipe.size.model_dump(),
         head=head,
         patch=recipe.patch,

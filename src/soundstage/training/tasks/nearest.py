@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from soundstage.corpora import record_features
+from soundstage.corpora import track_features
 from soundstage.corpora.features import has_no_side
 from soundstage.errors import InputError
 from soundstage.stereo import Parameters, quantize
@@ -30,7 +30,7 @@ def record_pairs(
     Raises:
         InputError: the file cannot be read, is shorter than a key, or is silent or mono.
     """
-    magnitudes, parameters = record_features(path)
+    magnitudes, parameters = track_features(path)
     means = RunningMean().push(magnitudes)
     audible = (magnitudes.norm(dim=0) > AUDIBLE).nonzero()[:, 0]
     audible = audible[audible >= KEY_FRAMES - 1]

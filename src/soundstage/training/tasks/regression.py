@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from soundstage.corpora.feature_cache import FeatureCache
-from soundstage.networks.backbones.transformer import TransformerSize
+from soundstage.networks.backbones.transformer import TransformerConfig
 from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.stereo.features import FEATURES
 from soundstage.stereo.levels import LEVELS
@@ -84,7 +84,7 @@ def train_regression(
         WeightsError: the features or the checkpoint are damaged.
     """
     learned, held_out = open_caches(data)
-    size = TransformerSize(**recipe.size.model_dump())
+    size = TransformerConfig(**recipe.size.model_dump())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.loop.seed)
         model = StereoRegression(LEVELS, FEATURES, size, dropout=recipe.dropout)

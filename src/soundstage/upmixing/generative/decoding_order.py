@@ -25,7 +25,7 @@ Order = Literal["confidence", "certainty", "random", "spread"]
 _PLASTIC = 1.32471795724474602596  # x³ = x + 1: its powers make the R2 sequence of two dimensions
 
 
-def settled_after(steps: int, total: int, *, slow_start: float = 1.0) -> list[int]:
+def mask_schedule(steps: int, total: int, *, slow_start: float = 1.0) -> list[int]:
     """How many tokens are settled after each step.
 
     Args:
@@ -34,7 +34,7 @@ def settled_after(steps: int, total: int, *, slow_start: float = 1.0) -> list[in
         slow_start: exponent on the part of the steps done; 1 is the paper's cosine, more settles
             fewer at first, when nothing is there to go by.
 
-    >>> settled_after(3, 100)
+    >>> mask_schedule(3, 100)
     [13, 50, 100]
     """
     parts = [((step + 1) / steps) ** slow_start for step in range(steps)]

@@ -27,7 +27,7 @@ from soundstage.stereo.levels import QUIETEST
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, gumbel_noise
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
-from soundstage.upmixing.generative_weights import GenerativeShape, load_network
+from soundstage.upmixing.generative_weights import TokenModelConfig, load_network
 
 FAMILY: Final = "autoregressive"
 TOGETHER = 4
@@ -64,7 +64,7 @@ class AutoregressiveSampler:
     def __init__(
         self,
         network: StereoAutoregression | StereoTokens,
-        shape: GenerativeShape,
+        shape: TokenModelConfig,
         decoding: AutoregressiveDecoding | None = None,
         style: Float[Tensor, " style"] | None = None,
         prior: StylePrior | None = None,
@@ -91,7 +91,7 @@ class _FastForm:
     def __init__(
         self,
         network: StereoAutoregression,
-        shape: GenerativeShape,
+        shape: TokenModelConfig,
         decoding: AutoregressiveDecoding,
     ) -> None:
         self._network, self._shape, self._decoding = network, shape, decoding
@@ -208,7 +208,7 @@ class _PaperForm:
     def __init__(
         self,
         network: StereoTokens,
-        shape: GenerativeShape,
+        shape: TokenModelConfig,
         decoding: AutoregressiveDecoding,
     ) -> None:
         self._network, self._shape, self._decoding = network, shape, decoding

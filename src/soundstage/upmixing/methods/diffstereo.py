@@ -31,9 +31,9 @@ from torch import Tensor
 from soundstage.diffusion import (
     CleanEstimate,
     ContinuedStream,
+    CounterNoise,
     Denoiser,
     DiscreteSchedule,
-    EndlessNoise,
     Parametrization,
     ancestral,
     ddim,
@@ -52,7 +52,7 @@ from soundstage.stereo.compressed_stft import (
     picture_spectrogram,
     spectral_picture,
 )
-from soundstage.upmixing.diffstereo_weights import DiffStereoShape, load_stereo_diffusion
+from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, load_stereo_diffusion
 from soundstage.upmixing.takes import OnlyTake
 
 SamplerName = Literal["ddim", "dpm-solver", "ancestral"]
@@ -119,7 +119,7 @@ class DiffStereo:
     def __init__(
         self,
         network: StereoDiffusion,
-        shape: DiffStereoShape,
+        shape: DiffStereoConfig,
         sampling: DiffStereoSampling | None = None,
     ) -> None:
         self.shape, self.sampling = shape, sampling or DiffStereoSampling()
@@ -159,7 +159,7 @@ class DiffStereoTakes:
             lambda denoiser, noise, steps: sampling.sample(
                 denoiser, noise, steps, upmixer.schedule
             ),
-            [EndlessNoise((STEREO, PICTURE_TRANSFORM.bins), seed) for seed in seeds],
+            [CounterNoise((STEREO, PICTURE_TRANSFORM.bins), seed) for seed in seeds],
             size=size,
             overlap=self._overlap,
         )

@@ -24,12 +24,12 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.diffusion import (
+    CFGDenoiser,
     CleanEstimate,
     ContinuedStream,
+    CounterNoise,
     Denoiser,
-    EndlessNoise,
     FlowSchedule,
-    Guided,
     Parametrization,
     ancestral,
     dpm_solver_2m,
@@ -97,10 +97,10 @@ class DiffusionDecoding:
         """Positions that two neighboring windows of so many share."""
         return max(int(self.overlap * patch), 1)
 
-    def noise(self, seed: int) -> EndlessNoise:
+    def noise(self, seed: int) -> CounterNoise:
         """That a take is led from."""
         offsets = replace(OFFSETS, temperature=self.temperature, whole=self.whole)
-        return EndlessNoise((len(PICTURES), BANDS), seed, offsets=offsets)
+        return CounterNoise((len(PICTURES), BANDS), seed, offsets=offsets)
 
     def sample(
         self,
@@ -163,10 +163,10 @@ class DiffusionPredictor:
         made = Denoiser(self._network, Parametrization.FLOW, SCHEDULE, condition, at_once=1)
         chosen = self.decoding
         if chosen.guidance != 1:
-            return Guided(made, {"deaf": torch.ones(count, dtype=torch.bool)}, chosen.guidance)
+            return CFGDenoiser(made, {"deaf": torch.ones(count, dtype=torch.bool)}, chosen.guidance)
         if self.shape.styled and self.style.is_asked and chosen.style_guidance != 1:
             nothing = torch.full_like(condition["style"], torch.nan)
-            return Guided(made, {"style": nothing}, chosen.style_guidance)
+            return CFGDenoiser(made, {"style": nothing}, chosen.style_guidance)
         return made
 
 

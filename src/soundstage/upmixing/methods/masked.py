@@ -16,10 +16,10 @@ from torch import Tensor
 from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS
 from soundstage.stereo.style_prior import StylePrior
-from soundstage.upmixing.generative.decoding_order import Order, settled_after, spread_ranks
+from soundstage.upmixing.generative.decoding_order import Order, mask_schedule, spread_ranks
 from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, draw_tokens
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
-from soundstage.upmixing.generative_weights import GenerativeShape, load_network
+from soundstage.upmixing.generative_weights import TokenModelConfig, load_network
 
 FAMILY: Final = "masked"
 
@@ -34,7 +34,7 @@ class MaskedDecoding:
     """Passes for the first window of a signal, of which nothing is known."""
     order: Order = "spread"
     slow_start: float = 1.5
-    """See `settled_after`."""
+    """See `mask_schedule`."""
     temperature: float = 1.1
     """Of the draw: below 1 prefers likely tokens, above 1 makes up for what decoding evens out."""
     noise: float = 4.5
@@ -79,7 +79,7 @@ class MaskedSampler:
     def __init__(
         self,
         network: StereoTokens,
-        shape: GenerativeShape,
+        shape: TokenModelConfig,
         decoding: MaskedDecoding | None = None,
         style: Float[Tensor, " style"] | None = None,
         prior: StylePrior | None = None,
@@ -117,7 +117,7 @@ class MaskedSampler:
         if not chosen.memory:
             memory = torch.full_like(memory, torch.nan)
         steps = chosen.steps if len(known) else chosen.first_steps
-        counts = settled_after(steps, made.numel(), slow_start=chosen.slow_start)
+        counts = mask_schedule(steps, made.numel(), slow_start=chosen.slow_start)
         ranks = self._ranks(rest, generator)
         tiles_hear = self._network.hear(levels.expand(guidance.ways, -1, -1), guidance.deaf)
         heard = _Heard(levels, memory, guidance, tiles_hear)

@@ -8,7 +8,7 @@ parameters are smoothed exponentially.
 
 The paper smooths by 0.95, over half a second, which takes away most of the spread that real music
 has: on the validation music D_F is 2.4 there, 1.8 at 0.9, 1.5 at 0.8 and 1.3 without, all from the
-decoded sound, and wobble hardly moves (1.0 to 1.1 dB; true stereo 1.6), since frames overlap by
+decoded sound, and iid_fluctuation hardly moves (1.0 to 1.1 dB; true stereo 1.6), since frames overlap by
 75 % and the decoder smooths by itself. The default is 0.8, a tenth of a second.
 
 What differs from the paper, and why: a key is divided by its length and its cube root is taken, so

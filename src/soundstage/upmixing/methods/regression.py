@@ -17,7 +17,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.errors import WeightsError
-from soundstage.networks.backbones.transformer import TransformerSize
+from soundstage.networks.backbones.transformer import TransformerConfig
 from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import Parameters
@@ -54,7 +54,7 @@ class RegressionPredictor:
         if any(number > most for number, most in zip(numbers, LARGEST, strict=True)):
             raise WeightsError(f"{weights.source}: claims a network of unheard-of size {numbers}.")
         try:
-            size = TransformerSize(*numbers)
+            size = TransformerConfig(*numbers)
         except ValueError as error:
             raise WeightsError(f"{weights.source}: {error}.") from error
         with torch.device("meta"):
