@@ -56,7 +56,7 @@ from soundstage.binaural.render.warpnet import WarpNetRenderer
 from soundstage.binaural.render.wavenet import WaveNetRenderer
 from soundstage.binaural.renderers import Renderer
 from soundstage.corpora.binaural_speech import Recording, open_binaural_speech
-from soundstage.corpora.simulation_heads import centerd
+from soundstage.corpora.simulation_heads import centered
 from soundstage.diffusion import CounterNoise
 from soundstage.errors import OptionError
 from soundstage.metrics.binaural import BinauralErrors, binaural_errors, mean_errors
@@ -192,7 +192,7 @@ def systems() -> dict[str, System]:
     """All rows, by name."""
     two = SHIPPED["binauralgrad"]
     common = load_network(COMMON, GradShape)
-    head, no_delay = centerd(load_hrtf().resampled(NETWORK_RATE))
+    head, no_delay = centered(load_hrtf().resampled(NETWORK_RATE))
     wavenet, warpnet = (
         load_network("wavenet", BinauralWaveNetConfig),
         load_network("warpnet", WarpNetShape),

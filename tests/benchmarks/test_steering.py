@@ -95,8 +95,8 @@ def test_sound_is_measured_as_it_is(steering):
 
 
 def test_a_band_counts_by_the_energy_of_its_mid(steering):
-    panned, centerd = tone(RATE, hz=300.0), 0.6 * tone(RATE, hz=3_000.0)
-    made = steering.measure_sound(torch.stack([panned + centerd, 0.2 * panned + centerd]))
+    panned, centered = tone(RATE, hz=300.0), 0.6 * tone(RATE, hz=3_000.0)
+    made = steering.measure_sound(torch.stack([panned + centered, 0.2 * panned + centered]))
     side, mid = 0.4**2, 0.6**2 + 0.6**2
     assert made[0] == pytest.approx(2 * (side / mid) ** 0.5, rel=0.02)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sounds import noise, song, stereo_scene, tone
-from soundstage.metrics.fidelity import centerd, fold_down_error, si_snr
+from soundstage.metrics.fidelity import centered, fold_down_error, si_snr
 
 LENGTH = 20_000
 
@@ -68,8 +68,8 @@ def test_si_snr_agrees_with_torchmetrics() -> None:
 def test_si_snr_is_that_of_added_noise_whatever_the_gain_and_offset(
     snr_db: float, gain: float, offset: float
 ) -> None:
-    reference = centerd(noise(5_000))
-    other = centerd(noise(5_000, seed=1))
+    reference = centered(noise(5_000))
+    other = centered(noise(5_000, seed=1))
     other -= (other @ reference) / (reference @ reference) * reference  # orthogonal
     other *= reference.norm() / other.norm() * 10 ** (-snr_db / 20)
     estimate = gain * (reference + other) + offset
@@ -108,8 +108,8 @@ def test_silence_and_constants_have_no_si_snr_on_either_side(silent: torch.Tenso
 @given(level=st.floats(-1, 1), length=st.integers(1, 3_000))
 def test_a_constant_is_silent_once_its_mean_is_gone(level: float, length: int) -> None:
     constant = torch.full((length,), level, dtype=torch.float64)
-    assert not centerd(constant).any()
-    assert centerd(torch.cat([constant, constant + 1e-3])).all()
+    assert not centered(constant).any()
+    assert centered(torch.cat([constant, constant + 1e-3])).all()
 
 
 def test_a_batch_is_measured_item_by_item() -> None:

@@ -25,8 +25,8 @@ def awake(module):
 
 
 def norm(x):
-    centerd = x - x.mean(-1, keepdim=True)
-    return centerd / (centerd.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+    centered = x - x.mean(-1, keepdim=True)
+    return centered / (centered.square().mean(-1, keepdim=True) + 1e-6).sqrt()
 
 
 def test_a_block_begins_as_the_identity():

@@ -43,8 +43,8 @@ def by_hand(model, levels):
         return x @ state[f"{name}.weight"].T + state[f"{name}.bias"]
 
     def norm(name, x):
-        centerd = x - x.mean(-1, keepdim=True)
-        scaled = centerd / (centerd.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+        centered = x - x.mean(-1, keepdim=True)
+        scaled = centered / (centered.square().mean(-1, keepdim=True) + 1e-5).sqrt()
         return scaled * state[f"{name}.weight"] + state[f"{name}.bias"]
 
     def layers(name, x):

@@ -83,7 +83,7 @@ def test_a_frame_is_returned_as_soon_as_its_samples_are_there() -> None:
     assert stream.push(torch.zeros(16)).shape[-1] == 1
 
 
-def test_frame_t_is_centerd_on_sample_t_times_hop() -> None:
+def test_frame_t_is_centered_on_sample_t_times_hop() -> None:
     samples = torch.zeros(160)
     samples[5 * 16] = 1.0
     magnitudes = SMALL.analyze(samples).abs()[3]

@@ -117,7 +117,7 @@ def test_swapped_parameters_swap_left_and_right_of_what_is_direct(decoder: str) 
     assert one[0].norm() > 2 * one[1].norm()
 
 
-def test_a_centerd_coherent_sound_has_no_side() -> None:
+def test_a_centered_coherent_sound_has_no_side() -> None:
     assert decode_signal(song(10_000), constant(10_000, 0.0, 1.0)).abs().max() == 0
 
 

@@ -43,7 +43,7 @@ def test_without_the_limit_opposite_channels_would_be_endless() -> None:
     assert power == pytest.approx(2 * MAX_POWER_CORRECTION**2)
 
 
-def test_a_centerd_coherent_sound_stays_as_it_is() -> None:
+def test_a_centered_coherent_sound_stays_as_it_is() -> None:
     left, right = matrix(0.0, 1.0)
     assert left == pytest.approx([1, 0])
     assert right == pytest.approx([1, 0])

@@ -66,11 +66,11 @@ def test_the_limit_keeps_the_proportion_of_direct_to_diffuse() -> None:
     assert alpha / beta == pytest.approx(unlimited)
 
 
-def test_a_centerd_coherent_sound_has_no_side() -> None:
+def test_a_centered_coherent_sound_has_no_side() -> None:
     assert gains(0.0, 1.0) == (0.0, 0.0)
 
 
-def test_a_centerd_incoherent_sound_is_all_diffuse() -> None:
+def test_a_centered_incoherent_sound_is_all_diffuse() -> None:
     alpha, beta = gains(0.0, 0.0)
     assert alpha == 0
     assert beta == pytest.approx(1)

@@ -104,9 +104,9 @@ def test_no_word_stands_for_two_lines_of_the_table():
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("voice centerd", "Vocals Centered"),
-        ("voice centerd", "centered"),
-        ("voice-centerd", "voices centerd"),
+        ("voice centered", "Vocals Centered"),
+        ("voice centered", "centered"),
+        ("voice-centered", "voices centered"),
         ("wide highs", "wide treble"),
         ("wide mids", "wide guitars"),
         ("mono bass", "mono lows"),
@@ -124,7 +124,7 @@ def test_spelling_and_order_make_no_difference(one, other):
 
 
 def test_words_and_numbers_add_up():
-    style = parse_style("wide, narrow bass, voice centerd, balance=-1.5")
+    style = parse_style("wide, narrow bass, voice centered, balance=-1.5")
     assert style == Style(width=1.91, width_low=0.3, offset=0.19, balance=-1.5)
 
 
@@ -139,7 +139,7 @@ def test_words_go_the_way_they_say():
     for region in ("bass", "mids", "highs"):
         assert asked(f"narrow {region}") < asked(f"wide {region}")
     assert asked("mono bass") < asked("narrow bass")
-    assert asked("voice centerd") < asked("spread out")
+    assert asked("voice centered") < asked("spread out")
     assert asked("dry") < asked("diffuse")
     assert asked("left") > asked("slightly left") > 0 == asked("balanced")
     assert asked("slightly right") == -asked("slightly left")
@@ -171,7 +171,7 @@ def test_saying_a_thing_twice_is_no_contradiction():
     ("text", "expected"),
     [
         ("wyde", "'wide'"),
-        ("voice center", "'voice centerd'"),
+        ("voice center", "'voice centered'"),
         ("intimat", "'intimate'"),
         ("narow bass", "'narrow bass'"),
         ("purple elephants", r"docs/style\.md"),

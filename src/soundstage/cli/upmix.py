@@ -33,7 +33,7 @@ def upmix(
     ] = None,
     width: Annotated[float, typer.Option(help="Gain of the side, 0 to 2.")] = 1.0,
     bass_mono: Annotated[
-        float, typer.Option(help="Crossover in Hz below which all is centerd, 20 to 500; 0 is off.")
+        float, typer.Option(help="Crossover in Hz below which all is centered, 20 to 500; 0 is off.")
     ] = 0.0,
     center_focus: Annotated[
         float, typer.Option(help="Draws voices and leads to the center, 0 to 1.")

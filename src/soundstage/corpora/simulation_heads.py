@@ -92,10 +92,10 @@ def prepared_head(path: Path, rate: int) -> PreparedHead:
     Raises:
         InputError: the file cannot be read.
     """
-    return centerd(equalized(read_hrtf(path)).resampled(rate))
+    return centered(equalized(read_hrtf(path)).resampled(rate))
 
 
-def centerd(head: HrtfSet) -> PreparedHead:
+def centered(head: HrtfSet) -> PreparedHead:
     """A head, with what all its delays have in common told apart; as `prepared_head`."""
     head = replace(head, delays=head.delays - np.floor(head.delays.min()))
     onsets = onset_delays(head.responses, head.rate) + head.delays

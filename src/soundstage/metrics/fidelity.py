@@ -39,7 +39,7 @@ def si_snr(
         there. torchmetrics adds an epsilon that turns this into 0 dB, by which a silent side would
         beat any side that a method invents.
     """
-    wanted, made = centerd(reference), centerd(estimate)
+    wanted, made = centered(reference), centered(estimate)
     power = wanted.square().sum(dim=-1)
     defined = (power > 0) & (made.square().sum(dim=-1) > 0)
     gain = (made * wanted).sum(dim=-1) / power.where(defined, 1.0)
@@ -49,7 +49,7 @@ def si_snr(
     return ratio.clamp(-EXACT_DB, EXACT_DB).where(defined, torch.nan)
 
 
-def centerd(signal: Float[Tensor, "*batch frames"]) -> Float[Tensor, "*batch frames"]:
+def centered(signal: Float[Tensor, "*batch frames"]) -> Float[Tensor, "*batch frames"]:
     """The signal less its mean, in double precision; exactly zero where it is constant."""
     wide = signal.double()
     moving = wide - wide.mean(dim=-1, keepdim=True)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.metrics.fidelity import centerd
+from soundstage.metrics.fidelity import centered
 from soundstage.stereo import to_mid_side
 
 DUAL_MONO_DB = -60.0  # side over mid; below this the two channels are one sound, coded twice
@@ -82,7 +82,7 @@ def normalized_width(stereo: Float[Tensor, "*batch 2 frames"]) -> Float[Tensor, 
 
 def channel_correlation(stereo: Float[Tensor, "*batch 2 frames"]) -> Float[Tensor, "*batch"]:
     """Pearson correlation of left with right, −1 to 1; 1 where a channel does not vary."""
-    left, right = centerd(stereo).unbind(dim=-2)
+    left, right = centered(stereo).unbind(dim=-2)
     scale = (left.square().sum(dim=-1) * right.square().sum(dim=-1)).sqrt()
     return torch.where(scale > 0, (left * right).sum(dim=-1) / scale, 1.0).clamp(-1, 1)
 

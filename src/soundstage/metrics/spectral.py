@@ -105,7 +105,7 @@ def _powers(
     ends: Literal["constant", "reflect"],
     floor: float,
 ) -> Iterator[Float[Tensor, "*batch times bins"]]:
-    """Power spectra of frames centerd on every multiple of the hop, in pieces, never under a floor.
+    """Power spectra of frames centered on every multiple of the hop, in pieces, never under a floor.
 
     Beyond its ends the signal is zero ("constant") or mirrored ("reflect").
     """

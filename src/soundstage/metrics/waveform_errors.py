@@ -10,7 +10,7 @@ With x what is made and y the truth, X and Y their short-time spectra over both 
 BinauralGrad (2022, §4, "Evaluation Metrics") calls all three mean squared errors; the evaluation
 that its tables and those of Richard et al. (ICLR 2021) come from takes absolute values in the last
 two. Its transform too is taken as it is: frames of 2048 samples, in the middle of which a periodic
-Hann window shows 40 ms, every 10 ms, centerd on the multiples of the hop, the signal mirrored at
+Hann window shows 40 ms, every 10 ms, centered on the multiples of the hop, the signal mirrored at
 its ends; nothing is divided by the window. So Amplitude L2 grows with the rate, and compares with
 the tables at their 48 kHz alone. They print Wave L2 in thousandths; here it is as it is.
 """

@@ -1,6 +1,6 @@
 """The short-time Fourier transform, of a whole signal or of a stream of blocks.
 
-Frame t is centerd on sample t·hop; beyond its ends the signal counts as zero. A signal of n samples
+Frame t is centered on sample t·hop; beyond its ends the signal counts as zero. A signal of n samples
 has ⌈n/hop⌉ + 1 frames, so that each of its samples lies well inside a frame. Synthesis is weighted
 overlap-add with the analysis window, divided by the sum of the squared windows that really overlap
 at each sample: analysis then synthesis is the identity to rounding, borders included, and a gain

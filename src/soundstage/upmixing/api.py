@@ -44,7 +44,7 @@ def upmix(
             loading it again, and may hold weights of your own).
         seed: which take; the same seed gives the same samples.
         width: gain of the side signal, 0 to 2.
-        bass_mono_hz: crossover below which everything is centerd, 20 to 500 Hz; 0 is off.
+        bass_mono_hz: crossover below which everything is centered, 20 to 500 Hz; 0 is off.
         center_focus: how far voices and leads are drawn to the center, 0 to 1.
         style: what a generative method is asked for, such as "wide, narrow bass" (docs/style.md);
             only with the name of a method.

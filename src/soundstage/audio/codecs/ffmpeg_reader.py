@@ -201,5 +201,5 @@ def _samples(frame: Any, dtype: np.dtype) -> Float[np.ndarray, "channels frames"
     full = _FULL_SCALE.get(kind)
     if full is None:
         return data.astype(dtype)
-    centerd = data.astype(np.float64) - (full if kind == "u8" else 0)
-    return (centerd / full).astype(dtype)
+    centered = data.astype(np.float64) - (full if kind == "u8" else 0)
+    return (centered / full).astype(dtype)

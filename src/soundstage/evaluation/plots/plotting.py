@@ -323,5 +323,5 @@ def _band_of(frequency: float) -> float:
 
 
 def _extent(portrait: Portrait, rows: int) -> tuple[float, float, float, float]:
-    start = -0.5 / FRAME_RATE  # the first frame is centerd on the first sample
+    start = -0.5 / FRAME_RATE  # the first frame is centered on the first sample
     return (start, start + portrait.mid.shape[1] * portrait.column_seconds, 0.0, float(rows))

@@ -1,6 +1,6 @@
 """PANNs as an embedding: Cnn14, trained to tell the 527 classes of AudioSet apart.
 
-At 32 kHz, frames of 1024 samples every 320, centerd, reflected at the ends; 64 Slaney mel bands
+At 32 kHz, frames of 1024 samples every 320, centered, reflected at the ends; 64 Slaney mel bands
 from 50 to 14,000 Hz of the powers, 10·log10(max(x, 1e−10)). The embedding is the last hidden layer,
 after its ReLU. Windows are 1 s every 0.5 s, as for VGGish, though the network was trained on 10 s
 (Kong et al., 2020): its pooling over time takes any length, and 2048 numbers need many windows.

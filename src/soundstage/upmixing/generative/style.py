@@ -42,8 +42,8 @@ RANGES = {
 }  # about as far as training goes beyond real music; `Controls` reaches mono itself
 PAGE = "docs/style.md"
 _SPELLINGS = {
-    "center": "center",
-    "centered": "centerd",
+    "centre": "center",
+    "centred": "centered",
     "vocal": "voice",
     "vocals": "voice",
     "voices": "voice",
@@ -124,14 +124,14 @@ WORDS = {
         {"width": 1.91}, "almost as wide as unrelated channels", ("broad", "big", "large")
     ),
     "very wide": Word({"width": 2.2}, "wider than almost any record", ("huge", "enormous")),
-    "mono bass": Word({"width_low": 0.15}, "bass in the center", ("centerd bass",)),
+    "mono bass": Word({"width_low": 0.15}, "bass in the center", ("centered bass",)),
     "narrow bass": Word({"width_low": 0.3}, "bass close to the center", ("tight bass",)),
     "wide bass": Word({"width_low": 1.86}, "bass on both sides"),
     "narrow mids": Word({"width_mid": 0.75}, "250 Hz to 4 kHz close to the center"),
     "wide mids": Word({"width_mid": 2.0}, "250 Hz to 4 kHz on both sides, as of doubled guitars"),
     "narrow highs": Word({"width_high": 0.33}, "above 4 kHz close to the center"),
     "wide highs": Word({"width_high": 1.62}, "above 4 kHz on both sides"),
-    "voice centerd": Word({"offset": 0.19}, "voices and leads in the center", ("centerd",)),
+    "voice centered": Word({"offset": 0.19}, "voices and leads in the center", ("centered",)),
     "spread out": Word(
         {"offset": 0.58}, "voices and leads off the center", ("spread", "panned", "separated")
     ),
