@@ -1,8 +1,10 @@
 # make demo   set up, render the example (or take IN=your.wav), upmix it, measure it, draw it
-# make test   set up and run the tests
-# make test-slow, make test-corpus CORPUS=FOLDER   the tests that take minutes, or real recordings
+# make test   set up and run the fast tests
+# make test-slow   the others: trainings, commands of the docs, the report in a browser
+# make test-corpus CORPUS=FOLDER   every method on real recordings
 # make lint   ruff and mypy
-# make bench  speed, memory and fold-down of every method beside FFmpeg's filters
+# make coverage   all tests, and the lines of src that they do not reach
+# make bench  speed, memory and fold-down error of every method and of FFmpeg's filters
 # make benchmark DATA=FOLDER STEMS=FOLDER MONO=FOLDER   fills docs/benchmark.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,13 +12,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 IN ?=
 OUT ?= demo
+WORKERS ?= 2
 DATA ?= ../shared/data/music/test
 STEMS ?= ../shared/data/stems
 MONO ?= ../shared/data/mono
-
 CORPUS ?= ../shared/data
 
-.PHONY: setup demo test test-slow test-corpus lint bench benchmark clean
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+
+.PHONY: setup demo test test-slow test-corpus lint coverage bench benchmark clean
 
 setup: $(READY)
 
@@ -29,18 +33,21 @@ demo: $(READY)
 	$(BIN)/python examples/demo.py --output $(OUT) $(if $(IN),--input "$(IN)")
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m 'slow and not corpus'
 
 test-corpus: $(READY)
-	SOUNDSTAGE_CORPUS=$(CORPUS) $(BIN)/python -m pytest -m corpus -n 2
+	SOUNDSTAGE_CORPUS=$(CORPUS) $(PYTEST) -m corpus
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+coverage: $(READY)
+	$(PYTEST) -m 'not corpus' --cov=soundstage --cov-report=term-missing:skip-covered
 
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py --write docs/speed.md
