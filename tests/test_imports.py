@@ -33,6 +33,7 @@ ORDER = [
     "audio",
     "weights",
     "parallel",
+    "atomic_files",
     "errors",
 ]
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from soundstage.audio import TruePeakMeter
-from soundstage.audio.headroom import decibels, safe_gain
+from soundstage.audio import TruePeakMeter, decibels, safe_gain
 
 
 def meter(sample_peak, true_peak=None):

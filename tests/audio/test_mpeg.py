@@ -3,7 +3,8 @@ import pytest
 
 from making import RATE, music, noise, read_all, write_sound
 from soundstage.audio import SoundFormat, open_sound
-from soundstage.audio.codecs.mpeg import _frame_size, walk_frames, xing_frame
+from soundstage.audio.codecs.input_file import InputFile
+from soundstage.audio.codecs.mpeg import _frame_size, scan_frames, xing_frame
 from soundstage.errors import InputError
 
 MP3 = SoundFormat("MP3", "MPEG_LAYER_III")
@@ -17,8 +18,8 @@ def mp3(request, tmp_path):
 
 
 def test_walk_counts_what_the_header_frame_promises(mp3):
-    stream = walk_frames(mp3)
-    assert stream.promised == stream.counted
+    stream = scan_frames(InputFile(mp3))
+    assert stream.declared == stream.counted
     assert stream.rate == open_sound(mp3).rate
     assert 40_000 <= stream.counted * stream.frame_samples < 40_000 + 3 * stream.frame_samples
     assert (stream.cut, stream.short, stream.has_info) == (False, False, True)
@@ -42,24 +43,24 @@ def test_a_tag_at_the_end_may_look_like_frames(mp3):
 
 def test_a_cut_between_two_frames_is_seen_by_the_header_frame(mp3):
     data = mp3.read_bytes()
-    starts, at = [], walk_frames(mp3).start
+    starts, at = [], scan_frames(InputFile(mp3)).start
     while size := _frame_size(data[at : at + 4], None):
         starts.append(at)
         at += size
     for place in (starts[-1], starts[-2], starts[len(starts) // 2]):
         mp3.write_bytes(data[:place])
-        stream = walk_frames(mp3)
+        stream = scan_frames(InputFile(mp3))
         assert (stream.cut, stream.short) == (False, True)
         with pytest.raises(InputError, match="cut short"):
             open_sound(mp3)
 
 
 def test_id3_at_the_start_is_passed_over(mp3):
-    start = walk_frames(mp3).start
+    start = scan_frames(InputFile(mp3)).start
     picture = mp3.read_bytes()[start : start + 4000]  # looks like frames, and is
     block = b"ID3\x04\0\0\0\0" + bytes([len(picture) >> 7, len(picture) & 127]) + picture
     mp3.write_bytes(block + mp3.read_bytes())
-    assert walk_frames(mp3).start == start + len(block)
+    assert scan_frames(InputFile(mp3)).start == start + len(block)
 
 
 @pytest.mark.parametrize("lost", [1, 2, 50, 300, 1000, 5000])
@@ -71,34 +72,34 @@ def test_every_cut_is_seen(mp3, lost):
 
 
 def test_without_a_header_frame_only_a_cut_between_frames_is_missed(mp3):
-    stream = walk_frames(mp3)
+    stream = scan_frames(InputFile(mp3))
     data = mp3.read_bytes()
     first = _frame_size(stream.head, None)
     mp3.write_bytes(data[first:])
-    assert not walk_frames(mp3).cut
+    assert not scan_frames(InputFile(mp3)).cut
     for lost in (1, 2, 30):
         mp3.write_bytes(data[first:-lost])
-        assert walk_frames(mp3).cut
+        assert scan_frames(InputFile(mp3)).cut
         with pytest.raises(InputError, match="cut short"):
             open_sound(mp3)
 
 
 def test_damage_in_the_middle_is_walked_over(mp3):
-    whole = walk_frames(mp3)
+    whole = scan_frames(InputFile(mp3))
     data = bytearray(mp3.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 300] = bytes(300)
     mp3.write_bytes(data)
-    assert 0 <= whole.counted - walk_frames(mp3).counted <= 6
+    assert 0 <= whole.counted - scan_frames(InputFile(mp3)).counted <= 6
 
 
 def test_a_header_frame_of_our_own_is_understood(mp3):
-    stream = walk_frames(mp3)
+    stream = scan_frames(InputFile(mp3))
     data = mp3.read_bytes()
     made = xing_frame(stream)
     mp3.write_bytes(made + data[_frame_size(stream.head, None) :])
-    again = walk_frames(mp3)
-    assert (again.promised, again.counted) == (stream.counted, stream.counted)
+    again = scan_frames(InputFile(mp3))
+    assert (again.declared, again.counted) == (stream.counted, stream.counted)
     total = stream.counted * stream.frame_samples
     assert open_sound(mp3).frames == read_all(mp3).shape[1] == total - DECODER_DELAY
 
@@ -106,6 +107,4 @@ def test_a_header_frame_of_our_own_is_understood(mp3):
 def test_other_files_are_no_mpeg(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(noise(1, 20_000).tobytes())
-    assert walk_frames(path) is None
-    path.write_bytes(b"")
-    assert walk_frames(path) is None
+    assert scan_frames(InputFile(path)) is None

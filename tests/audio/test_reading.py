@@ -124,7 +124,7 @@ def test_wav_of_no_length_is_not_taken_for_unfinished(tmp_path):
         file.title = "nothing"
     data = path.read_bytes()
     path.write_bytes(data + b"LIST\x04\0\0\0INFO")
-    with pytest.raises(InputError, match="holds no sound"):
+    with pytest.raises(InputError, match="is empty, its length"):
         open_sound(path)
 
 
@@ -141,7 +141,7 @@ def test_the_first_sample_that_is_no_number_is_named(tmp_path, value):
     samples = noise(2, RATE)
     samples[1, RATE // 4] = samples[0, RATE // 2] = value
     sound = open_sound(write_sound(tmp_path / "a.wav", samples, FLOAT_WAV))
-    with pytest.raises(InputError, match=r"not numbers, from 0\.250 s"):
+    with pytest.raises(InputError, match=r"not finite numbers, from 0\.250 s"):
         list(sound.blocks(1000))
 
 
@@ -181,9 +181,9 @@ def made(folder: Path, kind: str) -> Path:
         ("missing", "does not exist"),
         ("folder", "is a folder"),
         ("empty", "is empty"),
-        ("text", "is not a sound file"),
-        ("picture", "is not a sound file"),
-        ("silent", "holds no sound"),
+        ("text", "is not a readable sound file"),
+        ("picture", "is not a readable sound file"),
+        ("silent", "is empty, its length"),
         ("pipe", "not a plain file"),
     ],
 )
@@ -201,7 +201,7 @@ def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, kind, said):
 def test_text_under_any_suffix_is_not_sound(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_text("This is not sound at all. " * 100)
-    with pytest.raises(InputError, match="not a sound file"):
+    with pytest.raises(InputError, match="not a readable sound file"):
         open_sound(path)
 
 

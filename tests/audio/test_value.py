@@ -39,18 +39,15 @@ def test_samples_cannot_be_changed_from_inside_or_outside():
         sound.rate = 16_000
 
 
-@pytest.mark.parametrize("shape", [(), (0, 5), (1, 2, 3)])
+@pytest.mark.parametrize("shape", [(), (0, 5), (1, 2, 3), (44_100, 2)])
 def test_other_shapes_are_refused(shape):
-    if shape == ():
-        assert Audio(np.zeros(shape), 8000).frames == 1
-        return
-    with pytest.raises(ValueError, match="not \\(channels, frames\\)"):
+    with pytest.raises(InputError, match="not \\(channels, frames\\)"):
         Audio(np.zeros(shape), 8000)
 
 
 @pytest.mark.parametrize("rate", [0, -1, 44_100.5])
 def test_other_rates_are_refused(rate):
-    with pytest.raises(ValueError, match="sample rate"):
+    with pytest.raises(InputError, match="sample rate"):
         Audio([0.0], rate)
 
 
@@ -70,17 +67,17 @@ def test_default_encoding_loses_nothing(tmp_path, suffix):
     assert Audio.read(tmp_path / f"a{suffix}") == sound
 
 
-@pytest.mark.parametrize(("bits", "encoding"), [(8, "PCM_U8"), (16, "PCM_16"), (24, "PCM_24")])
-def test_whole_steps_are_not_dithered(tmp_path, bits, encoding):
+@pytest.mark.parametrize("bits", [8, 16, 24])
+def test_whole_steps_are_not_dithered(tmp_path, bits):
     full = 1 << bits - 1
     sound = Audio(np.arange(-full, full, max(full // 500, 1)) / full, 44_100)
-    sound.write(tmp_path / "a.wav", encoding=encoding)
+    sound.write(tmp_path / "a.wav", bit_depth=bits)
     assert Audio.read(tmp_path / "a.wav") == sound
 
 
 def test_others_are_dithered(tmp_path):
     sound = Audio(np.full(50_000, 100.25 / 32_768), 44_100)
-    sound.write(tmp_path / "a.wav", encoding="PCM_16")
+    sound.write(tmp_path / "a.wav", bit_depth=16)
     got = Audio.read(tmp_path / "a.wav").samples * 32_768
     assert abs(got.mean() - 100.25) < 0.02
     assert len(np.unique(got)) > 2
@@ -88,28 +85,28 @@ def test_others_are_dithered(tmp_path):
 
 def test_full_scale_is_refused_where_it_would_clip(tmp_path):
     with pytest.raises(OutputError, match=r"passes full scale by 6\.02 dB"):
-        Audio([0.0, 2.0], 44_100).write(tmp_path / "a.wav", encoding="PCM_16")
-    Audio([0.0, 1.0, -1.0], 44_100).write(tmp_path / "a.wav", encoding="PCM_16")
+        Audio([0.0, 2.0], 44_100).write(tmp_path / "a.wav", bit_depth=16)
+    Audio([0.0, 1.0, -1.0], 44_100).write(tmp_path / "a.wav", bit_depth=16)
     assert not (tmp_path / "b.wav").exists()
 
 
 def test_what_is_no_number_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not numbers"):
+    with pytest.raises(InputError, match="not finite"):
         Audio([0.0, np.nan], 44_100).write(tmp_path / "a.wav")
 
 
-@pytest.mark.parametrize(("name", "encoding"), [("a.flac", "FLOAT"), ("a.xyz", None)])
-def test_what_a_container_cannot_hold_is_refused(tmp_path, name, encoding):
+@pytest.mark.parametrize(("name", "depth"), [("a.flac", "float"), ("a.xyz", None)])
+def test_what_a_container_cannot_hold_is_refused(tmp_path, name, depth):
     with pytest.raises(OptionError):
-        Audio([0.0], 44_100).write(tmp_path / name, encoding=encoding)
+        Audio([0.0], 44_100).write(tmp_path / name, bit_depth=depth)
 
 
 def test_tags_and_overwriting_reach_the_file(tmp_path):
     path = tmp_path / "a.flac"
     Audio(noise(1, 100), 44_100).write(path, tags={"title": "One"})
     with pytest.raises(OutputError, match="exists"):
-        Audio(noise(1, 100), 44_100).write(path)
-    Audio(noise(1, 100), 44_100).write(path, tags={"title": "Two"}, overwrite=True)
+        Audio(noise(1, 100), 44_100).write(path, overwrite=False)
+    Audio(noise(1, 100), 44_100).write(path, tags={"title": "Two"})
     assert open_sound(path).tags["title"] == "Two"
 
 

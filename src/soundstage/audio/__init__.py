@@ -1,6 +1,7 @@
-"""Sound in files and in memory: reading, writing, resampling, quantizing and metering.
+"""Sound in files and in memory: reading, writing, resampling, quantization and level.
 
-`open_sound` and `SoundWriter` stream files of any length; `Audio` is a whole sound in memory.
+`Audio` is a whole sound in memory, and `as_audio` makes one of anything that a caller may pass.
+`open_sound` and `SoundWriter` stream sounds of any length.
 """
 
 from soundstage.audio.audio_buffer import Audio
@@ -12,13 +13,12 @@ from soundstage.audio.formats import (
     SoundFormat,
     output_format,
 )
-from soundstage.audio.headroom import decibels, safe_gain
-from soundstage.audio.level import TruePeakMeter, true_peak
-from soundstage.audio.quantizer import Quantizer
-from soundstage.audio.reading import MAX_RATE, MIN_RATE, SoundReader, open_sound
+from soundstage.audio.inputs import Source, as_audio, open_sound
+from soundstage.audio.level import TruePeakMeter, decibels, safe_gain, true_peak
+from soundstage.audio.reading import MAX_RATE, MIN_RATE, SoundReader
 from soundstage.audio.resampling import StreamResampler, resample, resampled_frames
 from soundstage.audio.spool import Spool
-from soundstage.audio.writing import SoundWriter
+from soundstage.audio.writing import Quantizer, SoundWriter
 
 __all__ = [
     "MAX_RATE",
@@ -31,9 +31,11 @@ __all__ = [
     "SoundFormat",
     "SoundReader",
     "SoundWriter",
+    "Source",
     "Spool",
     "StreamResampler",
     "TruePeakMeter",
+    "as_audio",
     "check_collisions",
     "decibels",
     "expand_inputs",

@@ -1,35 +1,46 @@
-"""A piece of sound in memory."""
+"""`Audio`: a sound in memory, with reading, writing and simple editing."""
 
 import base64
 import html
 import io
-import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import soundfile
 from jaxtyping import Float
 
-from soundstage.audio.formats import SoundFormat, check_encoding, container_of, output_format
-from soundstage.audio.quantizer import Quantizer
-from soundstage.audio.reading import open_sound
+from soundstage.audio.formats import SoundFormat, output_format
+from soundstage.audio.level import decibels
+from soundstage.audio.reading import open_file
 from soundstage.audio.resampling import resample
-from soundstage.audio.writing import SoundWriter
-from soundstage.errors import InputError, OutputError
+from soundstage.audio.samples import MAX_CHANNELS, as_rate, as_samples
+from soundstage.audio.writing import Quantizer, SoundWriter
+from soundstage.errors import InputError, OptionError, OutputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BLOCK = 1 << 16  # frames read or written at a time
-_PLAYER_BYTES = 8_000_000  # of the WAV file in a notebook's player: 45 s of stereo at 44.1 kHz
+_PLAYER_BYTES = 8_000_000  # of WAV in a notebook's player: 45 s of stereo at 44.1 kHz
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audio:
-    """Sound: samples and their rate. Immutable; equal if all samples and the rate are.
+    """Samples and their rate. Immutable; equal if all samples and the rate are equal.
 
     Attributes:
-        samples: single precision, read-only, full scale 1; one dimension is taken for mono.
+        samples: (channels, frames) in single precision, read-only, of full scale 1. Given as a
+            NumPy array, torch tensor or list; one dimension is mono, integers are scaled by the
+            full scale of their type.
         rate: in Hz.
+
+    Raises:
+        InputError: the samples are not real numbers or not (channels, frames), or the rate is not
+            a positive whole number.
 
     >>> Audio([0.0, 0.5, -0.5, 0.0], 8000)
     Audio(1 channel, 4 frames, 8000 Hz, 0.001 s)
@@ -39,16 +50,19 @@ class Audio:
     rate: int
 
     def __post_init__(self) -> None:
-        samples = self.samples
+        samples: Any = self.samples
         if not (isinstance(samples, np.ndarray) and _is_sealed(samples)):
-            samples = np.array(samples, dtype=np.float32, ndmin=2)
-        if samples.ndim != 2 or not samples.shape[0]:
-            raise ValueError(f"samples of shape {samples.shape} are not (channels, frames)")
-        if self.rate != int(self.rate) or self.rate <= 0:
-            raise ValueError(f"a sample rate of {self.rate!r} is not a positive whole number")
+            samples = as_samples(samples)
+            if samples.ndim == 1:
+                samples = samples[None]
+            if samples.ndim != 2 or not 1 <= samples.shape[0] <= MAX_CHANNELS:
+                raise InputError(
+                    f"Samples of shape {samples.shape} are not (channels, frames), with 1 to "
+                    f"{MAX_CHANNELS} channels."
+                )
         samples.flags.writeable = False
         object.__setattr__(self, "samples", samples)
-        object.__setattr__(self, "rate", int(self.rate))
+        object.__setattr__(self, "rate", as_rate(self.rate))
 
     @property
     def channels(self) -> int:
@@ -66,13 +80,16 @@ class Audio:
         return self.frames / self.rate
 
     @classmethod
-    def read(cls, path: str | Path) -> "Audio":
-        """A whole file, of any format that `open_sound` reads.
+    def read(cls, file: str | os.PathLike[str] | BinaryIO) -> "Audio":
+        """Read a whole file, of any format that `open_sound` reads.
+
+        Args:
+            file: a path, or a binary file object that can seek.
 
         Raises:
-            InputError: it cannot be read; the message says why.
+            InputError: it cannot be read; the message gives the reason.
         """
-        with open_sound(path) as sound:
+        with open_file(file) as sound:
             blocks = [block.astype(np.float32) for block in sound.blocks(_BLOCK)]
             samples = np.concatenate(blocks, axis=1)
             samples.flags.writeable = False  # so that it need not be copied
@@ -80,32 +97,31 @@ class Audio:
 
     def write(
         self,
-        path: str | Path,
+        path: str | os.PathLike[str],
         *,
-        encoding: str | None = None,
-        overwrite: bool = False,
+        bit_depth: int | str | None = None,
+        overwrite: bool = True,
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Write a file; its suffix chooses the container.
 
         Args:
             path: of the file.
-            encoding: by libsndfile's name, such as "PCM_16". By default what loses least: floating
-                point where the container has it, else its largest integers. Samples that are whole
-                steps of an integer encoding already are written as they are, others are dithered.
+            bit_depth: 8, 16, 24, 32, "float" or "double". By default floating point where the
+                container has it, else its largest integers. Samples that are whole steps of an
+                integer encoding are written unchanged, others are dithered.
             overwrite: whether an existing file may be replaced.
             tags: such as title and artist; see `soundstage.audio.tags`.
 
         Raises:
-            OptionError: the suffix or the encoding is unknown.
+            InputError: a sample is not finite.
+            OptionError: the suffix is unknown, or its container does not have the bit depth.
             OutputError: the file cannot be written, or the sound passes full scale and the encoding
                 cannot hold that.
         """
         path = Path(path)
-        if encoding is None:
-            form = output_format(SoundFormat("WAV", "FLOAT"), path.suffix, None)
-        else:
-            form = check_encoding(container_of(path.suffix), encoding)
+        depth = None if bit_depth is None else str(bit_depth)
+        form = output_format(SoundFormat("WAV", "FLOAT"), path.suffix, depth)
         self._check_level(path, form)
         quantizer = Quantizer(form.integer_bits) if form.integer_bits else None
         dither = quantizer is not None and not self._is_whole(quantizer.bits)
@@ -122,9 +138,46 @@ class Audio:
                 block = self.samples[:, start : start + _BLOCK]
                 writer.write(quantizer.quantize(block, dither=dither) if quantizer else block)
 
+    def to_mono(self) -> "Audio":
+        """The mean of the channels; of stereo, the mid signal (L + R)/2."""
+        return self if self.channels == 1 else Audio(self.samples.mean(axis=0), self.rate)
+
     def resample(self, rate: int) -> "Audio":
         """The same sound at another sample rate, in Hz."""
+        rate = as_rate(rate)
         return Audio(resample(self.samples, self.rate, rate), rate)
+
+    def trim(self, start: float = 0.0, end: float | None = None) -> "Audio":
+        """The part between two times.
+
+        Args:
+            start: in seconds.
+            end: in seconds; by default, and beyond the end of the sound, its end.
+
+        Raises:
+            OptionError: not 0 ≤ start < end, or the start is beyond the sound.
+        """
+        first = round(start * self.rate)
+        last = self.frames if end is None else min(round(end * self.rate), self.frames)
+        if not 0 <= first < last:
+            raise OptionError(
+                f"A sound of {self.duration:.3f} s has no part from {start} to "
+                f"{'its end' if end is None else end} s."
+            )
+        return Audio(self.samples[:, first:last], self.rate)
+
+    def to_tensor(self) -> "Tensor":
+        """A copy of the samples, as a torch tensor (channels, frames) of float32."""
+        import torch
+
+        return torch.tensor(self.samples)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if dtype is not None and np.dtype(dtype) != self.samples.dtype:
+            if copy is False:
+                raise ValueError(f"samples of {dtype} are a copy of the float32 samples")
+            return self.samples.astype(dtype)
+        return self.samples.copy() if copy else self.samples
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Audio):
@@ -144,8 +197,8 @@ class Audio:
     def _repr_html_(self) -> str:
         """A player for notebooks.
 
-        It holds a 16-bit WAV file of at most 8 MB, so a long sound plays from its start only, and
-        the caption says how far. Sound beyond full scale is turned down, and that is said too.
+        It holds a 16-bit WAV file of at most 8 MB: only the first part of a long sound. Sound
+        beyond full scale is turned down. The caption reports both.
         """
         shown = self.samples[:, : _PLAYER_BYTES // (2 * self.channels)]
         peak = float(np.abs(shown).max(initial=0.0))
@@ -153,7 +206,7 @@ class Audio:
         if shown.shape[1] < self.frames:
             notes.append(f"the first {shown.shape[1] / self.rate:.0f} s")
         if peak > 1:
-            notes.append(f"turned down by {20 * math.log10(peak):.1f} dB")
+            notes.append(f"turned down by {decibels(peak):.1f} dB")
         steps = np.rint(shown.T / max(peak, 1.0) * 32767).astype(np.int16)
         file = io.BytesIO()
         soundfile.write(file, steps, self.rate, format="WAV", subtype="PCM_16")
@@ -165,11 +218,11 @@ class Audio:
 
     def _check_level(self, path: Path, form: SoundFormat) -> None:
         if not np.isfinite(self.samples).all():
-            raise InputError(f"The sound for {path} has samples that are not numbers: mend them.")
+            raise InputError(f"The sound for {path} has samples that are not finite numbers.")
         peak = float(np.abs(self.samples).max(initial=0.0))
         if peak > 1 and form.encoding not in ("FLOAT", "DOUBLE"):
             raise OutputError(
-                f"{path}: the sound passes full scale by {20 * math.log10(peak):.2f} dB and "
+                f"{path}: the sound passes full scale by {decibels(peak):.2f} dB and "
                 f"{form.encoding} cannot hold that; turn it down, or write floating point."
             )
 
@@ -179,10 +232,11 @@ class Audio:
 
 
 def _is_sealed(samples: np.ndarray) -> bool:
-    """Whether nobody can change these samples any more, so that they need not be copied."""
+    """Whether these samples can no longer be changed, so that they need not be copied."""
     return (
         samples.base is None
         and not samples.flags.writeable
         and samples.dtype == np.float32
         and samples.ndim == 2
+        and 1 <= samples.shape[0] <= MAX_CHANNELS
     )

@@ -98,8 +98,10 @@ def check_collisions(pairs: Sequence[tuple[Path, Path]]) -> None:
         taken[place] = source
 
 
-def is_same_file(source: Path, target: Path) -> bool:
-    """Whether both names lead to one file, through links too."""
+def is_same_file(source: Path | None, target: Path) -> bool:
+    """Whether both paths lead to one file, also through links; None is no file."""
+    if source is None:
+        return False
     try:
         return source.samefile(target)
     except OSError:

@@ -1,10 +1,10 @@
-"""Containers and encodings: what a file is, and what to write when a suffix is asked for.
+"""Containers and encodings of sound files, and the encoding to write for a suffix.
 
 Containers and encodings carry libsndfile's names; the four containers that FFmpeg writes (MP4, MOV,
-MATROSKA, WEBM) and their encodings (AAC among them) are named in the same manner. In MATROSKA,
-PCM_16 and PCM_24 are packed as FLAC, and the samples are the same.
+MATROSKA, WEBM) and their encodings (AAC among them) are named alike. In MATROSKA, PCM_16 and
+PCM_24 are packed as FLAC, with the same samples.
 
-What becomes of the encoding of the source when no bit depth is asked for:
+The encoding of the target when no bit depth is given:
 
 | source          | target holds it | target is lossless      | target is lossy           |
 | --------------- | --------------- | ----------------------- | ------------------------- |
@@ -13,14 +13,15 @@ What becomes of the encoding of the source when no bit depth is asked for:
 | MP3, AAC, ...   | kept            | PCM_16                  | its usual encoding        |
 | µ-law, ADPCM    | never kept      | PCM_16                  | its usual encoding        |
 
-MP4 and MOV count as lossy (AAC) unless they hold the encoding of the source or a bit depth is asked
-for, which gives ALAC in MP4 and PCM in MOV.
+MP4 and MOV count as lossy (AAC) unless they hold the encoding of the source. A bit depth gives ALAC
+in MP4 and PCM in MOV.
 """
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, OutputError
 
 BIT_DEPTHS = ("8", "16", "24", "32", "float", "double")
 
@@ -50,7 +51,7 @@ _SUFFIXES = {
     ".webm": "WEBM",
 }
 
-# The first is what a lossy source or, where nothing else is said, any source becomes
+# The first is the default: for lossy sources, and for any source in a lossy container
 _HOLDS = {
     "WAV": ("PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
     "RF64": ("PCM_16", "PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"),
@@ -80,14 +81,22 @@ MEDIA_SUFFIXES = frozenset(
 """Suffixes, lower case, of files that FFmpeg reads."""
 
 READABLE_SUFFIXES = WRITABLE_SUFFIXES | MEDIA_SUFFIXES | {".mp2", ".voc", ".nist", ".sph", ".avr"}
-"""Suffixes, lower case, taken for sound in a folder; a file named by itself may have any."""
+"""Suffixes, lower case, of the sound files in a folder; a file named by itself may have any."""
+
+_RATES = {  # Hz; other encodings take any
+    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+    "OPUS": (8000, 12000, 16000, 24000, 48000),
+    "AAC": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000),
+}
+_CHANNELS = {"MPEG_LAYER_III": 2, "FLAC": 8, "OPUS": 8, "VORBIS": 8, "CAF": 8}
+_MOST_CHANNELS = 256
 
 _INTEGER = re.compile(r"(?:PCM_[SU]?|ALAC_|DWVW_)(\d+)")
 
 
 @dataclass(frozen=True)
 class SoundFormat:
-    """What a sound file is made of.
+    """Container and encoding of a sound file.
 
     Attributes:
         container: such as "WAV", "FLAC", "OGG", "MP4".
@@ -105,15 +114,15 @@ class SoundFormat:
 
     @property
     def is_lossy(self) -> bool:
-        """Whether decoding gives something else than was encoded."""
+        """Whether decoding changes the samples."""
         return self.integer_bits is None and self.encoding not in ("FLOAT", "DOUBLE")
 
 
 def container_of(suffix: str) -> str:
-    """The container that a suffix, with or without its dot, stands for.
+    """The container of a suffix, with or without its dot.
 
     Raises:
-        OptionError: nothing with that suffix can be written.
+        OptionError: files with that suffix cannot be written.
     """
     try:
         return _SUFFIXES["." + suffix.lower().lstrip(".")]
@@ -125,10 +134,10 @@ def container_of(suffix: str) -> str:
 
 
 def output_format(source: SoundFormat, suffix: str, bit_depth: str | None) -> SoundFormat:
-    """What to write into a file with this suffix.
+    """The format of a file with this suffix.
 
     Args:
-        source: what the input is; its encoding is kept where the target can hold it.
+        source: format of the input; its encoding is kept where the target can hold it.
         suffix: of the target, such as ".flac".
         bit_depth: "8", "16", "24", "32", "float" or "double"; None follows the source.
 
@@ -157,7 +166,7 @@ def output_format(source: SoundFormat, suffix: str, bit_depth: str | None) -> So
 
 
 def check_encoding(container: str, encoding: str) -> SoundFormat:
-    """The format of that container and encoding, by libsndfile's names.
+    """The format of a container and an encoding, by libsndfile's names.
 
     Raises:
         OptionError: the container cannot hold the encoding.
@@ -170,6 +179,29 @@ def check_encoding(container: str, encoding: str) -> SoundFormat:
             f"{', '.join(_HOLDS[container])}."
         )
     return SoundFormat(container, encoding.upper())
+
+
+def check_limits(path: Path, form: SoundFormat, rate: int, channels: int) -> None:
+    """Refuse a sample rate or number of channels that the format cannot hold.
+
+    Raises:
+        OutputError: with an alternative.
+    """
+    rates = _RATES.get(form.encoding)
+    if rates and rate not in rates:
+        nearest = min((r for r in rates if r >= rate), default=rates[-1])
+        raise OutputError(
+            f"{path}: {form.encoding} cannot hold a sample rate of {rate:,} Hz; resample to "
+            f"{nearest:,} Hz first, or choose another format such as .flac."
+        )
+    most = min(_CHANNELS.get(name, _MOST_CHANNELS) for name in (form.container, form.encoding))
+    if form.container in MEDIA_CONTAINERS:
+        most = 2
+    if not 1 <= channels <= most:
+        raise OutputError(
+            f"{path}: {form.container} with {form.encoding} holds 1 to {most} channels, not "
+            f"{channels}; choose another format such as .wav."
+        )
 
 
 def _encoding_of_depth(container: str, encodings: tuple[str, ...], bit_depth: str) -> str:

@@ -1,9 +1,16 @@
-"""True peak: the highest level between the samples, after ITU-R BS.1770-4, Annex 2.
+"""Level: true peak after ITU-R BS.1770-4, and the gain that keeps a result from clipping.
 
-Four-fold oversampling with the 48-tap interpolator of the annex, at every sample rate (the annex
-would allow less from 96 kHz on). Each row of a banded matrix holds the filter shifted by one
-sample, so that one matrix product gives the four phases of many samples at once.
+The true peak is the highest level between the samples: four-fold oversampling with the 48-tap
+interpolator of Annex 2, at every sample rate (the annex would allow less from 96 kHz on). Each row
+of a banded matrix holds the filter shifted by one sample, so that one matrix product gives the four
+phases of many samples at once.
+
+A result in an integer or lossy format should not pass full scale, not even between its samples. If
+it would, one gain is applied to the whole of it and reported. An input with a true peak above full
+scale does not cause such a gain: its samples are legal, and the fold-down stays bit-exact.
 """
+
+import math
 
 import numpy as np
 from jaxtyping import Float
@@ -21,8 +28,8 @@ _PHASES = np.array(
 ).reshape(2, 12)
 _TAPS = np.concatenate([_PHASES, _PHASES[::-1, ::-1]])
 
-_HOP = 8  # samples a row of the product answers for
-# Frames a product takes: fixed, so that its rounding is the same for any blocks; and so few that
+_HOP = 8  # samples per row of the product
+# Frames per product: fixed, so that its rounding is the same for any blocks; and few enough that
 # the product of two channels stays on one thread, since waking others costs more, and on a busy
 # machine a hundred times more
 _PIECE = 1536
@@ -43,7 +50,7 @@ _MATRIX = _banded()
 class TruePeakMeter:
     """Sample peak and true peak over all channels of a signal, linear; 1 is full scale.
 
-    Results do not depend on how the signal is cut into blocks. Both stand after `finish`; the
+    Results do not depend on how the signal is cut into blocks. Both are final after `finish`; the
     sample peak is never above the true peak.
 
     Args:
@@ -67,7 +74,7 @@ class TruePeakMeter:
         self._fill(block)
 
     def finish(self) -> None:
-        """Measure what rings after the last frame; nothing may be pushed after."""
+        """Measure the tail of the filter after the last frame; nothing may be pushed after."""
         tail = self._history + (-self._filled) % _PIECE
         self._fill(np.zeros((self._held.shape[0], tail), np.float32))
         self.true_peak = max(self.true_peak, self.sample_peak)
@@ -97,3 +104,29 @@ def true_peak(samples: Float[np.ndarray, "channels frames"], rate: int) -> float
     meter.push(samples)
     meter.finish()
     return meter.true_peak
+
+
+def safe_gain(result: TruePeakMeter, source: TruePeakMeter | None, bits: int | None) -> float:
+    """Gain, at most 1, that keeps the result from clipping and under its source's true peak.
+
+    Args:
+        result: of left and right, finished.
+        source: of the input, finished; None where the result does not contain the input.
+        bits: integer bits of the target; None for lossy formats, which get 0.5 dB of headroom.
+    """
+    largest = 1 - 2.0 ** (2 - bits) if bits else 10 ** (-0.5 / 20)
+    true_ceiling, sample_ceiling = 1.0, largest
+    if source and source.sample_peak <= 1:  # only a float file holds more
+        true_ceiling = max(1.0, source.true_peak)
+        if result.sample_peak <= source.sample_peak:
+            sample_ceiling = 1.0
+    return min(
+        1.0,
+        true_ceiling / max(result.true_peak, 1e-9),
+        sample_ceiling / max(result.sample_peak, 1e-9),
+    )
+
+
+def decibels(gain: float) -> float:
+    """Amplitude ratio in dB; −∞ for 0."""
+    return 20 * math.log10(gain) if gain > 0 else -math.inf

@@ -1,11 +1,6 @@
-"""Writing a sound file that appears only when it is complete."""
+"""Writing sound files: from floating point to steps, and into a file that appears when complete."""
 
-import contextlib
-import errno
-import os
-import secrets
-import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -13,14 +8,19 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, Int32
 
+from soundstage.atomic_files import AtomicFile, check_target, output_errors
 from soundstage.audio.codecs.sndfile_writer import SndfileTarget
-from soundstage.audio.formats import MEDIA_CONTAINERS, SoundFormat, check_encoding
-from soundstage.audio.limits import check_limits
-from soundstage.errors import OutputError
-
-_LONGEST_NAME = 200  # bytes of the target's name kept in the temporary one; 255 is the usual limit
+from soundstage.audio.formats import (
+    MEDIA_CONTAINERS,
+    SoundFormat,
+    check_encoding,
+    check_limits,
+)
 
 Block = Float[np.ndarray, "channels frames"] | Int32[np.ndarray, "channels frames"]
+
+
+SILENCE = 1e-3  # steps: below it a sample is digital silence and gets no dither
 
 
 class _Target(Protocol):
@@ -32,23 +32,22 @@ class _Target(Protocol):
 
 
 class SoundWriter:
-    """A sound file in the making; use it in a `with` statement.
+    """Writes a sound file; to be used in a `with` statement.
 
-    The sound goes to a hidden file beside the target, which takes the target's name when the
-    `with` block ends well. If it ends with an exception or an interrupt, the hidden file is
-    removed and an existing target is as it was.
+    The file appears under its name when the `with` block ends without an exception (see
+    `soundstage.atomic_files`).
 
     Args:
-        path: the target; its suffix is not looked at.
+        path: the target; its suffix is ignored.
         rate: in Hz.
         channels: number of channels.
-        format: what to write, usually out of `output_format`.
+        format: container and encoding, usually from `output_format`.
         tags: by the names in `soundstage.audio.tags`; those that the container cannot hold are
             left out.
         overwrite: whether an existing target may be replaced.
         expected_frames: length, if known; a WAV file that may pass 4 GB is written as RF64.
         picture_from: a film whose picture, subtitles, chapters, cover and other tracks are copied
-            untouched if the target is a film or M4A too; of no meaning otherwise.
+            unchanged if the target is a film or M4A; ignored otherwise.
 
     Raises:
         OutputError: the target exists, is a folder, is in a folder that is missing or read-only,
@@ -74,8 +73,8 @@ class SoundWriter:
         self._expected_frames = expected_frames
         self._picture_from = None if picture_from is None else Path(picture_from)
         self._target: _Target | None = None
-        self._temporary: Path | None = None
-        self._check_place()
+        self._file: AtomicFile | None = None
+        check_target(self.path, overwrite=overwrite)
         check_encoding(format.container, format.encoding)
         check_limits(self.path, format, rate, channels)
 
@@ -83,9 +82,9 @@ class SoundWriter:
         """Append frames.
 
         Args:
-            block: for an integer format int32 steps of its own bits, out of `Quantizer`, written
-                bit for bit; for any other, floats whose full scale is 1 (lossy formats take
-                no more than full scale).
+            block: for an integer format int32 steps of its own bits, from `Quantizer`, written
+                bit for bit; for any other, floats of full scale 1 (which lossy formats may not
+                pass).
 
         Raises:
             TypeError: floats for an integer format, or the other way round.
@@ -95,19 +94,17 @@ class SoundWriter:
         if self._target is None:
             raise RuntimeError("open the writer with a `with` statement first")
         prepared = self._prepared(block)
-        with self._failures():
+        with output_errors(self.path):
             self._target.write(prepared)
 
     def __enter__(self) -> "SoundWriter":
-        self._temporary = _hidden_name(self.path)
-        # An interrupt may come at any line, even between here and the block of the `with`
-        self._remove = weakref.finalize(self, _remove_file, self._temporary)
+        self._file = AtomicFile(self.path, overwrite=self._overwrite)
         try:
-            with self._failures():
-                _create(self._temporary)
-                self._target = self._open(self._temporary)
+            temporary = self._file.create()
+            with output_errors(self.path):
+                self._target = self._open(temporary)
         except BaseException:
-            self._remove()
+            self._file.discard()
             raise
         return self
 
@@ -117,15 +114,14 @@ class SoundWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the file its name, or remove it."""
+        """Complete the file, or remove it after an exception."""
         assert self._target is not None
-        assert self._temporary is not None
+        assert self._file is not None
         try:
             if kind is None:
-                with self._failures():
+                with output_errors(self.path):
                     self._target.close()
-                    _flush(self._temporary)
-                    self._land(self._temporary)
+                self._file.commit()
             else:
                 self._target.abort()
         except BaseException:
@@ -133,7 +129,7 @@ class SoundWriter:
             raise
         finally:
             self._target = None
-            self._remove()
+            self._file.discard()
 
     def _open(self, temporary: Path) -> _Target:
         if self.format.container not in MEDIA_CONTAINERS:
@@ -167,64 +163,46 @@ class SoundWriter:
             raise ValueError(f"{self.format.encoding} takes samples from -1 to 1")
         return block.astype(np.float64 if self.format.encoding == "DOUBLE" else np.float32)
 
-    def _check_place(self) -> None:
-        folder = self.path.parent
-        if self.path.is_dir():
-            raise OutputError(f"{self.path} is a folder: name a file in it.")
-        if not folder.is_dir():
-            raise OutputError(f"{self.path} cannot be written: make the folder {folder} first.")
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise OutputError(
-                f"{self.path} cannot be written: the folder {folder} is read-only; choose another."
-            )
-        self._check_free()
 
-    def _check_free(self) -> None:
-        if not self._overwrite and os.path.lexists(self.path):
-            raise OutputError(f"{self.path} exists: choose another name, or allow overwriting it.")
+class Quantizer:
+    """Quantizes blocks of one signal, in order, to integer steps of full scale 2^(bits−1).
 
-    def _land(self, temporary: Path) -> None:
-        if self._overwrite:
-            os.replace(temporary, self.path)
-            return
-        try:
-            os.link(temporary, self.path)  # unlike a rename, never replaces what has appeared
-        except FileExistsError:
-            self._check_free()
-            raise
-        except OSError:  # a file system without hard links
-            self._check_free()
-            os.replace(temporary, self.path)
+    Plain rounding makes an error that follows the signal and sounds like distortion in quiet
+    passages. Triangular dither, the sum of two uniform random numbers of one step each, makes the
+    mean and the power of the error independent of the signal (Lipshitz, Wannamaker and Vanderkooy
+    1992). It is drawn frame by frame and, within a frame, channel by channel, so the result does
+    not depend on how the signal is cut into blocks.
 
-    @contextlib.contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                said = "the disk is full: make room, or choose another folder"
-            else:
-                said = f"{(error.strerror or str(error)).rstrip('.')}: choose another folder"
-            raise OutputError(f"{self.path} could not be written, {said}.") from error
+    Args:
+        bits: of the target, 8 to 32.
+        seed: of the dither.
+    """
 
+    def __init__(self, bits: int, *, seed: int = 0) -> None:
+        self.bits = bits
+        self._full = 2.0 ** (bits - 1)
+        self._random = np.random.Generator(np.random.PCG64(seed))
 
-def _hidden_name(path: Path) -> Path:
-    """Of a file beside the target."""
-    name = os.fsencode(path.name)[:_LONGEST_NAME].decode(errors="ignore")
-    return path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+    def quantize(
+        self, samples: Float[np.ndarray, "*channels frames"], *, dither: bool = True
+    ) -> Int32[np.ndarray, "*channels frames"]:
+        """The next block in steps, from −2^(bits−1) to 2^(bits−1) − 1.
 
+        Args:
+            samples: from −1 to 1. Full scale itself, and the dither on it, are clipped to the
+                largest step.
+            dither: False rounds to the nearest step without dither.
 
-def _create(path: Path) -> None:
-    """An empty file, with the permissions that a new file has."""
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
-
-
-def _remove_file(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    """Have a file on the disk before it gets its name."""
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+        Raises:
+            ValueError: a sample is beyond full scale or not finite; turn the signal down first.
+        """
+        steps = np.multiply(samples, self._full, dtype=np.float64)
+        peak = np.abs(steps).max(initial=0.0)
+        if not peak <= self._full + 0.5:
+            raise ValueError(f"peak of {peak / self._full:.6g} does not fit into {self.bits} bits")
+        if dither:
+            frames = steps.shape[-1]
+            draws = self._random.random((frames, steps.size // max(frames, 1), 2))
+            noise = (draws[..., 0] - draws[..., 1]).T.reshape(steps.shape)
+            steps += np.where(np.abs(steps) < SILENCE, 0.0, noise)
+        return np.rint(steps).clip(-self._full, self._full - 1).astype(np.int32)

@@ -42,7 +42,7 @@ def find_dual_mono(sound: SoundReader, *, downmix: bool) -> Channels:
     Raises:
         InputError: the file is true stereo and `downmix` is false, or has more than two channels.
     """
-    check_channels(sound.channels, sound.path)
+    check_channels(sound.channels, sound.name)
     if sound.channels == 1:
         return Channels(dual_mono=False, identical=True)
     meter, identical = ImageMeter(), True
@@ -52,7 +52,7 @@ def find_dual_mono(sound: SoundReader, *, downmix: bool) -> Channels:
     dual_mono = meter.is_dual_mono()
     if not dual_mono and not downmix:
         raise InputError(
-            f"{sound.path} is stereo already: fold it down first with --downmix, "
+            f"{sound.name} is stereo already: fold it down first with --downmix, "
             "or give a mono version."
         )
     return Channels(dual_mono, identical)

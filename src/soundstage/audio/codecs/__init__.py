@@ -1,1 +1,1 @@
-"""codecs."""
+"""Codecs: sound files through libsndfile and FFmpeg, and checks of their containers."""

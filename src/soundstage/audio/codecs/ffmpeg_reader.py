@@ -1,7 +1,7 @@
-"""The sound of AAC, M4A and films, through FFmpeg (PyAV).
+"""The sound of AAC, M4A and films, read by FFmpeg (PyAV).
 
-Only the best sound track of a file is read. Encoder delay is left out, as the container tells. A
-gap in the time stamps becomes silence, so that the sound stays with its picture.
+Only the main sound track of a file is read, without the encoder delay that the container declares.
+A gap in the time stamps becomes silence, so that the sound stays in sync with its picture.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from soundstage.audio.codecs.input_file import InputFile
 from soundstage.audio.codecs.integrity import MP4_BOXES
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.tags import from_ffmpeg
@@ -38,39 +39,43 @@ _GAP = 0.05  # s; less is jitter of the time stamps, which Matroska rounds to 1 
 _LONGEST_GAP = 600.0  # s; more is a damaged time stamp
 
 
-def import_av(path: Path, error: type[InputError] | type[OutputError]) -> ModuleType:
-    """PyAV, or `error` with a sentence that says how to install it."""
+def import_av(
+    name: str | Path | InputFile, error: type[InputError] | type[OutputError]
+) -> ModuleType:
+    """PyAV, or `error` with the way to install it."""
     try:
         import av
     except ImportError:
         raise error(
-            f'{path} needs FFmpeg: install it with `pip install "soundstage[media]"`.'
+            f'{name} needs FFmpeg: install it with `pip install "soundstage[media]"`.'
         ) from None
     av.logging.set_level(av.logging.PANIC)
     return av
 
 
 class MediaSource:
-    """The best sound track of a file that FFmpeg reads.
+    """The main sound track of a file that FFmpeg reads.
 
     Raises:
-        InputError: PyAV is not installed, the file is not one FFmpeg knows, or has no sound track.
+        InputError: PyAV is not installed, FFmpeg cannot read the file, or it has no sound track.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._av = import_av(path, InputError)
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+        self._av = import_av(file, InputError)
         with self._open() as container:
             stream = main_sound(container)
             if stream is None:
-                raise InputError(f"{path} has no sound track: choose another file.")
+                raise InputError(f"{file} has no sound track: choose another file.")
             first = next(self._decoded(container, stream), None)
             if first is None:
-                raise InputError(f"{path} holds no sound, its length is 0: export it again.")
+                raise InputError(f"{file} is empty, its length is 0: export it again.")
             # The header may say half the rate where the decoder replicates the upper band
             self.rate: int = first.sample_rate
             self.channels: int = len(first.layout.channels)
-            self.format = SoundFormat(_container_name(container), _encoding_name(stream))
+            self.format = SoundFormat(
+                _container_name(container, file.suffix), _encoding_name(stream)
+            )
             self.tags = {**from_ffmpeg(stream.metadata), **from_ffmpeg(container.metadata)}
             self.seconds = _seconds(container, stream)
             self.frames = self._exact_frames(container, stream, first)
@@ -90,7 +95,7 @@ class MediaSource:
                 block = _samples(frame, dtype)
                 if block.shape[0] != self.channels or frame.sample_rate != self.rate:
                     raise InputError(
-                        f"{self.path} changes its channels or sample rate at "
+                        f"{self._file} changes its channels or sample rate at "
                         f"{done / self.rate:.2f} s: convert it to WAV first."
                     )
                 if frame.pts is not None:
@@ -108,11 +113,13 @@ class MediaSource:
 
     def _open(self) -> Any:
         try:
-            return self._av.open(str(self.path), metadata_errors="replace")
+            path = self._file.path
+            source = self._file.open() if path is None else str(path)
+            return self._av.open(source, metadata_errors="replace")
         except (self._av.error.FFmpegError, OSError, ValueError) as error:
             raise InputError(
-                f"{self.path} is not a sound file that can be read, or is damaged "
-                f"({_reason(error)}): convert it to WAV, or get a whole copy."
+                f"{self._file} is not a readable sound file, or is damaged "
+                f"({_reason(error)}): convert it to WAV, or get a complete copy."
             ) from error
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
@@ -123,12 +130,12 @@ class MediaSource:
                 yield frame
         except self._av.error.FFmpegError as error:
             raise InputError(
-                f"{self.path} is cut short or damaged at about {time:.2f} s "
-                f"({_reason(error)}); get a whole copy of it."
+                f"{self._file} is cut short or damaged at about {time:.2f} s "
+                f"({_reason(error)}); get a complete copy of it."
             ) from error
 
     def _exact_frames(self, container: Any, stream: Any, first: Any) -> int | None:
-        """Length from the end of the last packet, which MP4 knows to the sample."""
+        """Length from the end of the last packet, exact to the sample in MP4."""
         if self.format.container not in ("MP4", "MOV") or not stream.duration:
             return None
         if first.pts is None:
@@ -148,7 +155,7 @@ class MediaSource:
 
 
 def is_media(head: bytes) -> bool:
-    """Whether a file that begins so is one for FFmpeg: MP4, MOV, Matroska, WebM, AVI or ADTS."""
+    """Whether a file with this head is for FFmpeg: MP4, MOV, Matroska, WebM, AVI or ADTS."""
     return (
         head[4:8] in MP4_BOXES
         or head[:4] == b"\x1aE\xdf\xa3"
@@ -158,7 +165,7 @@ def is_media(head: bytes) -> bool:
 
 
 def main_sound(container: Any) -> Any:
-    """The sound track that a player would choose, or None."""
+    """The default sound track of a player, or None."""
     return container.streams.best("audio") if container.streams.audio else None
 
 
@@ -166,10 +173,10 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error).strip().rstrip(".")
 
 
-def _container_name(container: Any) -> str:
+def _container_name(container: Any, suffix: str) -> str:
     names = container.format.name.split(",")
     if "matroska" in names:
-        return "WEBM" if container.name.lower().endswith(".webm") else "MATROSKA"
+        return "WEBM" if suffix == ".webm" else "MATROSKA"
     if "mov" in names:
         brand = container.metadata.get("major_brand", "").strip()
         return "MOV" if brand in ("qt", "") else "MP4"

@@ -1,14 +1,16 @@
-"""The frames of an MPEG audio file: how many there are, and whether the last one is whole.
+"""The frames of an MPEG audio file: their number, and whether the last one is complete.
 
 libsndfile takes the length of an MP3 file from its Xing, Info or VBRI header. Without one it
-guesses from the first frame, and drops what lies beyond its guess. So frames are counted here, from
-one frame header to the next, and a Xing header is made for files that have none.
+guesses from the first frame, and drops the rest of the file. So frames are counted here, from one
+frame header to the next, and a Xing header is generated for files without one.
 """
 
 import mmap
 import struct
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TypeAlias
+
+from soundstage.audio.codecs.input_file import InputFile
 
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBITS = {
@@ -20,30 +22,32 @@ _KBITS = {
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _SAME_STREAM = 0xFFFE0C00  # version, layer and rate stay, the rest may change from frame to frame
-_LONGEST_LEAD = 1 << 16  # bytes before the first frame; after more, what looks like one is chance
+_LONGEST_LEAD = 1 << 16  # bytes before the first frame; a match after more is chance
+Data: TypeAlias = mmap.mmap | bytes
+
 _TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
 
 
 @dataclass(frozen=True)
 class MpegStream:
-    """What a walk over the frames found.
+    """Properties of a stream of MPEG frames.
 
     Attributes:
         start: offset of the first frame, in bytes.
         head: its four bytes.
-        counted: frames that hold sound.
-        promised: frames that the header frame promises, or None.
-        frame_samples: samples a channel in each frame.
+        counted: frames with sound.
+        declared: frames by the header frame, or None.
+        frame_samples: samples per channel and frame.
         rate: in Hz.
-        cut: the last frame is not whole.
-        short: the header frame promises more than there is.
+        cut: the last frame is incomplete.
+        short: the header frame declares more frames than there are.
         has_info: there is a header frame (Xing, Info or VBRI).
     """
 
     start: int
     head: bytes
     counted: int
-    promised: int | None
+    declared: int | None
     frame_samples: int
     rate: int
     cut: bool
@@ -52,22 +56,24 @@ class MpegStream:
 
 
 def is_mpeg(head: bytes) -> bool:
-    """Whether a file that begins so may be MPEG audio: with a tag, or with a frame."""
+    """Whether a file with this head may be MPEG audio: it begins with a tag or a frame."""
     return head[:3] == b"ID3" or _frame_size(head[:4], None) > 0
 
 
-def walk_frames(path: Path) -> MpegStream | None:
+def scan_frames(file: InputFile) -> MpegStream | None:
     """Count the frames of a file; None if it does not look like MPEG audio, or is free-format."""
-    with path.open("rb") as file:
+    with file.open() as opened:
+        if file.path is None:
+            return _scan(opened.read())
         try:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
         except (ValueError, OSError):
             return None
         with data:
-            return _walk(data)
+            return _scan(data)
 
 
-def _walk(data: mmap.mmap) -> MpegStream | None:
+def _scan(data: Data) -> MpegStream | None:
     begin = _after_id3(data)
     start = _find_frame(data, begin, None)
     if start is None or start - begin > _LONGEST_LEAD:
@@ -92,15 +98,15 @@ def _walk(data: mmap.mmap) -> MpegStream | None:
         at = after
     counted -= cut
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
-    frames, size_promised = info or (None, None)
+    frames, declared_size = info or (None, None)
     missing = (frames or 0) - counted
     # Some encoders count the header frame too, so one frame alone proves nothing
-    bytes_missing = size_promised is not None and start + size_promised > len(data)
+    bytes_missing = declared_size is not None and start + declared_size > len(data)
     return MpegStream(
         start=start,
         head=head,
         counted=counted,
-        promised=frames,
+        declared=frames,
         frame_samples=384 if layer == 1 else 1152 if layer == 2 or version == 3 else 576,
         rate=_RATES[version][head[2] >> 2 & 3],
         cut=cut,
@@ -110,7 +116,7 @@ def _walk(data: mmap.mmap) -> MpegStream | None:
 
 
 def xing_frame(stream: MpegStream) -> bytes:
-    """A header frame that says how many frames of `stream` follow."""
+    """A Xing header frame for `stream`."""
     mpeg_1 = stream.head[1] >> 3 & 3 == 3
     head = bytes(
         [
@@ -130,7 +136,7 @@ def _word(head: bytes) -> int:
 
 
 def _frame_size(head: bytes, mark: int | None) -> int:
-    """Bytes of the frame with this header; 0 if it is none, or not of the stream `mark`."""
+    """Bytes of the frame with this header; 0 for none, or one of another stream than `mark`."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return 0
     if mark is not None and _word(head) & _SAME_STREAM != mark:
@@ -146,8 +152,8 @@ def _frame_size(head: bytes, mark: int | None) -> int:
     return (72 if layer == 3 and version != 3 else 144) * bits // hertz + padding
 
 
-def _find_frame(data: mmap.mmap, at: int, mark: int | None) -> int | None:
-    """Offset of the next frame that another one, or the end, follows."""
+def _find_frame(data: Data, at: int, mark: int | None) -> int | None:
+    """Offset of the next frame that is followed by another one or the end."""
     begin = at
     while (at := data.find(b"\xff", at)) >= 0:
         head = data[at : at + 4]
@@ -163,7 +169,7 @@ def _find_frame(data: mmap.mmap, at: int, mark: int | None) -> int | None:
     return None
 
 
-def _after_id3(data: mmap.mmap) -> int:
+def _after_id3(data: Data) -> int:
     at = 0
     while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
         size = 0
@@ -173,7 +179,7 @@ def _after_id3(data: mmap.mmap) -> int:
     return at
 
 
-def _is_trailer(data: mmap.mmap, at: int) -> bool:
+def _is_trailer(data: Data, at: int) -> bool:
     return any(data[at : at + len(mark)] == mark for mark in _TRAILERS)
 
 
@@ -184,8 +190,8 @@ def _side_info(head: bytes) -> int:
     return 9 if mono else 17
 
 
-def _info(data: mmap.mmap, start: int) -> tuple[int | None, int | None] | None:
-    """Frames and bytes promised by a Xing, Info or VBRI header in the first frame."""
+def _info(data: Data, start: int) -> tuple[int | None, int | None] | None:
+    """Frames and bytes declared by a Xing, Info or VBRI header in the first frame."""
     head = data[start : start + 4]
     at = start + 4 + _side_info(head)
     if data[at : at + 4] in (b"Xing", b"Info"):

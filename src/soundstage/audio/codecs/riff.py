@@ -1,14 +1,13 @@
-"""Where the sound lies in files made of chunks: WAV, RF64, W64, AIFF, AU and CAF."""
+"""The sound chunk of WAV, RF64, W64, AIFF, AU and CAF files."""
 
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
-UNKNOWN = 0x7FFFF000  # writers to a pipe put this or more for a length they cannot know
-_MAX_CHUNKS = 10_000  # no file has so many before its sound; a damaged one might seem to
+UNKNOWN = 0x7FFFF000  # writers to a pipe store this or more as the length
+_MAX_CHUNKS = 10_000  # more before the sound chunk are a sign of damage
 
 
 @dataclass(frozen=True)
@@ -17,10 +16,10 @@ class SoundChunk:
 
     Attributes:
         container: "RIFF", "RIFX", "RF64", "BW64", "W64", "AIFF", "AU" or "CAF".
-        size_offset: where in the file its size stands.
-        offset: where its content begins.
-        size: bytes it promises, or None if the writer could not know.
-        available: bytes there are from `offset` to the end of the file.
+        size_offset: position of its size in the file, in bytes.
+        offset: position of its content.
+        size: declared bytes of content, or None if the writer did not know.
+        available: bytes from `offset` to the end of the file.
         unfinished: its size was never filled in, in a way that libsndfile does not understand.
     """
 
@@ -32,42 +31,47 @@ class SoundChunk:
     unfinished: bool = False
 
 
-def sound_chunk(path: Path) -> SoundChunk | None:
-    """The sound of a file made of chunks; None for other files and if there is no sound in it."""
-    with path.open("rb") as file:
-        length = os.fstat(file.fileno()).st_size
-        head = file.read(40)
-        try:
-            if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
-                return _wav(file, head, length)
-            if head[:4] == b"riff" and head[24:28] == b"wave":
-                return _w64(file, length)
-            if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-                return _aiff(file, length)
-            if head[:4] in (b".snd", b"dns."):
-                return _au(head, length)
-            if head[:4] == b"caff":
-                return _caf(file, length)
-        except struct.error:  # the file ends within a header
-            return None
+def sound_chunk(file: BinaryIO) -> SoundChunk | None:
+    """The sound chunk of an open file; None for other formats and if there is no such chunk."""
+    length = file_length(file)
+    file.seek(0)
+    head = file.read(40)
+    try:
+        if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+            return _wav(file, head, length)
+        if head[:4] == b"riff" and head[24:28] == b"wave":
+            return _w64(file, length)
+        if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+            return _aiff(file, length)
+        if head[:4] in (b".snd", b"dns."):
+            return _au(head, length)
+        if head[:4] == b"caff":
+            return _caf(file, length)
+    except struct.error:  # the file ends within a header
+        return None
     return None
 
 
-def forget_time(path: Path) -> None:
-    """Take the time of writing out of a file, which would make equal sound different files."""
-    with path.open("r+b") as file:
-        length = os.fstat(file.fileno()).st_size
-        head = file.read(12)
-        if head[8:12] not in (b"WAVE", b"AIFF", b"AIFC"):
+def clear_timestamp(file: BinaryIO) -> None:
+    """Zero the time of writing in a file, so that equal sounds make equal files."""
+    length = file_length(file)
+    file.seek(0)
+    head = file.read(12)
+    if head[8:12] not in (b"WAVE", b"AIFF", b"AIFC"):
+        return
+    order = ">" if head[:4] == b"FORM" else "<"
+    for name, _, offset, _ in _chunks(file, 12, f"{order}4sI", length):
+        if name == b"PEAK":  # a version, the time, and the largest samples
+            file.seek(offset + 4)
+            file.write(bytes(4))
             return
-        order = ">" if head[:4] == b"FORM" else "<"
-        for name, _, offset, _ in _chunks(file, 12, f"{order}4sI", length):
-            if name == b"PEAK":  # a version, the time, and the largest samples
-                file.seek(offset + 4)
-                file.write(bytes(4))
-                return
-            if name in (b"data", b"SSND"):
-                return
+        if name in (b"data", b"SSND"):
+            return
+
+
+def file_length(file: BinaryIO) -> int:
+    """Length of an open file in bytes."""
+    return file.seek(0, os.SEEK_END)
 
 
 def _chunks(
@@ -141,7 +145,7 @@ def _caf(file: BinaryIO, length: int) -> SoundChunk | None:
         if name == b"data":
             found = SoundChunk("CAF", size_offset, offset, size, length - offset)
         elif name == b"pakt" and found and found.size and offset + size > length:
-            # Without its table of packets the sound cannot be decoded to its end
+            # Without its complete packet table the sound cannot be decoded to the end
             return SoundChunk("CAF", size_offset, offset, size, length - offset)
     return found
 

@@ -1,17 +1,18 @@
-"""Files through libsndfile, read and written strictly from start to end."""
+"""Sound files read by libsndfile, strictly from start to end."""
 
 import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
 from jaxtyping import Float
 
+from soundstage.audio.codecs.input_file import InputFile
 from soundstage.audio.codecs.mpeg import MpegStream, xing_frame
-from soundstage.audio.codecs.riff import sound_chunk
+from soundstage.audio.codecs.riff import file_length, sound_chunk
 from soundstage.audio.formats import SoundFormat
 from soundstage.errors import InputError
 
@@ -19,22 +20,22 @@ from soundstage.errors import InputError
 class SequentialFile(soundfile.SoundFile):
     """A `soundfile.SoundFile` that never seeks.
 
-    soundfile seeks after each block that it reads or writes, to where the file is already. That
-    restarts decoders: MP3 loses its bit reservoir, FLAC its speed, Ogg Vorbis its place.
+    soundfile seeks after each block that it reads or writes, to the current position. That restarts
+    decoders: MP3 loses its bit reservoir, FLAC its speed, Ogg Vorbis its position.
     """
 
     def seekable(self) -> bool:
-        """Say no, so that soundfile does not try."""
+        """False, so that soundfile does not try."""
         return False
 
 
 class PatchedFile:
     """A file read as if it began with `prefix` and held other bytes at some offsets."""
 
-    def __init__(self, path: Path, prefix: bytes = b"", patches: dict[int, bytes] | None = None):
-        self._file = path.open("rb")
-        self._prefix, self._patches = prefix, patches or {}
-        self._length = len(prefix) + os.fstat(self._file.fileno()).st_size
+    def __init__(self, file: BinaryIO, prefix: bytes, patches: dict[int, bytes]) -> None:
+        self._file = file
+        self._prefix, self._patches = prefix, patches
+        self._length = len(prefix) + file_length(file)
         self._at = 0
 
     def read(self, size: int) -> bytes:
@@ -69,23 +70,23 @@ class SndfileSource:
     """A sound file that libsndfile reads.
 
     Args:
-        path: of the file.
-        mpeg: what a walk over its frames found, if it is MPEG audio.
+        file: to read.
+        mpeg: its frames, if it is MPEG audio.
 
     Raises:
-        soundfile.LibsndfileError: libsndfile does not know the format.
+        soundfile.LibsndfileError: libsndfile does not support the format.
     """
 
-    def __init__(self, path: Path, mpeg: MpegStream | None) -> None:
-        self.path = path
+    def __init__(self, file: InputFile, mpeg: MpegStream | None) -> None:
+        self._file = file
         self._prefix = b"" if mpeg is None or mpeg.has_info else xing_frame(mpeg)
-        self._patches: dict[int, bytes] = _repaired_header(path)
-        with self._open() as file:
-            self.rate: int = file.samplerate
-            self.channels: int = file.channels
-            self.format = SoundFormat(file.format, file.subtype)
-            self.frames: int | None = file.frames if file.frames < 1 << 62 else None
-            self.tags: dict[str, str] = {k: v for k, v in file.copy_metadata().items() if v}
+        self._patches: dict[int, bytes] = _header_repairs(file)
+        with self._open() as sound:
+            self.rate: int = sound.samplerate
+            self.channels: int = sound.channels
+            self.format = SoundFormat(sound.format, sound.subtype)
+            self.frames: int | None = sound.frames if sound.frames < 1 << 62 else None
+            self.tags: dict[str, str] = {k: v for k, v in sound.copy_metadata().items() if v}
         if self.format.container == "FLAC" and self.frames == 0:
             self.frames = None  # written to a pipe
         self.seconds = None if self.frames is None else self.frames / self.rate
@@ -106,8 +107,8 @@ class SndfileSource:
                     rows = file.read(frames, dtype="float64" if wide else "float32", always_2d=True)
                 except soundfile.LibsndfileError as error:
                     raise InputError(
-                        f"{self.path} is cut short or damaged at about {done / self.rate:.2f} s "
-                        f"({str(error).strip()}); get a whole copy of it."
+                        f"{self._file} is cut short or damaged at about {done / self.rate:.2f} s "
+                        f"({str(error).strip()}); get a complete copy of it."
                     ) from error
                 if not len(rows):
                     return
@@ -116,14 +117,14 @@ class SndfileSource:
                     yield rows.T[:, start - done :]
 
     def _seeks_exactly(self) -> bool:
-        """Whether a place that is sought holds the samples that decoding from the start gives."""
+        """Whether seeking gives the same samples as decoding from the start."""
         lossless = self.format.encoding.startswith(("PCM_", "FLOAT", "DOUBLE"))
         return lossless and self.frames is not None
 
     def _open(self) -> SequentialFile:
-        if not (self._prefix or self._patches):
-            return SequentialFile(_name(self.path))
-        return _OwningFile(PatchedFile(self.path, self._prefix, self._patches))
+        if self._file.path is not None and not (self._prefix or self._patches):
+            return SequentialFile(_name(self._file.path))
+        return _OwningFile(PatchedFile(self._file.open(), self._prefix, self._patches))
 
 
 class _OwningFile(SequentialFile):
@@ -142,9 +143,10 @@ class _OwningFile(SequentialFile):
         self._owned.close()
 
 
-def _repaired_header(path: Path) -> dict[int, bytes]:
+def _header_repairs(file: InputFile) -> dict[int, bytes]:
     """The size of the sound where a streaming writer left it open and libsndfile needs it."""
-    chunk = sound_chunk(path)
+    with file.open() as opened:
+        chunk = sound_chunk(opened)
     if chunk is None or not chunk.unfinished:
         return {}
     if chunk.container == "CAF":

@@ -4,12 +4,12 @@ import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 import numpy as np
 import soundfile
 
-from soundstage.audio.codecs.riff import forget_time, sound_chunk
+from soundstage.audio.codecs.riff import clear_timestamp, file_length, sound_chunk
 from soundstage.audio.codecs.sndfile_reader import SequentialFile
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.tags import TAGS, id3_block
@@ -32,7 +32,7 @@ class Sink:
         prefix: written first; offsets are counted from behind it.
     """
 
-    def __init__(self, file: IO[bytes], prefix: bytes = b"") -> None:
+    def __init__(self, file: BinaryIO, prefix: bytes = b"") -> None:
         self.failure: BaseException | None = None
         self._file, self._offset = file, len(prefix)
         self.write(prefix)
@@ -88,14 +88,14 @@ class SndfileTarget:
         tags: Mapping[str, str],
         expected_frames: int | None,
     ) -> None:
-        self._path, self._form = path, form
+        self._form = form
         container = form.container
         self._frame_bytes = channels * _sample_bytes(form)
         if container == "WAV" and not self._is_short(expected_frames):
             container = "RF64"
         self._room = MAX_BYTES if container in _SHORT else None
         self._turn_into_wav = container != form.container
-        self._file = path.open("r+b", buffering=0)
+        self._file = cast(BinaryIO, path.open("r+b", buffering=0))
         self._sound: SequentialFile | None = None
         try:
             self._sink = Sink(self._file, id3_block(tags) if container == "MP3" else b"")
@@ -155,9 +155,9 @@ class SndfileTarget:
             raise OSError(0, str(error).strip()) from error
         self._check()
         if self._turn_into_wav:
-            _downgrade(self._path, self._file)
+            _downgrade(self._file)
+        clear_timestamp(self._file)
         self._file.close()
-        forget_time(self._path)
 
     def abort(self) -> None:
         """Let go of the file, whatever state it is in."""
@@ -189,10 +189,10 @@ def _sample_bytes(form: SoundFormat) -> int:
     return {"FLOAT": 4, "DOUBLE": 8}.get(form.encoding) or (form.integer_bits or 0) // 8
 
 
-def _downgrade(path: Path, file: IO[bytes]) -> None:
-    """Make an RF64 file a WAV file if it is small enough after all (EBU Tech 3306, section 3)."""
-    chunk = sound_chunk(path)
-    length = os.fstat(file.fileno()).st_size
+def _downgrade(file: BinaryIO) -> None:
+    """Turn an RF64 file into WAV if it is small enough (EBU Tech 3306, section 3)."""
+    chunk = sound_chunk(file)
+    length = file_length(file)
     if chunk is None or chunk.size is None or length > MAX_BYTES:
         return
     file.seek(0)

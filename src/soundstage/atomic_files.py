@@ -1,0 +1,144 @@
+"""Files that appear under their name only when they are complete.
+
+The content goes to a hidden file beside the target, which is flushed to the disk and renamed. After
+an exception or an interrupt the hidden file is removed, and an existing target is unchanged.
+"""
+
+import errno
+import os
+import secrets
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+
+from soundstage.errors import OutputError
+
+_LONGEST_NAME = 200  # bytes of the target's name kept in the hidden one; 255 is the usual limit
+
+
+class AtomicFile:
+    """A file that replaces its target when the `with` block ends without an exception.
+
+    `with AtomicFile(path) as temporary:` gives the path of an empty hidden file to write to. Code
+    without a `with` block calls `create`, then `commit` or `discard`.
+
+    Args:
+        path: the target.
+        overwrite: whether an existing target may be replaced.
+
+    Raises:
+        OutputError: the target exists, or the file cannot be created, flushed or renamed; also in
+            place of an OSError in the `with` block.
+    """
+
+    def __init__(self, path: str | Path, *, overwrite: bool = True) -> None:
+        self.path, self.overwrite = Path(path), overwrite
+        name = os.fsencode(self.path.name)[:_LONGEST_NAME].decode(errors="ignore")
+        self.temporary = self.path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+        # An interrupt may come at any line, even before the first of the `with` block
+        self.discard = weakref.finalize(self, _remove, self.temporary)
+        """Remove the hidden file, if it is still there."""
+
+    def create(self) -> Path:
+        """Create the empty hidden file, with the permissions of a new file."""
+        with output_errors(self.path):
+            os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+        return self.temporary
+
+    def commit(self) -> None:
+        """Flush the hidden file to the disk and give it the target's name."""
+        with output_errors(self.path):
+            with self.temporary.open("r+b") as file:
+                os.fsync(file.fileno())
+            self._rename()
+
+    def _rename(self) -> None:
+        if self.overwrite:
+            os.replace(self.temporary, self.path)
+            return
+        try:
+            os.link(self.temporary, self.path)  # unlike a rename, never replaces a file
+        except FileExistsError:
+            check_free(self.path)
+            raise
+        except OSError:  # a file system without hard links
+            check_free(self.path)
+            os.replace(self.temporary, self.path)
+
+    def __enter__(self) -> Path:
+        return self.create()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            with output_errors(self.path):
+                if isinstance(error, OSError):
+                    raise error
+            if error is None:
+                self.commit()
+        finally:
+            self.discard()
+
+
+def write_atomically(path: str | Path, content: bytes | str, *, overwrite: bool = True) -> None:
+    """Write a whole file; text as UTF-8.
+
+    Raises:
+        OutputError: the target exists, or cannot be written.
+    """
+    data = content.encode(errors="replace") if isinstance(content, str) else content
+    with AtomicFile(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(data)
+
+
+def check_free(path: Path) -> None:
+    """Refuse a target that exists.
+
+    Raises:
+        OutputError: there is a file of that name, or a broken link.
+    """
+    if os.path.lexists(path):
+        raise OutputError(f"{path} exists: choose another name, or allow overwriting it.")
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse a target that cannot be written, before any work is done for it.
+
+    Raises:
+        OutputError: the target is a folder, is in a missing or read-only folder, or exists.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: name a file in it.")
+    if not folder.is_dir():
+        raise OutputError(f"{path} cannot be written: make the folder {folder} first.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"{path} cannot be written: the folder {folder} is read-only; choose another."
+        )
+    if not overwrite:
+        check_free(path)
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError into an `OutputError` about the target."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = "the disk is full: make room, or choose another folder"
+        else:
+            reason = f"{(error.strerror or str(error)).rstrip('.')}: choose another folder"
+        raise OutputError(f"{path} could not be written, {reason}.") from error
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
