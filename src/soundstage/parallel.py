@@ -1,114 +1,440 @@
-"""The same work on many things, over processes that never outlive what started them."""
+"""Threads, processes and devices.
 
+- `single_thread` limits torch to one thread in the calling thread, so that a result does not depend
+  on the number of cores: a long transform that is split between threads rounds differently.
+- `prefetch` runs an iterator in a background thread: decode, process and encode in a pipeline.
+- `parallel_map` and `run_jobs` spread work over worker processes, which end with their parent.
+- `resolve_device` turns the option `device` into a torch device.
+
+Importing this module does not import torch.
+"""
+
+import contextvars
+import ctypes
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache, partial
+from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
-import torch
-from threadpoolctl import threadpool_limits
+from soundstage.errors import OptionError, SoundstageError
 
-from soundstage.errors import SoundstageError
+if TYPE_CHECKING:
+    import torch
 
-GRACE = 1.0  # seconds that a worker has to put its files away
+T = TypeVar("T")
+R = TypeVar("R")
+Item = TypeVar("Item", contravariant=True)
+Result = TypeVar("Result", covariant=True)
 
-# Read by a worker when it starts: one thread for every library, and (with glibc) memory that is
-# kept for the next spectrum, where giving it back and fetching it again costs a third of the time
-KEEP = str(1 << 32)
+Progress = Callable[[float], None]
+"""A callback for progress: the finished fraction, from 0 to 1."""
+
+POLL = 0.1  # seconds between two reports of progress
+GRACE = 20.0  # seconds for a worker to remove its unfinished file; more than a block of any method
+
+# Environment of a worker: one thread in every library. With glibc, freed memory is kept for the
+# next spectrum; returning it and requesting it again costs a third of the time.
+KEEP_MEMORY = str(1 << 32)
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": KEEP,
-    "MALLOC_TRIM_THRESHOLD_": KEEP,
+    "MALLOC_MMAP_THRESHOLD_": KEEP_MEMORY,
+    "MALLOC_TRIM_THRESHOLD_": KEEP_MEMORY,
 }
 
-T = TypeVar("T")
-R = TypeVar("R")
+
+# Threads
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """Limit torch to one thread (OpenMP and MKL), in the calling thread only.
+
+    `torch.set_num_threads` also changes the default of threads that start later, and so leaks out
+    of concurrent calls. Here only the thread's own settings of the two libraries change, and they
+    are restored at the end. Keep the block free of `yield`: a generator would leave the limit on
+    its consumer. A torch built without OpenMP keeps its threads.
+    """
+    import torch
+
+    torch.get_num_threads()  # torch initializes a thread at its first use; not after the limit
+    openmp, set_mkl_threads = _thread_settings()
+    before = [library.get_num_threads() for library in openmp]
+    mkl_before = set_mkl_threads(1)
+    try:
+        for library in openmp:
+            library.set_num_threads(1)
+        yield
+    finally:
+        for library, count in zip(openmp, before, strict=True):
+            library.set_num_threads(count)
+        set_mkl_threads(mkl_before)
+
+
+@cache
+def _thread_settings() -> tuple[list[Any], Callable[[int], int]]:
+    """The OpenMP libraries in use, and the function that sets the threads of MKL in this thread.
+
+    The latter returns the previous value; 0 stands for the process-wide number.
+    """
+    import torch
+    from threadpoolctl import ThreadpoolController
+
+    openmp = ThreadpoolController().select(user_api="openmp").lib_controllers
+    # MKL is linked into torch, where threadpoolctl does not find it
+    for name in ("libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll"):
+        path = Path(torch.__file__).parent / "lib" / name
+        if path.exists():
+            library = ctypes.CDLL(str(path))
+            if hasattr(library, "MKL_Set_Num_Threads_Local"):
+                return openmp, library.MKL_Set_Num_Threads_Local
+    return openmp, lambda count: count
+
+
+def prefetch(items: Iterable[T], size: int = 2) -> Generator[T, None, None]:
+    """Iterate in a background thread, at most `size` items ahead.
+
+    In a chain, every stage runs beside the others, and the items and their order stay the same:
+
+        for block in prefetch(process(prefetch(decode(path)))):
+            encode(block)
+
+    An error of the iterator is raised here, after the items before it. When the consumer stops
+    early, the background thread finishes its current item, closes the iterator and ends. Settings
+    of a thread, such as `torch.inference_mode` and `single_thread`, have to be made inside the
+    iterator.
+
+    Args:
+        items: iterated once, completely in the background thread.
+        size: capacity of the queue, at least 1.
+    """
+    ready: queue.Queue[tuple[bool, Any]] = queue.Queue(size)
+    stopped = threading.Event()
+    context = contextvars.copy_context()
+    thread = threading.Thread(
+        target=context.run, args=(_produce, items, ready, stopped), name="prefetch", daemon=True
+    )
+    thread.start()
+    try:
+        while True:
+            is_item, value = ready.get()
+            if is_item:
+                yield value
+            elif value is None:
+                return
+            else:
+                raise value
+    finally:
+        stopped.set()
+        while thread.is_alive():  # a full queue would block the thread
+            try:
+                ready.get(timeout=0.01)
+            except queue.Empty:
+                continue
+        thread.join()
+
+
+def _produce(
+    items: Iterable[T], ready: "queue.Queue[tuple[bool, Any]]", stopped: threading.Event
+) -> None:
+    """Put (True, item) for every item, then (False, error or None)."""
+    error: BaseException | None = None
+    iterator = iter(items)
+    try:
+        for item in iterator:
+            ready.put((True, item))
+            del item  # the consumer's now
+            if stopped.is_set():
+                break
+    except BaseException as raised:
+        error = raised
+    try:
+        if isinstance(iterator, Generator):
+            iterator.close()
+    except BaseException as raised:
+        error = error or raised
+    ready.put((False, error))
+
+
+# Processes
 
 
 class Mapper(Protocol):
-    """As `map`: results in the order of the items, as soon as they are there."""
+    """Like `map`: results in the order of the items, each as soon as it is there."""
 
     def __call__(self, work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
-        """Do `work` on every item."""
+        """Apply `work` to every item."""
 
 
 @contextmanager
-def parallel_map(workers: int) -> Iterator[Mapper]:
-    """A `map` over processes of one thread each; left in a hurry, it stops them at once.
+def parallel_map(jobs: int) -> Iterator[Mapper]:
+    """A `map` over worker processes of one thread each.
+
+    An error, an interruption or an early exit stops the workers at once; so does the end of the
+    parent process.
 
     Args:
-        workers: how many processes; with one, the work is done in this one.
+        jobs: number of processes; with 1, this process does the work, on one thread.
+
+    Raises:
+        SoundstageError: a worker was killed, usually for lack of memory.
     """
-    if workers <= 1:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # results depend on it, in their last digits, and on that of BLAS
-        try:
-            with threadpool_limits(1):
-                yield map
-        finally:
-            torch.set_num_threads(threads)
+    if jobs <= 1:
+        with single_thread(), _single_blas_thread():
+            yield map
         return
-    with _started(workers) as pool:
-        yield pool.map
+    with _worker_pool(jobs) as pool:
+
+        def each(work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+            return pool.map(partial(_guarded, work), items)
+
+        yield each
+
+
+class Work(Protocol[Item, Result]):
+    """Work on one item, with a callback for its progress."""
+
+    def __call__(self, item: Item, progress: Progress, /) -> Result:
+        """Work on the item."""
+
+
+def run_jobs(
+    load: Callable[[], Work[T, R]],
+    items: Sequence[T],
+    *,
+    jobs: int = 1,
+    progress: Callable[[Sequence[float]], None] | None = None,
+) -> Iterator[R | SoundstageError]:
+    """Work on many items in worker processes; a failure leaves the other items alone.
+
+    Args:
+        load: returns the function that works on an item; called once a process, so it is the place
+            to load a model. With several jobs, it and the items are pickled: use a function of a
+            module, a `functools.partial` of one, or a method of a dataclass.
+        items: what to work on.
+        jobs: number of processes; with 1, this process does the work.
+        progress: called often with the finished fraction of every item.
+
+    Yields:
+        For every item, in order, its result or the `SoundstageError` that it failed with.
+
+    Raises:
+        SoundstageError: `load` failed, or a worker was killed, usually for lack of memory.
+    """
+    jobs = min(jobs, len(items))
+    if jobs <= 1:
+        yield from _run_here(load, items, progress or (lambda fractions: None))
+        return
+    fractions = multiprocessing.get_context("spawn").RawArray("d", len(items))
+    with _worker_pool(jobs, _load_work, load, fractions) as pool:
+        futures: list[Future[R | SoundstageError]] = [
+            pool.submit(partial(_guarded, _work_on), (index, item))
+            for index, item in enumerate(items)
+        ]
+        for future in futures:
+            while not future.done():
+                wait([future], timeout=POLL)
+                if progress:
+                    progress(list(fractions))
+            yield future.result()
+
+
+def _run_here(
+    load: Callable[[], Work[T, R]], items: Sequence[T], progress: Callable[[Sequence[float]], None]
+) -> Iterator[R | SoundstageError]:
+    fractions = [0.0] * len(items)
+
+    def report(index: int, fraction: float) -> None:
+        fractions[index] = fraction
+        progress(fractions)
+
+    work = load() if items else None
+    for index, item in enumerate(items):
+        assert work is not None
+        result: R | SoundstageError
+        try:
+            result = work(item, partial(report, index))
+        except SoundstageError as error:
+            result = error
+        report(index, 1.0)
+        yield result
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @contextmanager
-def _started(workers: int) -> Iterator[ProcessPoolExecutor]:
-    # "spawn": a process forked while torch holds its thread pool may never wake
+def _worker_pool(
+    jobs: int, initializer: Callable[..., None] | None = None, *arguments: Any
+) -> Iterator[ProcessPoolExecutor]:
+    # "spawn": a process forked while torch holds its thread pool may deadlock
     context = multiprocessing.get_context("spawn")
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update(ENVIRONMENT)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+    lifeline, end = context.Pipe(duplex=False)  # closing `end`, or the parent's death, stops all
+    pool = ProcessPoolExecutor(
+        jobs,
+        mp_context=context,
+        initializer=_start_worker,
+        initargs=(lifeline, initializer, *arguments),
+    )
     try:
-        yield pool
+        with _worker_environment():
+            yield pool
+        pool.shutdown()
     except BrokenProcessPool as error:
         raise SoundstageError(
-            "A worker process was killed, most likely for want of memory: use fewer workers."
+            "A worker process was killed, probably because memory ran out: use fewer jobs."
         ) from error
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
+        end.close()
+        pool.shutdown(cancel_futures=True)
+        lifeline.close()
+
+
+_workers = ExitStack()
+_pools = 0
+_lock = threading.Lock()
+
+
+@contextmanager
+def _worker_environment() -> Iterator[None]:
+    """`ENVIRONMENT`, for processes started meanwhile; restored when the last pool ends."""
+    global _pools
+    with _lock:
+        if _pools == 0:
+            for name, value in ENVIRONMENT.items():
+                _workers.callback(_set_variable, name, os.environ.get(name))
                 os.environ[name] = value
-    pool.shutdown()
+        _pools += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _pools -= 1
+            if _pools == 0:
+                _workers.close()
 
 
-def _begin() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers for all
-    signal.signal(signal.SIGTERM, _put_away)
-    torch.set_num_threads(1)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
-def _put_away(number: int, frame: FrameType | None) -> NoReturn:
-    """Leave by an exception, so that an unfinished file is removed, and then for good.
+@contextmanager
+def _single_blas_thread() -> Iterator[None]:
+    """One thread for the BLAS of NumPy and SciPy, which only has a process-wide setting."""
+    from threadpoolctl import threadpool_limits
 
-    The pool takes the exception for the result of one task and would go on with the next.
-    """
-    last = threading.Timer(GRACE, os._exit, (1,))
-    last.daemon = True
-    last.start()
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
+# In a worker
+
+_leaving = threading.Event()
+_state: dict[str, Any] = {}
+
+
+def _start_worker(
+    lifeline: Connection, initializer: Callable[..., None] | None, *arguments: Any
+) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
+    signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
+    if initializer:
+        initializer(*arguments)
+
+
+def _watch(lifeline: Connection) -> None:
+    """Leave when the parent closes its end, or dies."""
+    try:
+        lifeline.recv_bytes()
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """Raise an exception, so that an unfinished file is removed; `_guarded` ends the process."""
+    if not _leaving.is_set():
+        _leaving.set()
+        timer = threading.Timer(GRACE, os._exit, (1,))
+        timer.daemon = True
+        timer.start()
     sys.exit(1)
 
 
-def _leave_with_parent() -> None:
-    """A parent that was killed tells nobody; its workers would wait for ever."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os._exit(1)
+def _guarded(work: Callable[[T], R], item: T) -> R:
+    """The pool would take the exception of `_leave` for a result, and start the next item."""
+    try:
+        return work(item)
+    finally:
+        if _leaving.is_set():
+            os._exit(1)
+
+
+def _load_work(load: Callable[[], Work[Any, Any]], fractions: Any) -> None:
+    _state.update(load=load, fractions=fractions)
+
+
+def _work_on(numbered: tuple[int, Any]) -> Any:
+    index, item = numbered
+    fractions = _state["fractions"]
+    if "work" not in _state:
+        _state["work"] = _state["load"]()
+
+    def report(fraction: float) -> None:
+        fractions[index] = fraction
+
+    try:
+        return _state["work"](item, report)
+    except SoundstageError as error:
+        return error
+    finally:
+        fractions[index] = 1.0
+
+
+# Devices
+
+
+def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
+    """The torch device of an option.
+
+    Args:
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": a CUDA GPU if there is one, else the CPU.
+
+    Raises:
+        OptionError: the device is unknown, or not available here.
+    """
+    import torch
+
+    name = str(device)
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind == "cpu" and not index:
+        return torch.device("cpu")
+    if kind not in ("cuda", "mps") or not (index.isdecimal() or name == kind):
+        raise OptionError(f"device must be auto, cpu, cuda, cuda:N or mps, not {name!r}.")
+    count = torch.cuda.device_count() if kind == "cuda" else int(torch.backends.mps.is_available())
+    if int(index or 0) >= count:
+        raise OptionError(f"The device {name!r} is not available on this machine: use cpu or auto.")
+    return torch.device(name)
