@@ -1,10 +1,10 @@
-"""Memory and time for files of hours: neither may grow faster than the length.
+"""Memory and time for files of several hours: memory is constant, time proportional to the length.
 
     python benchmarks/long_files.py [--hours 0.2 2 10] [--method nearest] [--write FILE.md]
 
-A mono file of each length is made by repeating a minute of music-like noise (16 bit, 44.1 kHz, RF64
-where WAV ends), upmixed in a process of its own by the command line, and deleted. ShoeBox on the disk
-for four times the mono file is needed: ten hours take 13 GB.
+A mono file of each length (a repeated minute of music-like noise, 16 bit, 44.1 kHz, RF64 over 4 GB)
+is upmixed by the command line in a process of its own, and deleted. The disk needs room for four
+times the mono file: 13 GB for ten hours.
 """
 
 import argparse
@@ -24,7 +24,7 @@ RATE = 44_100
 
 
 def make_input(path: Path, hours: float) -> None:
-    """Bursts of colored noise with silences, so that every part of the work has work."""
+    """Write bursts of colored noise with pauses."""
     generator = np.random.default_rng(0)
     noise = np.cumsum(generator.standard_normal(60 * RATE))
     noise -= np.convolve(noise, np.ones(200) / 200, mode="same")
@@ -36,7 +36,7 @@ def make_input(path: Path, hours: float) -> None:
 
 
 def upmix(source: Path, target: Path, method: str) -> dict[str, float]:
-    """Seconds and the highest memory of the command, its start-up included."""
+    """Seconds and peak memory of the command, start-up included."""
     command = [str(Path(sys.executable).with_name("soundstage")), "upmix", str(source)]
     started = time.perf_counter()
     process = psutil.Popen(
@@ -73,13 +73,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--hours", type=float, nargs="+", default=[0.2, 2.0])
     parser.add_argument("--method", default="nearest")
-    parser.add_argument("--folder", type=Path, help="where the files are made and deleted")
+    parser.add_argument("--folder", type=Path, help="where the temporary files are written")
     parser.add_argument("--write", type=Path, help="a Markdown file to write")
     options = parser.parse_args()
     lines = [
-        f"Method `{options.method}`, 16 bit, 44.1 kHz, from the command line, start-up included.",
+        f"Method `{options.method}`, 16 bit, 44.1 kHz, on the command line, start-up included.",
         "",
-        "| hours | minutes of work | real-time factor | peak memory, MB |",
+        "| hours | processing time, minutes | real-time factor | peak memory, MB |",
         "| ---: | ---: | ---: | ---: |",
     ]
     for hours in options.hours:

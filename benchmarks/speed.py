@@ -1,13 +1,12 @@
-"""Speed, memory, start-up and fidelity of every method, beside FFmpeg's filters.
+"""Speed, memory, start-up and fold-down error of every method and of FFmpeg's filters.
 
     python benchmarks/speed.py [--input MONO.wav] [--write docs/speed.md]
 
-Every system turns the same mono file into a stereo file in a process of its own: once to warm up,
-then three times, of which the median counts. Memory is the highest the process reached, what it
-needs to import included. The floor is the time that the operations of the network (products and
-convolutions, a multiplication and an addition counting as two) would take at the rate of a large
-product of float32 matrices, in one thread as in the engine. Without `--input` the project's own
-piece is rendered.
+Every system upmixes the same mono file in a process of its own: once to warm up, then three times;
+the table has the median. Memory is the peak of the process, imports included. The lower bound is
+the FLOP count of the network (products and convolutions, a multiply-add counting as two) over the
+FLOP/s of a large product of float32 matrices in one thread. Without `--input` the project's own
+piece is rendered. `--write` also fills the table of the README.
 """
 
 import argparse
@@ -23,23 +22,25 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from pages import write_page
 
 from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
 
 REPEATS = 3
-PRODUCT = 2048  # rows of the matrices that the rate of the machine is taken from
+MATRIX_SIZE = 2048  # of the matrix product that measures FLOP/s
 PREFIX = "ffmpeg "
+README = Path(__file__).parents[1] / "README.md"
 
 
 def measure(system: str, source: Path, target: Path) -> dict[str, float]:
-    """Time, memory and operations of one system in this process."""
-    operations = 0.0
+    """Seconds, peak memory and FLOP count of one system in this process."""
+    flops = 0.0
     if system.startswith(PREFIX):
 
         def run() -> None:
             mono, rate = soundfile.read(source, dtype="float32")
-            made = filter_sound(system.removeprefix(PREFIX), mono, rate)
-            soundfile.write(target, made.T, rate, subtype="FLOAT")
+            stereo = filter_sound(system.removeprefix(PREFIX), mono, rate)
+            soundfile.write(target, stereo.T, rate, subtype="FLOAT")
     else:
         from soundstage.upmixing import load_method, upmix_file
 
@@ -60,31 +61,31 @@ def measure(system: str, source: Path, target: Path) -> dict[str, float]:
 
         with FlopCounterMode(display=False) as counter:
             run()
-        operations = float(counter.get_total_flops())
+        flops = float(counter.get_total_flops())
     return {
         "seconds": statistics.median(times),
         "megabytes": megabytes,
-        "operations": operations,
+        "flops": flops,
     }
 
 
-def machine_rate() -> float:
-    """Operations a second of a large product in one thread, the best of five."""
+def machine_flops() -> float:
+    """FLOP/s of a large matrix product in one thread, the best of five."""
     import torch
 
     torch.set_num_threads(1)
-    matrix, times = torch.rand(PRODUCT, PRODUCT), []
+    matrix, times = torch.rand(MATRIX_SIZE, MATRIX_SIZE), []
     for _ in range(5):
         started = time.perf_counter()
         matrix @ matrix
         times.append(time.perf_counter() - started)
-    return 2 * PRODUCT**3 / min(times)
+    return 2 * MATRIX_SIZE**3 / min(times)
 
 
 def peak_megabytes() -> float:
-    """The most memory that this process held at once.
+    """Peak memory of this process.
 
-    `getrusage` would do, but on Linux it starts from what the parent held before this program.
+    On Linux, `getrusage` would include the memory of the parent before this program started.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -105,7 +106,7 @@ def in_own_process(system: str, source: Path, target: Path) -> dict[str, float]:
 
 
 def fidelity(source: Path, target: Path) -> dict[str, float]:
-    """What became of the sound."""
+    """Fold-down error, mono level, correlation and width of the result."""
     import torch
 
     from soundstage.metrics import channel_correlation, fold_down_error, normalized_width
@@ -126,7 +127,7 @@ def fidelity(source: Path, target: Path) -> dict[str, float]:
 
 
 def start_up() -> dict[str, float]:
-    """Seconds until the command has answered, best of five, files cached."""
+    """Wall-clock seconds of light commands, best of five, files cached."""
     times = {}
     for name, arguments in {
         "soundstage --help": ["--help"],
@@ -150,31 +151,41 @@ def render_input(folder: Path) -> Path:
 
 
 def markdown(rows: dict[str, dict[str, float]], starts: dict[str, float], rate: float) -> str:
-    """The table as it stands in the docs."""
+    """The tables of docs/speed.md; `rate` in FLOP/s."""
     duration = next(iter(rows.values()))["duration"]
     lines = [
-        f"Input: {duration:.0f} s of mono, file to file, warm, median of {REPEATS}; "
-        f"{os.cpu_count()} cores ({platform.machine()}). The floor is what the products and "
-        "convolutions of the network would take at the measured rate of one thread, "
-        f"{rate / 1e9:.0f} thousand million operations a second.",
+        f"{duration:.0f} s of mono, file to file, after one warm-up run, median of {REPEATS}; "
+        f"{os.cpu_count()} cores ({platform.machine()}). The lower bound is the FLOP count of the "
+        f"network over the measured rate of one thread, {rate / 1e9:.0f} GFLOP/s.",
         "",
-        "| system | real-time factor | floor | peak memory, MB | fold-down error, dB "
+        "| system | real-time factor | lower bound | peak memory, MB | fold-down error, dB "
         "| mono level, dB | correlation | width |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, row in rows.items():
         factor = row["seconds"] / duration
         lines.append(
-            f"| {name} | {factor:.4f} | {_floor(row['operations'] / rate / duration)} "
+            f"| {name} | {factor:.4f} | {_bound(row['flops'] / rate / duration)} "
             f"| {row['megabytes']:.0f} | {row['fold_down']:.1f} "
             f"| {row['mono_level']:+.2f} | {row['correlation']:.2f} | {row['width']:.2f} |"
         )
-    lines += ["", "| command | seconds to answer |", "| --- | ---: |"]
+    lines += ["", "| command | seconds |", "| --- | ---: |"]
     lines += [f"| `{name}` | {seconds:.2f} |" for name, seconds in starts.items()]
     return "\n".join(lines) + "\n"
 
 
-def _floor(factor: float) -> str:
+def readme_table(rows: dict[str, dict[str, float]]) -> str:
+    """Real-time factor and memory of our methods."""
+    lines = ["| method | real-time factor | peak memory, MB |", "| --- | ---: | ---: |"]
+    lines += [
+        f"| {name} | {row['seconds'] / row['duration']:.4f} | {row['megabytes']:.0f} |"
+        for name, row in rows.items()
+        if not name.startswith(PREFIX)
+    ]
+    return "\n".join(lines)
+
+
+def _bound(factor: float) -> str:
     return f"{factor:.4f}" if factor else "–"
 
 
@@ -195,23 +206,23 @@ def main() -> None:
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
         original = options.input or render_input(Path(folder))
-        source = Path(folder) / "mono.wav"  # in float, so that what is measured is not the format
+        source = Path(folder) / "mono.wav"  # in float: no quantization noise
         samples, rate = soundfile.read(original, dtype="float32")
         soundfile.write(source, samples, rate, subtype="FLOAT")
         for system in [*READY_METHODS, *(PREFIX + name for name in FILTERS)]:
             target = Path(folder) / "stereo.wav"
-            rows[system] = in_own_process(system, source, target) | {}
-            rows[system] |= fidelity(source, target)
+            rows[system] = in_own_process(system, source, target) | fidelity(source, target)
             print(f"{system}: done", file=sys.stderr)
             target.unlink()
     starts = start_up()
-    rate = machine_rate()
+    rate = machine_flops()
     text = markdown(rows, starts, rate)
     print(text)
     if options.write:
         options.write.write_text(f"# Speed\n\n{text}\nMade by `make bench`.\n", encoding="utf-8")
-        figures = {"systems": rows, "start_up_seconds": starts, "operations_a_second": rate}
+        figures = {"systems": rows, "start_up_seconds": starts, "flops_per_second": rate}
         options.write.with_suffix(".json").write_text(json.dumps(figures, indent=2) + "\n")
+        write_page(README, {"speed": readme_table(rows)})
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ OTHER_PROGRAMS = "pip install|apt-get install|torchrun|tensorboard"
 
 
 def fences(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    found = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    return [text for name, text in found if name == language]
 
 
 def commands(page):
