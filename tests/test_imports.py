@@ -33,6 +33,7 @@ ORDER = [
     "audio",
     "weights",
     "parallel",
+    "seeding",
     "atomic_files",
     "errors",
 ]

@@ -133,10 +133,10 @@ def output_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = "the disk is full: make room, or choose another folder"
+            reason = "the disk is full; make room, or choose another folder"
         else:
-            reason = f"{(error.strerror or str(error)).rstrip('.')}: choose another folder"
-        raise OutputError(f"{path} could not be written, {reason}.") from error
+            reason = f"{(error.strerror or str(error)).rstrip('.')}; choose another folder"
+        raise OutputError(f"{path} cannot be written: {reason}.") from error
 
 
 def _remove(path: Path) -> None:

@@ -17,7 +17,7 @@ def records(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("records")
     for index in range(2):
         scene = stereo_scene(2 * RATE, seed=index).numpy()
-        Audio(scene, RATE).write(folder / f"{index}.wav", encoding="FLOAT")
+        Audio(scene, RATE).write(folder / f"{index}.wav", bit_depth="float")
     (folder / "notes.txt").write_text("no sound")
     Audio(song(RATE).numpy(), RATE).write(folder / "mono.wav")
     return folder

@@ -18,7 +18,7 @@ def ramp(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """12 s whose samples say where they stand."""
     path = tmp_path_factory.mktemp("excerpts") / "ramp.wav"
     place = np.linspace(-1, 1, 12 * 8000)
-    Audio(np.stack([place, -place]), 8000).write(path, encoding="FLOAT")
+    Audio(np.stack([place, -place]), 8000).write(path, bit_depth="float")
     return path
 
 

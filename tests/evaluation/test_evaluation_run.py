@@ -35,7 +35,7 @@ def collection(folder: Path, clips: int = 3, seconds: int = 3) -> Path:
     folder.mkdir()
     for index in range(clips):
         scene = stereo_scene(seconds * RATE, seed=10 * index)
-        Audio(scene.numpy(), RATE).write(folder / f"clip {index}.wav", encoding="FLOAT")
+        Audio(scene.numpy(), RATE).write(folder / f"clip {index}.wav", bit_depth="float")
     return folder
 
 
@@ -187,7 +187,7 @@ def test_stems_are_mixed_at_known_places_and_the_true_mix_keeps_them(tmp_path: P
     low, high = song(4 * RATE), noise(4 * RATE, seed=5).diff(prepend=noise(1))
     rows = ["file,song,stem"]
     for name, sound in (("low", low), ("high", high)):
-        Audio(sound.numpy(), RATE).write(data / f"{name}.wav", encoding="FLOAT")
+        Audio(sound.numpy(), RATE).write(data / f"{name}.wav", bit_depth="float")
         rows.append(f"{name}.wav,Song,{name}")
     (data / "manifest.csv").write_text("\n".join(rows))
     results = evaluate(data, tmp_path / "out", QUICK)

@@ -68,7 +68,7 @@ def render_file(
     for source in sources:
         if is_same_file(source.sound.path, target):
             raise OutputError(f"{target} is one of the sources; choose another name.")
-    alone = all(each.sound.path == first.path and not each.start for each in sources)
+    alone = all(each.sound.name == first.name and not each.start for each in sources)
     job = _Job(sources, renderer, tail, progress)
     with SoundWriter(
         target,
@@ -82,7 +82,7 @@ def render_file(
     ) as writer:
         job.write(writer)
     return BinauralReport(
-        sources=[str(source.sound.path) for source in sources],
+        sources=[source.sound.name for source in sources],
         target=str(target),
         rate=job.rate,
         frames=job.frames,

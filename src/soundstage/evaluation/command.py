@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from soundstage.atomic_files import write_atomically
 from soundstage.evaluation.export import write_tidy
 from soundstage.evaluation.main_tables import figures_table, significance_lines
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import Results
 from soundstage.evaluation.run import EvaluationOptions, evaluate
-from soundstage.weights import write_by_rename
 
 SHORT = (
     "d_f",
@@ -54,7 +54,7 @@ def run(
 
     results = evaluate(data, output, options, workers=workers, overwrite=overwrite, progress=tell)
     files = [*write_tidy(results, output), output / "tables.md"]
-    write_by_rename(files[-1], tables_page(results).encode())
+    write_atomically(files[-1], tables_page(results))
     if report:
         from soundstage.evaluation.report import write_report
 

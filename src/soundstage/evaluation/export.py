@@ -4,7 +4,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from soundstage.errors import OptionError, OutputError
+from soundstage.atomic_files import AtomicFile
+from soundstage.errors import OptionError
 from soundstage.evaluation.results import Results
 
 NAME = "table"
@@ -61,13 +62,8 @@ def write_tidy(results: Results, folder: Path) -> tuple[Path, Path]:
     table = pyarrow.Table.from_pylist(tidy_rows(results), schema=schema)
     targets = folder / f"{NAME}.csv", folder / f"{NAME}.parquet"
     for target, write in zip(targets, (csv.write_csv, parquet.write_table), strict=True):
-        partial = target.with_name(f".{target.name}.part")
-        try:
-            write(table, partial)
-            partial.replace(target)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise OutputError(f"{target} cannot be written ({error}).") from error
+        with AtomicFile(target) as temporary:
+            write(table, temporary)
     return targets
 
 

@@ -248,7 +248,7 @@ def _write_excerpt(path: Path, stereo: Float[Tensor, "2 frames"]) -> None:
     if peak * gain > 1:
         gain = 0.999 / peak
     sound = Audio((gain * middle).numpy(), RATE)
-    sound.write(in_its_folder(path), encoding="PCM_16", overwrite=True)
+    sound.write(in_its_folder(path), bit_depth=16)
 
 
 def _results(

@@ -19,12 +19,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from soundstage.atomic_files import write_atomically
 from soundstage.corpora import Clip
 from soundstage.errors import OptionError, OutputError
 from soundstage.evaluation.measures import Measured
 from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool
-from soundstage.weights import write_by_rename
 
 PARAMETERS, EMBEDDING = "parameters/", "embedding/"
 HEADER = "soundstage"
@@ -65,7 +65,7 @@ class Store:
                 )
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be written ({error.strerror}).") from error
-        write_by_rename(place, self._text.encode())
+        write_atomically(place, self._text)
 
     def path(self, clip: Clip, system: System) -> Path:
         """Where a result's measures lie."""
@@ -91,7 +91,7 @@ class Store:
         scores = {k: v if math.isfinite(v) else None for k, v in measured.scores.items()}
         header = {"fingerprint": self.fingerprint(clip, system), "scores": scores}
         path = in_its_folder(self.path(clip, system))
-        write_by_rename(path, save(tensors, metadata={HEADER: json.dumps(header)}))
+        write_atomically(path, save(tensors, metadata={HEADER: json.dumps(header)}))
 
     def read(self, clip: Clip, system: System) -> Measured | None:
         """What was measured of a result; None if it must be measured (again)."""

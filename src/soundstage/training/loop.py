@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from soundstage.errors import OptionError
+from soundstage.seeding import combined_seed
 from soundstage.training.checkpoints import (
     TrainingState,
     checkpoint_path,
@@ -187,7 +188,7 @@ def _step(
 ) -> float:
     share, part = share_of(batch, getattr(task, "terms", None))
     share = [each.to(device) for each in share]
-    torch.manual_seed(recipe.seed * 1_000_003 + state.step + group_rank() * RANK_STRIDE)
+    torch.manual_seed(combined_seed(recipe.seed, state.step) + group_rank() * RANK_STRIDE)
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, steps, recipe)
     state.model.train()

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from soundstage.atomic_files import write_atomically
 from soundstage.corpora import stereo_tracks
 from soundstage.errors import OptionError, OutputError
 from soundstage.training.checkpoints import checkpoint_path
@@ -46,7 +47,7 @@ from soundstage.training.tasks.generative import train_generative
 from soundstage.training.tasks.nearest import train_nearest
 from soundstage.training.tasks.regression import train_regression
 from soundstage.training.tasks.tagger import train_tagger
-from soundstage.weights import Card, load_weights, save_weights, write_by_rename
+from soundstage.weights import Card, load_weights, save_weights
 
 Trained = tuple[dict[str, Tensor], list[str], Card]
 """Tensors of the weights, what was left out, facts for the card."""
@@ -222,7 +223,7 @@ def _write_card(
     text = json.dumps(
         {**head, **facts, "trained": trained, **credits}, indent=2, ensure_ascii=False
     )
-    write_by_rename(card, f"{text}\n".encode())
+    write_atomically(card, f"{text}\n")
 
 
 def _learns_in_steps(recipe: Recipe) -> bool:

@@ -292,7 +292,7 @@ class _Job:
         """What was done."""
         written = take.writer.format
         return Report(
-            source=str(self._sound.path),
+            source=self._sound.name,
             target=str(take.writer.path),
             rate=self._sound.rate,
             frames=self._frames,

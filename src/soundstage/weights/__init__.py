@@ -15,7 +15,6 @@ from soundstage.weights.model import (
     save_weights,
     shipped,
     weights_path,
-    write_by_rename,
 )
 
 __all__ = [
@@ -27,5 +26,4 @@ __all__ = [
     "save_weights",
     "shipped",
     "weights_path",
-    "write_by_rename",
 ]

@@ -7,7 +7,6 @@ right, with one `right` for all: `factored` makes them, and `load_weights` gives
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.errors import OutputError, WeightsError
+from soundstage.atomic_files import write_atomically
+from soundstage.errors import WeightsError
 
 FOLDER = Path(str(resources.files(__package__)))
 LAYOUT_VERSION = "1"
@@ -171,22 +171,5 @@ def save_weights(path: Path, family: str, tensors: Mapping[str, Tensor]) -> str:
     # One entry only: the library writes several in an order that changes from run to run
     header = {"soundstage": f"{family}/{LAYOUT_VERSION}"}
     content = save({name: value.contiguous() for name, value in tensors.items()}, metadata=header)
-    write_by_rename(path, content)
+    write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
-
-
-def write_by_rename(path: Path, content: bytes) -> None:
-    """Write a file that appears only when it is complete.
-
-    Raises:
-        OutputError: it cannot be written; an existing file is as it was.
-    """
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}).") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink()

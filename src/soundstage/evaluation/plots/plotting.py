@@ -6,7 +6,6 @@ and without a change to its global state.
 """
 
 import math
-import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
 
+from soundstage.atomic_files import AtomicFile
 from soundstage.errors import OptionError, OutputError
 from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, Portrait
 from soundstage.metrics.analysis import BAND_EDGES_HZ
@@ -108,18 +108,12 @@ class Canvas:
             OutputError: it cannot be written, or a file of that name has come up meanwhile.
         """
         self._check_target()
-        partial = self._target.with_name(f".{self._target.name}.{os.getpid()}.part")
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="Glyph .* missing")  # in a file's name
-                self._figure.savefig(partial, format="png", metadata={"Software": None})
-            partial.replace(self._target)
-        except OSError as error:
-            raise OutputError(
-                f"{self._target} cannot be written: {error.strerror or error}."
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with (
+            AtomicFile(self._target, overwrite=self._overwrite) as temporary,
+            warnings.catch_warnings(),
+        ):
+            warnings.filterwarnings("ignore", message="Glyph .* missing")  # in a file's name
+            self._figure.savefig(temporary, format="png", metadata={"Software": None})
 
     def text(
         self,

@@ -169,7 +169,7 @@ def _label(
             at += -_LINE if high else _LINE
         taken.append((x, at))
         axes.annotate(
-            shortened(source.sound.path.name, _LABEL) + _SIDES.get(source.channel, ""),
+            shortened(Path(source.sound.name).name, _LABEL) + _SIDES.get(source.channel, ""),
             place,
             xytext=(-14 if right else 14, at - y),
             textcoords="offset pixels",

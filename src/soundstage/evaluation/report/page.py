@@ -7,7 +7,6 @@ files and systems may hold.
 
 import base64
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from soundstage.atomic_files import write_atomically
 from soundstage.errors import OptionError, OutputError
 from soundstage.evaluation.report.charts import charts
 from soundstage.evaluation.report.pictures import (
@@ -81,14 +81,7 @@ def write_report(
     environment = _environment()
     page = environment.get_template(PAGE).render(_contents(results, progress or (lambda _: None)))
     _check_target(target, overwrite=overwrite)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_text(page, encoding="utf-8", errors="replace")
-        partial.replace(target)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(target, page, overwrite=overwrite)
     if progress:
         progress(1.0)
 

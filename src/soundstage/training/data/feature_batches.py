@@ -9,6 +9,7 @@ from torch import Tensor
 
 from soundstage.corpora.feature_cache import FeatureCache, load_features
 from soundstage.errors import InputError
+from soundstage.seeding import seeded_generator
 from soundstage.stereo import Parameters
 from soundstage.stereo.features import parameter_features
 from soundstage.stereo.levels import QUIETEST
@@ -41,7 +42,7 @@ class FeatureBatches:
         self, step: int
     ) -> tuple[Float[Tensor, "batch frames levels"], Float[Tensor, "batch frames features"]]:
         """Levels and the 68 numbers to tell from them; the same whenever a step is asked for."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
+        generator = seeded_generator(self._seed, step)
         chosen = self._places.choose(self._size, generator)
         gains = self._gain * (2 * torch.rand(self._size, generator=generator) - 1)
         swapped = torch.rand(self._size, generator=generator) < 0.5

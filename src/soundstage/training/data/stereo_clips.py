@@ -19,6 +19,7 @@ from soundstage.audio import SoundReader, open_sound
 from soundstage.audio.resampling import resample, resampled_frames
 from soundstage.corpora import open_corpus
 from soundstage.errors import InputError
+from soundstage.seeding import seeded_generator
 
 LEARNED, HELD_OUT = "train", "valid"  # folders of a collection that has parts
 COUNTED = 1 << 18  # frames decoded at a time of a record that does not tell its length
@@ -79,7 +80,7 @@ class StereoClips:
         Raises:
             InputError: a record cannot be read.
         """
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
+        generator = seeded_generator(self._seed, step)
         places = torch.randint(int(self._ends[-1]), (self._size,), generator=generator)
         return torch.stack([self._clip(place) for place in places.tolist()])
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
+from soundstage.seeding import seeded_generator
 from soundstage.stereo import BANDS, dequantize, quantize
 from soundstage.stereo.features import IID_LIMIT_DB, IID_WEIGHT
 from soundstage.training.data.stereo_examples import StereoExamples
@@ -55,7 +56,7 @@ class TokenBatches:
 
     def draw(self, step: int) -> TokenBatch:
         """The batch of a step, the same whenever it is asked for."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
+        generator = seeded_generator(self._seed, step)
         examples = [self._examples.draw(generator) for _ in range(self._size)]
         levels, style, memory = (
             torch.stack([getattr(each, name) for each in examples])

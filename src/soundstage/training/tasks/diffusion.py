@@ -17,6 +17,7 @@ from soundstage.diffusion import FlowSchedule, Objective, Parametrization, logit
 from soundstage.diffusion.objectives import Noised
 from soundstage.errors import OptionError
 from soundstage.networks.models.side_diffusion import SideDiffusion
+from soundstage.seeding import seeded_generator
 from soundstage.stereo.side_parameters import side_picture
 from soundstage.training.data.feature_batches import open_caches
 from soundstage.training.data.stereo_examples import AS_IT_IS, StereoExamples, examples_of
@@ -53,7 +54,7 @@ class PictureBatches:
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """Levels, style, which are deaf, and the fields of a `Noised`, the same for a step."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + step)
+        generator = seeded_generator(self._seed, step)
         examples = [self._examples.draw(generator) for _ in range(self._size)]
         levels = torch.stack([example.levels for example in examples])
         styles = torch.stack([example.style for example in examples])

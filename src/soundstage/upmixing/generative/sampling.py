@@ -4,17 +4,17 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from soundstage.seeding import SEED_STRIDE, seeded_generator
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.stereo.styles import STYLE, style_descriptors
 from soundstage.upmixing.generative.stage_constraints import StageHold
 
-SEED_STEP = 1_000_003  # between the generators of two takes, which have a window's number each
-STYLE_DRAW = SEED_STEP - 1  # in place of a window's number, where a leaning is drawn
+STYLE_DRAW = SEED_STRIDE - 1  # in place of a window's number, for the style offset
 
 
 def generator_of(seed: int, window: int) -> torch.Generator:
     """That of a window of a take, so that neither depends on what was made before."""
-    return torch.Generator().manual_seed((SEED_STEP * (seed + 1) + window) % 2**63)
+    return seeded_generator(seed + 1, window)
 
 
 def gumbel_noise(
