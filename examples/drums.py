@@ -1,9 +1,8 @@
 """The drum kit: membranes and plates as sums of decaying modes, wires and beads as noise.
 
 A circular membrane rings at its first frequency times the ratios of Bessel zeros (Fletcher and
-Rossing 1998, §3); its pitch falls while the tension of the blow relaxes. A cymbal has so many modes
-that their frequencies may be drawn at random, as dense at every frequency as a plate's are, with
-the high ones dying first.
+Rossing 1998, §3); its pitch falls while the tension of the stroke relaxes. A cymbal has a dense set
+of modes, with random frequencies at the constant density of a plate; high modes decay first.
 """
 
 import numpy as np

@@ -1,18 +1,18 @@
 """Pitched instruments: plucked strings, bowed strings and an electric piano.
 
-**Plucked.** A string is a loop: what leaves the bridge returns one period later, a little weaker
-and duller (Karplus and Strong 1983; as a waveguide: Smith 1992). In the frequency domain the loop
-is closed in one division,
+**Plucked.** A string is a loop: the wave returns after one period, attenuated and low-passed
+(Karplus and Strong 1983; as a waveguide: Smith 1992). In the frequency domain the closed loop is
+one division,
 
     Y(f) = X(f) / (1 − G(f)·exp(−2πi·k(f))),    f = k·f₀·√(1 + B·k²),
 
 with k(f) the (real) number of the partial at f on a string of stiffness B (Fletcher 1964), and
-G the loss of one round, 60 dB in T60(f). So tuning and inharmonicity are exact, whatever the rate.
+G the loss of one period, 60 dB in T60(f). Tuning and inharmonicity are exact at any sample rate.
 
-**Bowed.** Stick and slip make a sawtooth (Helmholtz motion); several players never agree in pitch.
+**Bowed.** Stick and slip make a sawtooth (Helmholtz motion); several players differ in pitch.
 
 **Electric piano.** Two FM pairs (Chowning 1973): a 1:1 pair for the tone, whose index grows with
-the touch, and a 14:1 pair that dies in a tenth of a second for the tine.
+the velocity, and a 14:1 pair that decays in a tenth of a second for the tine.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from scipy.signal import butter, lfilter, sosfilt
 RATE = 44100
 Signal = NDArray[np.float64]  # shape (frames,), full scale about 1
 
-WRAP = 1e3  # how far a string is damped, and undamped again, so that the FFT's end does not wrap
+WRAP = 1e3  # extra decay within the FFT size, undone afterwards: avoids wrap-around
 
 
 def frequency(pitch: float) -> float:
@@ -46,12 +46,12 @@ def release(frames: int, held: float, fade: float) -> Signal:
 
 @dataclass(frozen=True)
 class String:
-    """What a plucked string is made of, and how it is plucked."""
+    """Material of a plucked string, and plucking position."""
 
     sustain: float  # T60 of the lowest partials, s
     dulling: float  # how much 1/T60 grows a kHz, 1/s
     stiffness: float  # B
-    position: float  # where it is plucked, as a part of its length from the bridge
+    position: float  # plucking position, as a fraction of the length from the bridge
     brightness: float  # corner of the pick's low-pass at full velocity, Hz
     noise: float  # the pick's scrape beside its impulse
 
@@ -64,7 +64,7 @@ BASS = String(3.0, 1.6, 1.2e-4, 0.17, 3500, 0.1)
 def plucked(
     pitch: float, held: float, velocity: float, rng: np.random.Generator, string: String
 ) -> Signal:
-    """One plucked note that is damped after `held` seconds, gently if it was held long."""
+    """One plucked note, damped after `held` seconds; long notes have a longer release."""
     f0 = frequency(pitch)
     fade = 0.05 + 0.15 * held
     frames = int((held + fade) * RATE)
@@ -88,7 +88,7 @@ def plucked(
 
 
 def body(signal: Signal, modes: list[tuple[float, float, float]]) -> Signal:
-    """What a wooden body adds: resonances (Hz, quality, gain) beside the string's own sound."""
+    """Add the resonances of a wooden body: (frequency in Hz, quality factor, gain) each."""
     out = signal.copy()
     for center, quality, gain in modes:
         w = 2 * np.pi * center / RATE
@@ -100,7 +100,7 @@ def body(signal: Signal, modes: list[tuple[float, float, float]]) -> Signal:
 
 
 def electric_piano(pitch: float, held: float, velocity: float, rng: np.random.Generator) -> Signal:
-    """One note of a tine piano: it barks when hit hard and rings for seconds."""
+    """One note of a tine piano: brighter at high velocity, with a long decay."""
     f0 = frequency(pitch)
     frames = int((held + 0.35) * RATE)
     t = seconds(frames)

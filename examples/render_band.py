@@ -1,14 +1,13 @@
-"""Renders a short piece of music in a room: true stereo, its mono fold-down, and where all stand.
+"""Render a short piece of music in a room: true stereo, mono fold-down, instrument positions.
 
     python examples/render_band.py --output FOLDER [--stems] [--bars N]
 
-Thirteen instruments play `score` in `room`. What is recorded is a mix as an engineer would make it:
-an ORTF pair for the room, and on every instrument a spot microphone, delayed so that it joins the
-sound at the pair and panned to the instrument's azimuth by the sine-cosine law. So the channels
-differ in level, in time and in reverberation.
+Thirteen instruments play `score` in `room`. The mix has an ORTF pair for the room, and a spot
+microphone on every instrument, time-aligned with the pair and panned to the instrument's azimuth by
+the sine-cosine law. So the channels differ in level, time and reverberation.
 
-Written are `band-stereo.wav`, `band-mono.wav` (24 bit, 44.1 kHz) and `band-places.json`. The files
-hold whole numbers L = M + S and R = M − S, so (L + R)/2 = M is the mono file, bit for bit.
+It writes `band-stereo.wav`, `band-mono.wav` (24 bit, 44.1 kHz) and `band-places.json`. The samples
+are integers L = M + S and R = M − S, so (L + R)/2 = M is the mono file, bit for bit.
 """
 
 import argparse
@@ -36,17 +35,17 @@ TAIL = 2.6  # seconds after the last bar
 FULL_SCALE = 2**23  # of 24 bits
 MASTER = 0.0335  # brings the loudest peak of the whole piece to about −3 dB of full scale
 SPOT = 3.5  # level of a spot microphone beside the direct sound at the pair
-PAIR_LOWEST = 120.0  # Hz: below it the spots alone are heard
+PAIR_LOWEST = 120.0  # Hz: high-pass of the pair
 RUMBLE = 30.0  # Hz, the high-pass of the whole mix
-PAN_RANGE = 60.0  # azimuth, in degrees, that a spot is panned hard for
+PAN_RANGE = 60.0  # degrees of azimuth that are panned hard left or right
 
 TIMING = 0.006  # standard deviation of a player's timing, s
-TOUCH = 0.06  # and of the velocity, as a part of it
+TOUCH = 0.06  # relative standard deviation of the velocity
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where an instrument stands, seen from the pair, and how loud the engineer has it."""
+    """Position of an instrument relative to the pair, and its level in the mix."""
 
     azimuth: float  # degrees, positive left
     distance: float  # m, on the ground
@@ -85,7 +84,7 @@ Sound = Callable[[float, float, float, np.random.Generator], Signal]  # pitch, h
 
 
 def drum(name: str) -> Sound:
-    """A drum as an instrument that ignores how long it is held."""
+    """A drum as an instrument; it ignores the duration of the note."""
     hit = drums.KIT[name]
     return lambda pitch, held, velocity, rng: hit(pitch, velocity, rng)
 
@@ -108,7 +107,7 @@ BODIES = {
 
 
 def generator(name: str) -> np.random.Generator:
-    """A random generator of an instrument's own, so that no part depends on the others."""
+    """One random generator an instrument, so that no part depends on the others."""
     return np.random.default_rng([SEED, zlib.crc32(name.encode())])
 
 
@@ -120,7 +119,7 @@ def add(track: Signal, start: float, sound: Signal) -> None:
 
 
 def play(name: str, notes: list[Note], frames: int) -> Signal:
-    """One part as its own dry track, with the player's small errors of time and touch."""
+    """One part as a dry track, with small random deviations of timing and velocity."""
     rng = generator(name)
     track = np.zeros(frames)
     if name == "voice":
@@ -149,23 +148,21 @@ def filtered(signal: Signal, lowest: float) -> Signal:
 
 
 def record(name: str, track: Signal) -> Signal:
-    """An instrument in the mix, (2, frames): the pair's sound of it and its panned spot."""
+    """An instrument in the mix, (2, frames): the pair's signal and the panned spot."""
     place = PLACES[name]
     source = room.position(place.azimuth, place.distance, place.height)
-    heard = room.response(source, RATE, generator(name + " in the room"))
+    response = room.response(source, RATE, generator(name + " in the room"))
     distance = float(np.linalg.norm(source - room.PAIR))
-    heard *= distance  # the engineer makes up for the distance
-    heard = filtered(heard, PAIR_LOWEST)  # the room's modes would pull kick and bass aside
-    heard[:, round(distance / room.SPEED * RATE)] += SPOT * pan(place.azimuth)
+    response *= distance  # gain compensation
+    response = filtered(response, PAIR_LOWEST)  # room modes would pan kick and bass
+    response[:, round(distance / room.SPEED * RATE)] += SPOT * pan(place.azimuth)
     gain = MASTER * 10 ** (place.level / 20)
-    mixed = oaconvolve(gain * track[None], heard, axes=1)[:, : len(track)]
-    return sosfilt(
-        butter(2, 30, "highpass", fs=RATE, output="sos"), mixed
-    )  # as a desk's rumble key
+    mixed = oaconvolve(gain * track[None], response, axes=1)[:, : len(track)]
+    return filtered(mixed, RUMBLE)
 
 
 def length(bars: int) -> int:
-    """Frames of so many bars and the decay after them."""
+    """Frames of `bars` bars and the decay after them."""
     return round((bars * score.BEATS_PER_BAR * SECONDS_PER_BEAT + TAIL) * RATE)
 
 
@@ -177,7 +174,7 @@ def render(first: int = 0, last: int = score.BARS) -> dict[str, Signal]:
 
 
 def quantize(stereo: Signal) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Whole numbers of 24 bits: the channels (2, frames) and their exact fold-down (frames,)."""
+    """24-bit integers: the channels (2, frames) and their exact fold-down (frames,)."""
     left, right = stereo * FULL_SCALE
     mid = np.round((left + right) / 2).astype(np.int32)
     side = np.round((left - right) / 2).astype(np.int32)
@@ -185,10 +182,12 @@ def quantize(stereo: Signal) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 
 
 def write(path: Path, samples: NDArray[np.int32]) -> None:
-    """A 24-bit file of whole numbers, (frames,) or (2, frames)."""
+    """Write a 24-bit file of integers, (frames,) or (2, frames)."""
     if np.abs(samples).max() >= FULL_SCALE:
         raise ValueError(f"{path.name} would clip: turn MASTER down")
-    soundfile.write(path, samples.T << 8, RATE, subtype="PCM_24")  # soundfile wants 32 bits, filled
+    soundfile.write(
+        path, samples.T << 8, RATE, subtype="PCM_24"
+    )  # soundfile takes left-aligned 32-bit samples
 
 
 def level_difference(stem: Signal) -> float:
@@ -198,7 +197,7 @@ def level_difference(stem: Signal) -> float:
 
 
 def places(stems: dict[str, Signal]) -> list[dict[str, object]]:
-    """What `band-places.json` says, from left to right."""
+    """Content of `band-places.json`, from left to right."""
     return [
         {
             "name": name,
@@ -214,8 +213,8 @@ def main() -> None:
     """Parse, render, write."""
     parser = argparse.ArgumentParser(description="Render the demonstration piece.")
     parser.add_argument("--output", type=Path, required=True, help="folder to write into")
-    parser.add_argument("--stems", action="store_true", help="write every instrument, too")
-    parser.add_argument("--bars", type=int, default=score.BARS, help="render only so many bars")
+    parser.add_argument("--stems", action="store_true", help="also write every instrument")
+    parser.add_argument("--bars", type=int, default=score.BARS, help="number of bars to render")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     stems = render(last=options.bars)

@@ -1,20 +1,20 @@
-"""The room: image sources for the early sound, plane sinusoidal_embedding for the late, heard by an ORTF pair.
+"""Room impulse responses of an ORTF pair: image sources for early sound, plane waves for late sound.
 
 **Frame.** x ahead, y left, z up, in meters; azimuth in degrees counter-clockwise from ahead, so
 that positive is left (as in SOFA, AES69). The pair stands at `PAIR` and looks along +x.
 
 **Pair.** ORTF: two cardioids 17 cm apart, turned ±55°: near enough for a good fold-down, far enough
-for the time differences (up to 0.5 ms) that make a stereo picture wide.
+for the time differences (up to 0.5 ms) that widen the stereo image.
 
-**Early** (Allen and Berkley 1979). A shoebox reflects a source as if its mirror images played
-along: each is one impulse, delayed by r/c, weakened by 1/r, by the microphone's pattern
+**Early** (Allen and Berkley 1979). The reflections of a shoebox are mirror images of the source:
+each is one impulse, delayed by r/c and attenuated by 1/r, by the microphone's directivity
 (1 + cos θ)/2, by the air, and by the reflection factor √(1 − a) of every wall it was mirrored in.
-Absorption a and air have a value in each of three bands, which smooth weights add up again.
+Absorption a and air have one value in each of three bands with smooth crossovers.
 
-**Late.** Beyond `MIXING` seconds the images are too many to tell apart: 4πc³t²/V arrive a second,
-each of energy 1/(ct)², so the field has the energy 4πc/V·10^(−6t/T60) a second, from everywhere.
-Noise from evenly spread directions with that energy meets the same two microphones, which gives the
-tail the level and the coherence between channels of a real diffuse field. T60 is Eyring's (1930).
+**Late.** After `MIXING` seconds the density of images, 4πc³t²/V a second with energy 1/(ct)² each,
+approaches a diffuse field with the energy 4πc/V·10^(−6t/T60) a second. It is simulated by noise
+from evenly spread directions at the same two microphones, which gives the tail the level and the
+inter-channel coherence of a diffuse field. T60 follows Eyring (1930).
 """
 
 from itertools import product
@@ -43,14 +43,14 @@ ABSORPTION = np.array(  # (walls, bands): shares of the energy
 )
 AIR = np.array([0.0001, 0.0006, 0.006])  # amplitude attenuation, nepers a meter
 
-MIXING = 0.05  # s, where the images hand over to the late field
-FADE = 0.02  # s, the width of the hand-over
-DIRECTIONS = 48  # plane sinusoidal_embedding of the late field
+MIXING = 0.05  # s, crossover from image sources to the late field
+FADE = 0.02  # s, width of that crossover
+DIRECTIONS = 48  # plane waves of the late field
 TAPS = np.arange(-16, 17)  # of the fractional delay
 
 
 def position(azimuth: float, distance: float, height: float) -> Array:
-    """Where something stands that is seen from the pair at `azimuth` (°) and `distance` (m)."""
+    """Position at `azimuth` (degrees) and `distance` (m) from the pair."""
     angle = np.radians(azimuth)
     ground = PAIR + distance * np.array([np.cos(angle), np.sin(angle), 0])
     return np.array([ground[0], ground[1], height])
@@ -64,7 +64,7 @@ def microphones() -> tuple[Array, Array]:
 
 
 def reverberation_time() -> Array:
-    """Eyring's T60 in seconds, a band each, with the air's part."""
+    """Eyring's T60 in seconds, one value a band, air absorption included."""
     x, y, z = SIZE
     areas = np.array([y * z, y * z, x * z, x * z, x * y, x * y])
     mean = areas @ ABSORPTION / areas.sum()
@@ -118,7 +118,7 @@ def early(source: Array, frames: int, rate: int) -> Array:
 
 
 def late(frames: int, rate: int, rng: np.random.Generator) -> Array:
-    """The diffuse tail after the hand-over, (2, frames), of a source of amplitude 1 at 1 m."""
+    """The diffuse tail after `MIXING`, (2, frames), for a source of amplitude 1 at 1 m."""
     n = np.arange(DIRECTIONS) + 0.5
     z, turn = 1 - 2 * n / DIRECTIONS, np.pi * (1 + 5**0.5) * n  # a Fibonacci sphere
     level = np.sqrt(1 - z**2)
@@ -142,6 +142,6 @@ def late(frames: int, rate: int, rng: np.random.Generator) -> Array:
 
 
 def response(source: Array, rate: int, rng: np.random.Generator) -> Array:
-    """What the pair hears of a click of amplitude 1 at 1 m from `source`: (2, frames)."""
+    """Impulse response of the pair for a source of amplitude 1 at 1 m: (2, frames)."""
     frames = next_fast_len(int(1.1 * reverberation_time().max() * rate), real=True)
     return early(source, frames, rate) + late(frames, rate, rng)

@@ -1,9 +1,8 @@
 """The piece: fifteen bars in D major, written as chord symbols, patterns and one melody.
 
-Every part is a list of `Note`s made from the same chord chart, so that bass, guitars, keys and
-strings agree. Two bars of introduction (one guitar and the electric piano), four of verse (soft
+Every part is a list of `Note`s derived from the same chord chart. Two bars of introduction (one guitar and the electric piano), four of verse (soft
 drums, bass, voice), eight of theme (everybody, strings too, with the minor subdominant in its
-fifth bar), and a last chord that is left to decay.
+fifth bar), and a final chord.
 """
 
 from dataclasses import dataclass, replace
@@ -99,7 +98,7 @@ def voicing(classes: list[int], lowest: int, count: int) -> list[int]:
 
 
 def dynamics(bar: int) -> float:
-    """How hard the band plays in a bar, up to 1."""
+    """Velocity of the band in a bar, up to 1."""
     return 0.75 if bar < VERSE else 0.8 if bar < THEME else 0.9 + 0.012 * (bar - THEME)
 
 

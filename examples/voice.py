@@ -3,8 +3,8 @@
 The k-th harmonic of the pitch f(t) has the amplitude E(k·f(t), t), where E is a sum of resonance
 peaks at the formants of the vowel (levels and frequencies near the alto table of the Csound
 manual's appendix on formant values, the upper formants raised as close singing has them). Pitch,
-vowel and loudness are drawn every 5 ms: notes glide into each other, long notes gain a vibrato,
-and every syllable starts with its consonant.
+vowel and loudness change every 5 ms: notes glide into each other, long notes have vibrato, and
+every syllable starts with its consonant.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ CONSONANTS = {  # of a noise: lowest Hz, highest Hz, seconds, level
 
 
 def phrases(notes: list[Note]) -> list[list[Note]]:
-    """Notes that follow each other without a rest, together: one breath each."""
+    """Groups of notes without a rest between them: one breath each."""
     groups: list[list[Note]] = []
     for note in notes:
         previous = groups[-1][-1] if groups else None
