@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from soundstage.atomic_files import AtomicFile
-from soundstage.errors import OptionError
+from soundstage.errors import missing_extra
 from soundstage.evaluation.results import Results
 
 NAME = "table"
@@ -51,9 +51,7 @@ def write_tidy(results: Results, folder: Path) -> tuple[Path, Path]:
         import pyarrow
         from pyarrow import csv, parquet
     except ModuleNotFoundError as error:
-        raise OptionError(
-            'The tables need pyarrow: pip install "soundstage[eval]" brings it.'
-        ) from error
+        raise missing_extra("eval", "pyarrow", "Writing the tables") from error
     text, number = pyarrow.string(), pyarrow.float64()
     schema: Any = pyarrow.schema(
         [(name, text) for name in ("clip", "system", "metric", "signal", "unit", "better")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, missing_extra
 
 if TYPE_CHECKING:
     import av
@@ -34,9 +34,7 @@ def filter_sound(
     try:
         import av
     except ModuleNotFoundError as error:
-        raise OptionError(
-            f'FFmpeg\'s {name} needs PyAV: pip install "soundstage[media]" brings it.'
-        ) from error
+        raise missing_extra("media", "PyAV", f"The filter {name}") from error
     graph = av.filter.Graph()
     options = f"seed={seed}" if name == "adecorrelate" else None
     chain = [

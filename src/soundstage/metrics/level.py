@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.audio import TruePeakMeter
-from soundstage.errors import OptionError
+from soundstage.errors import missing_extra
 
 BLOCK_SECONDS = 0.4  # the standard's gating block; a shorter sound has no integrated loudness
 
@@ -31,10 +31,7 @@ def integrated_loudness(sound: Float[Tensor, "channels frames"], rate: int) -> f
     try:
         import pyloudnorm
     except ModuleNotFoundError as error:
-        raise OptionError(
-            "Loudness needs pyloudnorm, which is not installed: "
-            'run `pip install "soundstage[eval]"`.'
-        ) from error
+        raise missing_extra("eval", "pyloudnorm", "Loudness") from error
     if sound.shape[-1] < BLOCK_SECONDS * rate:
         return math.nan
     return float(pyloudnorm.Meter(rate).integrated_loudness(sound.T.double().numpy()))

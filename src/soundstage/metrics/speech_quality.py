@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio import resample
-from soundstage.errors import OptionError
+from soundstage.errors import missing_extra
 from soundstage.metrics.ears import Ears, comparable_ears
 
 PESQ_RATE = 16_000  # Hz
@@ -83,10 +83,7 @@ def _wide_band(made: Speech, true: Speech) -> float | None:
         from pesq import NoUtterancesError
         from pesq import pesq as p862
     except ModuleNotFoundError as error:
-        raise OptionError(
-            "PESQ needs the package pesq, which is not installed: "
-            'run `pip install "soundstage[speech]"`, with a C compiler at hand.'
-        ) from error
+        raise missing_extra("speech", "pesq (and a C compiler)", "PESQ") from error
     if min(np.abs(made).max(), np.abs(true).max()) < SILENCE:
         return None  # its level alignment would divide by zero
     try:

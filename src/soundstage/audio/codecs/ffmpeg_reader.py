@@ -17,7 +17,7 @@ from soundstage.audio.codecs.input_file import InputFile
 from soundstage.audio.codecs.integrity import MP4_BOXES
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.tags import from_ffmpeg
-from soundstage.errors import InputError, OutputError
+from soundstage.errors import InputError, OutputError, missing_extra
 
 _CONTAINERS = {"matroska": "MATROSKA", "mov": "MOV", "mp4": "MP4"}
 _ENCODINGS = {
@@ -46,9 +46,7 @@ def import_av(
     try:
         import av
     except ImportError:
-        raise error(
-            f'{name} needs FFmpeg: install it with `pip install "soundstage[media]"`.'
-        ) from None
+        raise missing_extra("media", "PyAV", str(name), error) from None
     av.logging.set_level(av.logging.PANIC)
     return av
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from scipy.ndimage import gaussian_filter
 
 from soundstage.atomic_files import AtomicFile
-from soundstage.errors import OptionError, OutputError
+from soundstage.errors import OptionError, OutputError, missing_extra
 from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, Portrait
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.stereo import BANDS, FRAME_RATE
@@ -88,9 +88,7 @@ class Canvas:
         try:
             from matplotlib.figure import Figure
         except ModuleNotFoundError as error:
-            raise OptionError(
-                'Pictures need matplotlib: pip install "soundstage[eval]" brings it.'
-            ) from error
+            raise missing_extra("eval", "matplotlib", "Drawing") from error
         self._figure = Figure((WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
 
     def _check_target(self) -> None:

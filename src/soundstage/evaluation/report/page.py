@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundstage.atomic_files import write_atomically
-from soundstage.errors import OptionError, OutputError
+from soundstage.errors import OutputError, missing_extra
 from soundstage.evaluation.report.charts import charts
 from soundstage.evaluation.report.pictures import (
     ClipPictures,
@@ -99,9 +99,7 @@ def _environment() -> "Environment":
     try:
         from jinja2 import Environment, FunctionLoader, StrictUndefined
     except ModuleNotFoundError as error:
-        raise OptionError(
-            'A report needs jinja2: pip install "soundstage[eval]" brings it.'
-        ) from error
+        raise missing_extra("eval", "jinja2", "The report") from error
     return Environment(
         loader=FunctionLoader(_part),
         autoescape=True,

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from scipy.ndimage import gaussian_filter
 
-from soundstage.errors import OptionError
+from soundstage.errors import missing_extra
 from soundstage.evaluation.plots.image_analysis import (
     HIGHEST_HZ,
     LOWEST_HZ,
@@ -68,9 +68,7 @@ def check_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
-        raise OptionError(
-            'A report needs matplotlib: pip install "soundstage[eval]" brings it.'
-        ) from error
+        raise missing_extra("eval", "matplotlib", "The report") from error
 
 
 def clip_pictures(

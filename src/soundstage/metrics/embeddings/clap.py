@@ -18,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.errors import OptionError, WeightsError
+from soundstage.errors import WeightsError, missing_extra
 from soundstage.metrics.embeddings.windows import embed_windows, windows
 from soundstage.weights.external import HUB, first_sentence
 
@@ -93,9 +93,7 @@ def _transformers() -> Any:
     try:
         import transformers
     except ImportError as error:
-        raise OptionError(
-            'CLAP needs transformers: pip install "soundstage[embeddings]".'
-        ) from error
+        raise missing_extra("embeddings", "transformers", "CLAP") from error
     return transformers
 
 
