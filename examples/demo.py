@@ -1,11 +1,9 @@
-"""The whole of Soundstage in one run: render a piece, or take yours, upmix it, measure, draw.
-
-The mono also goes once around the head, in a room, for headphones.
+"""Demonstration: render or read a piece, upmix it, make it binaural, measure and draw it.
 
     python examples/demo.py --output demo [--input your.wav]
 
-Without `--input` the piece of `render_band` is folded down and upmixed, its true stereo is measured
-and drawn beside the result, and a report lets you switch between all of them while they play.
+Without `--input`, the piece of `render_band` is folded down and upmixed by every method, its true
+stereo is measured and drawn beside the results, and a report plays all of them side by side.
 """
 
 import argparse
@@ -39,7 +37,7 @@ def render(folder: Path) -> tuple[Path, Path]:
 
 
 def upmix_by_every_method(mono: Path, folder: Path) -> dict[str, Path]:
-    """One stereo file a method; what was done is printed."""
+    """Write one stereo file per method and print a summary of each."""
     results = {}
     for name in READY_METHODS:
         target = folder / f"{mono.stem}-{name}.wav"
@@ -51,20 +49,20 @@ def upmix_by_every_method(mono: Path, folder: Path) -> dict[str, Path]:
     return results
 
 
-def send_around_the_head(mono: Path, folder: Path) -> Path:
-    """What two ears hear of a source that circles them; what was done is printed."""
+def render_orbit(mono: Path, folder: Path) -> Path:
+    """Render a source that orbits the listener in a room, for headphones."""
     target = folder / f"{mono.stem}-around.wav"
-    way = orbit(seconds_per_turn=12, duration=3600)
+    trajectory = orbit(seconds_per_turn=12, duration=3600)
     renderer = HrtfRenderer(load_hrtf(), room=ShoeBox((6.0, 5.0, 3.0), 0.4))
-    report = render_file(sources_of(mono, way, downmix=True), target, renderer, overwrite=True)
+    report = render_file(sources_of(mono, trajectory, downmix=True), target, renderer, overwrite=True)
     print(report.sentence())
     return target
 
 
 def print_figures(files: dict[str, Path]) -> None:
-    """A table with a line for every file."""
+    """Print a table with one row per file."""
     table = Table()
-    for heading in ("", "width", "correlation", "iid_fluctuation, dB", "true peak, dBTP"):
+    for heading in ("", "width", "correlation", "IID fluctuation, dB", "true peak, dBTP"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, path in files.items():
         figures = soundstage.analyze(path)
@@ -79,12 +77,12 @@ def print_figures(files: dict[str, Path]) -> None:
 
 
 def report_on(truth: Path, folder: Path) -> Path:
-    """A page with players: the true stereo, its fold-down, and every method's idea of it."""
-    records = folder / "true-stereo"
-    records.mkdir(exist_ok=True)
-    shutil.copy(truth, records / "band.wav")
+    """Evaluate all methods on the piece; the report has players for all of them."""
+    tracks = folder / "true-stereo"
+    tracks.mkdir(exist_ok=True)
+    shutil.copy(truth, tracks / "band.wav")
     options = EvaluationOptions(seconds=0)
-    run(records, folder / "evaluation", options, overwrite=True)
+    run(tracks, folder / "evaluation", options, overwrite=True)
     return folder / "evaluation" / "report.html"
 
 
@@ -92,21 +90,21 @@ def main() -> None:
     """Run the demonstration."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, required=True, help="folder to write into")
-    parser.add_argument("--input", type=Path, help="a mono recording of yours")
+    parser.add_argument("--input", type=Path, help="your own mono recording")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     mono, truth = (options.input, None) if options.input else render(options.output)
     results = upmix_by_every_method(mono, options.output)
-    around = send_around_the_head(mono, options.output)
+    around = render_orbit(mono, options.output)
     true_stereo = {"true stereo": truth} if truth else {}
     print_figures({"mono": mono, **results, **true_stereo})
     picture = options.output / "demo.png"
     drawn = {f"{DEFAULT_METHOD} (upmixed)": results[DEFAULT_METHOD], **true_stereo}
     plot_comparison(mono, drawn, picture, overwrite=True)
-    print(f"listen to {results[DEFAULT_METHOD]}, and look at {picture}")
+    print(f"listen to {results[DEFAULT_METHOD]}, and see {picture}")
     print(f"with headphones, listen to {around}")
     if truth:
-        print(f"or see and hear all of them in {report_on(truth, options.output)}")
+        print(f"compare all methods in {report_on(truth, options.output)}")
 
 
 if __name__ == "__main__":

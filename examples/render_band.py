@@ -187,7 +187,7 @@ def write(path: Path, samples: NDArray[np.int32]) -> None:
         raise ValueError(f"{path.name} would clip: turn MASTER down")
     soundfile.write(
         path, samples.T << 8, RATE, subtype="PCM_24"
-    )  # soundfile takes left-aligned 32-bit samples
+    )  # left-aligned in 32 bits
 
 
 def level_difference(stem: Signal) -> float:

@@ -1,4 +1,4 @@
-"""Room impulse responses of an ORTF pair: image sources for early sound, plane waves for late sound.
+"""Room impulse responses of an ORTF pair: image sources for early, plane waves for late sound.
 
 **Frame.** x ahead, y left, z up, in meters; azimuth in degrees counter-clockwise from ahead, so
 that positive is left (as in SOFA, AES69). The pair stands at `PAIR` and looks along +x.

@@ -1,8 +1,8 @@
 """The piece: fifteen bars in D major, written as chord symbols, patterns and one melody.
 
-Every part is a list of `Note`s derived from the same chord chart. Two bars of introduction (one guitar and the electric piano), four of verse (soft
-drums, bass, voice), eight of theme (everybody, strings too, with the minor subdominant in its
-fifth bar), and a final chord.
+Every part is a list of `Note`s derived from the same chord chart. Two bars of introduction (one
+guitar and the electric piano), four of verse (soft drums, bass, voice), eight of theme (everybody,
+strings too, with the minor subdominant in its fifth bar), and a final chord.
 """
 
 from dataclasses import dataclass, replace
