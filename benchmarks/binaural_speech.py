@@ -1,19 +1,18 @@
-"""Binaural renderers on binaural speech: the tables of BinauralGrad (Leng et al. 2022), and ours.
+"""Binaural renderers on binaural speech: the tables of BinauralGrad (Leng et al. 2022) and ours.
 
     python benchmarks/binaural_speech.py --data SIMULATED [--write] [--cards]
     python benchmarks/binaural_speech.py --data SIMULATED --steps [--write]
     python benchmarks/binaural_speech.py --paper-size
 
-SIMULATED is a folder in the published layout, made by `soundstage simulate` or the published one.
-Every system hears what was said and from where, and what it makes is held against what was heard,
-over the whole of each recording. Levels and delays are those of the recordings: `hrtf`, with the
-head that is shipped, a talker's directivity and no room, is given the loudness that the networks
-have learned.
+SIMULATED is a data set in the published layout, from `soundstage simulate` or the published one.
+Every system renders the mono and the poses of each recording; the result is compared with the
+recorded ears, at the level and time of the recording. `hrtf` uses the bundled HRTF set, a talker's
+directivity, no room, and the calibrated loudness of the networks.
 
-The first makes the tables of the paper beside ours, on the test recordings: mono, warp, hrtf, the
-networks, and the stages by themselves. The second makes quality against cost on those for
-validation, which the defaults are chosen on: steps and temperatures of diffusion, and seconds of
-work a second of sound. The third times networks of the papers' size, without training.
+The first command makes the tables of the paper, on the test recordings: mono, warp, hrtf, the
+networks, and single stages. The second makes quality against cost on the validation recordings,
+which selected the defaults: steps, temperatures and real-time factor. The third measures the
+real-time factor of untrained networks of the papers' sizes.
 """
 
 import argparse
@@ -80,8 +79,8 @@ PRINTED = {  # Wave L2 ×10³, Amplitude L2, Phase L2, PESQ, MRSTFT of the paper
     "binauralgrad-single": (0.144, 0.031, 0.877, 2.544, 1.269),
     "binauralgrad": (0.128, 0.030, 0.837, 2.759, 1.278),
     "stage 1": (0.300, 0.043, 1.070, 2.000, 1.682),
-    "golden mean": (0.200, 0.031, 0.598, 3.031, 1.020),
-    "stage 2 on golden mean": (0.013, 0.013, 0.372, 4.212, 0.697),
+    "ground-truth mean": (0.200, 0.031, 0.598, 3.031, 1.020),
+    "stage 2 on ground-truth mean": (0.013, 0.013, 0.372, 4.212, 0.697),
 }
 TABLES = {
     "Table 1: renderers": (
@@ -92,44 +91,50 @@ TABLES = {
         "warpnet",
         "binauralgrad",
     ),
-    "Table 2: one stage or two": ("binauralgrad-single", "binauralgrad", "binauralgrad, not tuned"),
+    "Table 2: one stage or two": (
+        "binauralgrad-single",
+        "binauralgrad",
+        "binauralgrad, not fine-tuned",
+    ),
     "Table 4: the stages": (
         "mono",
         "warp",
         "stage 1",
-        "golden mean",
+        "ground-truth mean",
         "binauralgrad",
-        "stage 2 on golden mean",
+        "stage 2 on ground-truth mean",
     ),
 }
 COLUMNS = ("Wave L2 ×10³ ↓", "Amplitude L2 ↓", "Phase L2 ↓", "PESQ ↑", "MRSTFT ↓")
 
 
-class Half:
-    """One stage of BinauralGrad by itself: the first, or the second told the true mean."""
+class SingleStage:
+    """One stage of BinauralGrad: the first, or the second with the ground-truth mean as input."""
 
-    def __init__(self, loaded: LoadedNetwork[GradShape], golden: np.ndarray | None = None) -> None:
+    def __init__(
+        self, loaded: LoadedNetwork[GradShape], true_mean: np.ndarray | None = None
+    ) -> None:
         self.shape, self.calibration, self.network = loaded
         self.view, self.leveled = self.shape.view_name, self.shape.leveled
-        self.frame, self.golden = max(self.shape.frame, 1), golden
+        self.frame, self.true_mean = max(self.shape.frame, 1), true_mean
         before, after = self.network.reach
         self.reach = before + 400, after
 
     def ears(self, told: Told) -> torch.Tensor:
-        """Of a window; that of the first stage at both ears."""
+        """Both ears of a window; equal for the first stage."""
         length, common = told.mono.shape[-1], None
-        if self.golden is not None:
-            # The window begins this much before the place that its noise is told
+        if self.true_mean is not None:
+            # the window begins this many samples before the start of its noise
             before = -(-self.reach[0] // 1600) * 1600
             start = told.first - before
-            inside = self.golden[max(start, 0) : max(start + length, 0)]
+            inside = self.true_mean[max(start, 0) : max(start + length, 0)]
             left = max(-start, 0)
             whole = np.pad(inside, (left, max(length - left - len(inside), 0)))[:length]
             common = torch.from_numpy(self.calibration.scale * whole).float()[None]
         stage = self.shape.of_stage
         signals = stage.heard(warped_ears(told.mono, told.delays, self.shape), told.mono, common)
         noise = CounterNoise((stage.channels,), 0).window(told.first, length)[None]
-        made = drawn(
+        sampled = drawn(
             self.network,
             self.shape,
             signals,
@@ -138,42 +143,44 @@ class Half:
             lambda step: noise,
             BinauralGradSampling(),
         )
-        return made[0].expand(2, -1)
+        return sampled[0].expand(2, -1)
 
 
-def of_renderer(renderer: Renderer, gain: float = 1.0, no_delay: float = HEAD_RADIUS) -> System:
-    """A system that renders a recording from its beginning to its end, at its own time."""
+def renderer_system(renderer: Renderer, gain: float = 1.0, no_delay: float = HEAD_RADIUS) -> System:
+    """A system that renders whole recordings, without changing their timing."""
 
-    def made(recording: Recording) -> Ears:
+    def run(recording: Recording) -> Ears:
         mono = recording.mono(0, recording.frames)
         stream = renderer.stream(recording.trajectory, NETWORK_RATE, no_delay=no_delay)
-        heard = np.concatenate([stream.push(mono), stream.finish()], axis=-1)
-        return gain * heard[:, : recording.frames]
+        ears = np.concatenate([stream.push(mono), stream.finish()], axis=-1)
+        return gain * ears[:, : recording.frames]
 
-    return made
+    return run
 
 
-def of_half(loaded: LoadedNetwork[GradShape], *, golden: bool = False) -> System:
-    """A stage by itself."""
+def stage_system(loaded: LoadedNetwork[GradShape], *, teacher_forced: bool = False) -> System:
+    """A single stage; the second with the ground-truth mean as input."""
 
-    def made(recording: Recording) -> Ears:
-        true = recording.binaural(0, recording.frames).mean(axis=0) if golden else None
+    def run(recording: Recording) -> Ears:
+        true_mean = None
+        if teacher_forced:
+            true_mean = recording.binaural(0, recording.frames).mean(axis=0)
         stream = NeuralStream(
-            Half(loaded, true),
+            SingleStage(loaded, true_mean),
             recording.trajectory,
             NETWORK_RATE,
             no_delay=HEAD_RADIUS,
             as_recorded=True,
         )
         mono = recording.mono(0, recording.frames)
-        heard = np.concatenate([stream.push(mono), stream.finish()], axis=-1)
-        return heard[:, : recording.frames]
+        ears = np.concatenate([stream.push(mono), stream.finish()], axis=-1)
+        return ears[:, : recording.frames]
 
-    return made
+    return run
 
 
-def both(mono: np.ndarray) -> Ears:
-    """The same at both ears."""
+def both_ears(mono: np.ndarray) -> Ears:
+    """The mono signal at both ears."""
     return np.stack([mono, mono])
 
 
@@ -189,8 +196,7 @@ def grad(
 
 
 def systems() -> dict[str, System]:
-    """All rows, by name."""
-    two = SHIPPED["binauralgrad"]
+    """All systems, by name."""
     common = load_network(COMMON, GradShape)
     head, no_delay = centered(load_hrtf().resampled(NETWORK_RATE))
     wavenet, warpnet = (
@@ -198,51 +204,55 @@ def systems() -> dict[str, System]:
         load_network("warpnet", WarpNetShape),
     )
     return {
-        "mono": lambda recording: both(recording.mono(0, recording.frames)),
-        "warp": of_renderer(WarpRenderer()),
-        "hrtf": of_renderer(
+        "mono": lambda recording: both_ears(recording.mono(0, recording.frames)),
+        "warp": renderer_system(WarpRenderer()),
+        "hrtf": renderer_system(
             HrtfRenderer(head, talker=True), common.calibration.loudness / RADIUS, no_delay
         ),
-        "wavenet": of_renderer(WaveNetRenderer(wavenet, as_recorded=True)),
-        "warpnet": of_renderer(WarpNetRenderer(warpnet, as_recorded=True)),
-        "binauralgrad-single": of_renderer(grad(SHIPPED["binauralgrad-single"])),
-        "binauralgrad": of_renderer(grad(two)),
-        "binauralgrad, not tuned": of_renderer(grad((COMMON, SPECIFIC))),
-        "stage 1": of_half(common),
-        "golden mean": lambda recording: both(recording.binaural(0, recording.frames).mean(axis=0)),
-        "stage 2 on golden mean": of_half(load_network(SPECIFIC, GradShape), golden=True),
+        "wavenet": renderer_system(WaveNetRenderer(wavenet, as_recorded=True)),
+        "warpnet": renderer_system(WarpNetRenderer(warpnet, as_recorded=True)),
+        "binauralgrad-single": renderer_system(grad(SHIPPED["binauralgrad-single"])),
+        "binauralgrad": renderer_system(grad(SHIPPED["binauralgrad"])),
+        "binauralgrad, not fine-tuned": renderer_system(grad((COMMON, SPECIFIC))),
+        "stage 1": stage_system(common),
+        "ground-truth mean": lambda recording: both_ears(
+            recording.binaural(0, recording.frames).mean(axis=0)
+        ),
+        "stage 2 on ground-truth mean": stage_system(
+            load_network(SPECIFIC, GradShape), teacher_forced=True
+        ),
     }
 
 
-class Found(NamedTuple):
-    """Of a system over all recordings."""
+class Result(NamedTuple):
+    """Mean errors of a system over all recordings, and its cost."""
 
     errors: BinauralErrors
     factor: float
-    """Seconds of one processor a second of sound."""
+    """Real-time factor: processor seconds of one thread per second of audio."""
 
 
-def measured(system: System, recordings: Sequence[Recording], *, pesq: bool) -> Found:
-    """Its errors, and what it took."""
+def measure(system: System, recordings: Sequence[Recording], *, pesq: bool) -> Result:
+    """Run and evaluate a system."""
     errors, taken = [], 0.0
     for recording in recordings:
-        started = time.process_time()  # of one thread, so that nothing beside it counts
-        made = system(recording)
+        started = time.process_time()
+        ears = system(recording)
         taken += time.process_time() - started
         true = recording.binaural(0, recording.frames)
         errors.append(
             binaural_errors(
-                torch.from_numpy(np.ascontiguousarray(made, np.float32)),
+                torch.from_numpy(np.ascontiguousarray(ears, np.float32)),
                 torch.from_numpy(true),
                 NETWORK_RATE,
                 with_pesq=pesq,
             )
         )
-    return Found(mean_errors(errors), taken / sum(each.seconds for each in errors))
+    return Result(mean_errors(errors), taken / sum(each.seconds for each in errors))
 
 
 def cells(errors: BinauralErrors) -> list[str]:
-    """What the paper prints, ours."""
+    """The columns of the paper."""
     return [
         f"{1000 * errors.wave_l2:.3f}",
         f"{errors.amplitude_l2:.3f}",
@@ -252,29 +262,29 @@ def cells(errors: BinauralErrors) -> list[str]:
     ]
 
 
-def paper_tables(found: dict[str, Found]) -> str:
-    """Printed and here, in one row each."""
+def paper_tables(results: dict[str, Result]) -> str:
+    """The tables of the paper, printed and measured figures side by side."""
     parts = []
     for title, rows in TABLES.items():
-        heads = [f"{column} {where}" for column in COLUMNS for where in ("printed", "here")]
-        parts.append(f"### BinauralGrad, {title}\n\n| system | {' | '.join(heads)} |")
-        parts[-1] += f"\n| --- |{' ---: |' * len(heads)}"
+        titles = [f"{column} {where}" for column in COLUMNS for where in ("printed", "here")]
+        parts.append(f"### BinauralGrad, {title}\n\n| system | {' | '.join(titles)} |")
+        parts[-1] += f"\n| --- |{' ---: |' * len(titles)}"
         for name in rows:
             printed = [f"{value:.3f}" for value in PRINTED.get(name, ())] or 5 * ["–"]
-            pairs = zip(printed, cells(found[name].errors), strict=True)
+            pairs = zip(printed, cells(results[name].errors), strict=True)
             row = " | ".join(cell for pair in pairs for cell in pair)
             parts[-1] += f"\n| {name} | {row} |"
     return "\n\n".join(parts)
 
 
-def own_table(found: dict[str, Found]) -> str:
-    """All systems with what listeners go by in finding a place."""
+def own_table(results: dict[str, Result]) -> str:
+    """All systems, interaural errors and real-time factor included."""
     lines = [
         f"| system | {' | '.join(COLUMNS)} | ITD error, µs ↓ | ILD error, dB ↓ "
-        "| processor seconds a second ↓ |",
+        "| real-time factor ↓ |",
         f"| --- |{' ---: |' * (len(COLUMNS) + 3)}",
     ]
-    for name, (errors, factor) in found.items():
+    for name, (errors, factor) in results.items():
         rest = [f"{errors.itd_error:.0f}", f"{errors.ild_error:.2f}", f"{factor:.3f}"]
         lines.append(f"| {name} | {' | '.join(cells(errors) + rest)} |")
     return "\n".join(lines)
@@ -283,23 +293,23 @@ def own_table(found: dict[str, Found]) -> str:
 def against_cost(recordings: Sequence[Recording], *, pesq: bool) -> str:
     """Quality of `binauralgrad` against steps and temperature."""
     lines = [
-        f"| steps a stage | temperature | {' | '.join(COLUMNS)} | processor seconds a second ↓ |",
+        f"| steps a stage | temperature | {' | '.join(COLUMNS)} | real-time factor ↓ |",
         f"| ---: | ---: |{' ---: |' * (len(COLUMNS) + 1)}",
     ]
     for steps, temperature in SAMPLINGS:
         renderer = grad(SHIPPED["binauralgrad"], steps, temperature)
-        found = measured(of_renderer(renderer), recordings, pesq=pesq)
-        row = " | ".join([*cells(found.errors), f"{found.factor:.3f}"])
+        results = measure(renderer_system(renderer), recordings, pesq=pesq)
+        row = " | ".join([*cells(results.errors), f"{results.factor:.3f}"])
         lines.append(f"| {steps} | {temperature:g} | {row} |")
         print(lines[-1], flush=True)
     return "\n".join(lines)
 
 
 def paper_size() -> None:
-    """Seconds that networks of the papers' size take for a second of sound, untrained."""
+    """Print the real-time factor of untrained networks of the papers' sizes."""
     calibration = Calibration(1.0, 1.0, 0.5, 3.0)
     sound = np.random.default_rng(0).normal(scale=0.1, size=NETWORK_RATE).astype(np.float32)
-    way: Trajectory = constant(40)
+    trajectory: Trajectory = constant(40)
     rows: list[tuple[str, Renderer]] = []
     stages = []
     for stage in (0, 1):
@@ -316,30 +326,30 @@ def paper_size() -> None:
     )
     for name, renderer in reversed(rows):
         started = time.perf_counter()
-        render(sound, way, NETWORK_RATE, renderer)
+        render(sound, trajectory, NETWORK_RATE, renderer)
         taken = time.perf_counter() - started
-        # A window is made whole, however short the sound is
-        stream = renderer.stream(way, NETWORK_RATE)
+        # at least one whole window is computed, however short the sound is
+        stream = renderer.stream(trajectory, NETWORK_RATE)
         seconds = stream.chunk / NETWORK_RATE
-        print(f"{name}: {taken / seconds:.1f} s a second, {torch.get_num_threads()} threads")
+        print(f"{name}: real-time factor {taken / seconds:.1f}, {torch.get_num_threads()} threads")
 
 
-def write_cards(found: dict[str, Found]) -> None:
-    """Figures of the test recordings into the cards of what made them."""
+def write_cards(results: dict[str, Result]) -> None:
+    """Write the figures of the test recordings into the weight cards."""
     rows = {
         "wavenet": "wavenet",
         "warpnet": "warpnet",
         "binauralgrad-single": "binauralgrad-single",
         "binauralgrad-tuned": "binauralgrad",
         COMMON: "stage 1",
-        SPECIFIC: "stage 2 on golden mean",
+        SPECIFIC: "stage 2 on ground-truth mean",
     }
     for card, system in rows.items():
         path = CARDS / f"{card}.json"
         content = json.loads(path.read_text("utf-8"))
-        errors = found[system].errors
+        errors = results[system].errors
         content["test"] = {
-            "data": f"{errors.seconds:.0f} s of test recordings, of a head and rooms of their own",
+            "data": f"{errors.seconds:.0f} s of test recordings, unseen HRTF set and rooms",
             "system": system,
             "wave_l2_thousandths": round(1000 * errors.wave_l2, 4),
             "amplitude_l2": round(errors.amplitude_l2, 4),
@@ -353,50 +363,50 @@ def write_cards(found: dict[str, Found]) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--steps", action="store_true", help="quality against steps, on validation")
+    parser.add_argument("--steps", action="store_true", help="quality against steps")
     parser.add_argument("--paper-size", action="store_true")
-    parser.add_argument("--workers", type=int, default=1, help="processes for the first")
+    parser.add_argument("--jobs", type=int, default=1, help="parallel processes")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--cards", action="store_true")
-    asked = parser.parse_args()
-    if asked.paper_size:
+    options = parser.parse_args()
+    if options.paper_size:
         paper_size()
         return
-    if asked.data is None:
+    if options.data is None:
         parser.error("--data is needed")
     torch.set_num_threads(1)
     pesq = _has_pesq()
-    if asked.steps:
-        held_out = open_binaural_speech(asked.data, "valid")
+    if options.steps:
+        held_out = open_binaural_speech(options.data, "valid")
         for recording in held_out:
             recording.frames = min(recording.frames, STEPS_SECONDS * NETWORK_RATE)
         tables = {"binaural steps": against_cost(held_out, pesq=pesq)}
     else:
-        work = partial(_tested, asked.data, pesq)
-        with ProcessPoolExecutor(asked.workers, get_context("spawn")) as pool:
-            found = dict(zip(systems(), pool.map(work, systems()), strict=True))
-        tables = {"binaural papers": paper_tables(found), "binaural speech": own_table(found)}
-        if asked.cards:
-            write_cards(found)
+        work = partial(_evaluate, options.data, pesq)
+        with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
+            results = dict(zip(systems(), pool.map(work, systems()), strict=True))
+        tables = {"binaural papers": paper_tables(results), "binaural speech": own_table(results)}
+        if options.cards:
+            write_cards(results)
     for text in tables.values():
         print(text, end="\n\n")
-    if asked.write:
+    if options.write:
         write_page(PAGE, tables)
 
 
-def _tested(data: Path, pesq: bool, name: str) -> Found:
-    """A system over the test recordings."""
+def _evaluate(data: Path, pesq: bool, name: str) -> Result:
+    """Evaluate a system on the test recordings."""
     torch.set_num_threads(1)
-    found = measured(systems()[name], open_binaural_speech(data, "test"), pesq=pesq)
-    print(name, cells(found.errors), f"{found.factor:.3f}", flush=True)
-    return found
+    results = measure(systems()[name], open_binaural_speech(data, "test"), pesq=pesq)
+    print(name, cells(results.errors), f"{results.factor:.3f}", flush=True)
+    return results
 
 
 def _has_pesq() -> bool:
-    """Whether PESQ is installed; without it its cells stay empty."""
+    """Whether PESQ is installed; without it its cells are empty."""
     from soundstage.metrics.speech_quality import pesq
 
     second = torch.zeros(2, NETWORK_RATE)

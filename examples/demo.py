@@ -54,7 +54,8 @@ def render_orbit(mono: Path, folder: Path) -> Path:
     target = folder / f"{mono.stem}-around.wav"
     trajectory = orbit(seconds_per_turn=12, duration=3600)
     renderer = HrtfRenderer(load_hrtf(), room=ShoeBox((6.0, 5.0, 3.0), 0.4))
-    report = render_file(sources_of(mono, trajectory, downmix=True), target, renderer, overwrite=True)
+    sources = sources_of(mono, trajectory, downmix=True)
+    report = render_file(sources, target, renderer, overwrite=True)
     print(report.sentence())
     return target
 

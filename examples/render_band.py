@@ -185,9 +185,7 @@ def write(path: Path, samples: NDArray[np.int32]) -> None:
     """Write a 24-bit file of integers, (frames,) or (2, frames)."""
     if np.abs(samples).max() >= FULL_SCALE:
         raise ValueError(f"{path.name} would clip: turn MASTER down")
-    soundfile.write(
-        path, samples.T << 8, RATE, subtype="PCM_24"
-    )  # left-aligned in 32 bits
+    soundfile.write(path, samples.T << 8, RATE, subtype="PCM_24")  # left-aligned in 32 bits
 
 
 def level_difference(stem: Signal) -> float:
