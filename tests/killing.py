@@ -1,4 +1,4 @@
-"""Kills a training in the middle, as a power cut would."""
+"""Kill a training with SIGKILL, as a power cut would."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from soundstage.training.checkpoints import checkpoint_path
 
 
 def kill_training(content: dict, data: Path, folder: Path) -> Path:
-    """The output of a training that was killed as soon as it had left a checkpoint."""
+    """Start a training, kill it after its first checkpoint, and return the path of its output."""
     (folder / "recipe.yaml").write_text(yaml.safe_dump(content))
     output = folder / "mine.safetensors"
     program = "from soundstage.cli.main import main; main()"

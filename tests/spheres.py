@@ -1,4 +1,4 @@
-"""A head that tests make for themselves: a rigid sphere with two ears, and its SOFA file."""
+"""HRTFs of a rigid sphere with two ears, and their SOFA file."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from soundstage.binaural import HrtfSet
 RATE, TAPS = 44_100, 128
 RADIUS, SPEED = 0.0875, 343.0  # m, m/s
 EARS = np.array([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
-LEAD = 30.0  # samples before sound would reach the middle of the head
+LEAD = 30.0  # samples before sound reaches the center of the head
 
 
 def directions(azimuth, elevation):
@@ -20,7 +20,7 @@ def directions(azimuth, elevation):
 
 
 def grid(step=15, lowest=-90):
-    """Of azimuth and elevation, with one direction at a pole."""
+    """Directions on a grid of azimuth and elevation, with one direction at each pole."""
     pairs = [
         (azimuth, elevation)
         for elevation in range(max(lowest, -90 + step), 90, step)
@@ -31,13 +31,13 @@ def grid(step=15, lowest=-90):
 
 
 def spread(count):
-    """Directions all over the sphere, on a spiral of the golden angle."""
+    """Evenly spread directions: a Fibonacci spiral."""
     height = 1 - (2 * np.arange(count) + 1) / count
     return directions(np.arange(count) * 137.50776405, np.degrees(np.arcsin(height)))
 
 
 def delays(towards):
-    """Of both ears, in seconds from the middle of the head (Woodworth 1938)."""
+    """Delays of both ears in seconds, relative to the center of the head (Woodworth 1938)."""
     angle = np.arccos(np.clip(towards @ EARS.T, -1, 1))
     return RADIUS / SPEED * np.where(angle < np.pi / 2, -np.cos(angle), angle - np.pi / 2)
 
@@ -45,7 +45,7 @@ def delays(towards):
 def sphere_head(towards, *, rate=RATE, taps=TAPS, **fields):
     """Woodworth's delays and the head shadow of Brown and Duda (1998, eq. 3 and 4).
 
-    The upper fifth of the range fades out, as a converter's filter does, so that it rings little.
+    The upper fifth of the range fades out, like an anti-aliasing filter, to limit ringing.
     """
     angle = np.arccos(np.clip(towards @ EARS.T, -1, 1))
     least = 0.1
@@ -61,7 +61,7 @@ def sphere_head(towards, *, rate=RATE, taps=TAPS, **fields):
 
 
 def write_sofa(path: Path, head: HrtfSet, **changes) -> Path:
-    """The head as sofar writes it; changes are fields of a `sofar.Sofa`."""
+    """Write an HRTF set with sofar; `changes` are fields of `sofar.Sofa`."""
     import sofar
 
     file = sofar.Sofa("SimpleFreeFieldHRIR")

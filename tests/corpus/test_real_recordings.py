@@ -1,4 +1,4 @@
-"""Every method on real recordings: none of the defects that can be measured.
+"""Every method on real recordings: no block artifacts, no clipping, no sound in silence.
 
     make test-corpus [CORPUS=../shared/data]
 
@@ -32,7 +32,7 @@ def method(request):
 
 
 def read_mono(path):
-    """The mono recording, with digital silence in its middle; at most 40 s of it."""
+    """The mono recording, at most 40 s, with digital silence in the middle."""
     audio = Audio.read(path)
     mono = audio.samples.mean(axis=0)[: 40 * audio.rate].astype(np.float32)
     half = mono.size // 2
@@ -51,8 +51,8 @@ def test_the_corpus_is_there():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_blocks_leave_no_trace(path, method):
-    """Against an unblocked run, and at the borders of blocks against everywhere else."""
+def test_block_borders_are_inaudible(path, method):
+    """Compared with a run in one block, and with the signal away from the borders."""
     name, upmixer = method
     mono, rate, _ = read_mono(path)
     side = upmixed(mono, rate, upmixer)
@@ -60,12 +60,12 @@ def test_blocks_leave_no_trace(path, method):
     assert np.isfinite(side).all()
     there = StreamResampler(rate, upmixer.rate, 1)
     at_rate = np.concatenate([there.push(mono[None]), there.finish()], axis=1)[0]
-    padded = np.pad(at_rate, (0, round(FLUSH * upmixer.rate)))  # as the engine ends a signal
+    padded = np.pad(at_rate, (0, round(FLUSH * upmixer.rate)))  # as in the engine
     whole = make_side(upmixer, torch.from_numpy(padded))[0].numpy()[: at_rate.size]
     if rate == upmixer.rate:
         scale = np.abs(whole).max()
         assert np.abs(side - whole).max() < 1e-4 * scale, name  # rounding of float32 sums, −80 dB
-    # a click is a jump of the second difference; the border must not stand out
+    # a click is a peak of the second difference
     jumps = np.abs(np.diff(whole, n=2))
     borders = np.arange(METHOD_BLOCK, whole.size - 2, METHOD_BLOCK)
     at_borders = np.max([jumps[borders + shift] for shift in (-2, -1, 0, 1)], axis=0)
@@ -87,7 +87,7 @@ def test_silence_stays_silent_and_nothing_clips(path, method, tmp_path):
     full = np.abs(stereo.astype(int)) >= 32767  # a clipped peak has several in a row
     assert not (full[1:] & full[:-1]).any()
     middle = stereo[half + round(0.45 * rate) : half + round((SILENCE - 0.1) * rate)]
-    assert not middle.any(), "all that rings into the silence has died away after 0.45 s"
+    assert not middle.any(), "filters have decayed after 0.45 s"
     folded = stereo.astype(float).sum(axis=1) / 2
     wanted = before * 10 ** (report.gain_db / 20)
     limit = 0.0 if report.gain_db == 0 else 1.5  # half a step, and dither of one

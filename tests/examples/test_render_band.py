@@ -15,12 +15,12 @@ import score
 import voice
 from instruments import RATE
 
-EVERYBODY = (score.THEME - 1, score.THEME + 1)  # two bars in which all instruments play
+TUTTI = (score.THEME - 1, score.THEME + 1)  # two bars with all instruments
 
 
 @pytest.fixture(scope="module")
 def stems():
-    return render_band.render(*EVERYBODY)
+    return render_band.render(*TUTTI)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_mono_file_is_the_exact_fold_down_of_the_stereo_file(folder):
     assert np.array_equal(stereo.astype(np.int64).sum(axis=1), 2 * mono.astype(np.int64))
 
 
-def test_the_same_bytes_come_out_again(folder, tmp_path):
+def test_rendering_is_reproducible_to_the_byte(folder, tmp_path):
     run(tmp_path, "--bars", "1", "--stems")
     names = sorted(file.name for file in folder.iterdir())
     assert len(names) == 3 + len(render_band.PLACES)
@@ -67,7 +67,7 @@ def test_places_file_lists_every_instrument_from_left_to_right(folder):
     assert all(entry["distance_meters"] > 0 for entry in listing)
 
 
-def test_an_excerpt_begins_as_the_piece_does():
+def test_an_excerpt_starts_like_the_piece():
     frames = render_band.length(1)
     before_next_bar = frames - int(render_band.TAIL * RATE) - RATE // 10
     short = render_band.play("right guitar", score.parts(0, 1)["right guitar"], frames)
@@ -97,21 +97,21 @@ def test_level_differences_follow_the_azimuths(stems):
     assert all(np.diff(differences) < 0), dict(zip(order, differences, strict=True))
 
 
-def test_mix_is_sound_and_does_not_clip(stems):
+def test_mix_is_finite_and_does_not_clip(stems):
     mix = sum(stems.values())
     assert np.isfinite(mix).all()
     assert 0.3 < np.abs(mix).max() < 1
     for name, stem in stems.items():
-        assert -60 < level(stem) < -15, name  # nobody missing, nobody alone
+        assert -60 < level(stem) < -15, name  # all audible, none dominant
 
 
-def test_mix_is_as_wide_as_a_record(stems):
+def test_mix_is_as_wide_as_commercial_music(stems):
     left, right = sum(stems.values())
     width = level(left - right) - level(left + right)
     assert 20 * np.log10(0.3) < width < 20 * np.log10(0.5)
 
 
-def test_mix_has_bass_and_treble_in_a_record_s_proportion(stems):
+def test_mix_has_the_spectral_slope_of_commercial_music(stems):
     mid = sum(stems.values()).sum(axis=0)
     power = np.abs(np.fft.rfft(mid)) ** 2
     f = np.fft.rfftfreq(len(mid), 1 / RATE)
@@ -122,7 +122,7 @@ def test_mix_has_bass_and_treble_in_a_record_s_proportion(stems):
     assert power[f < 200].sum() < 0.6 * power.sum()
 
 
-def test_the_end_is_near_silence():
+def test_the_end_decays_to_silence():
     mix = sum(render_band.render(score.ENDING, score.BARS).values())
     assert level(mix[:, : RATE // 2]) > -30
     assert level(mix[:, -RATE // 2 :]) < -70
@@ -143,12 +143,12 @@ def test_the_melody_is_sung_in_breaths():
     assert sum(len(phrase) for phrase in phrases) == len(score.parts()["voice"])
 
 
-def test_the_near_microphone_hears_a_source_first_and_louder():
+def test_the_near_microphone_receives_a_source_first_and_louder():
     source = room.position(50, 2.0, room.PAIR[2])
-    heard = room.early(source, 3000, RATE)
-    direct = heard[:, : round(2.3 / room.SPEED * RATE)]  # before the first reflection
+    early = room.early(source, 3000, RATE)
+    direct = early[:, : round(2.3 / room.SPEED * RATE)]  # before the first reflection
     x, left, _ = source - room.PAIR
-    y = left - np.array([0.085, -0.085])  # as each microphone sees it
+    y = left - np.array([0.085, -0.085])  # relative to each microphone
     distance = np.hypot(x, y)
     arrival = np.abs(direct).argmax(axis=1) / RATE
     assert arrival == pytest.approx(distance / 343, abs=1.1 / RATE)
@@ -157,7 +157,7 @@ def test_the_near_microphone_hears_a_source_first_and_louder():
     assert np.linalg.norm(direct, axis=1) == pytest.approx(cardioids / distance, rel=0.05)
 
 
-def test_the_tail_takes_over_where_the_images_end():
+def test_the_tail_has_the_level_of_the_images_at_the_crossover():
     source = room.position(-30, 2.5, 1.2)
     images, tail = room.early(source, 44100, RATE), room.late(44100, RATE, np.random.default_rng(3))
     window = slice(int(0.04 * RATE), int(0.06 * RATE))  # both at half power in its middle
