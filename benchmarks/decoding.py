@@ -24,8 +24,8 @@ from pages import write_page
 from soundstage.corpora import stereo_tracks
 from soundstage.corpora.excerpts import read_excerpt
 from soundstage.evaluation.systems import System
-from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged
-from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_error, parameter_pool
+from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged, parameter_pool
+from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_error
 from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side

@@ -25,11 +25,10 @@ from soundstage.corpora import stereo_tracks
 from soundstage.corpora.excerpts import read_excerpt
 from soundstage.evaluation.systems import System
 from soundstage.metrics.embeddings import Embedding, load_embedding
-from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged
-from soundstage.metrics.frechet_audio import audio_pool
+from soundstage.metrics.fidelity import log_spectral_distance
+from soundstage.metrics.frechet import GaussianPool, audio_pool, frechet_distance, merged
 from soundstage.metrics.image import channel_correlation, normalized_width
 from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_pool
-from soundstage.metrics.spectral import log_spectral_distance
 from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side

@@ -27,7 +27,7 @@ from soundstage.evaluation.plots.plotting import (
     label_hertz,
     label_time,
 )
-from soundstage.metrics.spectral import log_spectral_distance
+from soundstage.metrics.fidelity import log_spectral_distance
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "images" / "spectra.png"

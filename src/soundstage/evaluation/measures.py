@@ -16,19 +16,22 @@ from soundstage.evaluation.systems import System
 from soundstage.metrics.artifacts import artifact
 from soundstage.metrics.catalog import ALL_FOUR
 from soundstage.metrics.embeddings import Embedding
-from soundstage.metrics.fidelity import fold_down_error, si_snr
-from soundstage.metrics.frechet import GaussianPool
-from soundstage.metrics.frechet_audio import embed_signals
+from soundstage.metrics.fidelity import (
+    fold_down_error,
+    log_spectral_distance,
+    mrstft_distance,
+    si_snr,
+)
+from soundstage.metrics.frechet import GaussianPool, embed_signals, parameter_pool
 from soundstage.metrics.image import (
     channel_correlation,
     normalized_width,
     phase_correlation,
+    side_balance_error,
 )
-from soundstage.metrics.level import integrated_loudness, true_peak
-from soundstage.metrics.parametric_stereo import iid_fluctuation, minimum_error, parameter_pool
+from soundstage.metrics.loudness import integrated_loudness, true_peak
+from soundstage.metrics.parametric_stereo import iid_fluctuation, minimum_error
 from soundstage.metrics.placement import placement_consistency
-from soundstage.metrics.side_balance import side_balance_error
-from soundstage.metrics.spectral import log_spectral_distance, mrstft_distance
 from soundstage.stereo import RATE, Parameters, encode_signal, to_mid_side
 
 

@@ -31,7 +31,7 @@ from soundstage.evaluation.summary import (
 )
 from soundstage.evaluation.systems import DEFAULT_BASELINES, System, find_systems
 from soundstage.metrics.embeddings import Embedding, load_embedding
-from soundstage.metrics.level import integrated_loudness
+from soundstage.metrics.loudness import integrated_loudness
 from soundstage.stereo import RATE
 from soundstage.upmixing import READY_METHODS
 

@@ -24,12 +24,12 @@ from soundstage.metrics.catalog import (
 )
 from soundstage.metrics.frechet import (
     GaussianPool,
+    embedding_pool,
     extrapolated_frechet_distance,
     frechet_distance,
     merged,
 )
-from soundstage.metrics.frechet_audio import point_pool
-from soundstage.metrics.parametric_stereo import FEATURES
+from soundstage.stereo.features import FEATURES
 from soundstage.weights import load_weights
 
 LARGEST_RESAMPLED = 512  # numbers a window; beyond, one distance takes seconds, and 200 minutes
@@ -163,15 +163,15 @@ def _to_truth(
 
 def _paired_windows(truth: Sequence[Tensor], made: Sequence[Tensor]) -> Estimate:
     if truth[0].shape[1] <= LARGEST_RESAMPLED:
-        return _paired(list(map(point_pool, truth)), list(map(point_pool, made)))
-    both = (point_pool(torch.cat(list(windows))) for windows in (truth, made))
+        return _paired(list(map(embedding_pool, truth)), list(map(embedding_pool, made)))
+    both = (embedding_pool(torch.cat(list(windows))) for windows in (truth, made))
     return Estimate(_distance(*both))
 
 
 def _extrapolated_windows(truth: Sequence[Tensor], made: Sequence[Tensor]) -> Estimate:
     if truth[0].shape[1] > LARGEST_RESAMPLED:
         return Estimate(math.nan)
-    return _extrapolated(list(map(point_pool, truth)), list(map(point_pool, made)))
+    return _extrapolated(list(map(embedding_pool, truth)), list(map(embedding_pool, made)))
 
 
 def _paired(truth: Sequence[GaussianPool], made: Sequence[GaussianPool]) -> Estimate:

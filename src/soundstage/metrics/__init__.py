@@ -1,8 +1,15 @@
-"""Measures of stereo: one file a family, each metric a plain function. See `docs/metrics.md`."""
+"""Metrics of stereo and binaural sound, one function each; `docs/metrics.md` defines them all."""
 
 from soundstage.metrics.analysis import Analysis, BandImage, analyze
 from soundstage.metrics.artifacts import artifact
-from soundstage.metrics.binaural import BinauralErrors, binaural_errors, mean_errors
+from soundstage.metrics.binaural_metrics import (
+    BinauralErrors,
+    amplitude_l2,
+    binaural_errors,
+    mean_errors,
+    phase_l2,
+    wave_l2,
+)
 from soundstage.metrics.catalog import (
     BINAURAL_METRICS,
     CLIP_METRICS,
@@ -11,18 +18,29 @@ from soundstage.metrics.catalog import (
     Metric,
 )
 from soundstage.metrics.embeddings import Embedding, load_embedding
-from soundstage.metrics.fidelity import fold_down_error, si_snr
+from soundstage.metrics.fidelity import (
+    fold_down_error,
+    log_spectral_distance,
+    mrstft_distance,
+    si_snr,
+)
 from soundstage.metrics.frechet import (
     GaussianPool,
+    audio_pool,
+    embed_signals,
     extrapolated_frechet_distance,
     frechet_distance,
+    merged,
+    parameter_pool,
+    signal_pools,
 )
-from soundstage.metrics.frechet_audio import audio_pool, embed_signals, signal_pools
 from soundstage.metrics.image import (
     ImageMeter,
     channel_correlation,
     normalized_width,
     phase_correlation,
+    side_balance,
+    side_balance_error,
 )
 from soundstage.metrics.interaural import (
     ild_error,
@@ -30,13 +48,11 @@ from soundstage.metrics.interaural import (
     interaural_time_difference,
     itd_error,
 )
-from soundstage.metrics.level import integrated_loudness, true_peak
+from soundstage.metrics.loudness import integrated_loudness, true_peak
 from soundstage.metrics.parametric_stereo import (
     iid_fluctuation,
     minimum_error,
     parameter_error,
-    parameter_features,
-    parameter_pool,
 )
 from soundstage.metrics.placement import (
     Placement,
@@ -44,10 +60,7 @@ from soundstage.metrics.placement import (
     placement_consistency,
     source_energies,
 )
-from soundstage.metrics.side_balance import side_balance, side_balance_error
-from soundstage.metrics.spectral import log_spectral_distance, mrstft_distance
 from soundstage.metrics.speech_quality import SpeechQuality, pesq
-from soundstage.metrics.waveform_errors import amplitude_l2, phase_l2, wave_l2
 
 __all__ = [
     "BINAURAL_METRICS",
@@ -83,11 +96,11 @@ __all__ = [
     "load_embedding",
     "log_spectral_distance",
     "mean_errors",
+    "merged",
     "minimum_error",
     "mrstft_distance",
     "normalized_width",
     "parameter_error",
-    "parameter_features",
     "parameter_pool",
     "pesq",
     "phase_correlation",

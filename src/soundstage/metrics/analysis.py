@@ -1,20 +1,17 @@
-"""What a mixing engineer asks of a file: level, image, and the stereo parameters of every band.
+"""Analysis of a file: level, stereo image, and the stereo parameters of every band.
 
-Level and image are sums over samples at the file's own rate. The parameters are those of the
-coder, 34 bands at 44.1 kHz, and their means are weighted by the energy of both channels,
+Level and image are sums over samples at the rate of the file. The stereo parameters are those of
+the parametric coder, 34 bands at 44.1 kHz, with means weighted by energy,
 
     mean IID = Σₜ eₜ·IIDₜ / Σₜ eₜ,    eₜ = ⟨L, L⟩ + ⟨R, R⟩ of the band in frame t,
 
-since what is heard is what sounds: a plain mean would let pauses, and the noise between notes, say
-where the notes stand. Wobble alone is a plain mean, so that it is the number that `iid_fluctuation` gives.
-One pass in blocks; memory does not grow with length.
+so that pauses and noise between notes do not count. Only the IID fluctuation is an unweighted mean,
+equal to `soundstage.metrics.iid_fluctuation`. One pass in blocks; memory does not grow with length.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +19,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from soundstage.audio import Audio, StreamResampler, TruePeakMeter, open_sound
+from soundstage.audio import Source, StreamResampler, TruePeakMeter, open_sound
 from soundstage.errors import InputError
 from soundstage.metrics.image import ImageMeter
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
@@ -32,63 +29,60 @@ from soundstage.stereo.parameters import BAND_EDGES
 from soundstage.stereo.quantization import IID_STEPS
 
 BLOCK_SECONDS = 5  # some 20 MB of spectra at a time
-IID_RANGE_DB = float(IID_STEPS.max())  # a hard-panned frame counts as the coder's last step
-EMPTY_SHARE = 1e-9  # of a file's energy; a band 90 dB under the whole has no image to speak of
+IID_RANGE_DB = float(IID_STEPS.max())  # a hard-panned frame counts as the last step of the coder
+EMPTY_SHARE = 1e-9  # of the energy; a band 90 dB below the whole has no image
 BAND_EDGES_HZ = np.minimum(BAND_EDGES * RATE / TRANSFORM.frame, RATE / 2)
-
-Source = str | Path | Audio
 
 
 @dataclass(frozen=True)
 class BandImage:
-    """One of the 34 bands over a whole file; NaN where the band holds next to no energy."""
+    """One of the 34 bands over a whole file; NaN in bands (almost) without energy."""
 
     low_hz: float
     high_hz: float
     iid_db: float
-    """Energy-weighted mean level of left over right, frames limited to ±50 dB."""
+    """Energy-weighted mean level of left over right; frames are clipped to ±50 dB."""
     iid_spread_db: float
-    """Energy-weighted standard deviation of the same."""
+    """Energy-weighted standard deviation of the IID."""
     coherence: float
     """Energy-weighted mean of IC, −1 to 1."""
     energy_share: float
-    """Of the file's energy, 0 to 1; the bands sum to 1, or to 0 in silence."""
+    """Share of the energy, 0 to 1; the bands sum to 1, or to 0 in silence."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """The figures of one file. Levels are in dB re full scale; digital silence is −∞.
+    """Measurements of one file. Levels are in dB re full scale; digital silence is −∞.
 
-    Ratios have their limits: a width of ∞ is a file without a mid, a `side_to_mid_db` of −∞ one
-    without a side, and in silence both ratios of level are NaN. A file of one channel is measured
-    as two equal ones.
+    A file without a mid has a width of ∞, one without a side a `side_to_mid_db` of −∞; in silence
+    both level ratios are NaN. A mono file is measured as two equal channels.
     """
 
     rate: int
-    """Samples a second."""
+    """Sample rate in Hz."""
     channels: int
     frames: int
-    """Samples a channel."""
+    """Samples per channel."""
     duration: float
     """Seconds."""
     format: str
-    """Container and encoding, such as "WAV PCM_16"."""
+    """Container and encoding, such as "WAV PCM_16"; "in memory" for samples."""
     true_peak_db: float
-    """Largest value between the samples too, in dBTP."""
+    """True peak after BS.1770, in dBTP."""
     sample_peak_db: float
     """Largest sample, in dBFS."""
     rms_db: float
-    """Power of the channels' mean, in dBFS; a sine at full scale has −3.01."""
+    """Mean power of the channels, in dBFS; a sine at full scale has −3.01."""
     dual_mono: bool
-    """Two channels with the side 60 dB or more under the mid; false for a file of one channel."""
+    """Two channels with the side 60 dB or more below the mid; false for mono files."""
     width: float
     """2·rms(S)/rms(M); real music has about 0.7."""
     channel_correlation: float
-    """Pearson correlation of left with right, −1 to 1."""
+    """Pearson correlation of left and right, −1 to 1."""
     phase_correlation: float
-    """1 − channel correlation, 0 (mono) to 2 (opposite), as DiffStereo prints it."""
+    """1 − channel correlation, 0 (mono) to 2 (opposite), as defined by DiffStereo."""
     iid_fluctuation_db: float
-    """Mean absolute change of IID, limited to ±20 dB, from frame to frame."""
+    """Mean absolute change of the IID, clipped to ±20 dB, from frame to frame."""
     balance_db: float
     """Level of left over right."""
     side_to_mid_db: float
@@ -97,13 +91,13 @@ class Analysis:
 
     @property
     def image(self) -> Literal["mono", "dual mono", "stereo"]:
-        """What the channels are, in a word."""
+        """Kind of the channels."""
         if self.channels == 1:
             return "mono"
         return "dual mono" if self.dual_mono else "stereo"
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON: the fields in order, then `image`; what is not finite becomes None."""
+        """Fields and `image` for JSON; values that are not finite become None."""
         fields = asdict(self) | {"image": self.image}
         fields["bands"] = [_finite(band) for band in fields["bands"]]
         return _finite(fields)
@@ -126,46 +120,53 @@ class FrameBlock(NamedTuple):
     parameters: Parameters
 
 
-class Watcher(Protocol):
-    """Sees what `analyze` sees, to draw it: nothing is read twice."""
+class Observer(Protocol):
+    """Receives the blocks of `analyze`, for plots without a second pass."""
 
     def samples(self, stereo: Float[np.ndarray, "2 length"]) -> None:
-        """Take a block of left and right at the file's rate."""
+        """Receive left and right at the rate of the file."""
         ...
 
     def frames(self, block: FrameBlock) -> None:
-        """Take the frames that became ready."""
+        """Receive the next frames at `RATE`."""
         ...
 
 
 def analyze(
     source: Source,
     *,
-    watcher: Watcher | None = None,
+    observer: Observer | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Analysis:
-    """Measure a file, or sound in memory, of one or two channels.
+    """Measure a sound of one or two channels.
 
     Args:
-        source: whatever `open_sound` reads, or an `Audio`.
-        watcher: is shown every block on the way.
-        progress: is told the part done, 0 to 1.
+        source: a path, a binary file object, an `Audio`, or (samples, rate).
+        observer: receives every block.
+        progress: called with the fraction done, 0 to 1.
 
     Raises:
         InputError: the sound cannot be read, is empty, or has more than two channels.
+
+    >>> import numpy as np
+    >>> analyze((np.zeros((2, 8000)), 8000)).image
+    'dual mono'
     """
-    with _opened(source) as sound, torch.inference_mode():
+    with open_sound(source) as sound, torch.inference_mode():
+        if sound.channels > 2:
+            raise InputError(
+                f"{sound.name} has {sound.channels} channels; analysis takes one or two: "
+                "export a pair of them."
+            )
         level, image = TruePeakMeter(sound.rate, sound.channels), ImageMeter()
-        coder = _CoderMeter(sound.rate, watcher)
+        coder = _ParameterMeter(sound.rate, observer)
         frames = 0
-        for block in sound.blocks:
-            if not np.isfinite(block).all():
-                raise InputError(f"{sound.name} is damaged: it holds samples that are no numbers.")
+        for block in sound.blocks(BLOCK_SECONDS * sound.rate):
             level.push(block)
             stereo = np.repeat(block, 2, axis=0) if sound.channels == 1 else block
             image.push(stereo)
-            if watcher:
-                watcher.samples(stereo)
+            if observer:
+                observer.samples(stereo)
             coder.push(stereo)
             frames += stereo.shape[1]
             if progress and sound.frames:
@@ -173,14 +174,14 @@ def analyze(
         level.finish()
         coder.finish()
     if not frames:
-        raise InputError(f"{sound.name} is empty: it has no samples to measure.")
+        raise InputError(f"{sound.name} is empty.")
     powers = image.powers()
     return Analysis(
         rate=sound.rate,
         channels=sound.channels,
         frames=frames,
         duration=frames / sound.rate,
-        format=sound.format,
+        format=str(sound.format),
         true_peak_db=_decibels(level.true_peak**2),
         sample_peak_db=_decibels(level.sample_peak**2),
         rms_db=_decibels((powers.left + powers.right) / 2 / frames),
@@ -196,17 +197,17 @@ def analyze(
 
 
 def _decibels(power: float, reference: float = 1.0) -> float:
-    """Power ratio in dB; −∞ and ∞ at the ends, NaN for nothing over nothing."""
+    """Power ratio in dB: −∞ and ∞ at the ends, NaN for 0/0."""
     if not power:
         return -math.inf if reference else math.nan
     return 10 * math.log10(power / reference) if reference else math.inf
 
 
-class _CoderMeter:
-    """Running sums over the frames of parametric stereo."""
+class _ParameterMeter:
+    """Running sums over the frames of stereo parameters."""
 
-    def __init__(self, rate: int, watcher: Watcher | None) -> None:
-        self._rate, self._watcher = rate, watcher
+    def __init__(self, rate: int, observer: Observer | None) -> None:
+        self._rate, self._observer = rate, observer
         self._resampler = StreamResampler(rate, RATE, 2)
         self._stream = AnalysisStream(TRANSFORM, (2,))
         self._sums = torch.zeros(4, BANDS, dtype=torch.float64)  # of e, e·IID, e·IID², e·IC
@@ -230,72 +231,29 @@ class _CoderMeter:
         energy = band_sums((spectra.real.square() + spectra.imag.square()).sum(dim=0))
         parameters = encode(left, right)
         iid = parameters.iid.clamp(-IID_RANGE_DB, IID_RANGE_DB)
-        seen = torch.stack([torch.ones_like(iid), iid, iid.square(), parameters.coherence])
-        self._sums += (energy * seen).double().sum(dim=-1)
+        values = torch.stack([torch.ones_like(iid), iid, iid.square(), parameters.coherence])
+        self._sums += (energy * values).double().sum(dim=-1)
 
         limited = iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB)
         changes = torch.cat([self._last_iid, limited], dim=1).diff(dim=1).abs()
         self._change += changes.double().sum().item()
         self._changes += changes.numel()
         self._last_iid = limited[:, -1:]
-        if self._watcher:
-            self._watcher.frames(FrameBlock(left, right, energy, parameters))
+        if self._observer:
+            self._observer.frames(FrameBlock(left, right, energy, parameters))
 
     def iid_fluctuation(self) -> float:
-        """As `soundstage.metrics.iid_fluctuation` of the whole; 0 for a single frame."""
+        """`soundstage.metrics.iid_fluctuation` of the whole file; 0 for a single frame."""
         return self._change / self._changes if self._changes else 0.0
 
     def bands(self) -> list[BandImage]:
-        """Energy-weighted means; above the file's own Nyquist frequency nothing counts as one."""
+        """Energy-weighted means; NaN above the Nyquist frequency of the file."""
         energies = self._sums[0].numpy()
         shares = energies / max(energies.sum(), np.finfo(float).tiny)
         means = np.full((3, BANDS), math.nan)
-        held = (shares > EMPTY_SHARE) & (BAND_EDGES_HZ[:-1] < self._rate / 2)
-        means[:, held] = self._sums[1:].numpy()[:, held] / energies[held]
+        audible = (shares > EMPTY_SHARE) & (BAND_EDGES_HZ[:-1] < self._rate / 2)
+        means[:, audible] = self._sums[1:].numpy()[:, audible] / energies[audible]
         iid, square, coherence = means
         spread = np.sqrt((square - iid**2).clip(min=0))
         columns = (BAND_EDGES_HZ[:-1], BAND_EDGES_HZ[1:], iid, spread, coherence, shares)
         return [BandImage(*map(float, row)) for row in zip(*columns, strict=True)]
-
-
-class _Sound(NamedTuple):
-    """A file or sound in memory, opened."""
-
-    name: str
-    rate: int
-    channels: int
-    frames: int | None
-    format: str
-    blocks: Iterator[Float[np.ndarray, "channels length"]]
-
-
-@contextmanager
-def _opened(source: Source) -> Iterator[_Sound]:
-    if isinstance(source, Audio):
-        _check_channels(source.channels, "The sound")
-        step = _block_frames(source.rate)
-        blocks = (source.samples[:, i : i + step] for i in range(0, source.frames, step))
-        yield _Sound("The sound", source.rate, source.channels, source.frames, "in memory", blocks)
-        return
-    with open_sound(source) as sound:
-        _check_channels(sound.channels, str(source))
-        yield _Sound(
-            str(source),
-            sound.rate,
-            sound.channels,
-            sound.frames,
-            f"{sound.format.container} {sound.format.encoding}",
-            sound.blocks(_block_frames(sound.rate)),
-        )
-
-
-def _block_frames(rate: int) -> int:
-    return BLOCK_SECONDS * rate
-
-
-def _check_channels(channels: int, name: str) -> None:
-    if channels > 2:
-        raise InputError(
-            f"{name} has {channels} channels, and the analysis takes one or two: "
-            "export the pair that you want to see."
-        )

@@ -1,22 +1,22 @@
-"""Artifact: flutter of left and right that neither the mono nor the true stereo has.
+"""Artifact: amplitude modulation of left and right that the mono and the true stereo do not have.
 
-A method that sets a gain for every tile of a spectrogram may leave warbling, pumping and musical
-noise behind: amplitude modulation between 4 and 40 Hz, where the ear hears fluctuation and then
-roughness (Zwicker and Fastl, Psychoacoustics, chapters 10 and 11). No distance of spectra hears
-it, since a gain that flutters is to them as wrong as one that is steady. Ours:
+Gains per spectrogram tile may cause warbling, pumping and musical noise: amplitude modulation
+between 4 and 40 Hz, perceived as fluctuation and roughness (Zwicker and Fastl, Psychoacoustics,
+chapters 10 and 11). Spectral distances cannot detect it, since to them a fluctuating gain is as
+wrong as a constant one. Defined by this project:
 
     artifact = √(Σ w·e / Σ w),    e = (P − Q)²/(P − Q + τ·Q) where P > Q, else 0
 
-P is the modulation power, in dB², of the level in dB of one channel in one critical band, in a
-third of the log range from 4 to 40 Hz, averaged over a stretch of ten seconds; Q is the larger of
-those of the mono and of the same channel of the true stereo. Averages are compared because two
-independent noises flutter alike and never at the same moments. e is the excess with a soft
-threshold: a P near Q is chance, or is covered by the modulation already there (Houtgast 1989).
-The weight w is the loudness-like energy^0.3 of the channel, so that the bass does not rule alone.
+P is the modulation power, in dB², of the level of one channel in one critical band and in one third
+of the log range from 4 to 40 Hz, averaged over a segment of ten seconds. Q is the maximum of P of
+the mono and of the same channel of the true stereo. Averages are compared because two independent
+noises have the same modulation statistics at different moments. e is the excess with a soft
+threshold: a P near Q is due to chance or masked by the existing modulation (Houtgast 1989). The
+weight w is energy^0.3 of the channel, roughly its loudness, to limit the influence of the bass.
 
-A level that is modulated by 1 + d·sin has the excess 8.69·√(2·Li₂(r²)) dB, r = (1 − √(1 − d²))/d,
-or about 6.14·d for small d, where the sound is steady otherwise. Frames of 23 ms fill the dips of
-deep or fast modulation in part: at 8 Hz up to 7 % are missing for d = 0.3, 10 % for 0.6.
+A steady sound with amplitude 1 + d·sin has the excess 8.69·√(2·Li₂(r²)) dB, r = (1 − √(1 − d²))/d,
+about 6.14·d for small d. Frames of 23 ms smooth deep or fast modulation: at 8 Hz up to 7 % are
+missing for d = 0.3, 10 % for 0.6.
 """
 
 from itertools import pairwise
@@ -29,7 +29,7 @@ from torch.nn.functional import avg_pool1d
 
 from soundstage.spectra import STFT
 
-# Zwicker's critical bands, Hz: the same sound meets the same bands at every rate
+# Zwicker's critical bands in Hz, independent of the sample rate
 BAND_EDGES_HZ = (
     *(20, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320),
     *(2700, 3150, 3700, 4400, 5300, 6400, 7700, 9500, 12000, 15500),
@@ -38,26 +38,26 @@ MODULATION_EDGES_HZ = (4, 9, 19, 40)  # about equal ratios
 LOWEST_RATE = 8000  # Hz
 
 ENVELOPE_RATE = 172  # levels a second, about: 256 samples at 44.1 kHz
-HOP_STEP = 8  # samples: frames of such hops are quick to transform at every rate
+HOP_STEP = 8  # samples: multiples of it give fast transforms at every rate
 WINDOW = 1.0  # seconds of a modulation spectrum: lines of 1 Hz
-STRETCH = 10.0  # seconds: shorter gives chance more room, longer hides what lasts a moment
-OVERLAP = 4  # windows begin this often in their own length
+SEGMENT = 10.0  # seconds: shorter ones are noisier, longer ones hide brief artifacts
+OVERLAP = 4  # windows per window length
 RUNNING = 0.5  # seconds of the running level
 FLOOR = 1e-3  # of the running level, −30 dB: deeper dips are masked
-MASKING = 10**-2.5  # a band of distance: −25 dB, so that a tone's skirts are no sound of their own
+MASKING = 10**-2.5  # per band of distance, −25 dB: ignores the skirts of a tone
 SILENCE = 1e-9  # of the loudest tile of a channel, −90 dB
-LEAST_POWER = 1e-20  # no channel is quieter, so that silence has a logarithm
+LEAST_POWER = 1e-20  # keeps the logarithm of silence finite
 TOLERANCE = 0.5  # τ
-COMPRESSION = 0.3  # exponent of energy that loudness grows with
+COMPRESSION = 0.3  # loudness grows as energy^0.3
 
 
-class _Flutter(NamedTuple):
-    """One channel."""
+class _Modulation(NamedTuple):
+    """Modulation of one channel."""
 
     modulation: Float[Tensor, "windows bands thirds"]
     """In dB²."""
     energy: Float[Tensor, "windows bands"]
-    """What stands out of the floor."""
+    """Energy above the masking floor."""
 
 
 def artifact(
@@ -68,27 +68,27 @@ def artifact(
 ) -> Float[Tensor, "*batch"]:
     """Root mean square excess of modulation between 4 and 40 Hz, in dB; 0 is best.
 
-    0 for the truth and for the mono on both sides, whatever their gains. On music about 0.15 for
-    the true parameters, coded and decoded, 0.35 for a decorrelator, 1.3 for a tremolo of 30 %.
+    0 for the truth and for dual mono, at any gain. On music about 0.15 for decoded true parameters,
+    0.35 for a decorrelator, 1.3 for a tremolo of 30 %.
 
     Args:
         stereo: the result.
-        mono: what it was made of.
-        truth: true stereo of that mono; without it, what is only in one of its sides counts too.
-        rate: samples a second, 8000 or more; bands beyond its half are left out.
+        mono: input of the upmix.
+        truth: true stereo of that mono; without it, modulation of the side counts in full.
+        rate: sample rate in Hz, at least 8000; bands above Nyquist are omitted.
 
     Returns:
-        A value for every signal; 0 for silence, NaN where the sound is shorter than a second.
+        One value per signal; 0 for silence, NaN for sounds shorter than a second.
 
     Raises:
-        ValueError: the shapes do not fit together, or the rate is too low.
+        ValueError: the shapes do not match, or the rate is too low.
     """
     batch = mono.shape[:-1]
     wanted = (*batch, 2, mono.shape[-1])
     if stereo.shape != wanted or (truth is not None and truth.shape != wanted):
-        raise ValueError("stereo and truth have the shape of mono with two channels")
+        raise ValueError(f"stereo and truth must have shape {wanted}")
     if rate < LOWEST_RATE:
-        raise ValueError(f"the rate is {LOWEST_RATE} Hz or more")
+        raise ValueError(f"the rate must be at least {LOWEST_RATE} Hz, not {rate}")
     sounds = stereo.float().reshape(-1, *wanted[-2:])
     monos = mono.float().reshape(-1, wanted[-1])
     truths = [None] * len(sounds) if truth is None else truth.float().reshape(sounds.shape)
@@ -97,19 +97,19 @@ def artifact(
 
 
 def _artifact(stereo: Tensor, mono: Tensor, truth: Tensor | None, rate: int) -> Tensor:
-    """Of one signal, and so of no more memory than its longest channel asks for."""
+    """Artifact of one signal at a time, to limit memory."""
     if mono.shape[-1] < WINDOW * rate:
         return mono.new_tensor(float("nan"))
     excess = weight = mono.new_zeros(())
-    folded = _flutter(mono, rate)
+    folded = _modulation_of(mono, rate)
     for channel in range(2):
-        result = _flutter(stereo[channel], rate)
+        result = _modulation_of(stereo[channel], rate)
         loudness = result.energy**COMPRESSION
-        reference = _stretches(folded.modulation, loudness)
+        reference = _segments(folded.modulation, loudness)
         if truth is not None:
-            true = _stretches(_flutter(truth[channel], rate).modulation, loudness)
+            true = _segments(_modulation_of(truth[channel], rate).modulation, loudness)
             reference = torch.maximum(reference, true)
-        beyond = (_stretches(result.modulation, loudness) - reference).clamp(min=0)
+        beyond = (_segments(result.modulation, loudness) - reference).clamp(min=0)
         beyond = beyond.square() / (beyond + TOLERANCE * reference).clamp(min=LEAST_POWER)
         weights = _sums(loudness)
         excess = excess + (weights * beyond.sum(dim=-1)).sum()
@@ -117,8 +117,8 @@ def _artifact(stereo: Tensor, mono: Tensor, truth: Tensor | None, rate: int) -> 
     return (excess / weight.clamp(min=LEAST_POWER)).sqrt()
 
 
-def _flutter(samples: Float[Tensor, " frames"], rate: int) -> _Flutter:
-    """Modulation of the level of every band, window by window."""
+def _modulation_of(samples: Float[Tensor, " frames"], rate: int) -> _Modulation:
+    """Level modulation of every band, window by window."""
     hop = HOP_STEP * round(rate / ENVELOPE_RATE / HOP_STEP)
     energy = _band_energies(samples, STFT(frame=4 * hop, hop=hop), rate)
     step = hop / rate
@@ -131,7 +131,7 @@ def _flutter(samples: Float[Tensor, " frames"], rate: int) -> _Flutter:
     power *= 2 / (length * window.square().sum())  # sums to the variance
     thirds = _between(power, [round(hz * length * step) for hz in MODULATION_EDGES_HZ])
     audible = (energy - floor).clamp(min=0).unfold(-1, length, length // OVERLAP).mean(dim=-1)
-    return _Flutter(thirds.transpose(0, 1), audible.T)
+    return _Modulation(thirds.transpose(0, 1), audible.T)
 
 
 def _band_energies(
@@ -146,13 +146,13 @@ def _band_energies(
 def _between(
     values: Float[Tensor, "*batch lines"], edges: list[int]
 ) -> Float[Tensor, "*batch parts"]:
-    """Sums of the lines from every edge to just before the next; 0 Hz is in no part."""
+    """Sums over the half-open ranges between the edges, without 0 Hz."""
     parts = [values[..., max(first, 1) : end].sum(dim=-1) for first, end in pairwise(edges)]
     return torch.stack(parts, dim=-1)
 
 
 def _floor(energy: Float[Tensor, "bands times"], step: float) -> Float[Tensor, "bands times"]:
-    """Energy that nobody hears beside what sounds in the band and in the others just then."""
+    """Masked energy: inaudible beside the current energy of this and the other bands."""
     half = round(RUNNING / step / 2)
     running = avg_pool1d(energy[None], 2 * half + 1, 1, half, count_include_pad=False)[0]
     bands = torch.arange(len(energy))
@@ -161,15 +161,15 @@ def _floor(energy: Float[Tensor, "bands times"], step: float) -> Float[Tensor, "
     return spread @ running + SILENCE * energy.max() + LEAST_POWER
 
 
-def _sums(values: Float[Tensor, " windows *rest"]) -> Float[Tensor, " stretches *rest"]:
-    """Over stretches that begin every half of one; over everything where there is less."""
-    length = min(round(STRETCH / WINDOW * OVERLAP), len(values))
+def _sums(values: Float[Tensor, " windows *rest"]) -> Float[Tensor, " segments *rest"]:
+    """Sums over half-overlapping segments, or over everything if it is shorter."""
+    length = min(round(SEGMENT / WINDOW * OVERLAP), len(values))
     return values.unfold(0, length, max(length // 2, 1)).sum(dim=-1)
 
 
-def _stretches(
+def _segments(
     modulation: Float[Tensor, "windows bands thirds"], weights: Float[Tensor, "windows bands"]
-) -> Float[Tensor, "stretches bands thirds"]:
-    """Weighted means over every stretch."""
+) -> Float[Tensor, "segments bands thirds"]:
+    """Weighted means over the segments."""
     total = _sums(modulation * weights[..., None])
     return total / _sums(weights)[..., None].clamp(min=LEAST_POWER)

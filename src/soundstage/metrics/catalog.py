@@ -1,7 +1,6 @@
-"""Every metric by name: what it is called, its unit, and which way is better.
+"""List of all metrics: name, title, unit, direction and meaning.
 
-Tables, the report and the documentation read this list, so that a number has one name everywhere.
-`docs/metrics.md` gives the formulas and sources.
+Tables, report and documentation use these names. `docs/metrics.md` gives formulas and sources.
 """
 
 from dataclasses import dataclass
@@ -14,25 +13,25 @@ ALL_FOUR: tuple[Signal, ...] = ("mid", "side", "left", "right")
 
 @dataclass(frozen=True)
 class Metric:
-    """One column of the tables, or one for each of its signals."""
+    """One column of the tables, or one for each of several signals."""
 
     name: str
-    """As in the tidy table, such as "lsd"."""
+    """In the exported table, such as "lsd"."""
     title: str
-    """As a heading says it."""
+    """In a heading."""
     unit: str
-    """"" for a pure number."""
+    """"" for a number without unit."""
     better: Better
-    """Where the good end lies; "truth": the value that the true stereo of the clip has."""
+    """Better direction; "truth": nearer to the value of the true stereo of the clip."""
     digits: int
-    """After the decimal point, in a table."""
+    """Decimals in a table."""
     meaning: str
-    """Half a sentence for somebody who does not know it."""
+    """Short explanation for newcomers."""
     signals: tuple[Signal, ...] = ("stereo",)
     over: Literal["clip", "set"] = "clip"
-    """Whether every clip has a value, or only all clips together."""
+    """Whether each clip has a value, or only the whole set."""
     needs: Literal["nothing", "truth", "sources"] = "nothing"
-    """Beside the result and the mono input: the true stereo, or also its separate sources."""
+    """Reference beyond the mono input: the true stereo, or its separate sources as well."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,13 @@ class Column:
 
     @property
     def key(self) -> str:
-        """Unique, and fit for a file: "lsd_side", "width"."""
+        """Unique key, such as "lsd_side" or "width"."""
         name = self.metric.name
         return name if self.signal == "stereo" else f"{name}_{self.signal}"
 
     @property
     def title(self) -> str:
-        """As a heading says it: "log-spectral distance, side"."""
+        """Heading, such as "log-spectral distance, side"."""
         title = self.metric.title
         return title if self.signal == "stereo" else f"{title}, {self.signal}"
 
@@ -62,7 +61,7 @@ CLIP_METRICS = (
         "dB",
         "lower",
         2,
-        "how far the spectrogram lies from the true one",
+        "distance of the log spectrogram to the true one",
         ALL_FOUR,
         needs="truth",
     ),
@@ -72,7 +71,7 @@ CLIP_METRICS = (
         "dB",
         "higher",
         2,
-        "how much of the true signal is in the result, sample by sample",
+        "waveform error, invariant to gain",
         ALL_FOUR,
         needs="truth",
     ),
@@ -82,7 +81,7 @@ CLIP_METRICS = (
         "",
         "lower",
         3,
-        "spectral distance of left and right over three window lengths",
+        "spectral distance of left and right at three window lengths",
         needs="truth",
     ),
     Metric(
@@ -91,7 +90,7 @@ CLIP_METRICS = (
         "",
         "lower",
         3,
-        "error of the stereo parameters, of the best of several takes",
+        "error of the stereo parameters, best of several takes",
         needs="truth",
     ),
     Metric(
@@ -100,7 +99,7 @@ CLIP_METRICS = (
         "dB",
         "lower",
         2,
-        "how far the width of the bands lies from the true one",
+        "error of the side-to-mid ratio per band",
         needs="truth",
     ),
     Metric(
@@ -109,29 +108,36 @@ CLIP_METRICS = (
         "dB",
         "lower",
         2,
-        "flutter between 4 and 40 Hz that neither the mono nor the true stereo has",
+        "added fluctuation between 4 and 40 Hz",
     ),
     Metric("width", "normalized width", "", "truth", 3, "twice the side over the mid"),
-    Metric("correlation", "channel correlation", "", "truth", 3, "left with right, 1 for mono"),
+    Metric(
+        "correlation",
+        "channel correlation",
+        "",
+        "truth",
+        3,
+        "correlation of left and right, 1 for mono",
+    ),
     Metric("phase_correlation", "phase correlation", "", "truth", 3, "1 − channel correlation"),
     Metric(
         "iid_fluctuation",
-        "iid_fluctuation",
+        "IID fluctuation",
         "dB",
         "truth",
         2,
-        "how much a place changes from frame to frame",
+        "change of panning from frame to frame",
     ),
-    Metric("fold_down", "fold-down error", "dB", "lower", 1, "what (L+R)/2 has lost of the mono"),
-    Metric("loudness", "loudness", "LUFS", "truth", 1, "integrated, after BS.1770"),
-    Metric("true_peak", "true peak", "dBTP", "lower", 1, "the largest value between the samples"),
+    Metric("fold_down", "fold-down error", "dB", "lower", 1, "error of (L+R)/2 against the mono"),
+    Metric("loudness", "loudness", "LUFS", "truth", 1, "integrated loudness, BS.1770"),
+    Metric("true_peak", "true peak", "dBTP", "lower", 1, "largest value between the samples"),
     Metric(
         "rtf",
         "real-time factor",
         "",
         "lower",
         4,
-        "seconds of processor time for a second of sound, on one core",
+        "processor seconds per second of audio, on one core",
     ),
     Metric(
         "placement_bands",
@@ -139,7 +145,7 @@ CLIP_METRICS = (
         "dB",
         "lower",
         2,
-        "how far one instrument is spread over places at the same time",
+        "spread of one instrument over bands",
         needs="sources",
     ),
     Metric(
@@ -148,7 +154,7 @@ CLIP_METRICS = (
         "dB",
         "lower",
         2,
-        "how far one instrument wanders",
+        "spread of one instrument over time",
         needs="sources",
     ),
 )
@@ -160,7 +166,7 @@ SET_METRICS = (
         "",
         "lower",
         2,
-        "Fréchet distance of the stereo parameters to the true ones",
+        "Fréchet distance of the stereo parameters",
         over="set",
         needs="truth",
     ),
@@ -192,7 +198,7 @@ BINAURAL_METRICS = (
         "",
         "lower",
         3,
-        "difference of the magnitudes of the spectra",
+        "difference of the magnitude spectra",
         needs="truth",
     ),
     Metric(
@@ -201,7 +207,7 @@ BINAURAL_METRICS = (
         "rad",
         "lower",
         3,
-        "difference of the phases of what is loud enough to have one",
+        "phase difference in bins with enough energy",
         needs="truth",
     ),
     Metric(
@@ -210,25 +216,25 @@ BINAURAL_METRICS = (
         "",
         "higher",
         3,
-        "how good speech would sound to listeners who know the truth",
+        "predicted speech quality",
         needs="truth",
     ),
     Metric(
         "itd_error",
-        "interaural time error",
+        "ITD error",
         "µs",
         "lower",
         1,
-        "how far the lead of one ear lies from the true one",
+        "error of the interaural time difference",
         needs="truth",
     ),
     Metric(
         "ild_error",
-        "interaural level error",
+        "ILD error",
         "dB",
         "lower",
         2,
-        "how far the level of one ear over the other lies from the true one",
+        "error of the interaural level difference",
         needs="truth",
     ),
 )
@@ -240,14 +246,14 @@ REFERENCE_FREE_SET_METRICS = (
         "",
         "lower",
         2,
-        "Fréchet distance of the stereo parameters to those of real records at large",
+        "Fréchet distance of the stereo parameters to a fixed set of real music",
         over="set",
     ),
 )
 
 
 def frechet_audio_metrics(embedding: str) -> tuple[Metric, Metric]:
-    """The two Fréchet audio distances over one embedding: plain, and extrapolated."""
+    """Fréchet audio distance over one embedding: plain and extrapolated."""
     return (
         Metric(
             f"fad_{embedding}",
@@ -255,7 +261,7 @@ def frechet_audio_metrics(embedding: str) -> tuple[Metric, Metric]:
             "",
             "lower",
             2,
-            "Fréchet distance of what a listening network hears to what it hears in the truth",
+            "Fréchet distance of the embeddings to those of the true stereo",
             ALL_FOUR,
             "set",
             "truth",

@@ -1,15 +1,15 @@
-"""Interaural differences: by how much a sound reaches one ear earlier, and louder, than the other.
+"""Signals at two ears: interaural time and level differences (ITD, ILD), and their errors.
 
-In windows of 40 ms, every 10 ms, with l and r the Hann-windowed ears,
+In windows of 40 ms every 10 ms, with l and r the Hann-windowed ear signals,
 
     ITD = argmax over |τ| ≤ 1 ms of Σ_t l(t)·r(t + τ) / Σ_t w(t)·w(t + τ)
     ILD = 10·lg(Σ|L|² / Σ|R|²)    over the bins of an auditory band
 
-Both are positive for a source on the left, as azimuths are. The time difference is that of the ears
-below 1.5 kHz, where the ear follows the waveform (Blauert, *Spatial Hearing*, §2.4); a parabola
-through the correlation places its maximum between samples. The windows w themselves correlate most
-at τ = 0; the division undoes that. The errors are ours: mean absolute differences to the truth over
-the windows, or the windows and bands, that sound in the truth.
+Both are positive for a source on the left, like azimuths. The ITD is measured below 1.5 kHz, where
+the ear follows the waveform (Blauert, *Spatial Hearing*, §2.4), with parabolic interpolation
+between samples. The autocorrelation of the window w in the denominator removes its bias towards τ =
+0. The errors are defined by this project: mean absolute differences to the truth over the windows
+(ITD) or windows and bands (ILD) that are audible in the truth.
 """
 
 import math
@@ -17,39 +17,65 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
-from scipy.signal import butter, sosfilt
 from torch import Tensor
 
-from soundstage.metrics.ears import Ears, check_ears, comparable_ears
 from soundstage.spectra import erb_band_edges
 
 WINDOW_MS = 40
 FRAME_RATE = 100  # a second
-LONGEST = 1e-3  # seconds; a head makes about 0.7 ms at most, and a period at 1.5 kHz is 0.67 ms
+LONGEST = 1e-3  # seconds; a human head reaches 0.7 ms, and a period at 1.5 kHz is 0.67 ms
 LOW_PASS_HZ = 1500
 LOW_PASS_ORDER = 4  # Butterworth, 24 dB an octave
 BANDS = 32  # of 1.35 equivalent rectangular bandwidths each at 48 kHz
-ILD_LIMIT_DB = 40.0  # more than any head makes: so that a silent ear has a finite level
-ACTIVE_DB = 40.0  # under the loudest of the truth: below, a room or a preamplifier is measured
+ILD_LIMIT_DB = 40.0  # above every real ILD: a silent ear keeps a finite level
+ACTIVE_DB = 40.0  # below the loudest window of the truth lie the room and the preamplifier
 LOWEST_RATE = 8000  # Hz
 PIECE = 256  # windows at a time, so that memory does not grow with length
 
+Ears = Float[Tensor, "2 frames"]
+"""Left and right ear."""
 
-def interaural_time_difference(stereo: Ears, rate: int) -> Float[Tensor, " times"]:
-    """By how much the left ear leads, in µs, window by window.
 
-    Args:
-        stereo: left ear and right ear.
-        rate: samples a second, 8000 or more.
-
-    Returns:
-        −1000 to 1000, positive for a source on the left; NaN where an ear is silent. Windows begin
-        at every hop, and the last ends within the sound.
+def comparable_ears(made: Ears, true: Ears) -> tuple[Ears, Ears]:
+    """The result, clipped to ±1, and the truth.
 
     Raises:
-        ValueError: not a finite sound of shape (2, frames), or the rate is too low.
+        ValueError: the shapes differ, are not (2, frames), or a sample is not finite.
     """
-    check_ears(stereo, "the sound")
+    if made.shape != true.shape:
+        raise ValueError(f"the result has shape {tuple(made.shape)}, not {tuple(true.shape)}")
+    check_ears(made, "the result")
+    check_ears(true, "the truth")
+    return made.clamp(-1, 1), true
+
+
+def check_ears(stereo: Ears, name: str) -> None:
+    """Check the shape and the samples of a signal at two ears; `name` is for the message.
+
+    Raises:
+        ValueError: the shape is not (2, frames), there is no frame, or a sample is not finite.
+    """
+    if stereo.ndim != 2 or stereo.shape[0] != 2 or not stereo.shape[1]:
+        raise ValueError(f"{name} has shape {tuple(stereo.shape)}, not (2, frames)")
+    if not torch.isfinite(stereo).all():
+        raise ValueError(f"{name} has samples that are not finite")
+
+
+def interaural_time_difference(stereo: Ears, rate: int) -> Float[Tensor, " times"]:
+    """Lead of the left ear in µs, window by window.
+
+    Args:
+        stereo: left and right ear.
+        rate: sample rate in Hz, at least 8000.
+
+    Returns:
+        −1000 to 1000, positive for a source on the left; NaN if an ear is silent. Only whole
+        windows count.
+
+    Raises:
+        ValueError: the shape is not (2, frames), a sample is not finite, or the rate is too low.
+    """
+    check_ears(stereo, "the signal")
     return _time_differences(stereo, rate)[0]
 
 
@@ -57,37 +83,37 @@ def interaural_level_differences(stereo: Ears, rate: int) -> Float[Tensor, "band
     """Level of the left ear over the right in dB, in 32 auditory bands, window by window.
 
     Args:
-        stereo: left ear and right ear.
-        rate: samples a second, 8000 or more; the bands share the range up to its half.
+        stereo: left and right ear.
+        rate: sample rate in Hz, at least 8000; the bands divide the range up to Nyquist.
 
     Returns:
-        −40 to 40, positive for a source on the left; NaN where both ears are silent. Windows as in
+        −40 to 40, positive for a source on the left; NaN if both ears are silent. Windows as in
         `interaural_time_difference`.
 
     Raises:
-        ValueError: not a finite sound of shape (2, frames), or the rate is too low.
+        ValueError: the shape is not (2, frames), a sample is not finite, or the rate is too low.
     """
-    check_ears(stereo, "the sound")
+    check_ears(stereo, "the signal")
     return _level_differences(_band_energies(stereo, rate))
 
 
 def itd_error(made: Ears, true: Ears, rate: int) -> float:
     """Mean absolute error of the interaural time difference in µs; 0 is best.
 
-    Over the windows in which the two ears of the truth, below 1.5 kHz, together lie less than 40 dB
-    under their loudest. A result with a silent ear counts as in the middle.
+    Over the windows of the truth that are, below 1.5 kHz, within 40 dB of the loudest. A silent ear
+    in the result counts as an ITD of 0.
 
     Args:
-        made: the result, limited to ±1 here.
-        true: what was recorded at the two ears.
-        rate: samples a second, 8000 or more.
+        made: the result; it is clipped to ±1.
+        true: recording at the two ears.
+        rate: sample rate in Hz, at least 8000.
 
     Returns:
-        0 to 2000; NaN for a truth with a silent ear, and for less than 40 ms.
+        0 to 2000; NaN if the truth has a silent ear or is shorter than 40 ms.
 
     Raises:
-        ValueError: the rate is too low, or the two are not finite sounds of shape (2, frames) and
-            of one length.
+        ValueError: the rate is too low, the shapes differ or are not (2, frames), or a sample is
+            not finite.
     """
     made, true = comparable_ears(made, true)
     wanted, energy = _time_differences(true, rate)
@@ -98,21 +124,20 @@ def itd_error(made: Ears, true: Ears, rate: int) -> float:
 def ild_error(made: Ears, true: Ears, rate: int) -> float:
     """Mean absolute error of the interaural level differences in dB; 0 is best.
 
-    Over the windows and bands in which the two ears of the truth together lie less than 40 dB under
-    the loudest of them all; each counts alike. A result that is silent there counts as in the
-    middle.
+    Over the windows and bands of the truth that are within 40 dB of the loudest, all with the same
+    weight. Silence in the result counts as an ILD of 0.
 
     Args:
-        made: the result, limited to ±1 here.
-        true: what was recorded at the two ears.
-        rate: samples a second, 8000 or more.
+        made: the result; it is clipped to ±1.
+        true: recording at the two ears.
+        rate: sample rate in Hz, at least 8000.
 
     Returns:
-        0 to 80; NaN for a silent truth, and for less than 40 ms.
+        0 to 80; NaN if the truth is silent or shorter than 40 ms.
 
     Raises:
-        ValueError: the rate is too low, or the two are not finite sounds of shape (2, frames) and
-            of one length.
+        ValueError: the rate is too low, the shapes differ or are not (2, frames), or a sample is
+            not finite.
     """
     made, true = comparable_ears(made, true)
     wanted, found = _band_energies(true, rate), _band_energies(made, rate)
@@ -122,7 +147,7 @@ def ild_error(made: Ears, true: Ears, rate: int) -> float:
 def _mean_error(
     found: Float[Tensor, "*tiles"], wanted: Float[Tensor, "*tiles"], energy: Float[Tensor, "*tiles"]
 ) -> float:
-    """Mean |found − wanted| where the truth sounds; NaN where it never does."""
+    """Mean |found − wanted| over the audible tiles of the truth; NaN if there is none."""
     if not energy.numel():
         return math.nan
     active = energy > 10 ** (-ACTIVE_DB / 10) * energy.max()
@@ -133,7 +158,9 @@ def _mean_error(
 def _time_differences(
     stereo: Ears, rate: int
 ) -> tuple[Float[Tensor, " times"], Float[Tensor, " times"]]:
-    """In µs, and the energy of both ears below 1.5 kHz, in every window."""
+    """ITD in µs, and the energy of both ears below 1.5 kHz, of every window."""
+    from scipy.signal import butter, sosfilt
+
     _check_rate(rate)
     filtered = sosfilt(
         butter(LOW_PASS_ORDER, LOW_PASS_HZ, fs=rate, output="sos"), stereo.double().cpu().numpy()
@@ -162,7 +189,7 @@ def _correlations(
 
 
 def _peaks(correlations: Float[Tensor, "times delays"]) -> Float[Tensor, " times"]:
-    """Where the maximum lies, in samples from the middle, by a parabola through three points."""
+    """Lag of the maximum in samples, by a parabola through three points."""
     middle = correlations.shape[-1] // 2
     best = correlations[:, 1:-1].argmax(dim=-1) + 1
     before, peak, after = (
@@ -181,7 +208,7 @@ def _level_differences(
 
 
 def _band_energies(stereo: Ears, rate: int) -> Float[Tensor, "2 bands times"]:
-    """Of every ear, band and window, in double precision."""
+    """Energy per ear, band and window, in double precision."""
     _check_rate(rate)
     size = _power_of_two(_window_length(rate))
     edges = erb_band_edges(BANDS, size, rate)
@@ -195,7 +222,7 @@ def _band_energies(stereo: Ears, rate: int) -> Float[Tensor, "2 bands times"]:
 
 
 def _windows(stereo: Ears, rate: int) -> Iterator[Float[Tensor, "2 times length"]]:
-    """What Hann windows show of the ears, a piece at a time; none of what is shorter than one."""
+    """Hann-windowed frames of both ears, a piece at a time; none for a shorter sound."""
     length = _window_length(rate)
     if stereo.shape[-1] < length:
         return
@@ -209,10 +236,10 @@ def _window_length(rate: int) -> int:
 
 
 def _power_of_two(length: int) -> int:
-    """The next, from `length` on."""
+    """The smallest power of two that is at least `length`."""
     return 1 << (length - 1).bit_length()
 
 
 def _check_rate(rate: int) -> None:
     if rate < LOWEST_RATE:
-        raise ValueError(f"the rate is {LOWEST_RATE} Hz or more, not {rate}")
+        raise ValueError(f"the rate must be at least {LOWEST_RATE} Hz, not {rate}")

@@ -1,14 +1,12 @@
-"""Measures over parametric stereo: the features behind D_F, the error E_min, and iid_fluctuation.
+"""Errors of stereo parameters: E_min and the IID fluctuation.
 
-A frame is 68 numbers: 34 level differences, clipped to ε = ±20 dB and times λ = 0.15, and 34
-coherences (Serrà et al. 2023, Eq. 3 and §4.2; that D_F uses this weighting is what reproduces the
-paper's scale: mono music 20.89 there, 21.0 over a mixed pool here). D_F is the Fréchet distance
-(`frechet.py`) of pools of such frames. E_min is the error of the nearest of K takes,
+A frame has 68 features: 34 level differences, clipped to ε = ±20 dB and times λ = 0.15, and 34
+coherences (Serrà et al. 2023, Eq. 3 and §4.2). The same features make D_F (`frechet.py`), where
+this weighting reproduces the scale of the paper: 20.89 for mono there, 21.0 over a mixed pool here.
+E_min is the error of the nearest of K takes,
 
     E_min = min over k of mean over bands and frames of δ(P, P̂ₖ)
     δ(x, y) = λ·|[x]±ε − [y]±ε| for IID, |x − y| for IC
-
-which asks no single take to be right, only that the true one is among them.
 """
 
 from collections.abc import Iterable
@@ -16,53 +14,44 @@ from collections.abc import Iterable
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.metrics.frechet import GaussianPool
 from soundstage.stereo import Parameters
-from soundstage.stereo.features import FEATURES, IID_LIMIT_DB, parameter_features
-
-
-def parameter_pool(parameters: Parameters) -> GaussianPool:
-    """The frames of one clip, (bands, frames), for D_F."""
-    pool = GaussianPool(FEATURES)
-    pool.add(parameter_features(parameters))
-    return pool
+from soundstage.stereo.features import IID_LIMIT_DB, parameter_features
 
 
 def parameter_error(estimate: Parameters, truth: Parameters) -> float:
-    """Mean of δ over the 68 numbers and the frames: 0 for equal ones, at most 4.
+    """Mean of δ over features and frames: 0 for equal parameters, at most 4.
 
-    The paper sums δ and says nothing of a norm, yet prints 0.104 for mono, where this mean is 0.42
-    on our training music and 0.47 on the test clips. A mean weighted by energy gives 0.37 to 0.40,
-    one divided by w (Eq. 3) 0.22, and one over coherence alone 0.47; only a quarter of the plain
-    mean, the share of its largest value, comes near (0.106 and 0.118), and nothing in the paper
-    speaks for it. So compare ratios to mono with that table, and not values.
+    The paper sums δ without stating a norm. It prints 0.104 for mono, where this mean is 0.42 on
+    our training music and 0.47 on the test clips; weighting by energy gives 0.37 to 0.40, division
+    by w (Eq. 3) 0.22, coherence alone 0.47. A quarter of the mean comes near (0.106 and 0.118)
+    without support in the text. Compare ratios to mono with the paper, not values.
 
     Raises:
         ValueError: the shapes differ.
     """
     if estimate.iid.shape != truth.iid.shape:
-        raise ValueError("parameters of different lengths have no error")
+        raise ValueError("estimate and truth have different shapes")
     difference = parameter_features(estimate) - parameter_features(truth)
     return difference.abs().double().mean().item()
 
 
 def minimum_error(takes: Iterable[Parameters], truth: Parameters) -> float:
-    """E_min: the parameter error of the nearest take; the paper has K = 128 of them.
+    """E_min: the parameter error of the nearest take; the paper uses K = 128 takes.
 
     Raises:
         ValueError: there is no take, or one differs from the truth in shape.
     """
     errors = [parameter_error(take, truth) for take in takes]
     if not errors:
-        raise ValueError("the nearest of no takes has no error")
+        raise ValueError("E_min needs at least one take")
     return min(errors)
 
 
 def iid_fluctuation(iid: Float[Tensor, "bands frames"]) -> float:
-    """Mean absolute change of the clipped level difference from frame to frame, in dB.
+    """Mean absolute change of the clipped level difference, in dB per frame.
 
-    Ours: a predictor that is right frame by frame and wrong in time shows up here. True stereo
-    music has about 1.6 dB; 0 for one frame or none.
+    Detects predictions that are right frame by frame but unsteady over time. True stereo music has
+    about 1.6 dB; fewer than two frames have 0. Defined by this project.
     """
     if iid.shape[-1] < 2:
         return 0.0

@@ -1,17 +1,17 @@
-"""Placement consistency: whether an instrument stays together, and where it was.
+"""Placement consistency: whether every source has one position, and keeps it.
 
-Serrà et al. (2023, §6) name two failings of parametric stereo that none of their numbers shows: one
-instrument split over both sides, because its bands are panned apart, and one that wanders to the
-other side after 10 or 20 s. Where the separate sources of a mix are known, so are the tiles (band,
-frame) that sound of one source alone, and the level differences found there should be one number:
+Serrà et al. (2023, §6) name two failures of parametric stereo that their metrics do not show: one
+instrument split over both sides because its bands are panned apart, and one that moves to the other
+side after 10 or 20 s. With separate sources, the tiles (band, frame) dominated by one source are
+known, and their IIDs should agree:
 
-    over bands:  within a second, the standard deviation over bands of the mean IID of the band
-    over time:   over windows of 5 s, the standard deviation of the drift t of x ≈ a + t,
+    over bands:  standard deviation over bands of the mean IID, in windows of 1 s
+    over time:   standard deviation of the drift t in x ≈ a + t, over windows of 5 s
 
-x being the mean IID of a band and a window, a a constant of the band and t one of the window, both
-fitted by least squares: an instrument whose bands lie apart does not seem to move because it plays
-higher. All means are weighted by energy^0.3 of the source in its own tiles. Mono has 0 in both: the
-measure says nothing of how wide a result is.
+x is the mean IID of a band in a window, a depends on the band and t on the window, both fitted by
+least squares, so that an instrument with spread bands does not appear to move when it plays higher.
+All means are weighted by energy^0.3 of the source in its own tiles. Mono has 0 in both: the measure
+is independent of width.
 """
 
 import math
@@ -26,14 +26,14 @@ from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
 from soundstage.stereo.parameters import FRAME_RATE, SILENCE, TRANSFORM, Parameters, band_sums
 
 DOMINANCE = 0.98  # share of a tile's energy: a source 17 dB lower shifts the IID by 1 dB at most
-COMPRESSION = 0.3  # exponent of energy that loudness grows with: else the bass rules alone
+COMPRESSION = 0.3  # loudness grows as energy^0.3; limits the influence of the bass
 BAND_WINDOW = round(1.0 * FRAME_RATE)  # frames
 TIME_WINDOW = round(5.0 * FRAME_RATE)
-WEAK_LINK = 1e-3  # least share of their weight by which the bands must join two stretches
+WEAK_LINK = 1e-3  # smallest shared weight of bands that connects two segments
 
 
 class SourcePlacement(NamedTuple):
-    """Of one source, in dB; NaN where there is nothing to say it of."""
+    """Consistency of one source, in dB; NaN without dominated tiles."""
 
     over_bands: float
     over_time: float
@@ -42,19 +42,19 @@ class SourcePlacement(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Of a mix, in dB; 0 is best, NaN where no source says anything."""
+    """Consistency of a mix, in dB; 0 is best, NaN if no source dominates a tile."""
 
     over_bands: float
-    """How far the bands of a source lie apart, a mean over sources by weight."""
+    """Spread over bands, weighted mean over sources."""
     over_time: float
-    """How far a source wanders, likewise."""
+    """Drift over time, weighted mean over sources."""
     sources: list[SourcePlacement]
 
 
 def source_energies(
     sources: Float[Tensor, "sources frames"],
 ) -> Float[Tensor, "sources bands frames"]:
-    """⟨X, X⟩ a band and a frame of the coder, of samples at its 44.1 kHz; 1e6 is a full sine."""
+    """⟨X, X⟩ per band and frame of sources at 44.1 kHz; a full-scale sine has about 1e6."""
     spectrograms = [TRANSFORM.analyze(source) for source in sources]
     return torch.stack([band_sums(x.real.square() + x.imag.square()) for x in spectrograms])
 
@@ -62,18 +62,17 @@ def source_energies(
 def placement_consistency(
     parameters: Parameters, energies: Float[Tensor, "sources bands frames"]
 ) -> Placement:
-    """How well every source of a mix keeps one place in a result.
+    """Placement consistency of all sources in a result.
 
     Args:
-        parameters: analyzed from the sound of the result, 34 bands; only the level difference is
-            read, clipped to ±20 dB.
+        parameters: of the result, 34 bands; only the level difference counts, clipped to ±20 dB.
         energies: of the separate sources in the mono, from `source_energies`.
 
     Raises:
-        ValueError: bands or frames of the two differ.
+        ValueError: the numbers of bands or frames differ.
     """
     if parameters.iid.shape != energies.shape[1:]:
-        raise ValueError("parameters and energies have the same bands and frames")
+        raise ValueError("parameters and energies differ in bands or frames")
     iid = parameters.iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB).double()
     owned = energies > DOMINANCE * (energies.sum(dim=0) + SILENCE)
     weights = energies.double() ** COMPRESSION * owned
@@ -87,7 +86,7 @@ def placement_consistency(
 
 
 def _mean(values: list[float], weights: list[float]) -> float:
-    """Weighted, of the values that are not NaN."""
+    """Weighted mean without NaN values."""
     pairs = [pair for pair in zip(values, weights, strict=True) if not math.isnan(pair[0])]
     total = sum(weight for _, weight in pairs)
     return sum(value * weight for value, weight in pairs) / total if pairs else math.nan
@@ -109,7 +108,7 @@ def _placement(
 def _window_means(
     iid: Float[Tensor, "bands frames"], weights: Float[Tensor, "bands frames"], length: int
 ) -> tuple[Float[Tensor, "bands windows"], Float[Tensor, "bands windows"]]:
-    """Mean IID of every band and window (0 where it has no weight), and the weight."""
+    """Mean IID of every band and window (0 without weight), and the weight."""
     missing = -iid.shape[1] % length
     shape = (len(iid), -1, length)
     padded = pad(weights, (0, missing)).reshape(shape)
@@ -130,17 +129,17 @@ def _over_bands(
 def _over_time(
     means: Float[Tensor, "bands windows"], weights: Float[Tensor, "bands windows"]
 ) -> float:
-    """Standard deviation of the drift t; NaN where the source is heard in one window only.
+    """Standard deviation of the drift t; NaN if the source is active in one window only.
 
-    Without the constants of the bands, the normal equations are N·t = Σ_b w·(x − x̄_b) with
-    N = diag(W) − Σ_b w·wᵀ/Σ_t w and W = Σ_b w, here for √W·t. Where two stretches share no band,
-    or hardly one, movement and a change of spectrum look alike, and it is held for the latter: the
-    pseudo-inverse leaves such a t out, and the mean of t too.
+    With the band constants eliminated, the normal equations are N·t = Σ_b w·(x − x̄_b) with
+    N = diag(W) − Σ_b w·wᵀ/Σ_t w and W = Σ_b w, solved for √W·t. If two segments share (almost) no
+    band, movement and a change of spectrum cannot be distinguished; the pseudo-inverse then assumes
+    the latter and drops that component, and the mean of t too.
     """
-    heard = weights.sum(dim=0) > 0
-    if heard.sum() < 2:
+    active = weights.sum(dim=0) > 0
+    if active.sum() < 2:
         return math.nan
-    means, weights = means[:, heard], weights[:, heard]
+    means, weights = means[:, active], weights[:, active]
     of_band = weights.sum(dim=1, keepdim=True)
     share = weights / of_band.where(of_band > 0, 1)
     root = weights.sum(dim=0).sqrt()

@@ -1,4 +1,4 @@
-"""Embeddings: sound as points, for the Fréchet audio distance; `load_embedding` names them all."""
+"""Embeddings for the Fréchet audio distance; `load_embedding` selects one by name."""
 
 from soundstage.metrics.embeddings.embedding import Embedding, load_embedding
 

@@ -1,10 +1,10 @@
-"""CLAP as an embedding: a network that learned to match sounds with descriptions of them.
+"""CLAP as an embedding: contrastive language-audio pretraining.
 
 Wu et al., "Large-scale contrastive language-audio pretraining with feature fusion and
-keyword-to-caption augmentation" (2023), in the form of the transformers library, of which only the
-half that listens is loaded. Windows are 10 s every 5 s at 48 kHz, the length that the network was
-made for; shorter sound is padded with silence, not repeated. The embedding is the projected one,
-scaled to length 1. Of the fused variant, the part for longer sounds has nothing to do.
+keyword-to-caption augmentation" (2023), through the transformers library; only the audio encoder is
+loaded. Windows are 10 s every 5 s at 48 kHz, the input length of the network; shorter sound is
+padded with silence, not repeated. The embedding is the projected one, normalized to length 1. The
+fusion of longer sounds is not used.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.errors import WeightsError, missing_extra
-from soundstage.metrics.embeddings.windows import embed_windows, windows
+from soundstage.metrics.embeddings.embedding import embed_windows, windows
 from soundstage.weights.external import HUB, first_sentence
 
 RATE = 48_000  # Hz
@@ -48,32 +48,32 @@ class ClapEmbedding:
 
     @classmethod
     def load(cls, place: str, *, local_files_only: bool = False) -> "ClapEmbedding":
-        """From a folder as transformers writes it, or from hub:OWNER/NAME.
+        """Load from a folder written by transformers, or from hub:OWNER/NAME.
 
         Args:
             place: a folder or a repository with the three `FILES`.
-            local_files_only: do not fetch; a folder is never fetched.
+            local_files_only: do not download.
 
         Raises:
             OptionError: transformers is not installed.
-            WeightsError: what is there is missing, damaged, or no CLAP model.
+            WeightsError: a file is missing, damaged, or not of a CLAP model.
         """
         source, local = place.removeprefix(HUB), local_files_only
         if source == place:
             source, local = str(Path(place).expanduser()), True
             absent = [name for name in FILES if not (Path(source) / name).is_file()]
             if absent:
-                raise WeightsError(f"There is no CLAP model in {source}, which lacks {absent[0]}.")
+                raise WeightsError(f"{source} has no CLAP model: {absent[0]} is missing.")
         library = _transformers()
         try:
             with _quiet(library, show_progress=not local):
-                extractor, config, model, told = _read(library, source, local)
-        except Exception as error:  # damaged files and the hub raise kinds of many libraries
-            hint = "" if local else "; without a network only what was fetched before can be used"
+                extractor, config, model, info = _read(library, source, local)
+        except Exception as error:  # damaged files and the hub raise errors of many libraries
+            hint = "" if local else "; offline, only the cache is used"
             raise WeightsError(
-                f"{place}: no CLAP model can be had from here ({first_sentence(error)}){hint}."
+                f"{place}: no CLAP model can be loaded ({first_sentence(error)}){hint}."
             ) from error
-        _check(source, extractor, config, told)
+        _check(source, extractor, config, info)
         return cls(model, extractor)
 
     def embed(self, sound: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch windows size"]:
@@ -83,10 +83,10 @@ class ClapEmbedding:
     def _embed(self, cut: Float[Tensor, "batch length"]) -> Float[Tensor, "batch size"]:
         features = self._extractor(list(cut.numpy()), sampling_rate=RATE, return_tensors="np")
         spectrograms = torch.from_numpy(np.asarray(features["input_features"], np.float32))
-        # Said here, since the extractor of the fused variant calls one sound at random longer
+        # explicit: the extractor of the fused variant marks a random sound as longer
         longer = torch.zeros(len(cut), 1, dtype=torch.bool)
-        found = self._model(input_features=spectrograms, is_longer=longer).audio_embeds
-        return F.normalize(found, dim=-1)
+        embeds = self._model(input_features=spectrograms, is_longer=longer).audio_embeds
+        return F.normalize(embeds, dim=-1)
 
 
 def _transformers() -> Any:
@@ -99,7 +99,7 @@ def _transformers() -> Any:
 
 @contextmanager
 def _quiet(library: Any, *, show_progress: bool) -> Iterator[None]:
-    """Without the report on the half that is not loaded; errors are raised all the same."""
+    """Silence the report on the text encoder, which is not loaded; errors are still raised."""
     log = library.utils.logging
     verbosity, had_progress = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()
@@ -114,29 +114,29 @@ def _quiet(library: Any, *, show_progress: bool) -> Iterator[None]:
 
 
 def _read(library: Any, source: str, local: bool) -> tuple[Any, Any, Any, dict[str, Any]]:
-    """Extractor, settings, model, and what the loading of the model has to tell."""
+    """Extractor, settings, model, and the loading report."""
     extractor = library.ClapFeatureExtractor.from_pretrained(source, local_files_only=local)
     config = library.ClapConfig.from_pretrained(source, local_files_only=local).audio_config
-    model, told = library.ClapAudioModelWithProjection.from_pretrained(
+    model, info = library.ClapAudioModelWithProjection.from_pretrained(
         source,
         config=config,
         local_files_only=local,
         use_safetensors=True,
         output_loading_info=True,
-        ignore_mismatched_sizes=True,  # but told, and refused by `_check`
+        ignore_mismatched_sizes=True,  # reported, and refused by `_check`
     )
-    return extractor, config, model, told
+    return extractor, config, model, info
 
 
-def _check(source: str, extractor: Any, config: Any, told: dict[str, Any]) -> None:
-    """Raise `WeightsError` where transformers would go on with random or unfit numbers."""
-    wrong = sorted([*told["missing_keys"], *(name for name, *_ in told["mismatched_keys"])])
+def _check(source: str, extractor: Any, config: Any, info: dict[str, Any]) -> None:
+    """Raise `WeightsError` where transformers would continue with random weights."""
+    wrong = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
     if wrong:
         raise WeightsError(
-            f"{source}: tensors are missing or of another shape, such as {wrong[0]!r}."
+            f"{source}: tensors are missing or have another shape, such as {wrong[0]!r}."
         )
     if (extractor.sampling_rate, extractor.nb_max_samples) != (RATE, WINDOW):
-        raise WeightsError(f"{source}: this CLAP model is not made for {SECONDS} s at {RATE} Hz.")
+        raise WeightsError(f"{source}: this CLAP model does not take {SECONDS} s at {RATE} Hz.")
     if (extractor.truncation == "fusion") != bool(config.enable_fusion):
         raise WeightsError(
             f"{source}: config.json and preprocessor_config.json disagree on feature fusion."

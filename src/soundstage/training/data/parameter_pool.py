@@ -5,8 +5,7 @@ from pathlib import Path
 from torch import Tensor
 
 from soundstage.corpora import track_features
-from soundstage.metrics.frechet import GaussianPool, merged
-from soundstage.metrics.parametric_stereo import parameter_pool
+from soundstage.metrics.frechet import GaussianPool, merged, parameter_pool
 from soundstage.training.data.tracks import Progress, over_records
 
 

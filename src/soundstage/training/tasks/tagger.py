@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from soundstage.corpora.events import EventClip, event_clips, read_event, recordings
 from soundstage.errors import InputError
-from soundstage.metrics.embeddings.tagger import WINDOW
+from soundstage.metrics.embeddings.built_in import TAGGER_WINDOW as WINDOW
 from soundstage.networks.models.tagger import RATE, Tagger
 from soundstage.training.data.event_batches import EventBatches
 from soundstage.training.data.tracks import Progress, over_records

@@ -1,0 +1,114 @@
+"""Embeddings that need no download: the bundled tagger, and band energies.
+
+**tagger**: the bundled sound-event network (`networks/models/tagger.py`), the 128 values of the
+layer before the classes, before activation, in windows of 1.92 s every 0.96 s. It was trained to
+name 50 everyday sounds, not on music.
+
+**bands**: no network, a reference for the others. In windows of 1.02 s, for each of the 34 bands of
+the parametric coder, mean and standard deviation over time of
+
+    10·log10(⟨X, X⟩ + floor)     in dB; a full-scale sine has 60 to 62
+
+where ⟨X, X⟩ sums |X|² over a band of a frame. The root of a distance over these 68 values is in dB.
+"""
+
+import re
+from functools import cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.metrics.embeddings.embedding import pad_to, windows
+from soundstage.networks.models.tagger import RATE as TAGGER_RATE
+from soundstage.networks.models.tagger import Tagger
+from soundstage.stereo.parameters import BANDS, RATE, TRANSFORM, band_sums
+from soundstage.weights import load_weights
+
+TAGGER_WINDOW = 30_720  # samples at 16 kHz, 1.92 s
+TAGGER_SIZE = 128
+TAGGER_AT_ONCE = 32  # windows; limits memory without effect on the result
+
+FLOOR = 1e-2  # 80 dB below a full-scale sine: 16-bit noise makes no difference
+WINDOW_HOPS = 44  # 1.02 s
+WINDOW = WINDOW_HOPS * TRANSFORM.hop
+WINDOW_FRAMES = (WINDOW - TRANSFORM.frame) // TRANSFORM.hop + 1  # inside the window
+FRAMES_AT_ONCE = 256  # to limit memory
+
+_DOWN = re.compile(r"stages\.\d+\.down\.0\.weight")
+_DEEPER = re.compile(r"stages\.0\.deeper\.\d+\.0\.weight")
+
+
+class TaggerEmbedding:
+    """The embedding layer of a tagger.
+
+    Args:
+        source: name of bundled weights, or path of weights trained with `soundstage train`.
+
+    Raises:
+        WeightsError: the weights are missing or damaged.
+
+    >>> TaggerEmbedding().embed(torch.zeros(1, 48_000)).shape
+    torch.Size([1, 2, 128])
+    """
+
+    name = "tagger"
+    rate = TAGGER_RATE
+    size = TAGGER_SIZE
+
+    def __init__(self, source: str = "tagger") -> None:
+        self._network = _load(source)
+
+    def embed(self, sound: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch windows 128"]:
+        """Embeddings of mono sound at 16 kHz, in windows of 1.92 s every 0.96 s."""
+        cut = windows(sound.float(), TAGGER_WINDOW, TAGGER_WINDOW // 2)
+        with torch.inference_mode():
+            groups = cut.flatten(0, 1).split(TAGGER_AT_ONCE)
+            points = [self._network.embed(self._network.mel(group)) for group in groups]
+        return torch.cat(points).unflatten(0, cut.shape[:2])
+
+
+@cache
+def _load(source: str) -> Tagger:
+    """The network, with sizes inferred from the tensors."""
+    weights = load_weights(source, "tagger")
+    stages = sorted(int(name.split(".")[1]) for name in weights.tensors if _DOWN.fullmatch(name))
+    names = ["stem.0.weight", *(f"stages.{index}.down.0.weight" for index in stages)]
+    channels = [
+        weights.tensor(name, torch.float16, (None, None, None, None)).shape[0] for name in names
+    ]
+    depth = sum(bool(_DEEPER.fullmatch(name)) for name in weights.tensors)
+    classes = weights.tensor("classes.weight", torch.float16, (None, TAGGER_SIZE)).shape[0]
+    network = Tagger(classes, channels=tuple(channels), size=TAGGER_SIZE, depth=depth).eval()
+    wanted = {name: value for name, value in network.state_dict().items() if value.ndim}
+    held = {
+        name: weights.tensor(name, torch.float16, tuple(value.shape)).float()
+        for name, value in wanted.items()
+    }
+    network.load_state_dict(held, strict=False)  # without the batch counters of the training
+    return network
+
+
+class BandEmbedding:
+    """Mean and standard deviation over time of the log band energies, in dB."""
+
+    name = "bands"
+    rate = RATE
+    size = 2 * BANDS
+
+    def embed(self, sound: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch windows 68"]:
+        """34 means, then 34 standard deviations, in windows of 45,056 samples every 22,528."""
+        frames = windows(pad_to(sound.float(), WINDOW), TRANSFORM.frame, TRANSFORM.hop)
+        levels = [_band_levels(part) for part in frames.split(FRAMES_AT_ONCE, dim=1)]
+        cut = windows(torch.cat(levels, dim=-1), WINDOW_FRAMES, WINDOW_HOPS // 2)
+        statistics = [cut.mean(dim=-1), cut.std(dim=-1, correction=0)]
+        return torch.cat(statistics, dim=1).transpose(1, 2)
+
+
+def _band_levels(
+    frames: Float[Tensor, "batch frames samples"],
+) -> Float[Tensor, "batch bands frames"]:
+    """Band energies of every frame, in dB."""
+    spectra = torch.fft.rfft(frames * TRANSFORM.window)
+    power = spectra.real.square() + spectra.imag.square()
+    return 10 * torch.log10(band_sums(power.transpose(1, 2)) + FLOOR)
