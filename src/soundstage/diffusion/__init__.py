@@ -1,39 +1,36 @@
-"""Diffusion: from noise to data with a model that was trained to tell them apart.
+"""Diffusion models: schedules, training objective, denoisers and samplers.
 
-Tensors of any shape, the batch first; nothing here knows what they hold.
+Tensors of any shape, with the batch axis first.
 
-- `schedules`: how much data and how much noise a state holds at a time
-- `times`: where on a schedule a sampler asks
-- `parametrizations`: what a model is trained to say
-- `objectives`: what it sees in training
-- `denoiser`: any model as an estimate of the clean data, which is all that samplers ask
-- `guidance`: towards the condition
-- `steps`, `samplers`, `second_order`: DDIM, Euler, ancestral; DPM-Solver++(2M), Heun
-- `noise`: that depends on the place alone
+- `schedules`: noise schedules and times of sampling
+- `denoiser`: models of any parametrization (noise, clean, v, flow) as estimates of the clean data
+- `objectives`: noised batches and their loss
+- `guidance`: classifier-free guidance
+- `samplers`: DDIM, Euler, ancestral, DPM-Solver++(2M), Heun
+- `noise`: noise that depends on the seed and the position alone; offset noise
 - `windows`, `continuation`: sequences longer than a model's window, together or one after the other
 """
 
 from soundstage.diffusion.continuation import ContinuedStream
-from soundstage.diffusion.denoiser import CleanEstimate, Denoiser
+from soundstage.diffusion.denoiser import CleanEstimate, Denoiser, Parametrization
 from soundstage.diffusion.guidance import CFGDenoiser
-from soundstage.diffusion.noise import CounterNoise, Offsets, takes_window
+from soundstage.diffusion.noise import CounterNoise, NoiseOffsets
 from soundstage.diffusion.objectives import Noised, Objective, logit_normal
-from soundstage.diffusion.parametrizations import Parametrization
-from soundstage.diffusion.samplers import ancestral, ddim, euler
+from soundstage.diffusion.samplers import (
+    StepNoise,
+    ancestral,
+    ddim,
+    dpm_solver_2m,
+    euler,
+    heun,
+)
 from soundstage.diffusion.schedules import (
-    CosineSchedule,
+    SIX_BETAS,
     DiscreteSchedule,
     FlowSchedule,
     Schedule,
-    cosine_betas,
-    linear_betas,
-)
-from soundstage.diffusion.second_order import dpm_solver_2m, heun
-from soundstage.diffusion.times import (
-    SIX_BETAS,
     aligned_times,
-    karras_times,
-    log_snr_times,
+    linear_betas,
     trailing_times,
     uniform_times,
 )
@@ -44,30 +41,26 @@ __all__ = [
     "CFGDenoiser",
     "CleanEstimate",
     "ContinuedStream",
-    "CosineSchedule",
     "CounterNoise",
     "Denoiser",
     "DiscreteSchedule",
     "FlowSchedule",
     "MultiDiffusionDenoiser",
+    "NoiseOffsets",
     "Noised",
     "Objective",
-    "Offsets",
     "Parametrization",
     "Schedule",
+    "StepNoise",
     "Windows",
     "aligned_times",
     "ancestral",
-    "cosine_betas",
     "ddim",
     "dpm_solver_2m",
     "euler",
     "heun",
-    "karras_times",
     "linear_betas",
-    "log_snr_times",
     "logit_normal",
-    "takes_window",
     "trailing_times",
     "uniform_times",
 ]

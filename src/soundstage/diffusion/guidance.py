@@ -1,20 +1,18 @@
-"""Classifier-free guidance: away from what the model expects of anything, towards what was asked.
+"""Classifier-free guidance (Ho and Salimans 2022, eq. 6, with their w + 1 as scale w).
 
-With estimates x̂_c under the condition and x̂_u without (Ho and Salimans 2022, eq. 6, whose w is ours
-less 1),
+From estimates x̂_c with the condition and x̂_u without, in one batch,
 
     x̂ = x̂_u + w·(x̂_c − x̂_u)
 
-The two come from one batch. At one x_t every target is an affine function of x̂_0, so this is the
-same in terms of noise, v or flow.
+At one x_t every target is an affine function of x̂_0, so this equals guidance of noise, v or flow.
 
-A large w spreads the estimate too wide; Lin et al. (2024, eq. 15 and 16) give it part of the way
-back the standard deviation of x̂_c,
+A large w overstates the variance; Lin et al. (2024, eq. 15 and 16) restore part of the standard
+deviation of x̂_c,
 
     x̂ ← x̂·(φ·std(x̂_c)/std(x̂) + 1 − φ)
 
-with their φ = 0.7. They do so to what the model says; here it is done to the clean estimate, which
-every parametrization has.
+with φ = 0.7. They rescale the output of the model; here it is the clean estimate, which every
+parametrization has.
 """
 
 from collections.abc import Mapping
@@ -29,17 +27,17 @@ from soundstage.diffusion.schedules import Schedule
 
 
 class CFGDenoiser:
-    """A denoiser that is guided by its condition.
+    """A denoiser with classifier-free guidance.
 
     Args:
         denoiser: with the condition.
-        unconditional: what the model hears instead, under the same names; of one example, or of
-            as many as the condition has. A name that is left out is heard in both cases.
-        scale: w; 0 ignores the condition, 1 is no guidance and costs half.
+        unconditional: replacements of entries of the condition, for one example or for as many as
+            the condition has. Entries without a replacement are used in both branches.
+        scale: w; 0 ignores the condition, 1 is no guidance at half the cost.
         rescale: φ, from 0 to 1.
 
     Raises:
-        ValueError: `rescale` is out of its range, or a name is not among the condition's.
+        ValueError: `rescale` is out of its range, or the condition has no entry of a name.
     """
 
     def __init__(
@@ -57,30 +55,30 @@ class CFGDenoiser:
         self._denoiser = denoiser
         if scale != 1:
             both = {
-                name: torch.cat([heard, unconditional.get(name, heard).expand_as(heard)])
-                for name, heard in denoiser.condition.items()
+                name: torch.cat([tensor, unconditional.get(name, tensor).expand_as(tensor)])
+                for name, tensor in denoiser.condition.items()
             }
             self._denoiser = replace(denoiser, condition=both)
 
     @property
     def schedule(self) -> Schedule:
-        """That of the denoiser."""
+        """The schedule of the denoiser."""
         return self._denoiser.schedule
 
     def __call__(
         self, state: Float[Tensor, " batch *rest"], time: float
     ) -> Float[Tensor, " batch *rest"]:
-        """x̂_0 as guided."""
+        """The guided x̂_0."""
         if self.scale == 1:
             return self._denoiser(state, time)
-        told, untold = self._denoiser(torch.cat([state, state]), time).chunk(2)
-        guided = torch.lerp(untold, told, self.scale)
+        cond, uncond = self._denoiser(torch.cat([state, state]), time).chunk(2)
+        guided = torch.lerp(uncond, cond, self.scale)
         if not self.rescale:
             return guided
-        ratio = _deviation(told) / _deviation(guided).clamp(min=1e-8)
+        ratio = _deviation(cond) / _deviation(guided).clamp(min=1e-8)
         return guided * (self.rescale * ratio + 1 - self.rescale)
 
 
 def _deviation(estimate: Float[Tensor, " batch *rest"]) -> Float[Tensor, " batch *ones"]:
-    """Of each example, over all it holds."""
+    """Standard deviation of each example."""
     return estimate.std(dim=tuple(range(1, estimate.ndim)), keepdim=True)

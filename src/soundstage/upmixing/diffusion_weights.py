@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-from soundstage.diffusion import Offsets
+from soundstage.diffusion import NoiseOffsets
 from soundstage.errors import WeightsError
 from soundstage.networks.backbones.dit import DiTSize
 from soundstage.networks.backbones.local_conditioning import TileInput
@@ -26,7 +26,7 @@ from soundstage.weights import load_weights
 FAMILY: Final = "diffusion"
 # Of level and direction. Levels of whole clips differ as much from one another (deviation 0.62) as
 # those of tiles do within one (0.62), half of it alike in all bands; directions less (0.48, 0.88)
-OFFSETS: Final = Offsets(rows=(0.2, 0.14), channels=(0.2, 0.08))
+OFFSETS: Final = NoiseOffsets(rows=(0.2, 0.14), channels=(0.2, 0.08))
 LARGEST = (64, 4096, 256, 16, 64, 34, 4096, 4096, 8, 1)  # that a file may claim, in field order
 
 

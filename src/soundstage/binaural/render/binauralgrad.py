@@ -27,13 +27,13 @@ from soundstage.diffusion import (
     CounterNoise,
     Denoiser,
     DiscreteSchedule,
+    StepNoise,
     aligned_times,
     ancestral,
     ddim,
     trailing_times,
     uniform_times,
 )
-from soundstage.diffusion.steps import StepNoise
 from soundstage.errors import OptionError, WeightsError
 from soundstage.networks.backbones.neural_warp import warped
 from soundstage.networks.models.binaural_grad import Stage

@@ -107,7 +107,7 @@ class GradTask:
         told = self._told(heard, noise, golden)
         target = timed(self.model, self._shape)(noised.state, noised.times, **told)
         error = (target - noised.target)[..., MARGIN:]
-        loss = noised.weight * self._loss.of_error(error)
+        loss = self._loss.of_error(error)
         if self._loss.phase:
             loss = loss + self._loss.of_sound(
                 self._clean_estimate(noised, target)[..., MARGIN:],

@@ -40,8 +40,8 @@ from soundstage.diffusion import (
     dpm_solver_2m,
     trailing_times,
 )
+from soundstage.diffusion.samplers import StepNoise
 from soundstage.diffusion.schedules import Schedule
-from soundstage.diffusion.steps import StepNoise
 from soundstage.networks.models.stereo_diffusion import STEREO, StereoDiffusion
 from soundstage.spectra import AnalysisStream, SynthesisStream
 from soundstage.stereo import to_mid_side
@@ -139,7 +139,7 @@ class DiffStereo:
         """Of the pictures of all takes where this is heard."""
         condition = {"mono": mono.expand(takes, -1, -1, -1)}
         return _HeldToSound(
-            Denoiser(self._network, Parametrization.NOISE, self.schedule, condition, at_once=1)
+            Denoiser(self._network, Parametrization.NOISE, self.schedule, condition, max_batch=1)
         )
 
 

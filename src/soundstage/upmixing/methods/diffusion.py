@@ -37,7 +37,7 @@ from soundstage.diffusion import (
     heun,
     uniform_times,
 )
-from soundstage.diffusion.steps import StepNoise
+from soundstage.diffusion.samplers import StepNoise
 from soundstage.networks.models.side_diffusion import SideDiffusion
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, Parameters
@@ -160,7 +160,7 @@ class DiffusionPredictor:
         }
         if self.shape.styled:
             condition["style"] = self.style.of(leanings, levels)
-        made = Denoiser(self._network, Parametrization.FLOW, SCHEDULE, condition, at_once=1)
+        made = Denoiser(self._network, Parametrization.FLOW, SCHEDULE, condition, max_batch=1)
         chosen = self.decoding
         if chosen.guidance != 1:
             return CFGDenoiser(made, {"deaf": torch.ones(count, dtype=torch.bool)}, chosen.guidance)
