@@ -30,17 +30,16 @@ import torch
 from pages import write_page
 
 import soundstage.weights
-from soundstage.binaural import HrtfRenderer, Trajectory, constant, load_hrtf, render
+from soundstage.binaural import HrtfRenderer, Trajectory, constant, load_hrtf
 from soundstage.binaural.geometry import HEAD_RADIUS
 from soundstage.binaural.presets import RADIUS
-from soundstage.binaural.registry import SHIPPED
 from soundstage.binaural.render.binauralgrad import (
     BinauralGradRenderer,
     BinauralGradSampling,
-    drawn,
+    sample_stage,
     warped_ears,
 )
-from soundstage.binaural.render.neural_stream import NeuralStream, Told
+from soundstage.binaural.render.neural_stream import NetworkInputs, NeuralStream
 from soundstage.binaural.render.neural_weights import (
     BinauralWaveNetConfig,
     Calibration,
@@ -51,14 +50,13 @@ from soundstage.binaural.render.neural_weights import (
 )
 from soundstage.binaural.render.pose_encoding import NETWORK_RATE
 from soundstage.binaural.render.warp import WarpRenderer
-from soundstage.binaural.render.warpnet import WarpNetRenderer
-from soundstage.binaural.render.wavenet import WaveNetRenderer
-from soundstage.binaural.renderers import Renderer
+from soundstage.binaural.render.warpnet_wavenet import WarpNetRenderer, WaveNetRenderer
+from soundstage.binaural.renderers import PRETRAINED, Renderer, render
 from soundstage.corpora.binaural_speech import Recording, open_binaural_speech
 from soundstage.corpora.simulation_heads import centered
 from soundstage.diffusion import CounterNoise
 from soundstage.errors import OptionError
-from soundstage.metrics.binaural import BinauralErrors, binaural_errors, mean_errors
+from soundstage.metrics.binaural_metrics import BinauralErrors, binaural_errors, mean_errors
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
 CARDS = Path(soundstage.weights.__file__).parent
@@ -115,30 +113,30 @@ class SingleStage:
         self, loaded: LoadedNetwork[GradShape], true_mean: np.ndarray | None = None
     ) -> None:
         self.shape, self.calibration, self.network = loaded
-        self.view, self.leveled = self.shape.view_name, self.shape.leveled
+        self.pose_encoding, self.distance_law = self.shape.view_name, self.shape.leveled
         self.frame, self.true_mean = max(self.shape.frame, 1), true_mean
         before, after = self.network.reach
-        self.reach = before + 400, after
+        self.receptive_field = before + 400, after
 
-    def ears(self, told: Told) -> torch.Tensor:
+    def predict(self, inputs: NetworkInputs) -> torch.Tensor:
         """Both ears of a window; equal for the first stage."""
-        length, common = told.mono.shape[-1], None
+        length, common = inputs.mono.shape[-1], None
         if self.true_mean is not None:
             # the window begins this many samples before the start of its noise
-            before = -(-self.reach[0] // 1600) * 1600
-            start = told.first - before
+            before = -(-self.receptive_field[0] // 1600) * 1600
+            start = inputs.first - before
             inside = self.true_mean[max(start, 0) : max(start + length, 0)]
             left = max(-start, 0)
             whole = np.pad(inside, (left, max(length - left - len(inside), 0)))[:length]
             common = torch.from_numpy(self.calibration.scale * whole).float()[None]
         stage = self.shape.of_stage
-        signals = stage.heard(warped_ears(told.mono, told.delays, self.shape), told.mono, common)
-        noise = CounterNoise((stage.channels,), 0).window(told.first, length)[None]
-        sampled = drawn(
+        signals = stage.heard(warped_ears(inputs.mono, inputs.delays, self.shape), inputs.mono, common)
+        noise = CounterNoise((stage.channels,), 0).window(inputs.first, length)[None]
+        sampled = sample_stage(
             self.network,
             self.shape,
             signals,
-            told.view,
+            inputs.pose,
             noise,
             lambda step: noise,
             BinauralGradSampling(),
@@ -211,8 +209,8 @@ def systems() -> dict[str, System]:
         ),
         "wavenet": renderer_system(WaveNetRenderer(wavenet, as_recorded=True)),
         "warpnet": renderer_system(WarpNetRenderer(warpnet, as_recorded=True)),
-        "binauralgrad-single": renderer_system(grad(SHIPPED["binauralgrad-single"])),
-        "binauralgrad": renderer_system(grad(SHIPPED["binauralgrad"])),
+        "binauralgrad-single": renderer_system(grad(PRETRAINED["binauralgrad-single"])),
+        "binauralgrad": renderer_system(grad(PRETRAINED["binauralgrad"])),
         "binauralgrad, not fine-tuned": renderer_system(grad((COMMON, SPECIFIC))),
         "stage 1": stage_system(common),
         "ground-truth mean": lambda recording: both_ears(
@@ -297,7 +295,7 @@ def against_cost(recordings: Sequence[Recording], *, pesq: bool) -> str:
         f"| ---: | ---: |{' ---: |' * (len(COLUMNS) + 1)}",
     ]
     for steps, temperature in SAMPLINGS:
-        renderer = grad(SHIPPED["binauralgrad"], steps, temperature)
+        renderer = grad(PRETRAINED["binauralgrad"], steps, temperature)
         results = measure(renderer_system(renderer), recordings, pesq=pesq)
         row = " | ".join([*cells(results.errors), f"{results.factor:.3f}"])
         lines.append(f"| {steps} | {temperature:g} | {row} |")

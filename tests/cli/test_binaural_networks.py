@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from soundstage.binaural.registry import SHIPPED
+from soundstage.binaural.renderers import PRETRAINED
 
 RATE = 22_050
 
@@ -19,7 +19,7 @@ def voice(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("method", SHIPPED)
+@pytest.mark.parametrize("method", PRETRAINED)
 def test_a_network_renders_a_file_as_hrtf_does(command, voice, tmp_path, method):
     code, out, err = command("binaural", voice, "--orbit", 2, "--method", method, "--json")
     assert (code, err) == (0, "")

@@ -194,5 +194,5 @@ def test_positions_are_those_that_were_rendered(recordings) -> None:
     for recording in recordings:
         way = recording.trajectory
         assert isinstance(way, Trajectory)
-        assert 0.5 < way.nearest < way.farthest < 2.7
+        assert 0.5 < way.min_distance < way.max_distance < 2.7
         assert way.turns

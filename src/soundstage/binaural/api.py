@@ -1,40 +1,77 @@
-"""The renderers in one call, on a file or on sound in memory."""
+"""`binauralize`: binaural rendering in one call."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from soundstage.audio import Audio
-from soundstage.binaural.presets import constant
-from soundstage.binaural.registry import DEFAULT_RENDERER, load_renderer
-from soundstage.binaural.renderers import Renderer, render, summed
-from soundstage.binaural.scenes import LOUDSPEAKER_GAIN, LOUDSPEAKERS
+from soundstage.audio import Source as AudioSource
+from soundstage.binaural.binaural_files import BinauralMix
+from soundstage.binaural.renderers import (
+    DEFAULT_RENDERER,
+    NeuralOptions,
+    Renderer,
+    RenderOptions,
+    load_renderer,
+)
+from soundstage.binaural.room.shoebox import ShoeBox
+from soundstage.binaural.scenes import sources_of
 from soundstage.binaural.trajectories import Trajectory
-from soundstage.errors import InputError
+from soundstage.binaural.trajectory_files import read_trajectory
+from soundstage.binaural.trajectory_options import TrajectoryOptions
+from soundstage.errors import OptionError
 
 
 def binauralize(
-    source: str | Path | Audio,
-    trajectory: Trajectory | None = None,
+    source: AudioSource,
+    trajectory: Trajectory | str | Path | None = None,
     *,
-    renderer: str | Renderer = DEFAULT_RENDERER,
+    azimuth: float | None = None,
+    elevation: float | None = None,
+    distance: float | None = None,
+    method: str | Renderer = DEFAULT_RENDERER,
+    hrtf: str | Path | None = None,
+    room: ShoeBox | None = None,
+    nearest: bool = False,
+    air: bool = False,
+    weights: Sequence[str | Path] = (),
+    steps: int | None = None,
+    temperature: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    downmix: bool = False,
+    tail: bool = True,
 ) -> Audio:
-    """What two ears hear of a sound.
+    """Render a sound for headphones.
 
     Args:
-        source: a path or an `Audio`, of one channel or two.
-        trajectory: its way; None puts mono ahead and stereo on two loudspeakers.
-        renderer: a name out of `RENDERERS`, or one that is set up, such as
-            `HrtfRenderer(load_hrtf(), room=ShoeBox((6, 4, 3), 0.4))`.
+        source: a path, a file object, an `Audio` or (samples, rate), with one or two channels.
+        trajectory: a `Trajectory` or a file of one. Without it and without a position, mono is
+            ahead and stereo on two loudspeakers.
+        azimuth: of a source at rest, in degrees counter-clockwise.
+        elevation: in degrees up.
+        distance: in meters, by default 1.5.
+        method: one of `RENDERERS`, or a loaded renderer such as `HrtfRenderer(load_hrtf())`.
+        hrtf: a SOFA file or a bundled HRTF set, by default KEMAR; of `hrtf`.
+        room: a `ShoeBox`; None is the free field; of `hrtf`.
+        nearest: take the nearest measured direction instead of interpolating; of `hrtf`.
+        air: apply air absorption; of `hrtf`.
+        weights: files made by `soundstage train`; of a neural method.
+        steps: diffusion steps, 1 to 200; of `binauralgrad`.
+        temperature: scale of the diffusion noise, 0 to 1; of `binauralgrad`.
+        seed: of the late reverberation or the diffusion noise.
+        device: "auto", "cpu", "cuda" or "mps"; of a neural method.
+        downmix: fold stereo down to one source.
+        tail: keep the reverberation tail after the end of the sound.
 
     Returns:
-        Left and right ear at the rate of the source, with what rings on after its end, in floating
-        point: never clipped.
+        Left and right ear at the rate of the source, in floating point: never clipped.
 
     Raises:
         InputError: the source cannot be read, is empty or not finite, has more than two channels,
-            or is stereo and has one trajectory for both channels.
-        OptionError: there is no such renderer, or the source cannot be where it is wanted.
+            or is stereo with one trajectory for both channels.
+        OptionError: the method is unknown or has no such option, or a position is impossible.
 
     >>> from soundstage.binaural import constant
     >>> click = Audio([1.0] + 99 * [0.0], 44_100)
@@ -42,20 +79,19 @@ def binauralize(
     >>> bool(abs(left).max() > abs(right).max())
     True
     """
-    made = load_renderer(renderer) if isinstance(renderer, str) else renderer
-    audio = source if isinstance(source, Audio) else Audio.read(source)
-    if not audio.frames or not np.isfinite(audio.samples).all():
-        raise InputError("The sound is empty or holds samples that are not numbers: mend it first.")
-    if audio.channels == 1:
-        way = trajectory or constant(0.0)
-        return Audio(render(audio.samples[0], way, audio.rate, made), audio.rate)
-    if audio.channels > 2 or trajectory:
-        raise InputError(
-            f"A sound of {audio.channels} channels has no place of its own: give one channel, or "
-            "stereo without a trajectory to hear two loudspeakers."
-        )
-    heard = [
-        render(LOUDSPEAKER_GAIN * channel, constant(azimuth), audio.rate, made)
-        for channel, azimuth in zip(audio.samples, (LOUDSPEAKERS, -LOUDSPEAKERS), strict=True)
-    ]
-    return Audio(summed(heard), audio.rate)
+    options = RenderOptions(None if hrtf is None else str(hrtf), room, nearest, air, seed)
+    neural = NeuralOptions(tuple(map(str, weights)), steps, temperature)
+    if not isinstance(method, str) and (options, neural) != (RenderOptions(), NeuralOptions()):
+        raise OptionError("A loaded renderer has its options already: give them when loading it.")
+    position = TrajectoryOptions(azimuth, elevation, distance)
+    if trajectory is None:
+        trajectory = position.build(0.0)
+    elif position.is_set:
+        raise OptionError("`trajectory` sets the position: leave out azimuth and the like.")
+    elif not isinstance(trajectory, Trajectory):
+        trajectory = read_trajectory(trajectory)
+    sources = sources_of(source, trajectory, downmix=downmix)
+    if isinstance(method, str):
+        method = load_renderer(method, options, neural, device=device)
+    mix = BinauralMix(sources, method, tail=tail)
+    return Audio(np.concatenate(list(mix.blocks()), axis=-1), mix.rate)

@@ -1,12 +1,16 @@
-"""From sound files to a binaural file: read, render, mix, keep from clipping, quantize, write.
+"""Binaural files: render the sources, mix, prevent clipping, quantize, write.
 
-Formats in floating point are written as they are made. For all others the whole result must be
-known before its gain is: it waits in a nameless temporary file beside the target.
+Floating-point formats are written while rendering. For all others the gain depends on the peak of
+the whole result, which is kept meanwhile in an unnamed temporary file beside the target. Rendering
+runs in a background thread, beside metering and writing.
 """
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -22,13 +26,55 @@ from soundstage.audio import (
     safe_gain,
 )
 from soundstage.binaural.renderers import Renderer, RendererStream
-from soundstage.binaural.report import BinauralReport
 from soundstage.binaural.scenes import Source
 from soundstage.errors import OptionError, OutputError
+from soundstage.parallel import Progress, prefetch
 
-Progress = Callable[[float], None]
-"""Told which part of the work is done, from 0 to 1."""
+RENDERING = 0.8  # share of the progress before the gain is known
+
 Stereo = Float32[np.ndarray, "2 frames"]
+
+
+@dataclass(frozen=True)
+class BinauralReport:
+    """Result of rendering a binaural file."""
+
+    sources: list[str]
+    """File of each source; a stereo file on two loudspeakers appears twice."""
+    target: str
+    rate: int
+    frames: int
+    container: str
+    encoding: str
+    method: str
+    gain_db: float
+    """Gain applied to the whole file to prevent clipping."""
+    true_peak_db: float
+    """True peak of the file, after the gain."""
+    seconds: float
+    """Processing time."""
+
+    @property
+    def real_time_factor(self) -> float:
+        """Processing time per second of sound."""
+        return self.seconds * self.rate / max(self.frames, 1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Fields for JSON, with None for an infinite level (silence)."""
+        fields = {**asdict(self), "real_time_factor": self.real_time_factor}
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in fields.items()
+        }
+
+    def sentence(self) -> str:
+        """One line of text."""
+        parts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
+        if len(self.sources) > 1:
+            parts.append(f"{len(self.sources)} sources")
+        if self.gain_db < 0:
+            parts.append(f"attenuated by {-self.gain_db:.1f} dB to prevent clipping")
+        return "; ".join(parts) + f" ({self.real_time_factor:.3f} of real time)"
 
 
 def render_file(
@@ -45,138 +91,114 @@ def render_file(
     """Render sources into one file, at the highest of their sample rates.
 
     Args:
-        sources: out of `sources_of` or `read_scene`. Tags, and a film's picture where the target
-            is a film too, are kept where all come out of one file and begin with it.
-        target: its suffix chooses the container; it appears only when it is complete.
-        renderer: such as an `HrtfRenderer`.
-        method: its name, for the report.
-        tail: keep what is heard after the end of the last sound, or end with it.
+        sources: from `sources_of` or `read_scene`. If all are from one file and start with it, its
+            tags are kept, and the video of a film if the target is a film.
+        target: its suffix selects the container; the file appears when it is complete.
+        renderer: for example an `HrtfRenderer`.
+        method: name of the renderer, for the report.
+        tail: keep the reverberation tail after the last sound.
         bit_depth: "16", "24", "32", "float", ...; by default that of the first source.
-        overwrite: whether an existing target may be replaced.
-        progress: called as the work goes on.
+        overwrite: whether to replace an existing target.
+        progress: callback.
 
     Raises:
-        InputError: a source cannot be used.
-        OutputError: the target cannot be written; an existing one is as it was.
-        OptionError: there is no source, the format cannot be written, or a source cannot be where
-            it is wanted.
+        InputError: a source cannot be read.
+        OutputError: the target cannot be written; an existing one is unchanged.
+        OptionError: there is no source, the format cannot be written, or a position is impossible.
     """
     started = time.perf_counter()
-    if not sources:
-        raise OptionError("There is nothing to be heard: give one source at least.")
-    target, first = Path(target), sources[0].sound
+    target = Path(target)
+    mix = BinauralMix(sources, renderer, tail=tail)
     for source in sources:
         if is_same_file(source.sound.path, target):
             raise OutputError(f"{target} is one of the sources; choose another name.")
-    alone = all(each.sound.name == first.name and not each.start for each in sources)
-    job = _Job(sources, renderer, tail, progress)
+    first = sources[0].sound
+    alone = first.path is not None and all(
+        each.sound.path == first.path and not each.start for each in sources
+    )
     with SoundWriter(
         target,
-        rate=job.rate,
+        rate=mix.rate,
         channels=2,
         format=output_format(first.format, target.suffix, bit_depth),
         tags=first.tags if alone else None,
         overwrite=overwrite,
-        expected_frames=job.expected_frames,
+        expected_frames=mix.expected_frames,
         picture_from=first.path if alone else None,
     ) as writer:
-        job.write(writer)
+        written = _write(mix, writer, progress or (lambda _: None))
     return BinauralReport(
         sources=[source.sound.name for source in sources],
         target=str(target),
-        rate=job.rate,
-        frames=job.frames,
+        rate=mix.rate,
+        frames=written.frames,
         container=writer.format.container,
         encoding=writer.format.encoding,
         method=method,
-        gain_db=decibels(job.gain),
-        true_peak_db=decibels(job.peak.true_peak * job.gain),
+        gain_db=decibels(written.gain),
+        true_peak_db=decibels(written.peak.true_peak * written.gain),
         seconds=time.perf_counter() - started,
     )
 
 
-class _Job:
-    """One result in the making."""
+class BinauralMix:
+    """The sum of rendered sources, block by block.
 
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        renderer: Renderer,
-        tail: bool,
-        progress: Progress | None,
-    ) -> None:
-        self._tail, self._progress = tail, progress
+    Args:
+        sources: at least one.
+        renderer: of all of them.
+        tail: keep the reverberation tail after the last sound.
+
+    Attributes:
+        rate: the highest sample rate of the sources.
+
+    Raises:
+        OptionError: there is no source, or a position is impossible.
+    """
+
+    def __init__(self, sources: Sequence[Source], renderer: Renderer, *, tail: bool = True) -> None:
+        if not sources:
+            raise OptionError("There is no source: give at least one.")
+        self._tail = tail
         self.rate = max(source.sound.rate for source in sources)
-        self.peak = TruePeakMeter(self.rate, 2)
-        self.frames, self.gain = 0, 1.0
-        nearest = min(source.trajectory.nearest for source in sources)
-        self._voices = [
-            _Voice(source, renderer.stream(source.trajectory, self.rate, no_delay=nearest))
+        nearest = min(source.trajectory.min_distance for source in sources)
+        self._sources = [
+            _RenderedSource(source, renderer.stream(source.trajectory, self.rate, no_delay=nearest))
             for source in sources
         ]
         ends = [source.seconds for source in sources]
         self._seconds = None if None in ends else max(end for end in ends if end is not None)
 
     @property
+    def sound_frames(self) -> int | None:
+        """Expected frames without the tail; None if a file does not state its length."""
+        return None if self._seconds is None else round(self._seconds * self.rate)
+
+    @property
     def expected_frames(self) -> int | None:
-        """About how many there will be, where the files tell."""
-        if self._seconds is None:
-            return None
-        return round(self._seconds * self.rate) + max(voice.tail for voice in self._voices)
+        """Expected frames with the longest tail; None if a file does not state its length."""
+        frames = self.sound_frames
+        return None if frames is None else frames + max(source.tail for source in self._sources)
 
-    def write(self, writer: SoundWriter) -> None:
-        """All of it."""
-        wanted = writer.format
-        if wanted.integer_bits is None and not wanted.is_lossy:
-            for block in self._made(share=1.0):
-                writer.write(block)
-            self.peak.finish()
-            return
-        with Spool(writer.path, 2) as spool:
-            sizes = []
-            for block in self._made(share=0.8):
-                spool.write(block)
-                sizes.append(block.shape[1])
-            self.peak.finish()
-            self.gain = safe_gain(self.peak, None, wanted.integer_bits)
-            spool.rewind()
-            self._write_from(spool, sizes, writer)
-
-    def _write_from(self, spool: Spool, sizes: list[int], writer: SoundWriter) -> None:
-        bits = writer.format.integer_bits
-        quantizer = Quantizer(bits) if bits else None
-        done = 0
-        for size in sizes:
-            block = spool.read(size) * np.float32(self.gain)
-            writer.write(quantizer.quantize(block) if quantizer else block)
-            done += size
-            self._tell(0.8 + 0.2 * done / self.frames)
-
-    def _made(self, *, share: float) -> Iterator[Stereo]:
-        for mixed in _mixed([voice.blocks(self.rate) for voice in self._voices]):
-            block = mixed
-            if not self._tail:  # what is mixed by now never passes the end of an unfinished sound
-                end = max(voice.frames for voice in self._voices)
-                block = mixed[:, : max(end - self.frames, 0)]
+    def blocks(self) -> Iterator[Stereo]:
+        """The ear signals."""
+        frames = 0
+        for block in _mixed([source.blocks(self.rate) for source in self._sources]):
+            if not self._tail:  # a source that has not ended is never ahead of the mix
+                end = max(source.frames for source in self._sources)
+                block = block[:, : max(end - frames, 0)]
                 if not block.shape[1]:
                     return
-            self.peak.push(block)
-            self.frames += block.shape[1]
+            frames += block.shape[1]
             yield block
-            if self._seconds:
-                self._tell(share * min(self.frames / (self._seconds * self.rate), 1))
-
-    def _tell(self, part: float) -> None:
-        if self._progress:
-            self._progress(part)
 
 
-class _Voice:
-    """What the ears hear of one source.
+class _RenderedSource:
+    """The ear signals of one source.
 
     Attributes:
-        frames: of the source by now, without what rings on.
-        tail: frames that ring on.
+        frames: frames of the sound so far, without the tail.
+        tail: frames of the tail.
     """
 
     def __init__(self, source: Source, stream: RendererStream) -> None:
@@ -190,16 +212,16 @@ class _Voice:
         yield self._stream.finish()
 
 
-def _mixed(voices: Sequence[Iterator[Stereo]]) -> Iterator[Stereo]:
-    """The sum of sounds whose blocks have lengths of their own, as long as the longest."""
-    waiting = [np.zeros((2, 0), np.float32) for _ in voices]
-    going = dict(enumerate(voices))
-    while going:
-        for number, voice in list(going.items()):
-            while number in going and not waiting[number].shape[1]:
-                block = next(voice, None)
+def _mixed(signals: Sequence[Iterator[Stereo]]) -> Iterator[Stereo]:
+    """Sum of signals with blocks of different sizes, as long as the longest."""
+    waiting = [np.zeros((2, 0), np.float32) for _ in signals]
+    active = dict(enumerate(signals))
+    while active:
+        for number, signal in list(active.items()):
+            while number in active and not waiting[number].shape[1]:
+                block = next(signal, None)
                 if block is None:
-                    del going[number]
+                    del active[number]
                 else:
                     waiting[number] = block
         present = [block.shape[1] for block in waiting if block.shape[1]]
@@ -207,3 +229,50 @@ def _mixed(voices: Sequence[Iterator[Stereo]]) -> Iterator[Stereo]:
             size = min(present)
             yield sum((block[:, :size] for block in waiting if block.shape[1]), np.float32(0))
             waiting = [block[:, size:] for block in waiting]
+
+
+@dataclass
+class _Written:
+    """Measurements of a written file."""
+
+    peak: TruePeakMeter
+    frames: int = 0
+    gain: float = 1.0
+
+
+def _write(mix: BinauralMix, writer: SoundWriter, progress: Progress) -> _Written:
+    written = _Written(TruePeakMeter(mix.rate, 2))
+    bits = writer.format.integer_bits
+    if bits is None and not writer.format.is_lossy:
+        for block in _measured(mix, written, progress, share=1.0):
+            writer.write(block)
+        written.peak.finish()
+        return written
+    with Spool(writer.path, 2) as spool:
+        sizes = []
+        for block in _measured(mix, written, progress, share=RENDERING):
+            spool.write(block)
+            sizes.append(block.shape[1])
+        written.peak.finish()
+        written.gain = safe_gain(written.peak, None, bits)
+        spool.rewind()
+        quantizer, done = Quantizer(bits) if bits else None, 0
+        for size in sizes:
+            block = spool.read(size) * np.float32(written.gain)
+            writer.write(quantizer.quantize(block) if quantizer else block)
+            done += size
+            progress(RENDERING + (1 - RENDERING) * done / written.frames)
+    return written
+
+
+def _measured(
+    mix: BinauralMix, written: _Written, progress: Progress, *, share: float
+) -> Iterator[Stereo]:
+    """The blocks of a mix, with their peak and number of frames measured."""
+    expected = mix.sound_frames
+    for block in prefetch(mix.blocks()):
+        written.peak.push(block)
+        written.frames += block.shape[1]
+        yield block
+        if expected:
+            progress(share * min(written.frames / expected, 1))

@@ -1,45 +1,71 @@
-"""What a renderer of binaural sound is: mono and a trajectory in, two ears out, piece by piece."""
+"""Binaural renderers by name, and the interface that they share.
+
+A renderer turns mono sound and a trajectory into the two ear signals, block by block. Names,
+options and refusals need neither weights nor HRTF data nor PyTorch; `load_renderer` imports the
+method.
+"""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float, Float32
 
+from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.binaural.trajectories import Trajectory
+from soundstage.errors import OptionError
+
+DEFAULT_RENDERER = "hrtf"
+RENDERERS = {
+    "hrtf": "measured HRTFs, in the free field or in a room",
+    "warp": "propagation delay to each ear only; a baseline of the papers",
+    "binauralgrad": "two-stage diffusion: the mean of both ears, then each ear",
+    "binauralgrad-single": "single-stage diffusion; the ablation in its paper",
+    "warpnet": "neural time warping and pose-conditioned hyper-convolutions",
+    "wavenet": "pose-conditioned WaveNet; a baseline of the papers",
+}
+"""Summary of each renderer, by name."""
+PRETRAINED = {
+    "binauralgrad": ("binauralgrad-common", "binauralgrad-tuned"),
+    "binauralgrad-single": ("binauralgrad-single",),
+    "warpnet": ("warpnet",),
+    "wavenet": ("wavenet",),
+}
+"""Pretrained weights of the neural renderers, one for each stage."""
+MAX_STEPS = 200  # diffusion steps in training (Leng et al. 2022, §4)
 
 
 class RendererStream(Protocol):
-    """One sound on its way to the ears."""
+    """The ear signals of one source."""
 
     tail: int
-    """Frames that are heard after the end of the sound."""
+    """Frames of output after the end of the input."""
 
     def push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "2 ready"]:
-        """The next of the sound; what is ready by now. The result does not depend on the cuts."""
+        """Append input; return the output that is ready. Block sizes do not affect the result."""
         ...
 
     def finish(self) -> Float32[np.ndarray, "2 rest"]:
-        """What is still on its way: in all, `tail` frames more than were pushed."""
+        """The rest of the output: in all, `tail` frames more than the input."""
         ...
 
 
 class Renderer(Protocol):
-    """A way to make binaural sound."""
+    """A binaural rendering method."""
 
     def stream(
         self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
     ) -> RendererStream:
-        """Begin a sound.
+        """Start rendering a source.
 
         Args:
-            trajectory: of its source.
+            trajectory: of the source.
             rate: in Hz.
-            no_delay: distance in meters from which sound takes no time; by default the nearest of
-                the trajectory, and of several sources one for all: the nearest of any.
+            no_delay: distance in meters at which the propagation delay is 0; by default the
+                smallest of the trajectory. Sources of one scene share the smallest of all.
 
         Raises:
-            OptionError: a source cannot be there, as in a room that it leaves.
+            OptionError: a position is impossible, for example outside of the room.
         """
         ...
 
@@ -47,16 +73,125 @@ class Renderer(Protocol):
 def render(
     mono: Float[np.ndarray, " frames"], trajectory: Trajectory, rate: int, renderer: Renderer
 ) -> Float32[np.ndarray, "2 longer"]:
-    """A whole sound in memory, with its tail."""
+    """Render a source in memory, with its tail."""
     stream = renderer.stream(trajectory, rate)
     return np.concatenate([stream.push(mono), stream.finish()], axis=-1)
 
 
-def summed(
-    sounds: Sequence[Float32[np.ndarray, "2 _"]],
-) -> Float32[np.ndarray, "2 longest"]:
-    """Sounds at two ears that begin together, as long as the longest."""
-    whole = np.zeros((2, max(each.shape[-1] for each in sounds)), np.float32)
-    for each in sounds:
-        whole[:, : each.shape[-1]] += each
-    return whole
+class RenderOptions(NamedTuple):
+    """Options of `hrtf`; the other renderers use the seed only."""
+
+    hrtf: str | None = None
+    """A SOFA file, or the name of a bundled HRTF set; None is KEMAR."""
+    room: ShoeBox | None = None
+    """None is the free field."""
+    nearest: bool = False
+    """Take the nearest measured direction instead of interpolating."""
+    air: bool = False
+    """Apply air absorption."""
+    seed: int = 0
+    """Seed of the late reverberation, or of the noise of `binauralgrad`."""
+
+
+class NeuralOptions(NamedTuple):
+    """Options of the neural renderers."""
+
+    weights: Sequence[str] = ()
+    """Files made by `soundstage train`, one for each stage; by default the pretrained ones."""
+    steps: int | None = None
+    """Diffusion steps; None is the default of the network."""
+    temperature: float | None = None
+    """Scale of the noise, 0 to 1; None is the default of the network."""
+
+
+def check_sampling(steps: int | None, temperature: float | None) -> None:
+    """Refuse settings of the diffusion sampler that are out of range.
+
+    Raises:
+        OptionError: steps are not 1 to `MAX_STEPS`, or the temperature is not 0 to 1.
+    """
+    if steps is not None and not 1 <= steps <= MAX_STEPS:
+        raise OptionError(f"`steps` must be 1 to {MAX_STEPS}, not {steps}.")
+    if temperature is not None and not 0 <= temperature <= 1:
+        raise OptionError(f"`temperature` must be 0 to 1, not {temperature:g}.")
+
+
+def check_renderer(
+    name: str, options: RenderOptions | None = None, neural: NeuralOptions | None = None
+) -> None:
+    """Refuse options that a renderer does not have; loads nothing.
+
+    Raises:
+        OptionError: the renderer is unknown, has no such option, or takes another number of files.
+    """
+    options, neural = options or RenderOptions(), neural or NeuralOptions()
+    if name not in RENDERERS:
+        raise OptionError(f"Unknown renderer {name!r}: choose {', '.join(RENDERERS)}.")
+    if name != "hrtf" and options._replace(seed=0) != RenderOptions():
+        raise OptionError(
+            f"{name} has no HRTF set, room or air absorption: leave these out, or use hrtf."
+        )
+    if name not in PRETRAINED:
+        if neural != NeuralOptions():
+            raise OptionError(
+                f"{name} is not neural: leave out `weights`, `steps` and `temperature`."
+            )
+        return
+    given, stages = len(neural.weights), len(PRETRAINED[name])
+    if given not in (0, stages):
+        raise OptionError(
+            f"{name} takes {stages} file{'s' * (stages > 1)} of weights, one per stage, "
+            f"not {given}."
+        )
+    if name.startswith("binauralgrad"):
+        check_sampling(neural.steps, neural.temperature)
+    elif (neural.steps, neural.temperature) != (None, None):
+        raise OptionError(f"{name} has no diffusion: leave out `steps` and `temperature`.")
+
+
+def load_renderer(
+    name: str,
+    options: RenderOptions | None = None,
+    neural: NeuralOptions | None = None,
+    *,
+    device: str = "auto",
+) -> Renderer:
+    """Load a renderer.
+
+    Args:
+        name: one of `RENDERERS`.
+        options: None is the bundled HRTF set in the free field.
+        neural: None is the pretrained network with its defaults.
+        device: of a neural renderer: "auto", "cpu", "cuda" or "mps".
+
+    Raises:
+        OptionError: the renderer is unknown or has no such option, or the device is unavailable.
+        InputError: the HRTF set cannot be read.
+        WeightsError: weights cannot be read, or belong to another renderer.
+    """
+    options, neural = options or RenderOptions(), neural or NeuralOptions()
+    check_renderer(name, options, neural)
+    if name == "hrtf":
+        from soundstage.binaural.hrtf.bundled import load_hrtf
+        from soundstage.binaural.render.hrtf_renderer import HrtfRenderer
+
+        return HrtfRenderer(
+            load_hrtf() if options.hrtf is None else load_hrtf(options.hrtf),
+            room=options.room,
+            nearest=options.nearest,
+            air=options.air,
+            seed=options.seed,
+        )
+    if name == "warp":
+        from soundstage.binaural.render.warp import WarpRenderer
+
+        return WarpRenderer()
+    weights = tuple(neural.weights) or PRETRAINED[name]
+    if name.startswith("binauralgrad"):
+        from soundstage.binaural.render.binauralgrad import BinauralGradSampling, load_binauralgrad
+
+        sampling = BinauralGradSampling(neural.steps, neural.temperature)
+        return load_binauralgrad(weights, sampling=sampling, seed=options.seed, device=device)
+    from soundstage.binaural.render.warpnet_wavenet import load_warpnet, load_wavenet
+
+    return (load_warpnet if name == "warpnet" else load_wavenet)(*weights, device=device)

@@ -1,21 +1,20 @@
-"""What is heard: sounds out of files, each with a place or a way around the head.
+"""Sources of a binaural scene: sounds with a position or a trajectory around the head.
 
 A scene is a JSON file such as
 
     {"sources": [
         {"file": "voice.wav", "azimuth": 30},
-        {"file": "steps.flac", "path": "steps.csv", "gain": -6, "start": 2.5}
+        {"file": "steps.flac", "trajectory": "steps.csv", "gain": -6, "start": 2.5}
     ]}
 
-with `azimuth` and `elevation` in degrees and `distance` in meters, or a `path`, which is a
-trajectory file; `gain` in dB; `start` in seconds; and `downmix`, true to fold stereo down. All but
-the file may be left out. Times of a path count from the start of the scene. Files are looked for
-beside the scene.
+`azimuth` and `elevation` are in degrees and `distance` in meters; `trajectory` is a trajectory
+file; `gain` is in dB; `start` is in seconds; `downmix` is true to fold stereo down. Only the file
+is required. Times of a trajectory count from the start of the scene. File names are relative to the
+scene.
 
-A stereo file without a place is heard from two loudspeakers, 30 degrees to either side.
+A stereo file without a position is rendered as two loudspeakers at 30 degrees to either side.
 """
 
-import json
 import math
 import reprlib
 from collections.abc import Iterator
@@ -27,42 +26,43 @@ import numpy as np
 from jaxtyping import Float32
 
 from soundstage.audio import SoundReader, StreamResampler, open_sound
+from soundstage.audio import Source as AudioSource
 from soundstage.binaural.presets import RADIUS, constant
 from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
-from soundstage.binaural.trajectory_files import read_trajectory
+from soundstage.binaural.trajectory_files import parse_json, read_trajectory
 from soundstage.errors import InputError, OptionError
 
 LOUDSPEAKERS = 30.0  # degrees
-LOUDSPEAKER_GAIN = 0.5**0.5  # so that two, whose powers add up in a room, are as loud as one
-READ_FRAMES = 1 << 16  # read at a time
-MOST_SOURCES = 64
-LATEST = 86_400.0  # s, a day
-LARGEST = 1_000_000  # bytes of a scene
-RANGES = {  # of the numbers of a source, and what is taken where one is left out
+LOUDSPEAKER_GAIN = 0.5**0.5  # two loudspeakers, added in power, are as loud as one
+READ_FRAMES = 1 << 16  # per block
+MAX_SOURCES = 64
+MAX_START = 86_400.0  # s, a day
+MAX_BYTES = 1_000_000  # of a scene file
+RANGES = {  # minimum, maximum and default of the values of a source
     "azimuth": (-360.0, 360.0, 0.0),
     "elevation": (-90.0, 90.0, 0.0),
     "distance": (NEAREST, FARTHEST, RADIUS),
     "gain": (-100.0, 40.0, 0.0),
-    "start": (0.0, LATEST, 0.0),
+    "start": (0.0, MAX_START, 0.0),
 }
-PLACE = ("azimuth", "elevation", "distance")
-FIELDS = ("file", *PLACE, "path", "gain", "start", "downmix")
-_ALIKE = 1e-6  # power of the difference of two channels over that of their sum, if they are alike
+POSITION = ("azimuth", "elevation", "distance")
+FIELDS = ("file", *POSITION, "trajectory", "gain", "start", "downmix")
+_DUAL_MONO = 1e-6  # largest power of left − right over that of left + right
 
 
 @dataclass(frozen=True)
 class Source:
-    """A sound and its way.
+    """A sound and its trajectory.
 
     Attributes:
-        sound: the file.
+        sound: an open sound.
         trajectory: in the time of the scene.
-        channel: that is heard; None folds all down.
-        gain: of amplitude.
-        start: seconds of the scene after which it begins, up to a day.
+        channel: the channel to render; None is the mean of all.
+        gain: linear.
+        start: in seconds of the scene, up to a day.
 
     Raises:
-        OptionError: the gain is not finite, or the start out of its range.
+        OptionError: the gain is not finite, or the start is out of its range.
     """
 
     sound: SoundReader
@@ -73,12 +73,14 @@ class Source:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.gain):
-            raise OptionError(f"The gain of a source is a finite number, and not {self.gain:g}.")
-        if not 0 <= self.start <= LATEST:
-            raise OptionError(f"A source starts from 0 to {LATEST:,g} s, not at {self.start:g} s.")
+            raise OptionError(f"The gain of a source must be finite, not {self.gain:g}.")
+        if not 0 <= self.start <= MAX_START:
+            raise OptionError(
+                f"The start of a source is 0 to {MAX_START:,g} s, not {self.start:g}."
+            )
 
     def blocks(self, rate: int) -> Iterator[Float32[np.ndarray, " frames"]]:
-        """The sound at a rate, with silence before its start."""
+        """The sound at a sample rate, after silence until its start."""
         resampler = StreamResampler(self.sound.rate, rate, 1)
         silence = round(self.start * rate)
         for done in range(0, silence, READ_FRAMES):
@@ -90,43 +92,43 @@ class Source:
 
     @property
     def seconds(self) -> float | None:
-        """When it ends, where the file tells."""
+        """Time of its end; None if the file does not state its length."""
         return None if self.sound.seconds is None else self.start + self.sound.seconds
 
 
 def sources_of(
-    path: str | Path,
+    source: AudioSource,
     trajectory: Trajectory | None = None,
     *,
     downmix: bool = False,
     gain: float = 1.0,
     start: float = 0.0,
 ) -> list[Source]:
-    """What a file is heard as.
+    """The sources of a sound: one for mono, two loudspeakers for stereo.
 
     Args:
-        path: any file that `open_sound` reads, of one channel or two.
+        source: whatever `open_sound` takes, with one or two channels.
         trajectory: None puts mono ahead and stereo on two loudspeakers.
         downmix: fold stereo down to one source.
-        gain: of amplitude.
+        gain: linear.
         start: in seconds.
 
     Raises:
-        InputError: the file cannot be used, or is stereo and has one trajectory for both channels.
+        InputError: the sound cannot be read, has more than two channels, or is stereo with one
+            trajectory for both channels.
     """
-    sound = open_sound(path)
+    sound = open_sound(source)
     if sound.channels > 2:
         raise InputError(
-            f"{path} has {sound.channels} channels, and a source has one: export one of them, or a "
-            "stereo version."
+            f"{sound.name} has {sound.channels} channels; a source has one: export one channel or "
+            "a stereo version."
         )
-    folds = sound.channels == 1 or downmix or (trajectory is not None and _is_dual_mono(sound))
-    if folds:
+    if sound.channels == 1 or downmix or (trajectory is not None and _is_dual_mono(sound)):
         return [Source(sound, trajectory or constant(0.0), None, gain, start)]
     if trajectory is not None:
         raise InputError(
-            f"{path} is stereo, and a place or a way is for one channel: leave it out to hear two "
-            "loudspeakers, or have the file folded down (--downmix)."
+            f"{sound.name} is stereo, but a position or trajectory is for one channel: fold it "
+            "down with `downmix`, or leave the position out for two loudspeakers."
         )
     return [
         Source(sound, constant(azimuth), channel, gain * LOUDSPEAKER_GAIN, start)
@@ -135,10 +137,10 @@ def sources_of(
 
 
 def read_scene(path: str | Path) -> list[Source]:
-    """The sources of a scene file.
+    """Read the sources of a scene file.
 
     Raises:
-        InputError: the file, or one that it names, cannot be used; says which and where.
+        InputError: the scene or a file in it cannot be used; names the source.
     """
     path, sources = Path(path), []
     for number, entry in enumerate(_entries(path), start=1):
@@ -152,69 +154,62 @@ def read_scene(path: str | Path) -> list[Source]:
 def _entries(path: Path) -> list[Any]:
     try:
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}): check its name.") from error
-    if len(content) > LARGEST:
-        raise InputError(f"{path} is larger than any scene: give a JSON file of sources.")
-    try:
-        scene = json.loads(content)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: is no JSON ({error.msg}).") from error
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"{path} is no JSON, or it is too deep: write it as UTF-8.") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{path}: has more than {MAX_BYTES / 1e6:g} MB; a scene is smaller.")
+    scene = parse_json(path, content)
     if not isinstance(scene, dict) or not isinstance(scene.get("sources"), list) or len(scene) > 1:
         raise InputError(f'{path}: a scene is an object with "sources" and nothing else.')
-    if not 1 <= len(scene["sources"]) <= MOST_SOURCES:
+    if not 1 <= len(scene["sources"]) <= MAX_SOURCES:
         raise InputError(
-            f"{path}: a scene has 1 to {MOST_SOURCES} sources, and not {len(scene['sources']):,}."
+            f"{path}: a scene has 1 to {MAX_SOURCES} sources, not {len(scene['sources']):,}."
         )
     return scene["sources"]
 
 
 def _sources(folder: Path, entry: Any) -> list[Source]:
     if not isinstance(entry, dict):
-        raise InputError(f"it is an object such as {{...}}, and not {reprlib.repr(entry)}.")
+        raise InputError(f"a source is an object such as {{...}}, not {reprlib.repr(entry)}.")
     for name in entry:
         if name not in FIELDS:
-            raise InputError(f"{reprlib.repr(name)} is none of {', '.join(FIELDS)}.")
-    placed = [name for name in PLACE if name in entry]
-    if placed and "path" in entry:
-        raise InputError(f"it has a path and {' and '.join(placed)}; leave out one of the two.")
+            raise InputError(f"unknown {reprlib.repr(name)}; known: {', '.join(FIELDS)}.")
+    position = [name for name in POSITION if name in entry]
+    if position and "trajectory" in entry:
+        raise InputError(f"has a trajectory and {' and '.join(position)}; leave out one of them.")
     downmix = entry.get("downmix", False)
     if not isinstance(downmix, bool):
-        raise InputError(f"downmix is true or false, not {reprlib.repr(downmix)}.")
-    numbers = {name: _number(entry, name) for name in RANGES}
+        raise InputError(f"downmix must be true or false, not {reprlib.repr(downmix)}.")
+    values = {name: _value(entry, name) for name in RANGES}
     file, trajectory = folder / _name(entry, "file"), None
-    if "path" in entry:
-        trajectory = read_trajectory(folder / _name(entry, "path"))
-    elif placed:
-        trajectory = constant(*(numbers[name] for name in PLACE))
-    gain = 10 ** (numbers["gain"] / 20)
-    return sources_of(file, trajectory, downmix=downmix, gain=gain, start=numbers["start"])
+    if "trajectory" in entry:
+        trajectory = read_trajectory(folder / _name(entry, "trajectory"))
+    elif position:
+        trajectory = constant(*(values[name] for name in POSITION))
+    gain = 10 ** (values["gain"] / 20)
+    return sources_of(file, trajectory, downmix=downmix, gain=gain, start=values["start"])
 
 
 def _name(entry: dict[str, Any], field: str) -> str:
     name = entry.get(field)
     if not isinstance(name, str):
-        raise InputError(f"{field} is the name of a file, not {reprlib.repr(name)}.")
+        raise InputError(f"{field} must be the name of a file, not {reprlib.repr(name)}.")
     return name
 
 
-def _number(entry: dict[str, Any], name: str) -> float:
+def _value(entry: dict[str, Any], name: str) -> float:
     low, high, default = RANGES[name]
     value = entry.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(
-            f"{name} is a number from {low:g} to {high:,g}, not {reprlib.repr(value)}."
-        )
+        raise InputError(f"{name} must be {low:g} to {high:,g}, not {reprlib.repr(value)}.")
     return float(value)
 
 
 def _is_dual_mono(sound: SoundReader) -> bool:
-    """Whether both channels sound the same; reads the file once."""
-    apart = together = 0.0
+    """Whether both channels are the same; reads the file once."""
+    side = mid = 0.0
     for left, right in sound.blocks(READ_FRAMES):
-        apart += float(((left - right) ** 2).sum(dtype=np.float64))
-        together += float(((left + right) ** 2).sum(dtype=np.float64))
-    return apart <= _ALIKE * together
+        side += float(((left - right) ** 2).sum(dtype=np.float64))
+        mid += float(((left + right) ** 2).sum(dtype=np.float64))
+    return side <= _DUAL_MONO * mid

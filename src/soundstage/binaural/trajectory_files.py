@@ -1,17 +1,17 @@
-"""Trajectories out of files: tables (CSV), objects (JSON), and poses of the speech data set.
+"""Trajectory files: CSV, JSON, and tracked poses of the binaural speech data set.
 
-A table or an object has these numbers for each point, in any order:
+CSV columns or JSON keys, in any order:
 
     time                         seconds, ascending
-    x, y, z                      meters; ways between points are straight
-    azimuth, elevation, radius   degrees and meters, in place of x, y, z; ways follow the sphere;
-                                 elevation and radius may be left out for 0 and 1.5
-    qx, qy, qz, qw               orientation, a quaternion; may be left out
-    yaw, pitch, roll             in place of it, in degrees: yaw to the left, then pitch up, then
-                                 roll to the right; any may be left out for 0
+    x, y, z                      meters; linear interpolation
+    azimuth, elevation, radius   degrees and meters, instead of x, y, z; interpolation along the
+                                 sphere; elevation defaults to 0, radius to 1.5
+    qx, qy, qz, qw               orientation as a quaternion; optional
+    yaw, pitch, roll             or as angles in degrees: yaw to the left, then pitch up, then roll
+                                 to the right; each defaults to 0
 
-CSV has the names in its first line. JSON is a list of objects, or an object with such `points`.
-Text files are read as the poses of `tracked_speech`, whose rows come 120 times a second.
+The first line of a CSV file has the column names. JSON is a list of objects, or an object with such
+a list as `points`. A text file holds tracked poses, 120 a second (`binaural_speech_poses`).
 """
 
 import csv
@@ -21,11 +21,10 @@ import math
 import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from soundstage.binaural.binaural_speech_poses import POSE_RATE, from_tracked
 from soundstage.binaural.geometry import are_rotations
@@ -44,54 +43,56 @@ _NAMES = ("time", *CARTESIAN, *SPHERICAL, *QUATERNION, *ANGLES)
 
 class _Table(NamedTuple):
     names: Sequence[str]
-    rows: Float[np.ndarray, "points columns"]
+    values: Float[np.ndarray, "points columns"]
     unit: Literal["line", "point"]
     numbers: Sequence[int]
-    """Of the line or point of each row, to be found by from an error."""
+    """Line or point number of each point, for error messages."""
 
 
 def read_trajectory(path: str | Path) -> Trajectory:
-    """A trajectory out of a .csv, .json or .txt file; the module says what each holds.
+    """Read a trajectory from a .csv, .json or .txt file; see the module for the formats.
 
     Raises:
-        InputError: the file cannot be read, or holds no trajectory; says where.
+        InputError: the file cannot be read, or is not a trajectory; names the line or point.
     """
     path = Path(path)
     read = _READERS.get(path.suffix.lower())
     if read is None:
-        raise InputError(f"{path}: a trajectory is a .csv, a .json, or a .txt of tracked poses.")
+        raise InputError(
+            f"{path}: a trajectory is a .csv or .json file, or tracked poses in a .txt."
+        )
     table = read(path, _text(path))
     try:
         return _trajectory(table)
     except PointError as error:
         raise InputError(
-            f"{path}, {table.unit} {table.numbers[error.point]}: {error.fault}"
+            f"{path}, {table.unit} {table.numbers[error.point]}: {error.reason}"
         ) from error
 
 
-def read_tracked(path: str | Path) -> Float[np.ndarray, "rows 7"]:
-    """Rows of poses as the speech data set has them, which `from_tracked` takes.
+def read_tracked(path: str | Path) -> Float[np.ndarray, "poses 7"]:
+    """Read tracked poses of the speech data set, the input of `from_tracked`.
 
     Raises:
-        InputError: the file cannot be read, or a line of it is no pose; says where.
+        InputError: the file cannot be read, or a line is not a pose; names the line.
     """
-    return _tracked_rows(Path(path), _text(Path(path)))
+    return _tracked_poses(Path(path), _text(Path(path)))
 
 
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise InputError(f"{path}: there is no such file.")
+            raise InputError(f"{path}: file not found.")
         if path.stat().st_size > LARGEST:
             raise InputError(
-                f"{path}: has {path.stat().st_size / 1e6:,.0f} MB, and a trajectory has up to "
-                f"{LARGEST / 1e6:g} MB; give fewer points, since ways between them are filled in."
+                f"{path}: has {path.stat().st_size / 1e6:,.0f} MB; a trajectory has at most "
+                f"{LARGEST / 1e6:g} MB: use fewer points, they are interpolated."
             )
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: holds no text (byte {error.start:,} is not UTF-8).") from error
+        raise InputError(f"{path}: is not text (byte {error.start:,} is not UTF-8).") from error
     except OSError as error:
-        raise InputError(f"{path}: the file cannot be read ({error.strerror}).") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     if not text.strip():
         raise InputError(f"{path}: the file is empty.")
     return text
@@ -100,7 +101,7 @@ def _text(path: Path) -> str:
 def _from_csv(path: Path, text: str) -> _Table:
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     names: list[str] = []
-    rows, numbers = [], []
+    points, numbers = [], []
     try:
         for cells in lines:
             place = f"{path}, line {lines.line_num}"
@@ -110,78 +111,89 @@ def _from_csv(path: Path, text: str) -> _Table:
                 names = [cell.strip().lower() for cell in cells]
                 _check_names(place, names)
             elif len(cells) != len(names):
-                raise InputError(f"{place}: has {len(cells)} values for {len(names)} columns.")
+                raise InputError(f"{place}: {len(cells)} values for {len(names)} columns.")
             else:
-                rows.append(_numbers(place, names, cells))
+                points.append(_numbers(place, names, cells))
                 numbers.append(lines.line_num)
     except csv.Error as error:
-        raise InputError(f"{path}, line {lines.line_num}: is no CSV ({error}).") from error
-    if not rows:
+        raise InputError(f"{path}, line {lines.line_num}: is not CSV ({error}).") from error
+    if not points:
         raise InputError(f"{path}: the table has no points.")
-    return _Table(names, np.array(rows), "line", numbers)
+    return _Table(names, np.array(points), "line", numbers)
 
 
 def _from_json(path: Path, text: str) -> _Table:
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: is no JSON ({error.msg}).") from error
-    except (RecursionError, ValueError) as error:
-        raise InputError(f"{path}: the JSON is too deep, or a number in it too long.") from error
+    content = parse_json(path, text)
     points = content.get("points") if isinstance(content, dict) else content
     if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
         raise InputError(f'{path}: a trajectory is a list of objects, or {{"points": [...]}}.')
     if not points:
         raise InputError(f"{path}: the list has no points.")
-    names, rows = list(points[0]), []
+    names, values = list(points[0]), []
     _check_names(f"{path}, point 1", names)
     for number, point in enumerate(points, 1):
         place = f"{path}, point {number}"
         if point.keys() != points[0].keys():
             name = min(point.keys() ^ points[0].keys())
-            raise InputError(f"{place}: {reprlib.repr(name)} is only here or only in point 1.")
-        rows.append(_numbers(place, names, [point[name] for name in names]))
-    return _Table(names, np.array(rows), "point", range(1, len(rows) + 1))
+            raise InputError(f"{place}: {reprlib.repr(name)} is missing here or in point 1.")
+        values.append(_numbers(place, names, [point[name] for name in names]))
+    return _Table(names, np.array(values), "point", range(1, len(values) + 1))
+
+
+def parse_json(path: Path, text: str | bytes) -> Any:
+    """Parse the content of a JSON file.
+
+    Raises:
+        InputError: it is not JSON; names the line.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
+    except (RecursionError, ValueError) as error:
+        raise InputError(
+            f"{path}: is not JSON in UTF-8, is nested too deeply, or has too long a number."
+        ) from error
 
 
 def _from_poses(path: Path, text: str) -> _Table:
-    rows = _tracked_rows(path, text)
+    poses = _tracked_poses(path, text)
     numbers = [number for number, line in enumerate(io.StringIO(text), 1) if line.strip()]
-    columns = [np.arange(len(rows)) / POSE_RATE, *from_tracked(rows)]
+    columns = [np.arange(len(poses)) / POSE_RATE, *from_tracked(poses)]
     return _Table(("time", *CARTESIAN, *QUATERNION), np.column_stack(columns), "line", numbers)
 
 
-def _tracked_rows(path: Path, text: str) -> Float[np.ndarray, "rows 7"]:
+def _tracked_poses(path: Path, text: str) -> Float[np.ndarray, "poses 7"]:
     try:
-        rows = np.loadtxt(io.StringIO(text), comments=None, ndmin=2)
+        poses = np.loadtxt(io.StringIO(text), comments=None, ndmin=2)
     except ValueError:
-        rows = np.empty((1, 0))
-    if rows.shape[1] == 7 and np.isfinite(rows).all() and are_rotations(rows[:, 3:]).all():
-        return rows
+        poses = np.empty((1, 0))
+    if poses.shape[1] == 7 and np.isfinite(poses).all() and are_rotations(poses[:, 3:]).all():
+        return poses
     for number, line in enumerate(io.StringIO(text), 1):
         if line.strip() and not _is_pose(line.split()):
             raise InputError(
-                f"{path}, line {number}: a pose is seven numbers, x y z and a quaternion "
-                f"qx qy qz qw that is not 0, not {reprlib.repr(line.strip())}."
+                f"{path}, line {number}: a pose is seven numbers, x y z and a nonzero quaternion "
+                f"qx qy qz qw, not {reprlib.repr(line.strip())}."
             )
-    raise InputError(f"{path}: holds no poses of seven numbers a line.")
+    raise InputError(f"{path}: a pose is one line of seven numbers.")
 
 
 def _is_pose(words: Sequence[str]) -> bool:
     try:
-        row = np.array([float(word) for word in words])
+        pose = np.array([float(word) for word in words])
     except ValueError:
         return False
-    return len(row) == 7 and np.isfinite(row).all() and bool(are_rotations(row[3:]))
+    return len(pose) == 7 and np.isfinite(pose).all() and bool(are_rotations(pose[3:]))
 
 
 def _check_names(place: str, names: Sequence[str]) -> None:
     given = set(names)
     for name in names:
         if name not in _NAMES:
-            raise InputError(f"{place}: {reprlib.repr(name)} is none of {', '.join(_NAMES)}.")
+            raise InputError(f"{place}: unknown {reprlib.repr(name)}; known: {', '.join(_NAMES)}.")
         if names.count(name) > 1:
-            raise InputError(f"{place}: {name!r} is there twice.")
+            raise InputError(f"{place}: {name!r} appears twice.")
     for one, other in ((CARTESIAN, SPHERICAL), (QUATERNION, ANGLES)):
         if given & {*one} and given & {*other}:
             raise InputError(
@@ -191,7 +203,7 @@ def _check_names(place: str, names: Sequence[str]) -> None:
     needed += QUATERNION if given & {*QUATERNION} else ()
     for name in needed:
         if name not in given and name not in DEFAULTS:
-            raise InputError(f"{place}: {name!r} is missing beside {', '.join(names)}.")
+            raise InputError(f"{place}: {name!r} is missing.")
 
 
 def _numbers(place: str, names: Sequence[str], values: Sequence[object]) -> list[float]:
@@ -202,23 +214,25 @@ def _numbers(place: str, names: Sequence[str], values: Sequence[object]) -> list
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise InputError(f"{place}: {name} is a number, not {reprlib.repr(value)}.")
+            raise InputError(f"{place}: {name} must be a number, not {reprlib.repr(value)}.")
         numbers.append(number)
     return numbers
 
 
 def _trajectory(table: _Table) -> Trajectory:
-    given = dict(zip(table.names, table.rows.T, strict=True))
+    given = dict(zip(table.names, table.values.T, strict=True))
 
     def columns(names: Sequence[str]) -> Float[np.ndarray, "points columns"]:
-        still = np.ones(len(table.rows))
-        return np.stack([given.get(name, DEFAULTS.get(name, 0) * still) for name in names], axis=1)
+        ones = np.ones(len(table.values))
+        return np.stack([given.get(name, DEFAULTS.get(name, 0) * ones) for name in names], axis=1)
 
     orientations = None
     if "qx" in given:
         orientations = columns(QUATERNION)
     elif given.keys() & {*ANGLES}:
-        angles = columns(ANGLES) * (1, -1, 1)  # a turn about y, which points left, looks down
+        from scipy.spatial.transform import Rotation
+
+        angles = columns(ANGLES) * (1, -1, 1)  # a rotation about y (left) pitches down
         orientations = Rotation.from_euler("ZYX", angles, degrees=True).as_quat()
     if "x" in given:
         return Trajectory(given["time"], columns(CARTESIAN), orientations)

@@ -1,4 +1,4 @@
-"""What a user asks for in words and numbers, as a trajectory: a place, a preset or a file."""
+"""Trajectory options of a user: a position, a preset or a file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,66 +8,73 @@ from soundstage.binaural.trajectories import FARTHEST, Trajectory
 from soundstage.binaural.trajectory_files import read_trajectory
 from soundstage.errors import OptionError
 
+POSITION = ("azimuth", "elevation", "distance")
+KINDS = ("trajectory", "orbit", "fly_by", "approach")
+
 
 @dataclass(frozen=True)
-class Way:
-    """Where a source shall be.
+class TrajectoryOptions:
+    """Position or movement of a source, as given on the command line.
 
     Attributes:
-        azimuth: in degrees counter-clockwise; of an approach its direction, of an orbit its start.
-        elevation: in degrees up.
-        distance: in meters; of a fly-by that at which it passes, of an approach the last.
-        path: a trajectory file.
-        orbit: seconds a turn, counter-clockwise, or clockwise where negative.
-        fly_by: speed in meters a second, past the left ear, or the right with a negative azimuth.
-        approach: the first distance in meters.
+        azimuth: degrees counter-clockwise; the direction of an approach, the start of an orbit.
+        elevation: degrees up.
+        distance: in meters; the closest distance of a fly-by, the final one of an approach.
+        trajectory: a trajectory file.
+        orbit: seconds per turn, counter-clockwise, or clockwise if negative.
+        fly_by: speed in m/s, past the left ear, or the right one if the azimuth is negative.
+        approach: initial distance in meters.
 
     Raises:
-        OptionError: more than one way is asked for, a place beside a file, or an elevation of a
-            fly-by, which is level.
+        OptionError: two kinds of movement, a position beside a file, or an elevation of a fly-by,
+            which is horizontal.
     """
 
     azimuth: float | None = None
     elevation: float | None = None
     distance: float | None = None
-    path: Path | None = None
+    trajectory: Path | None = None
     orbit: float | None = None
     fly_by: float | None = None
     approach: float | None = None
 
     def __post_init__(self) -> None:
-        names = ("path", "orbit", "fly_by", "approach")
-        asked = [name for name in names if self._has(name)]
-        if len(asked) > 1:
-            raise OptionError(f"A source goes one way: choose {' or '.join(map(_option, asked))}.")
-        placed = [name for name in ("azimuth", "elevation", "distance") if self._has(name)]
-        if placed and asked == ["path"]:
+        kinds = [name for name in KINDS if getattr(self, name) is not None]
+        if len(kinds) > 1:
             raise OptionError(
-                "--path says where the source is in its file: leave out "
-                f"{', '.join(map(_option, placed))}."
+                "A source has one trajectory: choose "
+                + " or ".join(f"`{name}`" for name in kinds)
+                + "."
             )
-        if asked == ["fly_by"] and self._has("elevation"):
-            raise OptionError("--fly-by passes at the height of the ears: leave out --elevation.")
+        position = [name for name in POSITION if getattr(self, name) is not None]
+        if position and kinds == ["trajectory"]:
+            raise OptionError(
+                "The `trajectory` file sets the position: leave out "
+                + ", ".join(f"`{name}`" for name in position)
+                + "."
+            )
+        if kinds == ["fly_by"] and self.elevation is not None:
+            raise OptionError("`fly_by` passes at ear height: leave out `elevation`.")
 
     @property
-    def is_asked(self) -> bool:
-        """Whether there is anything that a stereo file cannot follow."""
-        return self != Way()
+    def is_set(self) -> bool:
+        """Whether any option is given, which a stereo file cannot follow."""
+        return self != TrajectoryOptions()
 
-    def trajectory(self, seconds: float) -> Trajectory | None:
-        """The way of a sound of this length; None where nothing is asked.
+    def build(self, seconds: float) -> Trajectory | None:
+        """The trajectory of a sound of this duration; None if no option is given.
 
         Raises:
-            InputError: the file of the path cannot be used.
-            OptionError: a number is out of its range.
+            InputError: the trajectory file cannot be used.
+            OptionError: an option is out of its range.
         """
-        if not self.is_asked:
+        if not self.is_set:
             return None
         azimuth, elevation = self.azimuth or 0.0, self.elevation or 0.0
         distance = RADIUS if self.distance is None else self.distance
         duration = min(max(seconds, DURATIONS[0]), DURATIONS[1])
-        if self.path is not None:
-            return read_trajectory(self.path)
+        if self.trajectory is not None:
+            return read_trajectory(self.trajectory)
         if self.orbit is not None:
             return orbit(
                 abs(self.orbit),
@@ -80,18 +87,11 @@ class Way:
         if self.fly_by is not None:
             if self.fly_by * duration > 2 * FARTHEST:
                 raise OptionError(
-                    f"--fly-by {self.fly_by:g} over {duration:,.1f} s of sound begins "
-                    f"{self.fly_by * duration / 2:,.0f} m away, and {FARTHEST:,g} m is the most: "
-                    f"choose up to {2 * FARTHEST / duration:.3g} m/s."
+                    f"`fly_by` of {self.fly_by:g} m/s over {duration:,.1f} s starts "
+                    f"{self.fly_by * duration / 2:,.0f} m away; the limit is {FARTHEST:,g} m: "
+                    f"choose at most {2 * FARTHEST / duration:.3g} m/s."
                 )
             return fly_by(self.fly_by, distance, duration, side="right" if azimuth < 0 else "left")
         if self.approach is not None:
             return approach(self.approach, distance, duration, azimuth=azimuth, elevation=elevation)
         return constant(azimuth, elevation, distance)
-
-    def _has(self, name: str) -> bool:
-        return getattr(self, name) is not None
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")

@@ -8,7 +8,7 @@ import typer
 if TYPE_CHECKING:
     from soundstage.binaural.renderers import Renderer
     from soundstage.binaural.room.shoebox import ShoeBox
-    from soundstage.binaural.scene_jobs import Job
+    from soundstage.binaural.binaural_jobs import Job
 
 
 def binaural(
@@ -108,21 +108,21 @@ def binaural(
     """Put sounds around a head, for headphones."""
     import json
 
-    from soundstage.binaural.registry import (
+    from soundstage.binaural.renderers import (
         DEFAULT_RENDERER,
-        Networks,
+        NeuralOptions,
         RenderOptions,
         load_renderer,
     )
     from soundstage.binaural.room.shoebox import room_of
-    from soundstage.binaural.scene_jobs import plan_batch
-    from soundstage.binaural.trajectory_options import Way
+    from soundstage.binaural.binaural_jobs import plan_jobs
+    from soundstage.binaural.trajectory_options import TrajectoryOptions
     from soundstage.cli.failures import end_with
     from soundstage.errors import SoundstageError
 
-    way = Way(azimuth, elevation, distance, path, orbit, fly_by, approach)
+    way = TrajectoryOptions(azimuth, elevation, distance, path, orbit, fly_by, approach)
     box = room_of(room, rt60, listener)
-    jobs = plan_batch(inputs, output, way, downmix=downmix, name=name, suffix=suffix)
+    jobs = plan_jobs(inputs, output, way, downmix=downmix, name=name, suffix=suffix)
     if dry_run:
         _print_plan(jobs, json_output, plot=plot)
         return
@@ -130,7 +130,7 @@ def binaural(
     renderer = load_renderer(
         method,
         RenderOptions(hrtf, box, nearest, air, seed),
-        Networks(tuple(map(str, weights or ())), steps, temperature),
+        NeuralOptions(tuple(map(str, weights or ())), steps, temperature),
     )
     asked = {"method": method, "tail": tail, "bit_depth": bit_depth, "overwrite": overwrite}
     shown = not (quiet or json_output)

@@ -70,7 +70,7 @@ class Recording:
             self.trajectory = Trajectory(np.arange(rows) / POSE_RATE, *poses)
         except PointError as error:
             raise InputError(
-                f"{folder / TRANSMITTER}, row {error.point + 1}: {error.fault}"
+                f"{folder / TRANSMITTER}, row {error.point + 1}: {error.reason}"
             ) from error
 
     @property

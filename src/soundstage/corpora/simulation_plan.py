@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from soundstage.binaural import ShoeBox
-from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
+from soundstage.binaural.room.absorption import OCTAVE_BANDS
 from soundstage.corpora.binaural_speech import TESTSET, TRAINSET, VALIDATION
 from soundstage.corpora.joined_speech import SpeechFile
 from soundstage.corpora.simulation_heads import HeadFile

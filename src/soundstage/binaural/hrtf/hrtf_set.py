@@ -1,4 +1,4 @@
-"""A measured head: what the two ears receive of an impulse from each of many directions."""
+"""HRTF sets: head-related impulse responses (HRIRs) of one listener, from many directions."""
 
 from dataclasses import dataclass, replace
 
@@ -7,25 +7,24 @@ from jaxtyping import Float, Int
 
 from soundstage.audio import resample
 
-_CHANNELS = 256  # responses that are resampled together
+_CHANNELS = 256  # responses resampled together
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HrtfSet:
-    """HrtfSet-related impulse responses of one listener. Immutable.
+    """Head-related impulse responses of one listener. Immutable.
 
     Attributes:
-        directions: of the sources, seen from the middle of the head: unit vectors, x ahead, y left,
-            z up.
+        directions: unit vectors from the center of the head to the sources, x ahead, y left, z up.
         distances: of the sources, in meters.
-        responses: single precision; left ear first.
-        delays: that each response starts with and does not show, in samples, 0 and up.
+        responses: HRIRs in single precision, left ear first.
+        delays: further delay of each response, in samples, not negative.
         rate: in Hz.
-        name: of the listener, after that of the data base.
-        license: as the file words it.
+        name: database and listener.
+        license: quoted from the file.
 
     Raises:
-        ValueError: the shapes do not go together.
+        ValueError: the shapes do not match.
     """
 
     directions: Float[np.ndarray, "directions 3"]
@@ -48,7 +47,7 @@ class HrtfSet:
             kind = np.float32 if field == "responses" else np.float64
             values = np.array(getattr(self, field), dtype=kind)
             if values.shape != shape:
-                raise ValueError(f"{field} of shape {values.shape}, not {shape}")
+                raise ValueError(f"{field} must have the shape {shape}, not {values.shape}")
             if field == "directions":
                 values /= np.linalg.norm(values, axis=1, keepdims=True)
             values.flags.writeable = False
@@ -56,25 +55,25 @@ class HrtfSet:
 
     @property
     def taps(self) -> int:
-        """Samples in a response."""
+        """Samples of a response."""
         return self.responses.shape[-1]
 
-    def nearest(self, directions: Float[np.ndarray, "*wanted 3"]) -> Int[np.ndarray, "*wanted"]:
-        """Numbers of the measured directions at the smallest angles to those wanted."""
+    def nearest(self, directions: Float[np.ndarray, "*points 3"]) -> Int[np.ndarray, "*points"]:
+        """Indices of the measured directions nearest to the given ones."""
         return (np.asarray(directions) @ self.directions.T).argmax(axis=-1)
 
     def resampled(self, rate: int) -> "HrtfSet":
-        """The same head at another sample rate, in Hz: the same transfer functions.
+        """The same transfer functions at another sample rate, in Hz.
 
-        A response is h(t)·T for a sampling interval T, so its samples shrink as the rate grows.
+        A response is h(t)·T with the sampling interval T: its samples get smaller at higher rates.
         """
         if rate == self.rate:
             return self
         ratio = rate / self.rate
-        rows = self.responses.reshape(-1, self.taps)
+        flat = self.responses.reshape(-1, self.taps)
         parts = [
-            resample(rows[start : start + _CHANNELS], self.rate, rate)
-            for start in range(0, len(rows), _CHANNELS)
+            resample(flat[start : start + _CHANNELS], self.rate, rate)
+            for start in range(0, len(flat), _CHANNELS)
         ]
         responses = np.concatenate(parts).reshape(len(self.directions), 2, -1) / ratio
         return replace(self, responses=responses, delays=self.delays * ratio, rate=rate)

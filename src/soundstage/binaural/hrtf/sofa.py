@@ -1,7 +1,7 @@
-"""Reading measured heads from SOFA files (AES69), convention SimpleFreeFieldHRIR.
+"""Reading HRTF sets from SOFA files (AES69), convention SimpleFreeFieldHRIR.
 
-Positions come in spherical or Cartesian coordinates, ears in either order, listeners look anywhere:
-a `HrtfSet` has them one way. Sizes are checked against `MAX_VALUES` before any data is read.
+Spherical or Cartesian coordinates, either order of the ears and any pose of the listener are
+converted to one form, `HrtfSet`. Sizes are checked against `MAX_VALUES` before data is read.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sofar import SofaStream
 
 CONVENTION = "SimpleFreeFieldHRIR"
-MAX_VALUES = 1 << 26  # samples of all responses: 0.5 GB in double precision, 5 times any set known
-_OTHERS = (  # what a part of a convention's name says about its content
+MAX_VALUES = 1 << 26  # samples of all responses: 0.5 GB in double precision, 5 times any known set
+_OTHERS = (  # content of other conventions, by a part of their name
     ("RIR", "responses of a room"),
     ("HRTF", "transfer functions in the frequency domain"),
     ("TF", "transfer functions in the frequency domain"),
@@ -31,44 +31,40 @@ _OTHERS = (  # what a part of a convention's name says about its content
 
 
 def read_hrtf(path: str | Path) -> HrtfSet:
-    """The head in a SOFA file.
+    """Read an HRTF set from a SOFA file.
 
     Raises:
-        InputError: the file is missing, damaged, too large or no such head; the message says why.
+        InputError: the file is missing, damaged, too large, or of another convention.
     """
     from sofar import SofaStream  # takes most of a second
 
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"There is no file {path}; check the name.")
+        raise InputError(f"{path}: file not found.")
     try:
         with SofaStream(str(path)) as file:
-            return _head(path, file)
+            return _hrtf_set(path, file)
     except (OSError, RuntimeError, UnicodeError, IndexError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} is damaged or no SOFA file ({error}); get a whole copy of it."
-        ) from error
+        raise InputError(f"{path}: is damaged or not a SOFA file ({error}).") from error
 
 
-def _head(path: Path, file: "SofaStream") -> HrtfSet:
+def _hrtf_set(path: Path, file: "SofaStream") -> HrtfSet:
     _check_convention(path, file)
     shape = tuple(getattr(getattr(file, "Data_IR", None), "shape", ()))
     if len(shape) != 3 or not all(shape):
-        raise InputError(f"{path} holds no impulse responses (Data.IR); get a whole copy of it.")
+        raise InputError(f"{path}: has no impulse responses (Data.IR).")
     count, ears, taps = shape
     if ears != 2:
-        raise InputError(
-            f"{path} has {ears} receiver{'s' * (ears > 1)}; a head has 2 ears: choose another file."
-        )
+        raise InputError(f"{path}: has {ears} receiver{'s' * (ears > 1)}; an HRTF set has 2 ears.")
     if count * ears * taps > MAX_VALUES:
         raise InputError(
-            f"{path} claims {count:,} directions of {taps:,} samples; at most {MAX_VALUES:,} "
-            "samples in all are read: it is damaged, or to be cut down."
+            f"{path}: has {count:,} directions of {taps:,} samples; at most {MAX_VALUES:,} samples "
+            "in all are read: it is damaged, or must be shortened."
         )
     sources = _sources(path, file, count)
     distances = np.linalg.norm(sources, axis=1)
     if distances.min() < 1e-3:
-        raise InputError(f"{path} has a source in the middle of the head; mend SourcePosition.")
+        raise InputError(f"{path}: a source is at the center of the head; correct SourcePosition.")
     directions = sources / distances[:, None]
     responses = _values(path, file, "Data_IR", [shape]).astype(np.float32)
     delays = np.zeros((count, 2))
@@ -76,10 +72,10 @@ def _head(path: Path, file: "SofaStream") -> HrtfSet:
         delays = delays + _values(path, file, "Data_Delay", [(1, 2), (count, 2)])
     rate = _rate(path, file)
     if delays.min() < 0 or delays.max() > rate:
-        raise InputError(f"{path} has a delay that is not within 0 to 1 s; mend Data.Delay.")
+        raise InputError(f"{path}: a delay is not 0 to 1 s; correct Data.Delay.")
     if _swapped(path, file, count):
         responses, delays = responses[:, ::-1], delays[:, ::-1]
-    _check_sound(path, directions, responses)
+    _check_levels(path, directions, responses)
     texts = (_text(file, "DatabaseName"), _text(file, "ListenerShortName"))
     name = " ".join(text for text in texts if text.lower() not in ("", "none"))
     license = _text(file, "License")
@@ -90,21 +86,22 @@ def _check_convention(path: Path, file: "SofaStream") -> None:
     convention = _text(file, "SOFAConventions")
     if not convention:
         raise InputError(
-            f"{path} is no SOFA file: it names no convention; choose one of {CONVENTION}."
+            f"{path}: is not a SOFA file, it has no convention; choose one of {CONVENTION}."
         )
     if convention != CONVENTION:
-        holds = next((what for part, what in _OTHERS if part in convention), "something else")
+        holds = next((content for part, content in _OTHERS if part in convention), "other data")
         raise InputError(
-            f"{path} is of the SOFA convention {convention} and holds {holds}; choose a file of "
-            f"{CONVENTION}, the impulse responses of a head in the free field."
+            f"{path}: has the SOFA convention {convention} ({holds}); choose a file of "
+            f"{CONVENTION}, free-field HRIRs."
         )
     if _text(file, "DataType") != "FIR":
-        raise InputError(f"{path} holds {_text(file, 'DataType')!r} data; FIR is what can be read.")
+        raise InputError(
+            f"{path}: has the data type {_text(file, 'DataType')!r}; it must be 'FIR'."
+        )
     room = _text(file, "RoomType")
     if room and room.lower() != "free field":
         raise InputError(
-            f"{path} holds responses of a room (RoomType is {room!r}); choose a head that was "
-            "measured in the free field."
+            f"{path}: has responses of a room (RoomType is {room!r}); choose free-field responses."
         )
 
 
@@ -115,17 +112,17 @@ def _text(file: "SofaStream", name: str) -> str:
 def _values(
     path: Path, file: "SofaStream", name: str, shapes: Sequence[tuple[int, ...]]
 ) -> Float[np.ndarray, "..."]:
-    """A variable, in double precision, if it is there in one of these shapes and finite."""
+    """A variable in double precision; it must be finite and have one of these shapes."""
     label = name.replace("_", ".")
     variable: Any = getattr(file, name, None)
     if variable is None:
-        raise InputError(f"{path} has no {label}; get a whole copy of it.")
+        raise InputError(f"{path}: has no {label}.")
     if tuple(variable.shape) not in shapes:
-        wanted = " or ".join(map(str, shapes))
-        raise InputError(f"{path} has {label} of shape {tuple(variable.shape)}, not {wanted}.")
+        expected = " or ".join(map(str, shapes))
+        raise InputError(f"{path}: {label} has the shape {tuple(variable.shape)}, not {expected}.")
     values = np.ma.filled(np.ma.asarray(variable[:], dtype=np.float64), np.nan)
     if not np.isfinite(values).all():
-        raise InputError(f"{path} has {label} with values that are not numbers; mend them.")
+        raise InputError(f"{path}: {label} has values that are not finite.")
     return values
 
 
@@ -133,8 +130,8 @@ def _rate(path: Path, file: "SofaStream") -> int:
     rate = float(_values(path, file, "Data_SamplingRate", [(1,), ()]).reshape(()))
     if rate != int(rate) or not MIN_RATE <= rate <= MAX_RATE:
         raise InputError(
-            f"{path} has a sample rate of {rate:g} Hz; whole numbers from {MIN_RATE:,} to "
-            f"{MAX_RATE:,} Hz can be used."
+            f"{path}: the sample rate of {rate:g} Hz is not an integer from {MIN_RATE:,} to "
+            f"{MAX_RATE:,} Hz."
         )
     return int(rate)
 
@@ -142,7 +139,7 @@ def _rate(path: Path, file: "SofaStream") -> int:
 def _points(
     path: Path, file: "SofaStream", name: str, shapes: Sequence[tuple[int, ...]], default: str = ""
 ) -> Float[np.ndarray, "... 3"]:
-    """Positions in meters, Cartesian; the coordinates are the last axis but for receivers."""
+    """Cartesian positions in meters; coordinates are the last axis, except for receivers."""
     values = _values(path, file, name, shapes)
     if values.ndim == 3:
         values = np.moveaxis(values, 1, 2)
@@ -152,48 +149,48 @@ def _points(
         return values
     if kind != "spherical" or "rad" in units:
         raise InputError(
-            f"{path} gives {name} as {kind!r} in {units!r}; spherical in degrees, or Cartesian, "
-            "is what can be read."
+            f"{path}: {name} is {kind!r} in {units!r}; it must be spherical in degrees or "
+            "Cartesian."
         )
     return to_cartesian(values)
 
 
 def _sources(path: Path, file: "SofaStream", count: int) -> Float[np.ndarray, "directions 3"]:
-    """As the listener sees them, who may stand and look anywhere."""
-    rows = [(1, 3), (count, 3)]
-    sources = _points(path, file, "SourcePosition", rows, default="spherical")
+    """Source positions relative to the listener, whose pose may be any."""
+    shapes = [(1, 3), (count, 3)]
+    sources = _points(path, file, "SourcePosition", shapes, default="spherical")
     sources = np.broadcast_to(sources, (count, 3))
     if hasattr(file, "ListenerPosition"):
-        sources = sources - _points(path, file, "ListenerPosition", rows, default="cartesian")
+        sources = sources - _points(path, file, "ListenerPosition", shapes, default="cartesian")
     if not hasattr(file, "ListenerView"):
         return sources
-    ahead = _points(path, file, "ListenerView", rows, default="cartesian")
+    ahead = _points(path, file, "ListenerView", shapes, default="cartesian")
     up = np.array([[0.0, 0.0, 1.0]])
-    if hasattr(file, "ListenerUp"):  # its coordinates are those of the view
+    if hasattr(file, "ListenerUp"):  # in the coordinates of the view
         kind = str(getattr(file, "ListenerView_Type", "cartesian"))
-        up = _points(path, file, "ListenerUp", rows, default=kind)
+        up = _points(path, file, "ListenerUp", shapes, default=kind)
     left = np.cross(up, ahead)
     axes = np.stack(np.broadcast_arrays(ahead, left, np.cross(ahead, left)), axis=1)
     lengths = np.linalg.norm(axes, axis=2, keepdims=True)
     if lengths.min() < 1e-6:
-        raise InputError(f"{path} has a listener whose view is no direction; mend ListenerView.")
+        raise InputError(
+            f"{path}: the view of the listener has no direction; correct ListenerView."
+        )
     axes = np.broadcast_to(axes / lengths, (count, 3, 3))
     return np.einsum("nij,nj->ni", axes, sources)
 
 
 def _swapped(path: Path, file: "SofaStream", count: int) -> bool:
-    """Whether the right ear comes first."""
+    """Whether the right ear is the first receiver."""
     shapes = [(2, 3), (2, 3, 1), (2, 3, count)]
-    places = _points(path, file, "ReceiverPosition", shapes, default="cartesian")
-    lateral = places[..., 1].reshape(2, -1).mean(axis=1)
+    ears = _points(path, file, "ReceiverPosition", shapes, default="cartesian")
+    lateral = ears[..., 1].reshape(2, -1).mean(axis=1)
     if abs(lateral[0] - lateral[1]) < 1e-4:
-        raise InputError(
-            f"{path} does not tell its left ear from its right; mend ReceiverPosition (left: +y)."
-        )
+        raise InputError(f"{path}: both ears are on one side; correct ReceiverPosition (left: +y).")
     return bool(lateral[0] < lateral[1])
 
 
-def _check_sound(
+def _check_levels(
     path: Path,
     directions: Float[np.ndarray, "directions 3"],
     responses: Float[np.ndarray, "directions 2 taps"],
@@ -202,8 +199,8 @@ def _check_sound(
     silent = int((energy.min(axis=1) <= 0).sum())
     if silent:
         raise InputError(
-            f"{path} is silent at an ear for {silent} of {len(energy)} directions; choose another "
-            "file, or take these directions out."
+            f"{path}: {silent} of {len(energy)} directions are silent at an ear; remove them or "
+            "choose another file."
         )
     beside = np.abs(directions[:, 1]) > 0.7
     ratio = energy[beside, 0] / energy[beside, 1]
@@ -212,7 +209,6 @@ def _check_sound(
     )
     if nearer < -3:
         raise InputError(
-            f"{path} has the far ear louder than the near one, by {-nearer:.1f} dB: its ears are "
-            "named the wrong way round, or azimuth counts clockwise; exchange ReceiverPosition or "
-            "mend SourcePosition."
+            f"{path}: the far ear is {-nearer:.1f} dB louder than the near one: its ears are "
+            "swapped or its azimuth is clockwise; correct ReceiverPosition or SourcePosition."
         )

@@ -1,34 +1,37 @@
-"""A triangulation of measured directions, and interpolation within its triangles.
+"""Triangulation of the measured directions on the sphere, and interpolation in its triangles.
 
-The convex hull of points on a sphere is their Delaunay triangulation. In the triangle that a
-direction d passes through it has barycentric weights w, and a quantity f with gradients g is
+The convex hull of points on a sphere is their Delaunay triangulation. A direction d has barycentric
+weights w in its triangle, and a quantity f with gradients g is interpolated as
 
     f(d) = Σ_k w_k·[f_k + ½·g_k·(d − u_k)]
 
-which is exact for quadratic f, where the linear form (without g) is off by its curvature. The
-gradients are those of least squares over the neighbors.
+which is exact for quadratic f, unlike the linear form without g. The gradients are least-squares
+fits over the neighbors.
 
-Where the measurements leave a gap around one of the six axes, a corner is put there that stands for
-the mean of what was measured nearest to it. So the hull always holds the origin (any direction is
-within 54.7° of an axis, plus 30° to a corner), and a head that was measured in the horizontal plane
-alone, or only in front, has a value everywhere: one that fades to that mean.
+If no measurement is within 30° of one of the six axes, a corner is added there with the mean of the
+nearest measurements. The hull then always contains the origin (any direction is within 54.7° of an
+axis, plus 30° to a corner), and a set measured only in the horizontal plane or in front is defined
+everywhere: it fades to that mean.
 """
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import csr_array
-from scipy.spatial import ConvexHull
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 GAP = np.radians(30)  # from an axis to the nearest measurement
-RING = np.radians(5)  # beyond the nearest: what the mean is taken over
-REACH = np.radians(40)  # to neighbors that a gradient believes
-_UNEVEN = 1e-6  # a thousandth of what the hull of directions 5° apart bulges by
-_BLOCK = 256  # directions located together
+RING = np.radians(5)  # measurements up to this much farther than the nearest enter the mean
+MAX_NEIGHBOR = np.radians(40)  # largest angle to a neighbor that enters a gradient
+_JITTER = 1e-6  # a thousandth of the sagitta of directions 5° apart
+_BLOCK = 256  # directions per batch
 _AXES = np.concatenate([np.eye(3), -np.eye(3)])
 
 
 def even_directions(count: int) -> Float[np.ndarray, "count 3"]:
-    """Unit vectors that share the sphere evenly: the Fibonacci lattice (González 2010)."""
+    """Unit vectors distributed evenly on the sphere: the Fibonacci lattice (González 2010)."""
     height = 1 - (2 * np.arange(count) + 1) / count
     turn = np.pi * (3 - np.sqrt(5)) * np.arange(count)
     level = np.sqrt(1 - height**2)
@@ -38,39 +41,41 @@ def even_directions(count: int) -> Float[np.ndarray, "count 3"]:
 def gap_corners(
     directions: Float[np.ndarray, "measured 3"],
 ) -> tuple[Float[np.ndarray, "gaps 3"], Float[np.ndarray, "gaps measured"]]:
-    """Corners for the gaps, and the share of every measurement in each."""
+    """Corners for the gaps, and the weight of each measurement in them."""
     angles = np.arccos((_AXES @ directions.T).clip(-1, 1))
     smallest = angles.min(axis=1, keepdims=True)
     near = (angles <= smallest + RING)[smallest[:, 0] > GAP].astype(np.float64)
     return _AXES[smallest[:, 0] > GAP], near / near.sum(axis=1, keepdims=True)
 
 
-def _uneven(corners: Float[np.ndarray, "corners 3"]) -> Float[np.ndarray, "corners 3"]:
-    """Corners moved in or out by next to nothing, those that mirror each other alike.
+def _jittered(corners: Float[np.ndarray, "corners 3"]) -> Float[np.ndarray, "corners 3"]:
+    """Corners moved radially by a tiny amount, mirrored corners alike.
 
-    Four corners of a regular grid lie in a plane and may be cut along either diagonal, which would
-    go one way on the left and the other on the right.
+    Four coplanar corners of a regular grid can be split along either diagonal; without jitter the
+    left and the right hemisphere could differ.
     """
     moved = np.sin(corners[:, 0] * 157.3 + np.abs(corners[:, 1]) * 211.7 + corners[:, 2] * 97.1)
-    return corners * (1 + _UNEVEN * moved[:, None])
+    return corners * (1 + _JITTER * moved[:, None])
 
 
 class SphereMesh:
     """The Delaunay triangulation of corners on the unit sphere.
 
     Args:
-        corners: unit vectors, all different, with the origin inside their hull.
+        corners: distinct unit vectors with the origin inside their hull.
     """
 
     def __init__(self, corners: Float[np.ndarray, "corners 3"]) -> None:
+        from scipy.spatial import ConvexHull
+
         self.corners = corners
-        self.triangles = ConvexHull(_uneven(corners)).simplices
+        self.triangles = ConvexHull(_jittered(corners)).simplices
         self._inverse = np.linalg.inv(corners[self.triangles].transpose(0, 2, 1)).reshape(-1, 3)
 
     def locate(
-        self, directions: Float[np.ndarray, "wanted 3"]
-    ) -> tuple[Int[np.ndarray, "wanted 3"], Float[np.ndarray, "wanted 3"]]:
-        """The corners of the triangles that these directions pass through, and their weights."""
+        self, directions: Float[np.ndarray, "points 3"]
+    ) -> tuple[Int[np.ndarray, "points 3"], Float[np.ndarray, "points 3"]]:
+        """The corners of the triangle of each direction, and their barycentric weights."""
         best, found = [], []
         for start in range(0, len(directions), _BLOCK):
             block = directions[start : start + _BLOCK]
@@ -81,11 +86,13 @@ class SphereMesh:
         weights = np.concatenate(found)
         return np.concatenate(best), weights / weights.sum(axis=1, keepdims=True)
 
-    def gradients(self) -> csr_array:
-        """From values at the corners to their gradients: a matrix of 3·corners by corners.
+    def gradients(self) -> "csr_array":
+        """The matrix, (3·corners, corners), that maps values at the corners to gradients.
 
-        Rows 3k to 3k + 2 are the gradient at corner k, which lies in the tangent plane.
+        Rows 3k to 3k + 2 give the gradient at corner k, in the tangent plane.
         """
+        from scipy.sparse import csr_array
+
         around: list[set[int]] = [set() for _ in self.corners]
         for triangle in self.triangles.tolist():
             for corner in triangle:
@@ -93,7 +100,7 @@ class SphereMesh:
         rows, columns, values = [], [], []
         for k, corner in enumerate(self.corners):
             others = np.array(sorted(around[k] - {k}))
-            others = others[self.corners[others] @ corner > np.cos(REACH)]
+            others = others[self.corners[others] @ corner > np.cos(MAX_NEIGHBOR)]
             if len(others) < 3:
                 continue
             steps = self.corners[others] - corner

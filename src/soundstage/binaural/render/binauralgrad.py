@@ -1,15 +1,15 @@
-"""`binauralgrad`: what two ears hear, by diffusion in two stages (Leng et al. 2022).
+"""`binauralgrad`: rendering by diffusion in two stages (Leng et al. 2022).
 
-A first network draws the part ȳ that both ears share out of noise, given the mono signal x as it
-arrives by the geometry of the head, x̂; a second one draws both ears, given ȳ too. `single` is the
-ablation of the paper: one network, of twice the depth, without ȳ (`networks/models/binaural_grad.py`).
+A first network samples the common part ȳ of both ears from noise, given the mono signal x and its
+geometric warping x̂; a second network samples both ears, given ȳ too. `single` is the ablation of
+the paper: one network of twice the depth, without ȳ (`networks/models/binaural_grad.py`).
 
-Two kinds of network do this. The paper's tells the noise, one of 200 steps, and is sampled in six
-steps that DiffWave found, with fresh noise in each (§4; `SIX_BETAS`). Ours works in frames and
-tells the clean sound; noise goes in a straight line to it. Its first step makes the mean of all
-that may be heard, which needs no noise: at a *temperature* of 0, a factor on the noise, it begins
-with silence and always makes the same. More steps at higher temperatures draw one of what may be
-heard; so far their noise harms more than it fills in (docs/benchmark.md: quality against steps).
+There are two kinds of network. The paper's predicts the noise, at 200 steps, and is sampled in six
+steps found for DiffWave, with new noise in each (§4; `SIX_BETAS`). Ours works on frames, predicts
+the clean signal, and is a flow along a straight line. Its first step gives the conditional mean,
+independent of the noise: with a *temperature* of 0, the scale of the noise, it starts from silence
+and is deterministic. More steps at higher temperatures give a sample; so far they reduce the
+quality (docs/benchmark.md: quality against steps).
 """
 
 import math
@@ -21,8 +21,13 @@ from jaxtyping import Float, Float32
 from torch import Tensor, nn
 
 from soundstage.binaural.geometry import HEAD_RADIUS
-from soundstage.binaural.render.neural_stream import A_METER, NeuralRenderer, Told
-from soundstage.binaural.render.neural_weights import STEPS, GradShape, LoadedNetwork, load_network
+from soundstage.binaural.render.neural_stream import (
+    SAMPLES_PER_METER,
+    NetworkInputs,
+    NeuralRenderer,
+)
+from soundstage.binaural.render.neural_weights import GradShape, LoadedNetwork, load_network
+from soundstage.binaural.renderers import PRETRAINED, check_sampling
 from soundstage.diffusion import (
     CounterNoise,
     Denoiser,
@@ -34,119 +39,116 @@ from soundstage.diffusion import (
     trailing_times,
     uniform_times,
 )
-from soundstage.errors import OptionError, WeightsError
+from soundstage.errors import WeightsError
 from soundstage.networks.backbones.neural_warp import warped
 from soundstage.networks.models.binaural_grad import Stage
 
-TWO_STAGES = ("binauralgrad-common", "binauralgrad-tuned")  # that are shipped
-SINGLE_STAGE = ("binauralgrad-single",)
 PAPER_STEPS, PAPER_TEMPERATURE = 6, 1.0
-OUR_STEPS, OUR_TEMPERATURE = 1, 0.0  # chosen on validation recordings
+OUR_STEPS, OUR_TEMPERATURE = 1, 0.0  # selected on validation recordings
 
 
 @dataclass(frozen=True)
 class BinauralGradSampling:
-    """How sound is drawn.
+    """Settings of the sampler.
 
     Raises:
-        OptionError: there is no step, or there are more than were trained; or the temperature is
-            not from 0 to 1.
+        OptionError: steps are not 1 to 200, or the temperature is not 0 to 1.
     """
 
     steps: int | None = None
     """None: `PAPER_STEPS` for the paper's network, `OUR_STEPS` for ours."""
     temperature: float | None = None
-    """A factor on the noise; None: `PAPER_TEMPERATURE` or `OUR_TEMPERATURE`, likewise."""
+    """Scale of the noise; None: `PAPER_TEMPERATURE` or `OUR_TEMPERATURE`, likewise."""
 
     def __post_init__(self) -> None:
-        if self.steps is not None and not 1 <= self.steps <= STEPS:
-            raise OptionError(f"Steps are 1 to {STEPS}, not {self.steps}.")
-        if self.temperature is not None and not 0 <= self.temperature <= 1:
-            raise OptionError(f"A temperature is from 0 to 1, not {self.temperature:g}.")
+        check_sampling(self.steps, self.temperature)
 
-    def steps_of(self, shape: GradShape) -> int:
-        """How many there are."""
-        return self.steps or (OUR_STEPS if shape.flow else PAPER_STEPS)
+    def steps_of(self, config: GradShape) -> int:
+        """The number of steps for a network."""
+        return self.steps or (OUR_STEPS if config.flow else PAPER_STEPS)
 
-    def temperature_of(self, shape: GradShape) -> float:
-        """The factor on the noise."""
+    def temperature_of(self, config: GradShape) -> float:
+        """The temperature for a network."""
         if self.temperature is not None:
             return self.temperature
-        return OUR_TEMPERATURE if shape.flow else PAPER_TEMPERATURE
+        return OUR_TEMPERATURE if config.flow else PAPER_TEMPERATURE
 
 
 def warped_ears(
     mono: Float[Tensor, "batch samples"],
     delays: Float[Tensor, "batch 2 samples"],
-    shape: GradShape,
+    config: GradShape,
 ) -> Float[Tensor, "batch 2 samples"]:
-    """x̂: linear between samples as in the paper (eq. 3), for ours cubic.
+    """x̂, with linear interpolation as in the paper (eq. 3), cubic for our networks.
 
     Args:
         mono: x.
-        delays: to both ears at every sample, in samples.
-        shape: of the network.
+        delays: to both ears at each sample, in samples.
+        config: of the network.
     """
     times = torch.arange(mono.shape[-1], dtype=torch.float64, device=mono.device)
-    return warped(mono, times - delays, cubic=bool(shape.frame))
+    return warped(mono, times - delays, cubic=bool(config.frame))
 
 
-def drawn(
+def sample_stage(
     network: nn.Module,
-    shape: GradShape,
+    config: GradShape,
     signals: Float[Tensor, "batch signals samples"],
-    view: Float[Tensor, "batch numbers rows"],
+    pose: Float[Tensor, "batch features poses"],
     noise: Float[Tensor, "batch channels samples"],
     step_noise: StepNoise,
     sampling: BinauralGradSampling,
 ) -> Float[Tensor, "batch channels samples"]:
-    """A result of one stage.
+    """Sample one stage.
 
     Args:
         network: of the stage.
-        shape: of the network.
-        signals: conditional audio, out of `Stage.heard`.
-        view: of the poses, a row for every 400 samples.
+        config: of the network.
+        signals: conditioning audio, from `Stage.heard`.
+        pose: encoded poses, one for every 400 samples.
         noise: standard Gaussian.
-        step_noise: more of it for each step, which the paper's sampler adds.
-        sampling: how.
+        step_noise: more of it for each step of the paper's sampler.
+        sampling: settings.
     """
-    steps, temperature = sampling.steps_of(shape), sampling.temperature_of(shape)
+    steps, temperature = sampling.steps_of(config), sampling.temperature_of(config)
     denoiser = Denoiser(
-        timed(network, shape),
-        shape.parametrization(),
-        shape.schedule(),
-        {"signals": signals, "view": view},
+        timed(network, config),
+        config.parametrization(),
+        config.schedule(),
+        {"signals": signals, "view": pose},
     )
     schedule = denoiser.schedule
-    begin = temperature * noise
+    start = temperature * noise
     if not isinstance(schedule, DiscreteSchedule):
-        return ddim(denoiser, begin, uniform_times(schedule, steps))
+        return ddim(denoiser, start, uniform_times(schedule, steps))
     six = steps == PAPER_STEPS
     times = aligned_times(schedule) if six else trailing_times(schedule, steps)
-    return ancestral(denoiser, begin, times, step_noise=lambda step: temperature * step_noise(step))
+    return ancestral(denoiser, start, times, step_noise=lambda step: temperature * step_noise(step))
 
 
-def timed(network: nn.Module, shape: GradShape) -> Callable[..., Tensor]:
-    """The network, told times of its schedule."""
+def timed(network: nn.Module, config: GradShape) -> Callable[..., Tensor]:
+    """The network as a function of the times of its schedule."""
 
     def model(states: Tensor, times: Tensor, **condition: Tensor) -> Tensor:
-        return network(states, shape.time_factor * times, **condition)
+        return network(states, config.time_factor * times, **condition)
 
     return model
 
 
+drawn = sample_stage  # until training has the new name
+
+
 class BinauralGradRenderer(NeuralRenderer):
-    """The method, ready to run.
+    """The method `binauralgrad`.
 
     Args:
-        networks: the first and the second stage, or the single one, out of `load_network`.
-        sampling: how they are drawn.
-        seed: of the noise; one gives one result.
-        as_recorded: leave the level as in the recordings that were learned from.
+        networks: the first and the second stage, or the single one.
+        sampling: settings of the sampler.
+        seed: of the noise.
+        as_recorded: keep the level of the training recordings.
 
     Raises:
-        WeightsError: the networks are no such stages, or have not learned from the same recordings.
+        WeightsError: the networks are of other stages, or trained on different recordings.
     """
 
     def __init__(
@@ -160,13 +162,13 @@ class BinauralGradRenderer(NeuralRenderer):
         stages = [each.shape.of_stage for each in networks]
         if stages not in ([Stage.COMMON, Stage.SPECIFIC], [Stage.SINGLE]):
             raise WeightsError(
-                "BinauralGrad is made of a common and a specific stage, or of a single one, not of "
+                "BinauralGrad needs a common and a specific stage, or a single one, not "
                 f"{' and '.join(stage.value for stage in stages) or 'none'}."
             )
         if len({(each.calibration, each.shape.view) for each in networks}) > 1:
             raise WeightsError(
-                "The two stages have not learned from the same recordings and the same view of "
-                "poses: train both on one folder."
+                "The two stages differ in their training recordings or pose encoding: train both "
+                "on one data set."
             )
         super().__init__(networks[0], as_recorded=as_recorded)
         self._networks, self._sampling = networks, sampling or BinauralGradSampling()
@@ -174,54 +176,60 @@ class BinauralGradRenderer(NeuralRenderer):
         self.frame = math.lcm(*(max(each.shape.frame, 1) for each in networks))
 
     @property
-    def reach(self) -> tuple[int, int]:
-        """Samples before and after one that the result there depends on, in one step."""
+    def receptive_field(self) -> tuple[int, int]:
+        """Samples before and after an output sample that affect it, in one step."""
         before, after = zip(*(each.network.reach for each in self._networks), strict=True)
-        farthest = math.ceil((self.calibration.farthest + HEAD_RADIUS) * A_METER) + 2
-        return max(before) + farthest, max(after)
+        delay = math.ceil((self.calibration.farthest + HEAD_RADIUS) * SAMPLES_PER_METER) + 2
+        return max(before) + delay, max(after)
 
-    def ears(self, told: Told) -> Float32[Tensor, "2 samples"]:
-        """What is heard of a window."""
-        made: Tensor | None = None
-        for number, (shape, _, network) in enumerate(self._networks):
-            common = None if made is None else made[:, 0]
-            signals = shape.of_stage.heard(
-                warped_ears(told.mono, told.delays, shape), told.mono, common
+    def predict(self, inputs: NetworkInputs) -> Float32[Tensor, "2 samples"]:
+        """The ear signals of a window."""
+        sampled: Tensor | None = None
+        for number, (config, _, network) in enumerate(self._networks):
+            common = None if sampled is None else sampled[:, 0]
+            signals = config.of_stage.heard(
+                warped_ears(inputs.mono, inputs.delays, config), inputs.mono, common
             )
-            noise = CounterNoise((shape.of_stage.channels,), self._seed, take=number)
-            steps = _Steps(noise, told)
-            made = drawn(network, shape, signals, told.view, steps(-1), steps, self._sampling)
-        assert made is not None
-        return made[0]
+            noise = _WindowNoise(
+                CounterNoise((config.of_stage.channels,), self._seed, take=number), inputs
+            )
+            sampled = sample_stage(
+                network, config, signals, inputs.pose, noise(-1), noise, self._sampling
+            )
+        assert sampled is not None
+        return sampled[0]
 
 
 @dataclass(frozen=True)
-class _Steps:
-    """The noise of each step in a window, and before the first of them."""
+class _WindowNoise:
+    """The noise of a window: for each step, and for −1 the initial noise."""
 
     noise: CounterNoise
-    told: Told
+    inputs: NetworkInputs
 
     def __call__(self, step: int) -> Float32[Tensor, "1 channels samples"]:
-        return self.noise.stream(step + 1).window(self.told.first, self.told.mono.shape[-1])[None]
+        samples = self.inputs.mono.shape[-1]
+        return self.noise.stream(step + 1).window(self.inputs.first, samples)[None]
 
 
 def load_binauralgrad(
-    sources: Sequence[str] = TWO_STAGES,
+    sources: Sequence[str] = PRETRAINED["binauralgrad"],
     *,
     sampling: BinauralGradSampling | None = None,
     seed: int = 0,
+    device: str = "auto",
 ) -> BinauralGradRenderer:
-    """The method with shipped weights, or with those of files made by `soundstage train`.
+    """Load `binauralgrad`, pretrained or from files made by `soundstage train`.
 
     Args:
         sources: of the two stages, or of the single one.
-        sampling: how sound is drawn.
+        sampling: settings of the sampler.
         seed: of the noise.
+        device: of the networks.
 
     Raises:
-        WeightsError: a file is missing, damaged, or its tensors make no such network; or they are
-            no such stages.
+        WeightsError: a file is missing, damaged, or of another network or stage.
+        OptionError: the device is unavailable.
     """
     networks = [load_network(source, GradShape) for source in sources]
     return BinauralGradRenderer(networks, sampling=sampling, seed=seed)

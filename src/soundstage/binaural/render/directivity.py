@@ -1,36 +1,35 @@
-"""How a talker radiates: loudest to where the mouth points, dull to where it does not.
+"""Directivity of a talker.
 
-The level at an angle θ from the mouth's axis, against that on the axis, is modeled in each octave
+The level at an angle θ from the axis of the mouth, relative to the axis, is modeled in each octave
 band as
 
     G(θ) = −A·sin²(θ/2) + B·sin²θ    dB
 
-smooth all around and alike on all sides of the axis: −A is the level behind, and B is what the
-side has over the mean of front and back. A and B are least-squares fits to the levels of normal
-speech, 15° apart in the horizontal plane, of Monson, Hunter and Story (2012, "Horizontal
-directivity of low- and high-frequency energy in speech and singing"); what is left is at most
-1.1 dB rms in a band. Above and below the axis, where a torso shadows and reflects, it is a guess.
+rotationally symmetric, with −A the level behind and B the excess at the side over the mean of front
+and back. A and B are least-squares fits to levels of normal speech in the horizontal plane at 15°
+spacing (Monson, Hunter and Story 2012, "Horizontal directivity of low- and high-frequency energy in
+speech and singing"), with a residual of at most 1.1 dB rms in a band. Shadow and reflections of the
+torso, above and below the axis, are not modeled.
 """
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from soundstage.binaural.geometry import rotate
-from soundstage.binaural.room.absorption import TAPS
-from soundstage.binaural.room.octave_filters import minimum_phase_response
+from soundstage.binaural.room.absorption import TAPS, minimum_phase_response
 from soundstage.binaural.trajectories import Trajectory
 
 BEHIND = np.array([3.7, 5.3, 6.6, 7.4, 13.6, 19.5, 24.6, 24.7])  # A in dB, of `OCTAVE_BANDS`
 BESIDE = np.array([0.3, 0.3, 1.5, 1.3, 1.1, 2.8, 3.2, 4.8])  # B in dB
-AHEAD = np.array([1.0, 0.0, 0.0])  # where the mouth of an upright talker points
-_ANGLES = np.arange(181.0)  # degrees; a step is 0.3 dB at most
+AHEAD = np.array([1.0, 0.0, 0.0])  # direction of an upright talker
+_ANGLES = np.arange(181.0)  # degrees; steps of at most 0.3 dB
 
 
 def talker_gains(degrees: Float[np.ndarray, "*angles"]) -> Float[np.ndarray, "*angles bands"]:
-    """Levels in dB against straight ahead, in `OCTAVE_BANDS`.
+    """Levels in dB relative to the axis, in `OCTAVE_BANDS`.
 
     Args:
-        degrees: between the mouth's axis and the way of the sound.
+        degrees: angle from the axis of the mouth.
 
     >>> talker_gains(np.array([0.0, 180.0]))[:, 3]
     array([ 0. , -7.4])
@@ -40,48 +39,48 @@ def talker_gains(degrees: Float[np.ndarray, "*angles"]) -> Float[np.ndarray, "*a
 
 
 class Directivity:
-    """Filters of minimum phase for what a talker sends in every direction.
+    """Minimum-phase filters of a talker by angle.
 
     Args:
         rate: in Hz.
 
     Attributes:
-        filters: one for each degree from the mouth's axis.
-        all_around: of the mean power over all directions, which is what reverberation is made of.
+        filters: one for each degree from the axis of the mouth.
+        diffuse: filter of the mean power over the sphere, for late reverberation.
     """
 
     def __init__(self, rate: int) -> None:
         gains = talker_gains(_ANGLES)
         self.filters: Float32[np.ndarray, "angles taps"]
         self.filters = minimum_phase_response(gains, TAPS, rate).astype(np.float32)
-        self.all_around: Float32[np.ndarray, " taps"]
-        self.all_around = minimum_phase_response(_mean(gains), TAPS, rate).astype(np.float32)
+        self.diffuse: Float32[np.ndarray, " taps"]
+        self.diffuse = minimum_phase_response(_mean(gains), TAPS, rate).astype(np.float32)
 
     def nearest(self, cosines: Float[np.ndarray, "*points"]) -> Int[np.ndarray, "*points"]:
-        """Which of the filters stands for the angle of each cosine."""
+        """Index of the filter for the cosine of each angle."""
         return np.rint(np.rad2deg(np.arccos(cosines.clip(-1, 1)))).astype(np.int64)
 
 
 def towards_head(
     trajectory: Trajectory,
-    sent: Float[np.ndarray, "*points"],
+    emitted: Float[np.ndarray, "*points"],
     positions: Float[np.ndarray, "*points 3"],
     signs: Float[np.ndarray, "*#points 3"],
 ) -> Float[np.ndarray, "*points"]:
-    """Cosines of the angles between where a mouth points and the way from it to the head.
+    """Cosines of the angles between the axis of a mouth and the direction to the head.
 
     Args:
-        trajectory: whose orientations say where the mouth points.
-        sent: when the sound left, in seconds.
-        positions: where from, in meters from the middle of the head: of the talker or of an image.
-        signs: −1 along the axes in which an image is mirrored, and the talker's look with it.
+        trajectory: of the talker, with orientations.
+        emitted: time of emission, in seconds.
+        positions: of the talker or its image at that time, in meters from the center of the head.
+        signs: −1 along the axes in which an image is mirrored.
     """
-    looks = rotate(AHEAD, trajectory.at(sent.ravel()).orientations).reshape(positions.shape)
-    along = (looks * signs * positions).sum(axis=-1)
+    axes = rotate(AHEAD, trajectory.at(emitted.ravel()).orientations).reshape(positions.shape)
+    along = (axes * signs * positions).sum(axis=-1)
     return -along / np.linalg.norm(positions, axis=-1)
 
 
 def _mean(gains: Float[np.ndarray, "angles bands"]) -> Float[np.ndarray, " bands"]:
-    """In dB, of the power that goes through a sphere around the talker."""
+    """Mean power over a sphere around the talker, in dB."""
     shares = np.sin(np.deg2rad(_ANGLES))
     return 10 * np.log10(shares @ 10 ** (gains / 10) / shares.sum())

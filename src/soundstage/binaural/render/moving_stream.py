@@ -1,7 +1,7 @@
-"""A sound on its way to the ears, through what follows its source and through what does not.
+"""Stream of a moving source: the sum of time-varying parts and one fixed filter.
 
-Whatever lengths are pushed, all is made in chunks of one length: the arithmetic, and so every bit
-of the result, does not depend on how a sound is cut.
+The sound is processed in chunks of one size, so that the result is the same to the bit for any size
+of the blocks that are pushed.
 """
 
 from collections.abc import Sequence
@@ -10,108 +10,110 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
+from soundstage.binaural.render.convolvers import PartitionedConvolver
 from soundstage.binaural.render.delay_line import DelayLine
-from soundstage.binaural.render.partitioned_convolver import FixedFilter
 
 CHUNK = 16_384  # frames
-NOTHING = np.zeros((2, 1), np.float32)
+SILENCE = np.zeros((2, 1), np.float32)
 
 
-class Line(Protocol):
-    """What a `DelayLine` can do; see there."""
+class SampleLine(Protocol):
+    """Interface of `DelayLine`; see there."""
 
     @property
     def end(self) -> int:
-        """The first sample that cannot be read yet."""
+        """First sample that cannot be read yet."""
         ...
 
     def push(self, samples: Float[np.ndarray, " frames"]) -> None:
-        """Add the next ones."""
+        """Append samples."""
         ...
 
-    def read(self, places: Float64[np.ndarray, "*points"]) -> Float32[np.ndarray, "*points"]:
-        """The signal at places in samples from its beginning."""
+    def read(self, positions: Float64[np.ndarray, "*points"]) -> Float32[np.ndarray, "*points"]:
+        """The signal at fractional positions, in samples from its start."""
         ...
 
     def forget(self, before: float) -> None:
-        """Let go of what no place from `before` on needs."""
+        """Forget the samples that positions from `before` on do not need."""
         ...
 
 
 class MovingPart(Protocol):
-    """Something that is heard of a source that moves."""
+    """A time-varying part of the ear signals."""
 
     @property
     def lead(self) -> int:
-        """Frames that the line must be ahead."""
+        """Frames of the line that must be available beyond a chunk."""
         ...
 
     @property
-    def longest(self) -> int:
-        """Frames after which what was sent has been heard."""
+    def length(self) -> int:
+        """Length of the response, in frames: largest delay plus taps."""
         ...
 
-    def chunk(self, line: Line, start: int, frames: int) -> Float32[np.ndarray, "2 frames"]:
-        """What is heard from the frame `start` on."""
+    def chunk(self, line: SampleLine, start: int, frames: int) -> Float32[np.ndarray, "2 frames"]:
+        """The ear signals from the frame `start` on."""
         ...
 
 
 class MovingStream:
-    """One sound on its way to the ears.
+    """The ear signals of one source.
 
     Args:
-        moving: what follows the source.
-        fixed: the response of all that does not.
-        line: that the moving parts read.
+        moving: time-varying parts.
+        fixed: response of all fixed parts.
+        line: input of the time-varying parts.
 
     Attributes:
-        tail: frames that are heard after the end of the sound.
+        tail: frames of output after the end of the input.
     """
 
     def __init__(
         self,
         moving: Sequence[MovingPart],
-        fixed: Float32[np.ndarray, "2 taps"] = NOTHING,
-        line: Line | None = None,
+        fixed: Float32[np.ndarray, "2 taps"] = SILENCE,
+        line: SampleLine | None = None,
     ) -> None:
-        self._moving, self._filter = moving, FixedFilter(fixed, CHUNK)
-        longest = max((part.longest for part in moving), default=0)
-        self.tail = max(longest, fixed.shape[-1]) - 1
-        self._ahead, self._behind = max((part.lead for part in moving), default=0), longest
+        self._moving, self._filter = moving, PartitionedConvolver(fixed, CHUNK)
+        length = max((part.length for part in moving), default=0)
+        self.tail = max(length, fixed.shape[-1]) - 1
+        self._lead, self._length = max((part.lead for part in moving), default=0), length
         self._line = line or DelayLine()
-        self._sound = np.zeros(0, np.float32)  # less than a chunk
-        self._waiting: list[Float32[np.ndarray, " chunk"]] = []  # on the line, and not heard yet
-        self._made = self._pushed = 0
+        self._sound = np.zeros(0, np.float32)  # of the next chunk
+        self._waiting: list[
+            Float32[np.ndarray, " chunk"]
+        ] = []  # chunks on the line, not rendered yet
+        self._rendered = self._pushed = 0
 
     def push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "2 ready"]:
-        """The next of the sound; what is ready by now."""
+        """Append input; return the output that is ready."""
         self._pushed += len(mono)
         return self._push(mono)
 
     def finish(self) -> Float32[np.ndarray, "2 rest"]:
-        """What is still on its way: in all, `tail` frames more than were pushed."""
+        """The rest of the output: in all, `tail` frames more than the input."""
         if not self._pushed:
             return np.zeros((2, 0), np.float32)
-        rest = self._pushed + self.tail - self._made
+        rest = self._pushed + self.tail - self._rendered
         silence = np.zeros(rest + 3 * CHUNK, np.float32)
         return self._push(silence)[:, :rest]
 
     def _push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "2 ready"]:
         self._sound = np.concatenate([self._sound, mono.astype(np.float32, copy=False)])
-        made = [np.zeros((2, 0), np.float32)]
+        chunks = [np.zeros((2, 0), np.float32)]
         while len(self._sound) >= CHUNK:
             sound, self._sound = self._sound[:CHUNK], self._sound[CHUNK:]
             self._waiting.append(sound)
-            if self._moving:  # the line is of no use to what rests
+            if self._moving:
                 self._line.push(sound)
-            if not self._moving or self._line.end >= self._made + CHUNK + self._ahead:
-                made.append(self._chunk(self._waiting.pop(0)))
-        return np.concatenate(made, axis=-1)
+            if not self._moving or self._line.end >= self._rendered + CHUNK + self._lead:
+                chunks.append(self._chunk(self._waiting.pop(0)))
+        return np.concatenate(chunks, axis=-1)
 
     def _chunk(self, sound: Float32[np.ndarray, " chunk"]) -> Float32[np.ndarray, "2 chunk"]:
-        made = self._filter.push(sound)
+        ears = self._filter.push(sound)
         for part in self._moving:
-            made += part.chunk(self._line, self._made, CHUNK)
-        self._made += CHUNK
-        self._line.forget(self._made - self._behind)
-        return made
+            ears += part.chunk(self._line, self._rendered, CHUNK)
+        self._rendered += CHUNK
+        self._line.forget(self._rendered - self._length)
+        return ears

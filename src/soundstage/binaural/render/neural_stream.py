@@ -1,14 +1,13 @@
-"""A sound on its way through a network to the ears, piece by piece.
+"""Streaming of a sound through a neural renderer, in windows.
 
-Networks know 48 kHz, and distances as far as they have learned them. So sound goes there and back by
-a resampler; a source that is nearer or farther than was learned is heard as from where learning
-ended, in its direction, with what its distance r has over that, r₀, made outside of the network:
+The networks run at 48 kHz and at the distances of their training data. Sound is resampled to 48 kHz
+and back. A source at a distance r outside of these, r₀ being the nearest of them, is rendered at r₀
+in the same direction, with the remaining delay and gain outside of the network:
 
     u(t) = x(t − (r − r₀)/c),    y = (r₀/r)·network(u)
 
-Whatever lengths are pushed, all is made in windows that lie at the same places, each with as much
-of the sound before and after it as its network can hear, and joined by a short fade, so that the
-result does not depend on how a sound is cut.
+Windows are at fixed positions, each includes the receptive field of its network on both sides, and
+they are joined by a short crossfade. So the result is the same for any size of the pushed blocks.
 """
 
 import math
@@ -32,186 +31,197 @@ from soundstage.binaural.render.neural_weights import (
 )
 from soundstage.binaural.render.pose_encoding import (
     NETWORK_RATE,
-    ROW_HOP,
-    ViewName,
+    POSE_HOP,
+    PoseEncoding,
     ear_delays,
-    towards_head,
-    view_rows,
+    encode_poses,
+    facing_head,
 )
 from soundstage.binaural.render.propagation import between_controls, control_frames
 from soundstage.binaural.trajectories import Trajectory
 from soundstage.networks.backbones.neural_warp import warped
 
-A_METER = NETWORK_RATE / SPEED_OF_SOUND  # samples
-CHUNK = 2 * NETWORK_RATE  # samples of a window that are kept, at least
-FADE = 400  # samples, from window to window
-RING = 2400  # samples that ring on after the last sound: 50 ms
-CONTROL = 16  # samples from one place of the source to the next
+SAMPLES_PER_METER = NETWORK_RATE / SPEED_OF_SOUND
+CHUNK = 2 * NETWORK_RATE  # smallest number of output samples of a window
+FADE = 400  # samples of the crossfade between windows
+TAIL = 2400  # samples of output after the last sound has arrived: 50 ms
+CONTROL = 16  # samples between control points
 
 
-class Told(NamedTuple):
-    """What a network is told of a window."""
+class NetworkInputs(NamedTuple):
+    """Inputs of a network for one window."""
 
     mono: Float32[Tensor, "1 samples"]
-    view: Float32[Tensor, "1 numbers rows"]
+    pose: Float32[Tensor, "1 features poses"]
     delays: Float64[Tensor, "1 2 samples"]
     """To both ears, in samples."""
     first: int
-    """The place of the window's first sample in the sound, from 0 up."""
+    """Position of the first sample of the window, plus a constant that makes it not negative."""
 
 
-class NeuralEars(Protocol):
-    """A network that hears, however it does it."""
+class NeuralModel(Protocol):
+    """A network as `NeuralStream` runs it."""
 
     calibration: Calibration
-    view: ViewName
-    leveled: bool
-    """Whether it hears sound by the law of distance."""
+    pose_encoding: PoseEncoding
+    distance_law: bool
+    """Whether the input is scaled by 1/r."""
     frame: int
-    """Windows begin at multiples of this many samples."""
+    """Windows start at multiples of this number of samples."""
 
     @property
-    def reach(self) -> tuple[int, int]:
-        """Samples before and after one that the result there depends on."""
+    def receptive_field(self) -> tuple[int, int]:
+        """Samples before and after an output sample that affect it."""
         ...
 
-    def ears(self, told: Told) -> Float32[Tensor, "2 samples"]:
-        """What is heard, at every sample of the window."""
+    def predict(self, inputs: NetworkInputs) -> Float32[Tensor, "2 samples"]:
+        """The ear signals of a window."""
         ...
 
 
 class NeuralStream:
-    """One sound on its way to the ears.
+    """The ear signals of one source.
 
     Args:
-        network: that makes what is heard.
-        trajectory: of the source; without orientations it points at the head.
+        model: the network.
+        trajectory: of the source; without orientations it faces the head.
         rate: in Hz.
-        no_delay: distance in meters from which sound takes no more than the radius of the head.
-        as_recorded: leave the level as in the recordings that were learned from, in place of that
-            of the input at 1.5 m.
+        no_delay: distance in meters with zero delay to the near ear.
+        as_recorded: keep the level of the training recordings instead of unit gain at 1.5 m.
 
     Attributes:
-        tail: frames that are heard after the end of the sound.
-        chunk: samples at 48 kHz that a window makes.
+        tail: frames of output after the end of the input.
+        chunk: output samples of a window, at 48 kHz.
     """
 
     def __init__(
         self,
-        network: NeuralEars,
+        model: NeuralModel,
         trajectory: Trajectory,
         rate: int,
         *,
         no_delay: float,
         as_recorded: bool = False,
     ) -> None:
-        self._network, self._trajectory = network, trajectory
-        calibration = network.calibration
+        self._model, self._trajectory = model, trajectory
+        calibration = model.calibration
         self._gain = (1 if as_recorded else RADIUS / calibration.loudness) / calibration.scale
-        self._early = round(max(no_delay - HEAD_RADIUS, 0.0) * A_METER)
-        self._beyond = _samples(trajectory.farthest - calibration.farthest)
-        self._ahead = self._early + _samples(calibration.nearest - trajectory.nearest) + 2
-        last = _samples(trajectory.farthest + HEAD_RADIUS) - self._early
-        self._rate, self.tail = rate, math.ceil((max(last, 0) + RING) * rate / NETWORK_RATE)
+        self._advance = round(max(no_delay - HEAD_RADIUS, 0.0) * SAMPLES_PER_METER)
+        self._max_delay = _samples(trajectory.max_distance - calibration.farthest)
+        self._lookahead = (
+            self._advance + _samples(calibration.nearest - trajectory.min_distance) + 2
+        )
+        last = _samples(trajectory.max_distance + HEAD_RADIUS) - self._advance
+        self._rate, self.tail = rate, math.ceil((max(last, 0) + TAIL) * rate / NETWORK_RATE)
 
-        unit = math.lcm(ROW_HOP, network.frame)
-        before, after = network.reach
-        self._before, self._after = _up_to(before, unit), _up_to(after + FADE, unit)
-        self.chunk = _up_to(CHUNK, unit)
-        self._inward = StreamResampler(rate, NETWORK_RATE, 1)
-        self._outward = StreamResampler(NETWORK_RATE, rate, 2)
-        self._sound = np.zeros(0, np.float32)  # that windows to come hear
-        self._first = 0  # place of the oldest of it
-        self._made = self._pushed = self._given = 0
-        self._fading = np.zeros((2, 0), np.float32)  # of the last window, beyond what is made
+        unit = math.lcm(POSE_HOP, model.frame)
+        before, after = model.receptive_field
+        self._before, self._after = _multiple(before, unit), _multiple(after + FADE, unit)
+        self.chunk = _multiple(CHUNK, unit)
+        self._to_network = StreamResampler(rate, NETWORK_RATE, 1)
+        self._from_network = StreamResampler(NETWORK_RATE, rate, 2)
+        self._sound = np.zeros(0, np.float32)  # input of the next windows
+        self._first = 0  # position of its first sample
+        self._rendered = self._pushed = self._returned = 0
+        self._fading = np.zeros((2, 0), np.float32)  # the last window beyond its chunk
 
     def push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "2 ready"]:
-        """The next of the sound; what is ready by now."""
+        """Append input; return the output that is ready."""
         self._pushed += len(mono)
-        self._take(self._inward.push(mono[None])[0])
-        made = [np.zeros((2, 0), np.float32)]
+        self._append(self._to_network.push(mono[None])[0])
+        chunks = [np.zeros((2, 0), np.float32)]
         while self._missing() <= 0:
-            made.append(self._window())
-        ready = self._outward.push(np.concatenate(made, axis=-1))
-        self._given += ready.shape[-1]
+            chunks.append(self._window())
+        ready = self._from_network.push(np.concatenate(chunks, axis=-1))
+        self._returned += ready.shape[-1]
         return ready
 
     def finish(self) -> Float32[np.ndarray, "2 rest"]:
-        """What is still on its way: in all, `tail` frames more than were pushed."""
+        """The rest of the output: in all, `tail` frames more than the input."""
         if not self._pushed:
             return np.zeros((2, 0), np.float32)
-        self._take(self._inward.finish()[0])
-        whole = self._pushed + self.tail
-        end = math.ceil(whole * NETWORK_RATE / self._rate) + 1
-        made, already = [np.zeros((2, 0), np.float32)], self._made
-        while self._made < end:
-            self._take(np.zeros(max(self._missing(), 0), np.float32))
-            made.append(self._window())
-        rest = np.concatenate(made, axis=-1)[:, : end - already]
-        heard = [self._outward.push(rest), self._outward.finish()]
-        return np.concatenate(heard, axis=-1)[:, : whole - self._given].astype(np.float32)
+        self._append(self._to_network.finish()[0])
+        total = self._pushed + self.tail
+        end = math.ceil(total * NETWORK_RATE / self._rate) + 1
+        chunks, before = [np.zeros((2, 0), np.float32)], self._rendered
+        while self._rendered < end:
+            self._append(np.zeros(max(self._missing(), 0), np.float32))
+            chunks.append(self._window())
+        rest = np.concatenate(chunks, axis=-1)[:, : end - before]
+        ears = [self._from_network.push(rest), self._from_network.finish()]
+        return np.concatenate(ears, axis=-1)[:, : total - self._returned].astype(np.float32)
 
-    def _take(self, sound: Float[np.ndarray, " samples"]) -> None:
+    def _append(self, sound: Float[np.ndarray, " samples"]) -> None:
         self._sound = np.concatenate([self._sound, sound.astype(np.float32, copy=False)])
 
     def _missing(self) -> int:
-        """Samples that the next window waits for."""
-        wanted = self._made + self.chunk + self._after + self._ahead
-        return wanted - self._first - len(self._sound)
+        """Samples of input that the next window still needs."""
+        end = self._rendered + self.chunk + self._after + self._lookahead
+        return end - self._first - len(self._sound)
 
     def _window(self) -> Float32[np.ndarray, "2 chunk"]:
-        first = self._made - self._before
+        first = self._rendered - self._before
         length = self._before + self.chunk + self._after
-        made = self._heard(first, length)[:, self._before :]
+        ears = self._ears(first, length)[:, self._before :]
         fading = self._fading.shape[-1]
         if fading:
             rise = ((np.arange(fading) + 0.5) / fading).astype(np.float32)
-            made[:, :fading] = rise * made[:, :fading] + (1 - rise) * self._fading
-        self._fading = made[:, self.chunk : self.chunk + FADE].copy()
-        self._made += self.chunk
-        self._forget(first + self.chunk + self._early - self._beyond - 2)
-        return made[:, : self.chunk]
+            ears[:, :fading] = rise * ears[:, :fading] + (1 - rise) * self._fading
+        self._fading = ears[:, self.chunk : self.chunk + FADE].copy()
+        self._rendered += self.chunk
+        self._forget(first + self.chunk + self._advance - self._max_delay - 2)
+        return ears[:, : self.chunk]
 
-    def _heard(self, first: int, length: int) -> Float32[np.ndarray, "2 samples"]:
-        network, calibration = self._network, self._network.calibration
-        rows = self._trajectory.at(
-            (first + ROW_HOP * np.arange(length // ROW_HOP + 1)) / NETWORK_RATE
+    def _ears(self, first: int, length: int) -> Float32[np.ndarray, "2 samples"]:
+        """The ear signals of a window."""
+        model, calibration = self._model, self._model.calibration
+        poses = self._trajectory.at(
+            (first + POSE_HOP * np.arange(length // POSE_HOP + 1)) / NETWORK_RATE
         )
         if self._trajectory.orientations is None:
-            rows = Poses(rows.positions, towards_head(rows.positions))
+            poses = Poses(poses.positions, facing_head(poses.positions))
         positions = self._trajectory.positions_at(
             control_frames(first, length, CONTROL) / NETWORK_RATE
         )
         distances = np.linalg.norm(positions, axis=-1)
-        held = calibration.held(positions)
-        at_held = positions * (held / distances)[:, None]
-        # The law of distance within what is known, and the way beyond it
-        within, ratio, excess, *delays = between_controls(
-            np.stack([1 / held, held / distances, distances - held, *ear_delays(at_held)]), CONTROL
+        clipped = calibration.held(positions)
+        # The distance law inside and outside of the range of the training data
+        inside, outside, excess, *delays = between_controls(
+            np.stack(
+                [
+                    1 / clipped,
+                    clipped / distances,
+                    distances - clipped,
+                    *ear_delays(positions * (clipped / distances)[:, None]),
+                ]
+            ),
+            CONTROL,
         )
-        mono = self._read(first, excess * A_METER) * calibration.scale
-        if network.leveled:
-            mono = mono * within
-        told = Told(
+        mono = self._read(first, excess * SAMPLES_PER_METER) * calibration.scale
+        if model.distance_law:
+            mono = mono * inside
+        pose = encode_poses(model.pose_encoding, poses, calibration.distances)
+        inputs = NetworkInputs(
             torch.from_numpy(mono.astype(np.float32))[None],
-            torch.from_numpy(view_rows(network.view, rows, calibration.distances)).float()[None],
+            torch.from_numpy(pose).float()[None],
             torch.from_numpy(np.stack(delays))[None],
-            self._made,
+            self._rendered,
         )
         with torch.inference_mode():
-            ears = network.ears(told).numpy()
-        return ears * (self._gain * ratio).astype(np.float32)
+            ears = model.predict(inputs).cpu().numpy()
+        return ears * (self._gain * outside).astype(np.float32)
 
     def _read(
-        self, first: int, late: Float64[np.ndarray, " samples"]
+        self, first: int, delays: Float64[np.ndarray, " samples"]
     ) -> Float32[np.ndarray, " samples"]:
-        """The sound from a place on, each sample of it as late as is said."""
-        begin = first + self._early - self._beyond - 2
-        end = first + len(late) + self._ahead
-        known = self._sound[max(begin - self._first, 0) : end - self._first]
-        sound = np.pad(known, (end - begin - len(known), 0))  # silence before the beginning
-        places = torch.from_numpy(np.arange(len(late)) + (first + self._early - begin) - late)
-        return warped(torch.from_numpy(sound)[None], places[None, None], cubic=True)[0, 0].numpy()
+        """The sound from a position on, with a delay for each sample."""
+        start = first + self._advance - self._max_delay - 2
+        end = first + len(delays) + self._lookahead
+        available = self._sound[max(start - self._first, 0) : end - self._first]
+        sound = np.pad(available, (end - start - len(available), 0))  # silent before the start
+        positions = np.arange(len(delays)) + (first + self._advance - start) - delays
+        signal, positions = torch.from_numpy(sound)[None], torch.from_numpy(positions)[None, None]
+        return warped(signal, positions, cubic=True)[0, 0].numpy()
 
     def _forget(self, before: int) -> None:
         unneeded = before - self._first
@@ -221,11 +231,11 @@ class NeuralStream:
 
 
 class NeuralRenderer(ABC):
-    """What the neural renderers share; each says how far it hears, and what.
+    """Base class of the neural renderers.
 
     Args:
-        loaded: its network, or one of several that are told the same.
-        as_recorded: leave the level as in the recordings that were learned from.
+        loaded: the network, or the first of several with the same inputs.
+        as_recorded: keep the level of the training recordings.
     """
 
     frame = 1
@@ -239,29 +249,30 @@ class NeuralRenderer(ABC):
         as_recorded: bool,
     ) -> None:
         self.calibration, self._as_recorded = loaded.calibration, as_recorded
-        self.view, self.leveled = loaded.shape.view_name, loaded.shape.leveled
+        self.pose_encoding, self.distance_law = loaded.shape.view_name, loaded.shape.leveled
 
     @property
     @abstractmethod
-    def reach(self) -> tuple[int, int]:
-        """Samples before and after one that the result there depends on."""
+    def receptive_field(self) -> tuple[int, int]:
+        """Samples before and after an output sample that affect it."""
 
     @abstractmethod
-    def ears(self, told: Told) -> Float32[Tensor, "2 samples"]:
-        """What is heard, at every sample of a window."""
+    def predict(self, inputs: NetworkInputs) -> Float32[Tensor, "2 samples"]:
+        """The ear signals of a window."""
 
     def stream(
         self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
     ) -> NeuralStream:
-        """Begin a sound; see `Renderer.stream`."""
-        nearest = trajectory.nearest if no_delay is None else no_delay
+        """Start rendering a source; see `Renderer.stream`."""
+        nearest = trajectory.min_distance if no_delay is None else no_delay
         return NeuralStream(self, trajectory, rate, no_delay=nearest, as_recorded=self._as_recorded)
 
 
 def _samples(meters: float) -> int:
-    """That sound takes for a way, rounded up; none for a negative one."""
-    return math.ceil(max(meters, 0.0) * A_METER)
+    """Propagation delay, rounded up; 0 for a negative distance."""
+    return math.ceil(max(meters, 0.0) * SAMPLES_PER_METER)
 
 
-def _up_to(samples: int, unit: int) -> int:
+def _multiple(samples: int, unit: int) -> int:
+    """Rounded up to a multiple of a unit."""
     return -(-samples // unit) * unit

@@ -1,12 +1,13 @@
-"""How far a moving source was when it sent what is heard now: distance, delay and Doppler.
+"""Propagation delay and Doppler shift of a moving source.
 
-A source at the distance r(t) sends at e what arrives at t. With the distance r₀ that takes no time,
+Sound that arrives at t was emitted at e by a source at the distance r(e). With the distance r₀ of
+zero delay,
 
     e = t − (r(e) − r₀)/c
 
-which is solved by iteration; each step is nearer by the source's speed over that of sound. It is
-solved at some frames only, and what follows from it is read between them along the cubics of
-Catmull and Rom (1974), which pass through every value without a corner.
+This is solved by fixed-point iteration, whose error shrinks by the speed of the source over the
+speed of sound in each step. It is solved at control points only; between them values are
+interpolated with Catmull-Rom splines (1974).
 """
 
 from collections.abc import Callable
@@ -19,27 +20,27 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 
-_NEAR = 1e-9  # s
-_STEPS = 60  # a source at nine tenths of the speed of sound comes within 2 ms
+_TOLERANCE = 1e-9  # s
+_MAX_STEPS = 60  # error of 2 ms at nine tenths of the speed of sound
 
 
 Meters = TypeVar("Meters", float, Float64[np.ndarray, "*points"])
 
 
 class DistanceModel(NamedTuple):
-    """Which distances change nothing."""
+    """Delay and gain by distance."""
 
     no_delay: float
-    """In meters; the nearest that any source of a scene comes."""
+    """Distance in meters with zero delay: the smallest of all sources of a scene."""
     unit_gain: float
-    """In meters; a sound from there is as loud as it is given."""
+    """Distance in meters with a gain of 1."""
 
     def delay(self, distances: Meters, rate: int) -> Meters:
-        """In frames at a rate in Hz."""
+        """Delay in frames, at a rate in Hz."""
         return (distances - self.no_delay) * (rate / SPEED_OF_SOUND)
 
     def gain(self, distances: Meters) -> Meters:
-        """Of amplitude: half at twice the distance."""
+        """Amplitude gain: half at twice the distance."""
         return self.unit_gain / distances
 
 
@@ -47,54 +48,54 @@ Positions = Callable[[Float[np.ndarray, "*points times"]], Float[np.ndarray, "*p
 
 
 class Arrivals(NamedTuple):
-    """Of sound that is heard at some times, for one or several points that it comes from."""
+    """Emission of sound that arrives at given times, for one or several points of origin."""
 
     positions: Float64[np.ndarray, "*points times 3"]
-    """In meters, when it was sent."""
+    """At the time of emission, in meters."""
     distances: Float64[np.ndarray, "*points times"]
     """In meters."""
-    sent: Float64[np.ndarray, "*points times"]
-    """In seconds."""
+    emitted: Float64[np.ndarray, "*points times"]
+    """Time of emission, in seconds."""
 
 
 def arrivals(
     positions: Positions, times: Float[np.ndarray, "*points times"], no_delay: float
 ) -> Arrivals:
-    """Where sound was sent that is heard at these times.
+    """Solve for the emission of sound that arrives at given times.
 
     Args:
-        positions: where each point is at given times, in meters from the middle of the head.
-        times: in seconds.
-        no_delay: r₀ in meters; nothing comes nearer.
+        positions: position of each point at given times, in meters from the center of the head.
+        times: of arrival, in seconds.
+        no_delay: r₀ in meters; no point comes closer.
     """
-    sent = times
-    for _ in range(_STEPS):
-        places = positions(sent)
-        distances = np.sqrt((places * places).sum(axis=-1))
+    emitted = times
+    for _ in range(_MAX_STEPS):
+        at_emission = positions(emitted)
+        distances = np.sqrt((at_emission * at_emission).sum(axis=-1))
         solved = times - (distances - no_delay) / SPEED_OF_SOUND
-        off = np.abs(solved - sent).max()
-        sent = solved
-        if off < _NEAR:
+        error = np.abs(solved - emitted).max()
+        emitted = solved
+        if error < _TOLERANCE:
             break
-    return Arrivals(places, distances, sent)
+    return Arrivals(at_emission, distances, emitted)
 
 
 def control_frames(start: int, frames: int, step: int) -> Float64[np.ndarray, " controls"]:
-    """Frames, a step apart, where values are needed to know them in frames from `start` on."""
+    """Frames of the control points, a step apart, for `frames` frames from `start` on."""
     return start + step * np.arange(-1.0, frames // step + 2)
 
 
 def between_controls(
     values: Float64[np.ndarray, "*batch controls"], step: int
 ) -> Float64[np.ndarray, "*batch frames"]:
-    """Values at every frame, out of those at `control_frames`."""
+    """Interpolate values at `control_frames` to each frame."""
     curves = sliding_window_view(values, 4, axis=-1) @ _cubics(step)
     return curves.reshape(*values.shape[:-1], -1)
 
 
 @cache
 def _cubics(step: int) -> Float64[np.ndarray, "4 frames"]:
-    """Weights of the values before, at, after and beyond."""
+    """Catmull-Rom weights of the two control points before and the two after each frame."""
     u = np.arange(step) / step
     return 0.5 * np.stack(
         [

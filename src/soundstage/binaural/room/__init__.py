@@ -1,1 +1,1 @@
-"""room."""
+"""Rooms: shoebox geometry, image sources, absorption by walls and air, late reverberation."""

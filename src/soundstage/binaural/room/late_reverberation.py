@@ -1,55 +1,67 @@
-"""Late reverberation at the ears: what follows the image sources that are worth a filter each.
+"""Late reverberation at the ears: a diffuse field that replaces image sources of high order.
 
-Images at the density 1/V, of amplitude r₀/(c·t) when the direct sound has r₀/r, arrive 4πc³t²/V
-times a second. So once they are many the squared impulse response in an octave band is
+*Decay.* Image sources have the density 1/V. With the amplitude r₀/(c·t), where the direct sound has
+r₀/r, 4πc³t²/V of them arrive per second. So the squared impulse response in an octave band is
 
-    ⟨h²(t)⟩ = r₀²·4πc/V · 10^(−6·t/RT60) · P(f)    a second, t since the sound was emitted
+    ⟨h²(t)⟩ = r₀²·4πc/V · 10^(−6·t/RT60) · P(f)    per second, t since emission
 
-where P is the power that an ear receives from all around (Kuttruff, Room Acoustics, §4.1). The tail
-is Gaussian noise with this power at either ear and with the diffuse-field coherence γ between them:
-of two independent noises N with unit power
+where P is the diffuse-field power at an ear (Kuttruff, Room Acoustics, §4.1).
+
+*Diffuse field.* Over evenly distributed directions d, the power spectra of the ears and their
+cross-spectrum are
+
+    P_e = ⟨|H_e(d)|²⟩    C = ⟨H_l(d)·H_r(d)*⟩    γ = C/√(P_l·P_r)
+
+with the interaural coherence γ: near 1 at long wavelengths, as sin(kd)/(kd) for two points in the
+free field, and small above 1 kHz (Lindevald and Benade 1986).
+
+*Tail.* Gaussian noise with this power and coherence; with independent noises N of unit power
 
     L = √P_l·N₁,    R = √P_r·(γ*·N₁ + √(1 − |γ|²)·N₂)
 
-Images up to an order are rendered apart, so the power is multiplied by the share of images above it
-(`image_sources.share_beyond`), which is 0 before the first can arrive and 1 once all have passed.
-Assumed: a diffuse field, the same from everywhere and wherever the source is; walls alike; a source
-that radiates alike in all directions; reflections that meet in random phase, which they do above
-2000·√(RT60/V) Hz (Schroeder 1962).
+Images up to an order are rendered separately, so the power is multiplied by the share of images of
+higher order (`image_sources.share_beyond`), which rises from 0 to 1.
+
+Assumptions: an isotropic diffuse field, independent of the source position; equal walls; an
+omnidirectional source; reflections with random phases, which holds above 2000·√(RT60/V) Hz
+(Schroeder 1962).
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Complex64, Float, Float32
+from jaxtyping import Complex, Complex64, Float, Float32
 from scipy.fft import irfft, next_fast_len, rfft
 
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.binaural.hrtf.interpolation import HrtfInterpolator
-from soundstage.binaural.room.diffuse_field import DiffuseField, diffuse_field
+from soundstage.binaural.hrtf.sphere import even_directions
+from soundstage.binaural.room.absorption import band_weights
 from soundstage.binaural.room.image_sources import share_beyond
-from soundstage.binaural.room.octave_filters import band_weights
 from soundstage.binaural.room.shoebox import ShoeBox
 
-DEPTH = 65.0  # dB that the slowest band falls from its loudest on
+DEPTH = 65.0  # dB of decay of the slowest band, from its maximum
 LONGEST = 20.0  # s
 _FADE = 0.05  # of the length, at its end
-_STEP = 1e-3  # s in which the share of images hardly changes
+_STEP = 1e-3  # s between values of the share of images
+_DIRECTIONS = 1000  # coherence within 0.02 at 15 kHz
 
 
 def late_reverberation(
     room: ShoeBox, interpolator: HrtfInterpolator, *, order: int, seed: int, reference: float
 ) -> Float32[np.ndarray, "2 frames"]:
-    """The impulse response of a room at both ears, without the images up to an order.
+    """The binaural impulse response of a room without the images up to an order.
 
     Args:
-        room: with the place of the head.
-        interpolator: the head, whose sample rate the result has. A delay common to all of its
+        room: with the position of the head.
+        interpolator: of the HRTF set; determines the sample rate. A delay common to all of its
             responses is not in the result.
-        order: of the images that are rendered apart, 0 to 50.
-        seed: one seed gives one tail.
+        order: of the images that are rendered separately, 0 to 50.
+        seed: of the noise.
         reference: r₀ in meters: the direct sound at r meters has the amplitude r₀/r.
 
     Returns:
-        Left and right, from when the sound is emitted until the tail is 65 dB down, 20 s at most.
+        Left and right, from the emission until the tail has decayed by 65 dB, at most 20 s.
 
     Raises:
         OptionError: the order is out of its range.
@@ -60,19 +72,51 @@ def late_reverberation(
     size = next_fast_len(frames, real=True)
     frequencies = np.fft.rfftfreq(size, 1 / rate)
     noise = np.random.default_rng(seed).standard_normal((2, size), dtype=np.float32)
-    heard = _as_heard(rfft(noise), diffuse_field(interpolator).at(frequencies))
+    ears = _diffuse_noise(rfft(noise), diffuse_field(interpolator).at(frequencies))
     weights = band_weights(frequencies).astype(np.float32)
     tail = np.zeros((2, frames), np.float32)
     for rt60 in np.unique(room.decay_times):
         bands = weights[room.decay_times == rt60].sum(axis=0)
         decay = 10 ** (-3 * np.arange(frames) / (rate * rt60))
-        tail += decay.astype(np.float32) * irfft(heard * bands, size)[:, :frames]
+        tail += decay.astype(np.float32) * irfft(ears * bands, size)[:, :frames]
     power = 4 * np.pi * SPEED_OF_SOUND / room.volume / rate
     return (reference * np.sqrt(power) * envelope).astype(np.float32) * tail
 
 
+class DiffuseField(NamedTuple):
+    """Diffuse-field spectra of an HRTF set."""
+
+    frequencies: Float[np.ndarray, " bins"]
+    """In Hz."""
+    powers: Float[np.ndarray, "2 bins"]
+    """Of the ears, relative to the free field at the center of the head."""
+    cross: Complex[np.ndarray, " bins"]
+    """Cross-spectrum of left and right."""
+
+    @property
+    def coherence(self) -> Complex[np.ndarray, " bins"]:
+        """γ, the interaural coherence."""
+        return self.cross / np.sqrt(np.maximum(self.powers.prod(axis=0), 1e-30))
+
+    def at(self, frequencies: Float[np.ndarray, " points"]) -> "DiffuseField":
+        """Interpolate to other frequencies in Hz; |γ| stays at most 1."""
+        powers = [np.interp(frequencies, self.frequencies, power) for power in self.powers]
+        cross = np.interp(frequencies, self.frequencies, self.cross)
+        return DiffuseField(frequencies, np.stack(powers), cross)
+
+
+def diffuse_field(interpolator: HrtfInterpolator) -> DiffuseField:
+    """The diffuse field of an HRTF set, at its sample rate."""
+    responses = interpolator.responses(even_directions(_DIRECTIONS))
+    size = 1 << (2 * interpolator.taps - 1).bit_length()
+    left, right = np.fft.rfft(responses, size).transpose(1, 0, 2)
+    powers = [np.mean(np.abs(each) ** 2, axis=0) for each in (left, right)]
+    frequencies = np.fft.rfftfreq(size, 1 / interpolator.rate)
+    return DiffuseField(frequencies, np.stack(powers), np.mean(left * right.conj(), axis=0))
+
+
 def _envelope(room: ShoeBox, order: int, rate: int) -> Float[np.ndarray, " frames"]:
-    """Of amplitude: how the tail sets in and ends, apart from its decay."""
+    """Amplitude of onset and end, without the decay."""
     slowest = room.decay_times.max()
     times = np.arange(0, LONGEST, _STEP)
     share = share_beyond(room, order, times)
@@ -83,13 +127,13 @@ def _envelope(room: ShoeBox, order: int, rate: int) -> Float[np.ndarray, " frame
     return np.sqrt(np.interp(at, times, share)) * np.sin(np.pi / 2 * ending) ** 2
 
 
-def _as_heard(
+def _diffuse_noise(
     noise: Complex64[np.ndarray, "2 bins"], field: DiffuseField
 ) -> Complex64[np.ndarray, "2 bins"]:
-    """Two independent noises as the two ears receive a diffuse field."""
+    """Two independent noises, mixed to the powers and the coherence of a diffuse field."""
     left, right = field.powers
     left = np.maximum(left, 1e-12 * left.max())
     shared = field.cross.conj() / np.sqrt(left)
-    alone = np.sqrt((right - np.abs(shared) ** 2).clip(0))
-    mixing = [np.sqrt(left) * noise[0], shared * noise[0] + alone * noise[1]]
-    return np.stack(mixing).astype(np.complex64)
+    independent = np.sqrt((right - np.abs(shared) ** 2).clip(0))
+    mixed = [np.sqrt(left) * noise[0], shared * noise[0] + independent * noise[1]]
+    return np.stack(mixed).astype(np.complex64)

@@ -76,7 +76,7 @@ class TopView:
 
 def _times(source: Source) -> Float[np.ndarray, " points"]:
     """Seconds at which a source is seen; 0 where it rests."""
-    if source.trajectory.rests:
+    if source.trajectory.is_static:
         return np.zeros(1)
     end = source.seconds or max(float(source.trajectory.times[-1]), source.start)
     return np.linspace(source.start, min(end, source.start + LONGEST), POINTS)
