@@ -25,7 +25,7 @@ from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from soundstage.errors import OptionError, SoundstageError
 
@@ -215,6 +215,7 @@ def run_jobs(
     items: Sequence[T],
     *,
     jobs: int = 1,
+    check: Callable[[T], None] | None = None,
     progress: Callable[[Sequence[float]], None] | None = None,
 ) -> Iterator[R | SoundstageError]:
     """Work on many items in worker processes; a failure leaves the other items alone.
@@ -225,6 +226,7 @@ def run_jobs(
             module, a `functools.partial` of one, or a method of a dataclass.
         items: what to work on.
         jobs: number of processes; with 1, this process does the work.
+        check: raises the errors of an item that can be found without a model; called first.
         progress: called often with the finished fraction of every item.
 
     Yields:
@@ -235,10 +237,10 @@ def run_jobs(
     """
     jobs = min(jobs, len(items))
     if jobs <= 1:
-        yield from _run_here(load, items, progress or (lambda fractions: None))
+        yield from _run_here(_Worker(load, check), items, progress)
         return
     fractions = multiprocessing.get_context("spawn").RawArray("d", len(items))
-    with _worker_pool(jobs, _load_work, load, fractions) as pool:
+    with _worker_pool(jobs, _set_worker, _Worker(load, check), fractions) as pool:
         futures: list[Future[R | SoundstageError]] = [
             pool.submit(partial(_guarded, _work_on), (index, item))
             for index, item in enumerate(items)
@@ -252,24 +254,41 @@ def run_jobs(
 
 
 def _run_here(
-    load: Callable[[], Work[T, R]], items: Sequence[T], progress: Callable[[Sequence[float]], None]
+    worker: "_Worker[T, R]",
+    items: Sequence[T],
+    progress: Callable[[Sequence[float]], None] | None,
 ) -> Iterator[R | SoundstageError]:
     fractions = [0.0] * len(items)
 
     def report(index: int, fraction: float) -> None:
         fractions[index] = fraction
-        progress(fractions)
+        if progress:
+            progress(fractions)
 
-    work = load() if items else None
     for index, item in enumerate(items):
-        assert work is not None
-        result: R | SoundstageError
-        try:
-            result = work(item, partial(report, index))
-        except SoundstageError as error:
-            result = error
+        result = worker(item, partial(report, index))
         report(index, 1.0)
         yield result
+
+
+class _Worker(Generic[T, R]):
+    """Checks an item, loads the model if that has not happened yet, and works on the item."""
+
+    def __init__(self, load: Callable[[], Work[T, R]], check: Callable[[T], None] | None) -> None:
+        self._load, self._check = load, check
+        self._work: Work[T, R] | None = None
+
+    def __call__(self, item: T, progress: Progress) -> R | SoundstageError:
+        try:
+            if self._check:
+                self._check(item)
+        except SoundstageError as error:
+            return error
+        self._work = self._work or self._load()
+        try:
+            return self._work(item, progress)
+        except SoundstageError as error:
+            return error
 
 
 def available_cores() -> int:
@@ -279,6 +298,21 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def default_jobs(items: int, device: str = "cpu") -> int:
+    """Number of processes for this many files: one for each core, or a single one on a GPU."""
+    if items < 2 or (device != "cpu" and not (device == "auto" and _has_no_gpu())):
+        return 1
+    return min(items, available_cores())
+
+
+def _has_no_gpu() -> bool:
+    """Certainly no GPU; answers without torch where the system shows no driver."""
+    drivers = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    if sys.platform == "linux" and not any(map(os.path.exists, drivers)):
+        return True
+    return resolve_device().type == "cpu"
 
 
 @contextmanager
@@ -391,23 +425,19 @@ def _guarded(work: Callable[[T], R], item: T) -> R:
             os._exit(1)
 
 
-def _load_work(load: Callable[[], Work[Any, Any]], fractions: Any) -> None:
-    _state.update(load=load, fractions=fractions)
+def _set_worker(worker: _Worker[Any, Any], fractions: Any) -> None:
+    _state.update(worker=worker, fractions=fractions)
 
 
 def _work_on(numbered: tuple[int, Any]) -> Any:
     index, item = numbered
     fractions = _state["fractions"]
-    if "work" not in _state:
-        _state["work"] = _state["load"]()
 
     def report(fraction: float) -> None:
         fractions[index] = fraction
 
     try:
-        return _state["work"](item, report)
-    except SoundstageError as error:
-        return error
+        return _state["worker"](item, report)
     finally:
         fractions[index] = 1.0
 

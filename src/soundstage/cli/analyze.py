@@ -1,64 +1,94 @@
-"""`soundstage analyze`: level, stereo image and bands of a file, as text, JSON and a picture."""
+"""`soundstage analyze`: level, stereo image and bands of files, as text, JSON and a picture."""
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from soundstage.cli.options import FileJobs, Inputs, Json, Overwrite, Quiet
+
+if TYPE_CHECKING:
+    from soundstage.parallel import Progress, Work
+
+
+class _Measured(NamedTuple):
+    """The values of a file for JSON, and as table cells."""
+
+    source: str
+    values: dict[str, Any]
+    figures: list[tuple[str, str]]
+    bands: list[tuple[str, ...]]
+
 
 def analyze(
-    inputs: Annotated[list[Path], typer.Argument(help="Mono or stereo files, or folders of them.")],
+    inputs: Inputs,
     plot: Annotated[
-        Path | None, typer.Option(help="Draw mid, side, goniometer and bands: NAME.png; one input.")
+        Path | None,
+        typer.Option(help="PNG to draw: mid, side, goniometer and bands. For a single input."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an existing picture.")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    jobs: FileJobs = None,
+    overwrite: Overwrite = False,
+    json_output: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Measure files: peaks, width, correlation, iid_fluctuation, and the image of 34 bands."""
+    """Measure peaks, width, correlation, IID fluctuation, and the stereo image of 34 bands."""
     import json
 
-    from rich.console import Console
-    from rich.table import Table
-
-    from soundstage.audio import expand_inputs
-    from soundstage.cli.failures import end_with
-    from soundstage.cli.progress import progress_bar
-    from soundstage.errors import OptionError, SoundstageError
-    from soundstage.evaluation import BAND_COLUMNS, band_rows, figure_rows, plot_analysis
-    from soundstage.metrics import analyze as measure
+    from soundstage.audio.file_paths import expand_inputs
+    from soundstage.cli.console import end, run_files
+    from soundstage.errors import OptionError
 
     sources = expand_inputs(inputs)
     if plot and len(sources) != 1:
-        raise OptionError(f"--plot draws one file, and there are {len(sources)}: plot each alone.")
-    console = Console(markup=False, highlight=False)
-    done, failures = [], []
-    for source in sources:
-        try:
-            with progress_bar(source.name, shown=not (quiet or json_output)) as tell:
-                if plot:
-                    result = plot_analysis(source, plot, overwrite=overwrite, progress=tell)
-                else:
-                    result = measure(source, progress=tell)
-        except SoundstageError as error:
-            if len(sources) == 1 and not json_output:
-                raise
-            failures.append({"source": str(source), "error": str(error)})
-            continue
-        done.append({"source": str(source)} | result.as_dict())
-        if json_output:
-            continue
-        figures = Table(box=None, show_header=False, pad_edge=False)
-        for row in figure_rows(result):
-            figures.add_row(*row)
-        bands = Table(box=None, pad_edge=False)
-        for column in BAND_COLUMNS:
-            bands.add_column(column, justify="right", no_wrap=True)
-        for cells in band_rows(result):
-            bands.add_row(*cells)
-        console.print(str(source), style="bold", soft_wrap=True)
-        for part in (figures, "", bands, ""):
-            console.print(part)
+        raise OptionError(
+            f"`plot` draws a single file, and there are {len(sources)}: plot them one by one."
+        )
+    done, failed = run_files(
+        partial(_load, plot, overwrite),
+        sources,
+        sources,
+        jobs=jobs,
+        progress_shown=not (quiet or json_output),
+        json_output=json_output,
+        show=None if json_output else _print,
+    )
     if json_output:
-        print(json.dumps({"done": done, "failed": failures}, indent=2))
-    end_with(failures, len(sources), listed=not json_output)
+        results = [{"source": measured.source, **measured.values} for measured in done]
+        failures = [failure._asdict() for failure in failed]
+        print(json.dumps({"done": results, "failed": failures}, indent=2))
+    end(failed, len(sources), listed=not json_output)
+
+
+def _load(plot: Path | None, overwrite: bool) -> "Work[Path, _Measured]":
+    from soundstage.evaluation import band_rows, figure_rows, plot_analysis
+    from soundstage.metrics import analyze as measure
+
+    def work(source: Path, progress: "Progress") -> _Measured:
+        if plot:
+            result = plot_analysis(source, plot, overwrite=overwrite, progress=progress)
+        else:
+            result = measure(source, progress=progress)
+        return _Measured(str(source), result.as_dict(), figure_rows(result), [*band_rows(result)])
+
+    return work
+
+
+def _print(measured: _Measured) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from soundstage.evaluation.tables import BAND_COLUMNS
+
+    figures = Table(box=None, show_header=False, pad_edge=False)
+    for row in measured.figures:
+        figures.add_row(*row)
+    bands = Table(box=None, pad_edge=False)
+    for column in BAND_COLUMNS:
+        bands.add_column(column, justify="right", no_wrap=True)
+    for cells in measured.bands:
+        bands.add_row(*cells)
+    console = Console(markup=False, highlight=False)
+    console.print(measured.source, style="bold", soft_wrap=True)
+    for part in (figures, "", bands, ""):
+        console.print(part)

@@ -1,24 +1,35 @@
-"""`soundstage binaural`: mono files in, what two ears hear out."""
+"""`soundstage binaural`: sound files in, binaural files for headphones out."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from soundstage.cli.options import (
+    BitDepth,
+    Device,
+    DryRun,
+    FileJobs,
+    Format,
+    Json,
+    Name,
+    Output,
+    Overwrite,
+    Quiet,
+    Seed,
+)
+
 if TYPE_CHECKING:
-    from soundstage.binaural.renderers import Renderer
-    from soundstage.binaural.room.shoebox import ShoeBox
-    from soundstage.binaural.binaural_jobs import Job
+    from soundstage.binaural.binaural_jobs import BinauralWork, Job
+    from soundstage.parallel import Progress, Work
 
 
 def binaural(
     inputs: Annotated[
-        list[Path], typer.Argument(help="Sound files, folders of them, or one scene (.json).")
+        list[Path], typer.Argument(help="Sound files, folders of them, or scenes (.json).")
     ],
-    output: Annotated[
-        str | None,
-        typer.Option("--output", "-o", help="A file, or a folder. By default beside each input."),
-    ] = None,
+    output: Output = None,
     azimuth: Annotated[
         float | None, typer.Option(help="Degrees counter-clockwise from ahead: 90 is left.")
     ] = None,
@@ -26,39 +37,37 @@ def binaural(
     distance: Annotated[
         float | None, typer.Option(help="Meters, 0.1 to 1,000; by default 1.5.")
     ] = None,
-    path: Annotated[
-        Path | None, typer.Option(help="A trajectory: .csv, .json, or .txt of tracked poses.")
+    trajectory: Annotated[
+        Path | None, typer.Option(help="Trajectory file: .csv, .json, or .txt of tracked poses.")
     ] = None,
     orbit: Annotated[
-        float | None, typer.Option(help="Seconds a turn around the head; negative is clockwise.")
+        float | None, typer.Option(help="Circle around the head: seconds per turn, < 0 clockwise.")
     ] = None,
     fly_by: Annotated[
-        float | None, typer.Option(help="Meters a second, from ahead past an ear to behind.")
+        float | None, typer.Option(help="Pass an ear from front to back: speed in m/s.")
     ] = None,
     approach: Annotated[
-        float | None, typer.Option(help="Meters away at first; ends at --distance.")
+        float | None, typer.Option(help="Approach from this distance in meters to --distance.")
     ] = None,
     method: Annotated[
         str | None,
         typer.Option(
             "--method",
             "-m",
-            help="hrtf, warp (delays alone), or a network: binauralgrad, binauralgrad-single, "
+            help="hrtf, warp (delays only), or a network: binauralgrad, binauralgrad-single, "
             "warpnet, wavenet.",
         ),
     ] = None,
     weights: Annotated[
         list[Path] | None,
-        typer.Option(help="Weights of your own for a network; once for each of its stages."),
+        typer.Option(help="Your own weights of a network; repeat the option for each stage."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Of the diffusion of binauralgrad, 1 to 200.")
+        int | None, typer.Option(help="Diffusion steps of binauralgrad, 1 to 200.")
     ] = None,
     temperature: Annotated[
         float | None,
-        typer.Option(
-            help="Of its noise: 0, the mean of all that may be heard, to 1, a draw of it."
-        ),
+        typer.Option(help="Noise of binauralgrad, from 0 (the conditional mean) to 1 (a sample)."),
     ] = None,
     room: Annotated[
         str | None, typer.Option(help="Length, width and height in meters, such as 6x4x3.")
@@ -68,125 +77,129 @@ def binaural(
         typer.Option(help="Reverberation time in seconds, or as 125:0.6,1000:0.4,8000:0.3."),
     ] = None,
     listener: Annotated[
-        str | None, typer.Option(help="Place of the head in the room, in meters, such as 2,2,1.5.")
+        str | None, typer.Option(help="Position of the head in the room, such as 2,2,1.5.")
     ] = None,
     hrtf: Annotated[
-        str | None,
-        typer.Option(help="A SOFA file of your own head, or kemar, which is shipped."),
+        str | None, typer.Option(help="A SOFA file, or kemar, the bundled HRTF set.")
     ] = None,
     nearest: Annotated[
-        bool, typer.Option(help="Do not interpolate between measured directions: cheaper.")
+        bool, typer.Option("--nearest", help="Use the nearest measured direction; faster.")
     ] = False,
-    air: Annotated[bool, typer.Option(help="Let air absorb treble; heard from some 20 m on.")] = (
-        False
-    ),
-    tail: Annotated[
-        bool, typer.Option("--tail/--no-tail", help="Keep what rings on after the end.")
-    ] = True,
+    air: Annotated[
+        bool, typer.Option("--air", help="Air absorption; audible from about 20 m.")
+    ] = False,
+    tail: Annotated[bool, typer.Option(help="Keep the reverberation tail.")] = True,
     plot: Annotated[
-        bool, typer.Option("--plot", help="Draw the way from above: {stem}-path.png.")
+        bool, typer.Option("--plot", help="Plot the trajectory: {stem}-trajectory.png.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of late reverberation, and of noise.")] = 0,
-    bit_depth: Annotated[
-        str | None,
-        typer.Option(help="8, 16, 24, 32, float or double; by default that of the input."),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the results, such as {stem}-binaural{ext}.")
-    ] = None,
-    suffix: Annotated[
-        str | None, typer.Option("--format", help="Suffix of the results, such as flac.")
-    ] = None,
+    seed: Seed = 0,
+    bit_depth: BitDepth = None,
+    name: Name = None,
+    suffix: Format = None,
     downmix: Annotated[
-        bool, typer.Option(help="Fold stereo inputs down instead of hearing two loudspeakers.")
+        bool,
+        typer.Option("--downmix", help="Downmix stereo inputs; without it, two loudspeakers."),
     ] = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace existing results.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would be done, and do nothing.")] = False,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    device: Device = "auto",
+    jobs: FileJobs = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
+    json_output: Json = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Put sounds around a head, for headphones."""
+    """Render sounds around the listener's head, for headphones."""
     import json
 
-    from soundstage.binaural.renderers import (
-        DEFAULT_RENDERER,
-        NeuralOptions,
-        RenderOptions,
-        load_renderer,
-    )
+    from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
+    from soundstage.binaural.renderers import DEFAULT_RENDERER, NeuralOptions, RenderOptions
     from soundstage.binaural.room.shoebox import room_of
-    from soundstage.binaural.binaural_jobs import plan_jobs
     from soundstage.binaural.trajectory_options import TrajectoryOptions
-    from soundstage.cli.failures import end_with
-    from soundstage.errors import SoundstageError
+    from soundstage.cli.console import end, run_files
 
-    way = TrajectoryOptions(azimuth, elevation, distance, path, orbit, fly_by, approach)
-    box = room_of(room, rt60, listener)
-    jobs = plan_jobs(inputs, output, way, downmix=downmix, name=name, suffix=suffix)
-    if dry_run:
-        _print_plan(jobs, json_output, plot=plot)
-        return
-    method = method or DEFAULT_RENDERER
-    renderer = load_renderer(
-        method,
-        RenderOptions(hrtf, box, nearest, air, seed),
+    options = TrajectoryOptions(azimuth, elevation, distance, trajectory, orbit, fly_by, approach)
+    work = BinauralWork(
+        method or DEFAULT_RENDERER,
+        RenderOptions(hrtf, room_of(room, rt60, listener), nearest, air, seed),
         NeuralOptions(tuple(map(str, weights or ())), steps, temperature),
+        device=device,
+        tail=tail,
+        bit_depth=bit_depth,
+        overwrite=overwrite,
     )
-    asked = {"method": method, "tail": tail, "bit_depth": bit_depth, "overwrite": overwrite}
-    shown = not (quiet or json_output)
-    done: dict[str, list[Any]] = {"done": [], "failed": []}
-    for job in jobs:
-        try:
-            done["done"].append(_do(job, renderer, box, asked, plot=plot, shown=shown))
-        except SoundstageError as error:
-            if len(jobs) == 1 and not json_output:
-                raise
-            done["failed"].append({"source": str(job.source), "error": str(error)})
+    planned = plan_jobs(inputs, output, options, downmix=downmix, name=name, suffix=suffix)
+    if dry_run:
+        _print_plan(planned, json_output, plot=plot)
+        return
+    runner = _Runner(work, plot=plot)
+    done, failed = run_files(
+        runner.load,
+        planned,
+        [job.source for job in planned],
+        jobs=jobs,
+        device=device,
+        progress_shown=not (quiet or json_output),
+        json_output=json_output,
+        show=None if quiet or json_output else _print_result,
+        check=runner.check,
+    )
     if json_output:
-        print(json.dumps(done, indent=2))
-    end_with(done["failed"], len(jobs), listed=not json_output)
+        reports = [report for report, _ in done]
+        failures = [failure._asdict() for failure in failed]
+        print(json.dumps({"done": reports, "failed": failures}, indent=2))
+    end(failed, len(planned), listed=not json_output)
 
 
-def _do(
-    job: "Job",
-    renderer: "Renderer",
-    room: "ShoeBox | None",
-    asked: dict[str, Any],
-    *,
-    plot: bool,
-    shown: bool,
-) -> dict[str, Any]:
-    """One file, and its picture."""
-    from soundstage.binaural.binaural_files import render_file
-    from soundstage.cli.progress import progress_bar
-    from soundstage.evaluation.plots.top_view import TopView
+@dataclass(frozen=True)
+class _Runner:
+    """Renders a job and plots its trajectory; returns the report for JSON, and lines to print."""
 
-    sources = job.sources()
-    picture = TopView(job.picture, overwrite=asked["overwrite"]) if plot else None
-    with progress_bar(job.source.name, shown=shown) as tell:
-        report = render_file(sources, job.target, renderer, progress=tell, **asked)
-    if shown:
-        print(report.sentence())
-    if picture is None:
-        return report.as_dict()
-    picture.draw(sources, room, title=job.source.name)
-    if shown:
-        print(f"{job.picture}: the way from above")
-    return {**report.as_dict(), "picture": str(job.picture)}
+    work: "BinauralWork"
+    plot: bool
+
+    def check(self, job: "Job") -> None:
+        from soundstage.atomic_files import check_target
+        from soundstage.evaluation.plots.top_view import TopView
+
+        job.sources()
+        check_target(job.target, overwrite=self.work.overwrite)
+        if self.plot:
+            TopView(job.picture, overwrite=self.work.overwrite)
+
+    def load(self) -> "Work[Job, tuple[dict[str, Any], list[str]]]":
+        from soundstage.evaluation.plots.top_view import TopView
+
+        render = self.work.load()
+
+        def run(job: "Job", progress: "Progress") -> tuple[dict[str, Any], list[str]]:
+            report = render(job, progress)
+            values, lines = report.as_dict(), [report.sentence()]
+            if self.plot:
+                picture = TopView(job.picture, overwrite=self.work.overwrite)
+                picture.draw(job.sources(), self.work.options.room, title=job.source.name)
+                values["picture"] = str(job.picture)
+                lines.append(f"{job.picture}: trajectory")
+            return values, lines
+
+        return run
 
 
-def _print_plan(jobs: "list[Job]", json_output: bool, *, plot: bool) -> None:
+def _print_result(result: tuple[dict[str, Any], list[str]]) -> None:
+    for line in result[1]:
+        print(line)
+
+
+def _print_plan(planned: "list[Job]", json_output: bool, *, plot: bool) -> None:
     import json
 
     if json_output:
-        planned = [
+        files = [
             {"source": str(job.source), "target": str(job.target)}
             | ({"picture": str(job.picture)} if plot else {})
-            for job in jobs
+            for job in planned
         ]
-        print(json.dumps({"planned": planned}, indent=2))
+        print(json.dumps({"planned": files}, indent=2))
         return
-    for job in jobs:
+    for job in planned:
         print(f"{job.source} -> {job.target}")
         if plot:
-            print(f"{job.picture}  (the way from above)")
+            print(f"{job.picture}  (trajectory)")

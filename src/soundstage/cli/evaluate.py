@@ -62,7 +62,7 @@ def evaluate(
     """
     import sys
 
-    from soundstage.cli.progress import progress_bar
+    from soundstage.cli.console import progress_bar
     from soundstage.evaluation.command import run
     from soundstage.evaluation.run import EvaluationOptions
 

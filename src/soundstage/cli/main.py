@@ -1,15 +1,18 @@
 """The `soundstage` command. Nothing here imports torch: `--help` answers at once."""
 
+import functools
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from soundstage.cli.analyze import analyze
 from soundstage.cli.binaural import binaural
+from soundstage.cli.console import message
 from soundstage.cli.evaluate import evaluate
 from soundstage.cli.models import models
 from soundstage.cli.prepare import prepare
@@ -20,16 +23,15 @@ from soundstage.errors import SoundstageError
 
 app = typer.Typer(
     name="soundstage",
-    help="Mono into stereo that folds back to the original, and into sound around the head.",
+    help="Mono to stereo that folds down to the original, and mono to binaural.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
 class Interrupted(BaseException):
-    """Raised where the program stands when it is asked to stop, so that every file is put away."""
+    """Raised by a signal, so that unfinished files are removed on the way out."""
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -56,22 +58,33 @@ def _options(
     pass
 
 
+def _with_messages(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with errors of a user as one sentence and exit code 2."""
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        try:
+            command(**arguments)
+        except SoundstageError as error:
+            print(f"soundstage: {message(error)}", file=sys.stderr)
+            raise typer.Exit(2) from error
+
+    return run
+
+
 for command in (upmix, binaural, analyze, evaluate, models, prepare, simulate, train):
-    app.command(name=command.__name__)(command)
+    app.command(name=command.__name__)(_with_messages(command))
 
 
 def main() -> None:
-    """Run the command line; a user's error is one sentence and exit code 2."""
+    """Run the command line."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
-    except SoundstageError as error:
-        print(f"soundstage: {error}", file=sys.stderr)
-        sys.exit(2)
     except Interrupted:
         print("soundstage: interrupted; no unfinished file was left behind.", file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
+    except BrokenPipeError:  # the reader of the output is gone, as with `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)

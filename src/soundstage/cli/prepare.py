@@ -21,7 +21,7 @@ def prepare(
     """Listen to records once, and keep what networks learn from: 66 MB an hour of music."""
     import sys
 
-    from soundstage.cli.progress import progress_bar
+    from soundstage.cli.console import progress_bar
     from soundstage.errors import OptionError
 
     try:

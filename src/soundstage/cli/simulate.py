@@ -22,7 +22,7 @@ def simulate(
     """Walk talkers around measured heads in rooms: data for neural binaural renderers."""
     import sys
 
-    from soundstage.cli.progress import progress_bar
+    from soundstage.cli.console import progress_bar
     from soundstage.corpora.binaural_simulation import simulate as run
 
     with progress_bar("simulating", shown=not quiet) as tell:

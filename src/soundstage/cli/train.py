@@ -33,7 +33,7 @@ def train(
     import sys
     from functools import partial
 
-    from soundstage.cli.progress import progress_bar
+    from soundstage.cli.console import progress_bar
     from soundstage.errors import OptionError
 
     try:

@@ -33,7 +33,8 @@ def upmix(
     ] = None,
     width: Annotated[float, typer.Option(help="Gain of the side, 0 to 2.")] = 1.0,
     bass_mono: Annotated[
-        float, typer.Option(help="Crossover in Hz below which all is centered, 20 to 500; 0 is off.")
+        float,
+        typer.Option(help="Crossover in Hz below which all is centered, 20 to 500; 0 is off."),
     ] = 0.0,
     center_focus: Annotated[
         float, typer.Option(help="Draws voices and leads to the center, 0 to 1.")
@@ -64,7 +65,7 @@ def upmix(
     """Turn mono recordings into stereo that folds back to the original."""
     import json
 
-    from soundstage.cli.failures import end_with
+    from soundstage.cli.console import Failure, end
     from soundstage.errors import SoundstageError
     from soundstage.upmixing.controls import Controls
     from soundstage.upmixing.jobs import by_source, plan_batch
@@ -99,7 +100,7 @@ def upmix(
             done["failed"].append({"source": str(each[0].source), "error": str(error)})
     if json_output:
         print(json.dumps(done, indent=2))
-    end_with(done["failed"], len(sources), listed=not json_output)
+    end([Failure(**failure) for failure in done["failed"]], len(sources), listed=not json_output)
 
 
 def _do(
@@ -112,7 +113,7 @@ def _do(
     shown: bool,
 ) -> None:
     """All takes of one input, and their contact sheet."""
-    from soundstage.cli.progress import progress_bar
+    from soundstage.cli.console import progress_bar
     from soundstage.evaluation.plots.contact_sheet import ContactSheet
     from soundstage.upmixing.jobs import run_job, run_takes
 

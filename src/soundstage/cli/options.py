@@ -1,0 +1,46 @@
+"""Options that several commands share, each with one name, one help text and one check."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", help="A file, or a folder. By default beside each input."),
+]
+Name = Annotated[
+    str | None, typer.Option(help="Template for file names in a folder, such as {stem}-new{ext}.")
+]
+Format = Annotated[
+    str | None, typer.Option("--format", help="File format of the results, such as flac.")
+]
+BitDepth = Annotated[
+    str | None,
+    typer.Option(help="8, 16, 24, 32, float or double. By default the bit depth of the input."),
+]
+Downmix = Annotated[bool, typer.Option("--downmix", help="Downmix stereo inputs to mono first.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed; the same seed, the same result.")]
+Device = Annotated[
+    str, typer.Option(help="auto (a CUDA GPU if there is one), cpu, cuda, cuda:N or mps.")
+]
+FileJobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        help="Files to process in parallel. By default the number of cores, or 1 on a GPU.",
+    ),
+]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Worker processes.")]
+Inputs = Annotated[list[Path], typer.Argument(help="Sound files, or folders of them.")]
+
+
+def split_list(text: str | None) -> list[str]:
+    """The parts of a list with commas."""
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
