@@ -3,10 +3,10 @@ from itertools import pairwise
 
 import pytest
 import torch
+from gaussians import GaussianData, Process, normal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gaussians import GaussianData, Process, drawn
 from soundstage.diffusion import (
     ContinuedStream,
     CounterNoise,
@@ -17,7 +17,6 @@ from soundstage.diffusion import (
     ddim,
     dpm_solver_2m,
     heun,
-    takes_window,
     uniform_times,
 )
 
@@ -34,8 +33,8 @@ SAMPLERS = {
 every_sampler = pytest.mark.parametrize("name", SAMPLERS)
 
 
-def hearing(mid: torch.Tensor) -> Denoiser:
-    """A model that hears a little of what stands around a frame."""
+def conditioned(mid: torch.Tensor) -> Denoiser:
+    """A model with a receptive field of a few frames."""
 
     def model(state, times, *, mid):
         around = state + state.roll(1, -1) + state.roll(-1, -1)
@@ -44,9 +43,9 @@ def hearing(mid: torch.Tensor) -> Denoiser:
     return Denoiser(model, Parametrization.V, SCHEDULE, {"mid": mid.expand(2, -1, -1)})
 
 
-def stream(denoiser_of=hearing, name: str = "ancestral", takes=(0, 5)) -> ContinuedStream:
+def stream(make_denoiser=conditioned, name: str = "ancestral", takes=(0, 5)) -> ContinuedStream:
     noises = [CounterNoise((1,), seed=3, take=take) for take in takes]
-    return ContinuedStream(denoiser_of, SAMPLERS[name], noises, size=SIZE, overlap=OVERLAP)
+    return ContinuedStream(make_denoiser, SAMPLERS[name], noises, size=SIZE, overlap=OVERLAP)
 
 
 def through(flow: ContinuedStream, condition: torch.Tensor, ends=()) -> torch.Tensor:
@@ -61,7 +60,7 @@ def through(flow: ContinuedStream, condition: torch.Tensor, ends=()) -> torch.Te
     name=st.sampled_from(sorted(SAMPLERS)),
 )
 def test_the_result_does_not_depend_on_how_the_input_was_cut(length, ends, name) -> None:
-    condition = drawn(1, length)
+    condition = normal(1, length)
     made = through(stream(name=name), condition, [min(end, length) for end in ends])
     assert made.shape == (2, 1, length)
     assert torch.equal(made, through(stream(name=name), condition))
@@ -69,7 +68,7 @@ def test_the_result_does_not_depend_on_how_the_input_was_cut(length, ends, name)
 
 @every_sampler
 def test_a_take_does_not_depend_on_the_others(name: str) -> None:
-    condition = drawn(1, 200)
+    condition = normal(1, 200)
     both = through(stream(name=name), condition)
     for take, number in enumerate((0, 5)):
         pair = through(stream(name=name, takes=(number, 9)), condition)
@@ -78,18 +77,21 @@ def test_a_take_does_not_depend_on_the_others(name: str) -> None:
 
 @every_sampler
 def test_one_window_is_the_plain_sampler(name: str) -> None:
-    noises = [CounterNoise((1,), seed=3, take=take) for take in (0, 5)]
-    condition = drawn(1, SIZE)
+    def noise(stream: int) -> torch.Tensor:
+        takes = [CounterNoise((1,), seed=3, take=take).stream(stream) for take in (0, 5)]
+        return torch.stack([each.window(0, SIZE) for each in takes])
+
+    condition = normal(1, SIZE)
     wanted = SAMPLERS[name](
-        hearing(condition),
-        takes_window(noises, 0, SIZE),
-        lambda step: takes_window(noises, 0, SIZE, stream=1 + step),
+        conditioned(condition),
+        noise(0),
+        lambda step: noise(1 + step),
     )
     assert torch.equal(through(stream(name=name), condition), wanted)
 
 
-def test_what_is_held_back_is_less_than_a_window() -> None:
-    flow, condition = stream(), drawn(1, 500)
+def test_the_delay_is_less_than_a_window_and_memory_stays_bounded() -> None:
+    flow, condition = stream(), normal(1, 500)
     made = flow.push(condition).shape[-1]
     assert made == 500 - 500 % HOP - HOP
     assert flow._condition.untyped_storage().nbytes() < 4 * SIZE
@@ -99,31 +101,31 @@ def test_what_is_held_back_is_less_than_a_window() -> None:
 
 
 @every_sampler
-def test_a_sequence_is_made_on_the_device_of_its_condition(name: str) -> None:
+def test_a_sequence_is_sampled_on_the_device_of_its_condition(name: str) -> None:
     flow, condition = stream(name=name), torch.empty(1, 200, device="meta")
     assert flow.push(condition[:, :10]).device.type == "meta"
     assert flow.push(condition[:, 10:]).device.type == "meta"
     assert flow.finish().device.type == "meta"
 
 
-def test_the_last_window_is_as_short_as_what_is_left() -> None:
+def test_the_last_window_is_as_short_as_the_remaining_condition() -> None:
     lengths = []
 
     def counted(mid: torch.Tensor) -> Denoiser:
         lengths.append(mid.shape[-1])
-        return hearing(mid)
+        return conditioned(mid)
 
-    through(stream(counted), drawn(1, SIZE + HOP + 10))
+    through(stream(counted), normal(1, SIZE + HOP + 10))
     assert lengths == [SIZE, SIZE, OVERLAP + 10]
 
 
 @every_sampler
-def test_the_condition_is_heard_at_its_place(name: str) -> None:
+def test_every_frame_has_its_own_condition(name: str) -> None:
     def repeating(mid: torch.Tensor) -> Denoiser:
-        told = {"mid": mid.expand(2, -1, -1)}
-        return Denoiser(lambda state, times, mid: mid, Parametrization.CLEAN, SCHEDULE, told)
+        condition = {"mid": mid.expand(2, -1, -1)}
+        return Denoiser(lambda state, times, mid: mid, Parametrization.CLEAN, SCHEDULE, condition)
 
-    condition = drawn(1, 300)
+    condition = normal(1, 300)
     made = through(stream(repeating, name), condition)
     torch.testing.assert_close(made, condition.expand(2, -1, -1), rtol=0, atol=1e-5)
 
@@ -192,8 +194,8 @@ def test_a_tail_held_to_its_final_values_would_leave_a_seam() -> None:
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(8, 0), (8, 5), (1, 1)])
-def test_windows_that_do_not_go_on_are_refused(size: int, overlap: int) -> None:
-    with pytest.raises(ValueError, match="half or less"):
+def test_impossible_overlaps_are_refused(size: int, overlap: int) -> None:
+    with pytest.raises(ValueError, match="up to half"):
         ContinuedStream(
             lambda mid: GaussianData(SCHEDULE),
             SAMPLERS["ddim"],

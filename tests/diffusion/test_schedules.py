@@ -1,88 +1,54 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.diffusion import (
-    CosineSchedule,
+    SIX_BETAS,
     DiscreteSchedule,
     FlowSchedule,
     Schedule,
-    cosine_betas,
+    aligned_times,
     linear_betas,
+    trailing_times,
+    uniform_times,
 )
 
-SCHEDULES = [
-    DiscreteSchedule(linear_betas(1000)),
-    DiscreteSchedule(linear_betas(200)),
-    DiscreteSchedule(cosine_betas(50)),
-    CosineSchedule(),
-    FlowSchedule(),
-]
-every_schedule = pytest.mark.parametrize(
-    "schedule", SCHEDULES, ids=["linear", "short", "cosine-steps", "cosine", "flow"]
-)
+pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of diffusers
+
+LINEAR, FLOW = DiscreteSchedule(linear_betas(1000)), FlowSchedule()
+SCHEDULES = [LINEAR, DiscreteSchedule(linear_betas(200)), FLOW]
+every_schedule = pytest.mark.parametrize("schedule", SCHEDULES, ids=["1000", "200", "flow"])
 
 
-def along(schedule: Schedule, count: int = 501) -> torch.Tensor:
-    return torch.linspace(0, schedule.end, count, dtype=torch.float64)
-
-
-@pytest.mark.parametrize("steps", [200, 1000])
-def test_the_linear_schedule_is_that_of_diffusers(steps: int) -> None:
+def test_the_linear_schedule_matches_diffusers() -> None:
     schedulers = pytest.importorskip("diffusers.schedulers")
-    wanted = schedulers.DDPMScheduler(steps, beta_start=1e-4, beta_end=0.02).alphas_cumprod
-    level = DiscreteSchedule(linear_betas(steps)).level(torch.arange(1, steps + 1))
-    torch.testing.assert_close(level.alpha.square().float(), wanted, rtol=2e-5, atol=0)
-
-
-def test_the_cosine_betas_are_those_of_diffusers() -> None:
-    schedulers = pytest.importorskip("diffusers.schedulers")
-    wanted = schedulers.DDPMScheduler(100, beta_schedule="squaredcos_cap_v2").betas
-    torch.testing.assert_close(cosine_betas(100).float(), wanted, rtol=1e-6, atol=0)
-    assert cosine_betas(100)[-1] == 0.999
-
-
-def test_the_cosine_is_the_equation_written_out() -> None:
-    times = torch.linspace(0, 1, 101, dtype=torch.float64)
-    wanted = ((times + 0.008) / 1.008 * math.pi / 2).cos() / math.cos(0.008 / 1.008 * math.pi / 2)
-    level = CosineSchedule().level(times)
-    torch.testing.assert_close(level.alpha, wanted, rtol=0, atol=1e-12)
-    torch.testing.assert_close(level.sigma.square(), 1 - wanted.square(), rtol=0, atol=1e-12)
+    expected = schedulers.DDPMScheduler(1000, beta_start=1e-4, beta_end=0.02).alphas_cumprod
+    level = LINEAR.level(torch.arange(1, 1001))
+    torch.testing.assert_close(level.alpha.square().float(), expected, rtol=2e-5, atol=0)
 
 
 @every_schedule
-def test_there_is_no_noise_at_first_and_little_else_in_the_end(schedule: Schedule) -> None:
-    alpha, sigma = schedule.level(torch.tensor([0.0, schedule.end]))
-    assert alpha[0] == 1
-    assert sigma[0] == 0
-    assert sigma[1] > 2 * alpha[1]
+def test_a_schedule_runs_from_clean_data_to_noise_with_falling_log_snr(schedule: Schedule) -> None:
+    level = schedule.level(torch.linspace(0, schedule.end, 3001, dtype=torch.float64))
+    assert (level.alpha[0], level.sigma[0]) == (1, 0)
+    assert level.sigma[-1] > 2 * level.alpha[-1]
+    assert bool((level.half_log_snr.diff() < 0).all())
 
 
-def test_the_continuous_schedules_end_in_nothing_but_noise() -> None:
-    for schedule in (CosineSchedule(), FlowSchedule()):
-        assert schedule.level(torch.tensor(1.0)).alpha == 0
-        assert schedule.level(torch.tensor(1.0)).half_log_snr == -math.inf
-
-
-@every_schedule
-def test_the_variance_is_kept_but_by_the_flow_which_keeps_the_sum(schedule: Schedule) -> None:
-    alpha, sigma = schedule.level(along(schedule))
-    power = 1 if isinstance(schedule, FlowSchedule) else 2
-    torch.testing.assert_close(
-        alpha**power + sigma**power, torch.ones_like(alpha), rtol=0, atol=1e-12
-    )
-
-
-@every_schedule
-def test_the_log_snr_falls_all_along(schedule: Schedule) -> None:
-    assert bool((schedule.level(along(schedule, 3001)).half_log_snr.diff() < 0).all())
+def test_discrete_schedules_keep_the_variance_and_flows_the_sum() -> None:
+    for schedule, power in ((LINEAR, 2), (FLOW, 1)):
+        alpha, sigma = schedule.level(torch.linspace(0, schedule.end, 501))
+        torch.testing.assert_close(
+            alpha**power + sigma**power, torch.ones_like(alpha), rtol=0, atol=1e-12
+        )
 
 
 @given(part=st.floats(1e-6, 1 - 1e-6))
-def test_a_time_is_found_again_by_its_log_snr(part: float) -> None:
+def test_a_time_is_recovered_from_its_log_snr(part: float) -> None:
     for schedule in SCHEDULES:
         time = torch.tensor(part * schedule.end, dtype=torch.float64)
         found = schedule.time_at(schedule.level(time).half_log_snr)
@@ -90,7 +56,7 @@ def test_a_time_is_found_again_by_its_log_snr(part: float) -> None:
 
 
 @every_schedule
-def test_levels_beyond_a_schedule_are_at_its_ends(schedule: Schedule) -> None:
+def test_infinite_log_snr_is_at_the_ends(schedule: Schedule) -> None:
     found = schedule.time_at(torch.tensor([math.inf, -math.inf], dtype=torch.float64))
     assert found.tolist() == [0.0, schedule.end]
 
@@ -100,33 +66,64 @@ def test_the_noise_of_a_small_first_step_keeps_its_digits() -> None:
     assert abs(sigma.item() / 1e-6 - 1) < 1e-9
 
 
-def test_between_steps_alpha_goes_in_a_straight_line() -> None:
-    schedule = DiscreteSchedule(linear_betas(10, last=0.5))
-    alpha = schedule.level(torch.tensor([4.0, 4.25, 5.0])).alpha
+def test_alpha_is_linear_between_steps() -> None:
+    alpha = DiscreteSchedule(linear_betas(10, last=0.5)).level(torch.tensor([4.0, 4.25, 5.0])).alpha
     assert abs(alpha[1] - (0.75 * alpha[0] + 0.25 * alpha[2])) < 1e-12
 
 
-@every_schedule
-def test_levels_have_double_precision_whatever_the_times(schedule: Schedule) -> None:
-    alpha, sigma = schedule.level(torch.tensor([0.5], dtype=torch.float32))
-    assert alpha.dtype == sigma.dtype == torch.float64
-
-
-def test_every_whole_step_is_trained_equally_often() -> None:
+def test_discrete_schedules_are_trained_at_all_steps_equally_and_flows_at_any_time() -> None:
     fractions = (torch.arange(700, dtype=torch.float64) + 0.5) / 700
-    steps = DiscreteSchedule(linear_betas(7)).training_times(fractions)
-    assert steps.unique(return_counts=True)[0].tolist() == [1, 2, 3, 4, 5, 6, 7]
-    assert set(steps.unique(return_counts=True)[1].tolist()) == {100}
+    steps, counts = DiscreteSchedule([0.5] * 7).training_times(fractions).unique(return_counts=True)
+    assert steps.tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert set(counts.tolist()) == {100}
     assert DiscreteSchedule([0.5] * 7).training_times(torch.tensor([0.0, 1.0])).tolist() == [1, 7]
+    assert torch.equal(FLOW.training_times(fractions), fractions)
 
 
-def test_a_flow_is_trained_at_any_time() -> None:
-    assert FlowSchedule().training_times(torch.tensor([0.0, 0.3])).tolist() == pytest.approx(
-        [0, 0.3]
-    )
-
-
-@pytest.mark.parametrize("betas", [[], [0.0, 0.1], [0.1, 1.0], [-0.1]])
-def test_betas_that_make_no_schedule_are_refused(betas: list[float]) -> None:
+@pytest.mark.parametrize("betas", [[], [0.0, 0.1], [0.1, 1.0]])
+def test_betas_out_of_range_are_refused(betas: list[float]) -> None:
     with pytest.raises(ValueError, match="between 0 and 1"):
         DiscreteSchedule(betas)
+
+
+@every_schedule
+def test_uniform_times_are_evenly_spaced_from_the_end_to_zero(schedule: Schedule) -> None:
+    for steps in (1, 8):
+        times = uniform_times(schedule, steps)
+        assert (times[0], times[-1]) == (schedule.end, 0)
+        torch.testing.assert_close(
+            times.diff(), torch.full((steps,), -schedule.end / steps, dtype=torch.float64)
+        )
+    with pytest.raises(ValueError, match="one step"):
+        uniform_times(schedule, 0)
+
+
+def test_trailing_times_match_diffusers() -> None:
+    schedulers = pytest.importorskip("diffusers.schedulers")
+    scheduler = schedulers.DDPMScheduler(1000, timestep_spacing="trailing")
+    for steps in (7, 150):
+        scheduler.set_timesteps(steps)
+        assert trailing_times(LINEAR, steps)[:-1].tolist() == (scheduler.timesteps + 1).tolist()
+
+
+def test_more_steps_than_were_trained_are_refused() -> None:
+    assert trailing_times(LINEAR, 1000).tolist() == list(range(1000, -1, -1))
+    with pytest.raises(ValueError, match="1001"):
+        trailing_times(LINEAR, 1001)
+
+
+def test_aligned_times_match_diffwave() -> None:
+    """Kong et al. (2021, appendix B), with steps counted from 0."""
+    trained = np.cumprod(1 - np.linspace(1e-4, 0.02, 200)) ** 0.5
+    expected = []
+    for level in np.cumprod(1 - np.array(SIX_BETAS)) ** 0.5:
+        step = max(k for k in range(199) if trained[k] >= level * (1 - 1e-12))
+        expected.append(step + (trained[step] - level) / (trained[step] - trained[step + 1]))
+    times = aligned_times(DiscreteSchedule(linear_betas(200)))
+    np.testing.assert_allclose(times[:-1].flip(0) - 1, expected, rtol=0, atol=1e-8)
+    assert times[-1] == 0
+
+
+def test_betas_noisier_than_the_schedule_are_refused() -> None:
+    with pytest.raises(ValueError, match="more noise"):
+        aligned_times(DiscreteSchedule(linear_betas(200)), [0.5, 0.9])

@@ -2,10 +2,10 @@ import math
 
 import pytest
 import torch
+from gaussians import GaussianData, Process, normal
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gaussians import GaussianData, Process, drawn
 from soundstage.diffusion import (
     Denoiser,
     FlowSchedule,
@@ -27,7 +27,7 @@ TIMES = uniform_times(FlowSchedule(), 16)
 def test_windows_cover_the_whole_and_give_it_back(length: int, size: int, overlap: int) -> None:
     assume(overlap <= size // 2)
     windows = Windows(length, size, overlap)
-    whole = drawn(2, 3, length)
+    whole = normal(2, 3, length)
     parts = windows.cut(whole)
     assert parts.shape == (2 * windows.count, 3, min(size, length))
     torch.testing.assert_close(windows.blend(parts), whole, rtol=0, atol=1e-5)
@@ -39,8 +39,8 @@ def test_windows_cover_the_whole_and_give_it_back(length: int, size: int, overla
         assert (windows.count - 2) * (size - overlap) + size < length
 
 
-def test_windows_stand_behind_each_other_in_the_batch() -> None:
-    windows, whole = Windows(10, 4, 2), drawn(2, 10)
+def test_windows_follow_each_other_in_the_batch() -> None:
+    windows, whole = Windows(10, 4, 2), normal(2, 10)
     parts = windows.cut(whole)
     for number, start in enumerate(windows.starts):
         assert torch.equal(parts[2 * number : 2 * number + 2], whole[:, start : start + 4])
@@ -48,14 +48,14 @@ def test_windows_stand_behind_each_other_in_the_batch() -> None:
 
 def test_one_window_is_the_plain_denoiser() -> None:
     data = Process(FlowSchedule())
-    state = drawn(3, SIZE)
+    state = normal(3, SIZE)
     assert torch.equal(
         MultiDiffusionDenoiser(data, Windows(SIZE, SIZE, OVERLAP))(state, 0.4),
         data(state, 0.4),
     )
 
 
-def test_a_window_says_least_at_its_edges() -> None:
+def test_the_weight_of_a_window_falls_towards_its_edges() -> None:
     windows = Windows(SIZE + 3 * (SIZE - OVERLAP), SIZE, OVERLAP)
     parts = torch.zeros(windows.count, SIZE)
     parts[1] = 1
@@ -76,7 +76,7 @@ def test_fades_add_up_to_one() -> None:
 
 
 def covariance(sampler, denoiser, length: int) -> torch.Tensor:
-    """Of what a sampler makes of independent noise; exact, since on Gaussian data it is linear."""
+    """Of samples from independent noise; exact, since on Gaussian data samplers are linear."""
     if sampler is not ancestral:
         made = sampler(denoiser, torch.eye(length), TIMES)
     else:
@@ -97,19 +97,19 @@ def test_there_are_no_seams(sampler) -> None:
 def test_windows_agree_with_the_denoiser_of_the_whole() -> None:
     data = Process(FlowSchedule(), correlation=0.8)
     blended = MultiDiffusionDenoiser(data, Windows(LENGTH, SIZE, OVERLAP))
-    one, other = (ddim(each, drawn(5, LENGTH), TIMES) for each in (blended, data))
+    one, other = (ddim(each, normal(5, LENGTH), TIMES) for each in (blended, data))
     torch.testing.assert_close(one, other, rtol=0, atol=3e-3)
 
 
-def test_the_condition_of_every_window_is_heard_at_its_place() -> None:
-    windows, wanted, color = Windows(LENGTH, SIZE, OVERLAP), drawn(2, 3, LENGTH), drawn(2, 1, 1)
+def test_every_window_has_its_own_condition() -> None:
+    windows, wanted, color = Windows(LENGTH, SIZE, OVERLAP), normal(2, 3, LENGTH), normal(2, 1, 1)
 
     def model(state, times, *, mid, style):
         return mid + style
 
     condition = {"mid": windows.cut(wanted), "style": color.repeat(windows.count, 1, 1)}
-    denoiser = Denoiser(model, Parametrization.CLEAN, FlowSchedule(), condition, at_once=3)
-    made = dpm_solver_2m(MultiDiffusionDenoiser(denoiser, windows), drawn(2, 3, LENGTH), TIMES)
+    denoiser = Denoiser(model, Parametrization.CLEAN, FlowSchedule(), condition, max_batch=3)
+    made = dpm_solver_2m(MultiDiffusionDenoiser(denoiser, windows), normal(2, 3, LENGTH), TIMES)
     torch.testing.assert_close(made, wanted + color, rtol=0, atol=1e-5)
 
 
@@ -122,11 +122,6 @@ def test_windows_are_blended_on_the_device_of_the_state() -> None:
 @pytest.mark.parametrize(
     ("length", "size", "overlap"), [(0, 8, 2), (9, 8, 0), (9, 8, 5), (9, 1, 1)]
 )
-def test_windows_that_cannot_be_blended_are_refused(length, size, overlap) -> None:
-    with pytest.raises(ValueError, match="half or less"):
+def test_impossible_windows_are_refused(length, size, overlap) -> None:
+    with pytest.raises(ValueError, match="half a window"):
         Windows(length, size, overlap)
-
-
-def test_the_schedule_is_that_of_the_denoiser() -> None:
-    data = GaussianData(FlowSchedule())
-    assert MultiDiffusionDenoiser(data, Windows(9, 4, 2)).schedule is data.schedule

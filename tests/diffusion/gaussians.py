@@ -1,4 +1,4 @@
-"""Gaussian data, for which the best denoiser is known and everything that follows is linear."""
+"""Gaussian data, for which the best denoiser is known and all samplers are linear."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from soundstage.diffusion import CleanEstimate, Schedule
 
 @dataclass
 class GaussianData:
-    """Independent numbers from N(mean, deviation²), with their best denoiser."""
+    """Independent samples of N(mean, deviation²), with their best denoiser."""
 
     schedule: Schedule
     mean: float = 0.0
@@ -25,8 +25,8 @@ class GaussianData:
         alpha, sigma = self.schedule.level(torch.tensor(time, dtype=torch.float64))
         return alpha.item(), sigma.item()
 
-    def led(self, state: Tensor, start: float, stop: float) -> Tensor:
-        """Where the probability flow leads, which keeps the distance in deviations."""
+    def flow(self, state: Tensor, start: float, stop: float) -> Tensor:
+        """End of the probability flow, which keeps the distance from the mean in deviations."""
         points = [self.level(time) for time in (start, stop)]
         (a, before), (b, after) = (
             (alpha, (self.deviation**2 * alpha**2 + sigma**2) ** 0.5) for alpha, sigma in points
@@ -36,7 +36,7 @@ class GaussianData:
 
 @dataclass
 class Process:
-    """A stationary process along the last axis, with the best denoiser of any stretch of it."""
+    """A stationary process along the last axis, with the best denoiser of any segment."""
 
     schedule: Schedule
     correlation: float = 0.9
@@ -54,8 +54,8 @@ class Process:
 
 
 @dataclass
-class Recorded:
-    """A denoiser that notes what it is asked."""
+class Recorder:
+    """A denoiser that records its inputs."""
 
     denoiser: CleanEstimate
 
@@ -73,5 +73,5 @@ class Recorded:
         return self.denoiser(state, time)
 
 
-def drawn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def normal(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)

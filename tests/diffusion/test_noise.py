@@ -7,11 +7,10 @@ from scipy import stats
 from soundstage.diffusion import (
     CounterNoise,
     FlowSchedule,
+    NoiseOffsets,
     Objective,
-    Offsets,
     Parametrization,
     dpm_solver_2m,
-    takes_window,
     uniform_times,
 )
 from soundstage.diffusion.noise import PAGE
@@ -27,7 +26,7 @@ def test_a_window_is_a_part_of_the_whole(first: int, length: int) -> None:
 
 
 @given(order=st.permutations(range(8)))
-def test_the_order_of_asking_changes_nothing(order: list[int]) -> None:
+def test_the_order_of_windows_changes_nothing(order: list[int]) -> None:
     noise, hop = CounterNoise((), seed=3), 100
     parts = {place: noise.window(place * hop, hop) for place in order}
     assert torch.equal(torch.cat([parts[place] for place in range(8)]), noise.window(0, 8 * hop))
@@ -66,14 +65,6 @@ def test_a_stream_is_numbered_within_its_take() -> None:
     assert torch.equal(noise.stream(4).stream(0).window(0, 9), noise.window(0, 9))
 
 
-def test_a_batch_changes_nothing_for_a_take() -> None:
-    noises = [CounterNoise((2,), seed=5, take=take) for take in range(3)]
-    batch = takes_window(noises, 100, 300, stream=2)
-    assert batch.shape == (3, 2, 300)
-    for take, noise in enumerate(noises):
-        assert torch.equal(batch[take], noise.stream(2).window(100, 300))
-
-
 def test_any_place_is_reached_at_once_and_without_memory() -> None:
     noise = CounterNoise((2,), seed=5)
     far = noise.window(10**15, 50)
@@ -101,7 +92,7 @@ def test_frames_before_the_first_are_refused(first: int, length: int) -> None:
         CounterNoise((), 0).window(first, length)
 
 
-MIXED = Offsets(rows=(0.2, 0.1), channels=(0.3, 0.0))
+MIXED = NoiseOffsets(rows=(0.2, 0.1), channels=(0.3, 0.0))
 
 
 @given(first=st.integers(0, LONG), length=st.integers(1, LONG))
@@ -112,13 +103,13 @@ def test_offsets_are_the_same_in_every_window(first: int, length: int) -> None:
 
 
 def covariances(noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Over draws (draws, channels, rows, frames): of a place with itself, with another frame of
-    its row, and with that of another row; each by channels."""
+    """Over draws (draws, channels, rows, frames), by channels: variance of a place, covariance
+    with another frame of its row, and with a frame of another row."""
     here, later, below = noise[..., 0, 0], noise[..., 0, -1], noise[..., 1, -1]
     return here.square().mean(0), (here * later).mean(0), (here * below).mean(0)
 
 
-def test_noise_with_offsets_has_unit_variance_and_the_shares_that_were_asked_for() -> None:
+def test_offset_noise_has_unit_variance_and_the_given_shares() -> None:
     drawn = torch.stack(
         [CounterNoise((2, 3), seed, offsets=MIXED).window(0, 600) for seed in range(2000)]
     )
@@ -142,10 +133,10 @@ def test_every_stream_has_offsets_of_its_own() -> None:
 )
 def test_impossible_shares_are_refused(rows: tuple, channels: tuple) -> None:
     with pytest.raises(ValueError, match="share"):
-        Offsets(rows, channels)
+        NoiseOffsets(rows, channels)
 
 
-def test_an_objective_draws_them() -> None:
+def test_an_objective_draws_offset_noise() -> None:
     objective = Objective(FlowSchedule(), Parametrization.NOISE, offsets=MIXED)
     noised = objective.noised(torch.zeros(3000, 2, 3, 6), torch.Generator().manual_seed(2))
     _, row, channel = covariances(noised.target)
@@ -153,13 +144,13 @@ def test_an_objective_draws_them() -> None:
     torch.testing.assert_close(channel, torch.tensor([0.3, 0.0]), atol=0.1, rtol=0)
 
 
-def test_with_offsets_a_few_steps_decide_what_whole_sequences_have_in_common() -> None:
-    """Gaussian data whose sequences differ as a whole, and the exact denoiser of each noise: the
-    variance of their means, 0.5, is lost in eight steps from white noise and kept with offsets."""
+def test_a_few_steps_keep_the_variance_of_whole_sequences_with_offsets_only() -> None:
+    """Gaussian sequences with means of variance 0.5, and the exact denoiser of each noise: eight
+    steps from white noise lose that variance, and keep it from offset noise."""
     frames, whole = 256, 0.5
     found = {}
     for share in (0.0, whole):
-        offsets = Offsets((share,), (0.0,)) if share else None
+        offsets = NoiseOffsets((share,), (0.0,)) if share else None
         # Variances of the mean over frames and of what is left, of data and of noise
         data, noise = (
             torch.tensor([each + (1 - each) / frames, 1 - each]) for each in (whole, share)
