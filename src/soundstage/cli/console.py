@@ -1,14 +1,18 @@
 """What all commands share on the terminal: progress, batches of files, failures, error messages."""
 
+import functools
+import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import click
 import typer
+from typer.models import OptionInfo
 
 from soundstage.errors import SoundstageError
 
@@ -30,15 +34,36 @@ class Failure(NamedTuple):
     """One sentence."""
 
 
+_flags: ContextVar[Mapping[str, str]] = ContextVar("flags", default=MappingProxyType({}))
+"""The flag of each parameter of the running command."""
+
+
+def with_messages(command: Callable[..., None]) -> Callable[..., None]:
+    """The command, with errors of a user as one sentence and exit code 2."""
+    flags = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        for option in getattr(parameter.annotation, "__metadata__", ()):
+            if isinstance(option, OptionInfo):
+                named = [flag for flag in option.param_decls or () if flag.startswith("--")]
+                flags[name] = named[0] if named else "--" + name.replace("_", "-")
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        token = _flags.set(flags)
+        try:
+            command(**arguments)
+        except SoundstageError as error:
+            print(f"soundstage: {message(error)}", file=sys.stderr)
+            raise typer.Exit(2) from error
+        finally:
+            _flags.reset(token)
+
+    return run
+
+
 def message(error: SoundstageError) -> str:
     """The error in the words of the command line: parameters in backticks become options."""
-    context = click.get_current_context(silent=True)
-    options = {
-        parameter.name: parameter.opts[0]
-        for parameter in (context.command.params if context else ())
-        if isinstance(parameter, click.Option)
-    }
-    return re.sub(r"`(\w+)`", lambda found: options.get(found[1], found[0]), str(error))
+    return re.sub(r"`(\w+)`", lambda found: _flags.get().get(found[1], found[0]), str(error))
 
 
 def end(failures: Sequence[Failure], total: int, *, listed: bool) -> None:

@@ -1,25 +1,22 @@
 """The `soundstage` command. Nothing here imports torch: `--help` answers at once."""
 
-import functools
 import os
 import signal
 import sys
-from collections.abc import Callable
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from soundstage.cli.analyze import analyze
 from soundstage.cli.binaural import binaural
-from soundstage.cli.console import message
+from soundstage.cli.console import with_messages
 from soundstage.cli.evaluate import evaluate
 from soundstage.cli.models import models
 from soundstage.cli.prepare import prepare
 from soundstage.cli.simulate import simulate
 from soundstage.cli.train import train
 from soundstage.cli.upmix import upmix
-from soundstage.errors import SoundstageError
 
 app = typer.Typer(
     name="soundstage",
@@ -58,22 +55,8 @@ def _options(
     pass
 
 
-def _with_messages(command: Callable[..., None]) -> Callable[..., None]:
-    """The command, with errors of a user as one sentence and exit code 2."""
-
-    @functools.wraps(command)
-    def run(**arguments: Any) -> None:
-        try:
-            command(**arguments)
-        except SoundstageError as error:
-            print(f"soundstage: {message(error)}", file=sys.stderr)
-            raise typer.Exit(2) from error
-
-    return run
-
-
 for command in (upmix, binaural, analyze, evaluate, models, prepare, simulate, train):
-    app.command(name=command.__name__)(_with_messages(command))
+    app.command(name=command.__name__)(with_messages(command))
 
 
 def main() -> None:

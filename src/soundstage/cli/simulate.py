@@ -34,12 +34,12 @@ def simulate(
             minutes=minutes,
             seed=seed,
             bits=bits,
-            workers=workers,
+            jobs=workers,
             progress=lambda done, of: tell(done / of),
         )
-    for reason in made.left_out:
+    for reason in made.skipped:
         print(f"left out: {reason}", file=sys.stderr)
     for subject in made.subjects:
         x, y, z = subject.room.size
-        print(f"{subject.name}: {subject.head.path.name}, room of {x:g} x {y:g} x {z:g} m")
+        print(f"{subject.name}: {subject.hrtf.path.name}, room of {x:g} x {y:g} x {z:g} m")
     print(f"{made.folder}: {made.seconds:g} s each, gain {made.gain_db:.1f} dB")
