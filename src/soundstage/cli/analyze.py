@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from soundstage.cli.options import FileJobs, Inputs, Json, Overwrite, Quiet
+from soundstage.cli.options import FileJobs, Inputs, Json, NoProgress, Overwrite
 
 if TYPE_CHECKING:
     from soundstage.parallel import Progress, Work
@@ -30,7 +30,7 @@ def analyze(
     jobs: FileJobs = None,
     overwrite: Overwrite = False,
     json_output: Json = False,
-    quiet: Quiet = False,
+    quiet: NoProgress = False,
 ) -> None:
     """Measure peaks, width, correlation, IID fluctuation, and the stereo image of 34 bands."""
     import json

@@ -24,6 +24,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing f
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and write nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+NoProgress = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed; the same seed, the same result.")]
 Device = Annotated[
     str, typer.Option(help="auto (a CUDA GPU if there is one), cpu, cuda, cuda:N or mps.")

@@ -15,7 +15,7 @@ def prepare(
         str | None,
         typer.Option(help="Other speeds to learn from too, with commas between, such as 0.9,1.1."),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that read records.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that read tracks.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Listen to records once, and keep what networks learn from: 66 MB an hour of music."""
@@ -40,11 +40,11 @@ def prepare(
             data,
             output,
             speeds=chosen,
-            workers=workers,
-            progress=lambda done, of: tell(done / of),
+            jobs=jobs,
+            progress=tell,
         )
     for part in parts:
-        for reason in part.left_out:
-            print(f"left out: {reason}", file=sys.stderr)
-        known = "" if part.fresh else ", as before"
-        print(f"{part.path}: {part.records} records, {part.frames} frames{known}")
+        for reason in part.skipped:
+            print(f"skipped: {reason}", file=sys.stderr)
+        note = "" if part.is_new else ", up to date"
+        print(f"{part.path}: {part.recordings} tracks, {part.frames} frames{note}")

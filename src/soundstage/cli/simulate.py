@@ -1,45 +1,47 @@
-"""`soundstage simulate`: a data set of binaural speech, in the layout of the published one."""
+"""`soundstage simulate`: a simulated data set of binaural speech."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from soundstage.cli.options import Jobs, NoProgress, Seed
+
 
 def simulate(
     speech: Annotated[Path, typer.Option(help="Folder of mono speech.")],
-    heads: Annotated[Path, typer.Option(help="Folder of measured heads (.sofa).")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="A folder that is not there yet.")],
+    hrtfs: Annotated[Path, typer.Option(help="Folder of HRTF sets (.sofa).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A new or empty folder.")],
     subjects: Annotated[
-        tuple[int, int, int], typer.Option(help="Recordings to train, to choose and to test.")
+        tuple[int, int, int],
+        typer.Option(help="Number of recordings for training, validation and test."),
     ] = (8, 1, 2),
-    minutes: Annotated[float, typer.Option(help="Of each recording, 0.01 to 120.")] = 5.0,
-    seed: Annotated[int, typer.Option(help="One gives one data set.")] = 0,
-    bits: Annotated[int, typer.Option(help="Of the sound files, 16 or 24.")] = 24,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    minutes: Annotated[
+        float, typer.Option(help="Duration of each recording, 0.01 to 120 minutes.")
+    ] = 5.0,
+    seed: Seed = 0,
+    bits: Annotated[int, typer.Option(help="Bit depth of the sound files, 16 or 24.")] = 24,
+    jobs: Jobs = 1,
+    quiet: NoProgress = False,
 ) -> None:
-    """Walk talkers around measured heads in rooms: data for neural binaural renderers."""
-    import sys
-
-    from soundstage.cli.console import progress_bar
+    """Simulate talkers that walk around HRTF sets in rooms, to train neural renderers."""
+    from soundstage.cli.console import progress_bar, report_skipped
     from soundstage.corpora.binaural_simulation import simulate as run
 
-    with progress_bar("simulating", shown=not quiet) as tell:
-        made = run(
+    with progress_bar("simulating", shown=not quiet) as progress:
+        result = run(
             speech,
-            heads,
+            hrtfs,
             output,
             subjects=subjects,
             minutes=minutes,
             seed=seed,
             bits=bits,
-            jobs=workers,
-            progress=lambda done, of: tell(done / of),
+            jobs=jobs,
+            progress=progress,
         )
-    for reason in made.skipped:
-        print(f"left out: {reason}", file=sys.stderr)
-    for subject in made.subjects:
+    report_skipped(result.skipped)
+    for subject in result.subjects:
         x, y, z = subject.room.size
         print(f"{subject.name}: {subject.hrtf.path.name}, room of {x:g} x {y:g} x {z:g} m")
-    print(f"{made.folder}: {made.seconds:g} s each, gain {made.gain_db:.1f} dB")
+    print(f"{result.folder}: {result.seconds:g} s each, gain {result.gain_db:.1f} dB")

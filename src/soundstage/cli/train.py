@@ -15,7 +15,7 @@ def train(
     pairs: Annotated[
         int | None, typer.Option(help="nearest: pairs in all, in place of the recipe's.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that read records.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that read tracks.")] = 1,
     processes: Annotated[
         int, typer.Option(min=1, help="Processes that train a network together; one a GPU.")
     ] = 1,
@@ -39,29 +39,29 @@ def train(
     try:
         from soundstage.training import load_recipe
         from soundstage.training import train as run
-        from soundstage.training.distributed import leads
+        from soundstage.training.distributed import is_rank_zero
     except ModuleNotFoundError as error:
         raise OptionError(
             f'Training needs {error.name}: pip install "soundstage[train]" brings it.'
         ) from error
 
     loaded = load_recipe(recipe, **({"pairs": pairs} if pairs is not None else {}))
-    with progress_bar(f"training {loaded.family}", shown=not quiet and leads()) as tell:
+    with progress_bar(f"training {loaded.family}", shown=not quiet and is_rank_zero()) as tell:
         result = run(
             loaded,
             data,
             output,
-            workers=workers,
+            jobs=jobs,
             processes=processes,
             device=device,
             tensorboard=tensorboard,
             overwrite=overwrite,
-            progress=lambda done, total: tell(done / total),
-            say=None if quiet else partial(print, file=sys.stderr, flush=True),
+            progress=tell,
+            log=None if quiet else partial(print, file=sys.stderr, flush=True),
         )
-    if not leads():
+    if not is_rank_zero():
         return
-    for reason in result.left_out:
-        print(f"left out: {reason}", file=sys.stderr)
-    print(f"{result.weights}: {result.records} records in {result.seconds:.0f} s")
+    for reason in result.skipped:
+        print(f"skipped: {reason}", file=sys.stderr)
+    print(f"{result.weights}: {result.recordings} recordings in {result.seconds:.0f} s")
     print(f"{result.card}: its card")
