@@ -15,7 +15,7 @@ import torch
 from pages import write_page
 
 from soundstage.audio import open_sound
-from soundstage.corpora.excerpts import read_excerpt
+from soundstage.corpora.layouts import read_excerpt
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import load_method, make_side

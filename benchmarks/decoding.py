@@ -22,7 +22,7 @@ import torch
 from pages import write_page
 
 from soundstage.corpora import stereo_tracks
-from soundstage.corpora.excerpts import read_excerpt
+from soundstage.corpora.layouts import read_excerpt
 from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged, parameter_pool
 from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_error

@@ -22,7 +22,7 @@ from pages import write_page
 from torch import Tensor
 
 from soundstage.corpora import stereo_tracks
-from soundstage.corpora.excerpts import read_excerpt
+from soundstage.corpora.layouts import read_excerpt
 from soundstage.evaluation.systems import System
 from soundstage.metrics.embeddings import Embedding, load_embedding
 from soundstage.metrics.fidelity import log_spectral_distance

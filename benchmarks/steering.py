@@ -24,8 +24,7 @@ from pages import write_page
 from scipy.stats import linregress, spearmanr
 from torch import Tensor
 
-from soundstage.corpora.excerpts import read_excerpt
-from soundstage.corpora.folder import stereo_tracks
+from soundstage.corpora.layouts import read_excerpt, stereo_tracks
 from soundstage.evaluation.markdown import markdown
 from soundstage.evaluation.plots.plotting import FAINT, INK, LARGE, MEDIUM, SMALL, Canvas
 from soundstage.parallel import parallel_map

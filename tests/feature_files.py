@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from soundstage.corpora.feature_cache import RecordColumns, save_features
+from soundstage.corpora.feature_cache import TrackColumns, save_features
 from soundstage.stereo import BANDS, Parameters, quantize
 from soundstage.stereo.levels import LEVELS
 
 
-def columns(frames: int, seed: int) -> RecordColumns:
+def columns(frames: int, seed: int) -> TrackColumns:
     """Four stages take turns, and the slope of the spectrum tells which one is on."""
     random = np.random.default_rng(seed)
     stage = np.repeat(random.integers(0, 4, (frames // 16 + 1, 1)), 16, axis=0)[:frames]
@@ -21,7 +21,7 @@ def columns(frames: int, seed: int) -> RecordColumns:
     iid = np.zeros((frames, BANDS))
     parts = [each.astype(np.float16) for each in (iid, coherence, levels)]
     whole = Parameters(*(torch.from_numpy(each.T.astype("f4")) for each in parts[:2]))
-    return RecordColumns(quantize(whole).T.numpy(), *parts)
+    return TrackColumns(quantize(whole).T.numpy(), *parts)
 
 
 def write_cache(path: Path, lengths: Sequence[int], seed: int) -> None:

@@ -36,7 +36,7 @@ def test_nought_seconds_are_the_whole(ramp: Path) -> None:
 
 
 def test_a_file_of_unknown_length_has_the_same_middle(ramp: Path, monkeypatch) -> None:
-    import soundstage.corpora.excerpts as excerpts
+    import soundstage.corpora.layouts as excerpts
 
     wanted = read_excerpt(ramp, 8000, 3)
     opened = excerpts.open_sound

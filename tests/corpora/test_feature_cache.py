@@ -10,7 +10,7 @@ from soundstage.corpora.feature_cache import (
     FAMILY,
     files_fingerprint,
     load_features,
-    record_columns,
+    track_columns,
     save_features,
 )
 from soundstage.errors import InputError, WeightsError
@@ -33,7 +33,7 @@ def record(tmp_path_factory):
 @pytest.fixture
 def saved(record, tmp_path):
     path = tmp_path / "train.safetensors"
-    columns = record_columns(record)
+    columns = track_columns(record)
     short = type(columns)(*(each[:9] for each in columns))
     credits = [{"title": "Lied", "artist": "Jörg"}]
     names = ["a.wav", "b/ö.wav"]
@@ -45,7 +45,7 @@ def test_columns_are_the_parameters_and_levels_of_the_record(record):
     stereo = torch.from_numpy(soundfile.read(record, dtype="float32")[0].T.copy())
     left, right = TRANSFORM.analyze(stereo)
     parameters = encode(left, right)
-    columns = record_columns(record)
+    columns = track_columns(record)
     assert columns.tokens.dtype == np.uint8
     agree = torch.from_numpy(columns.tokens) == quantize(parameters).T
     assert float(agree.float().mean()) > 0.999  # but for values on a border between two steps
@@ -58,7 +58,7 @@ def test_columns_are_the_parameters_and_levels_of_the_record(record):
 
 
 def test_what_is_saved_is_loaded(record, saved):
-    cache, columns = load_features(saved), record_columns(record)
+    cache, columns = load_features(saved), track_columns(record)
     frames = len(columns.tokens)
     assert cache.ends.tolist() == [frames, frames + 9]
     assert cache.starts.tolist() == [0, frames]
@@ -79,7 +79,7 @@ def test_a_record_without_a_side_is_refused(tmp_path):
     mono = stereo_scene(RATE)[:1].expand(2, -1)
     soundfile.write(tmp_path / "dual.wav", mono.T.numpy(), RATE)
     with pytest.raises(InputError, match="left and right are the same"):
-        record_columns(tmp_path / "dual.wav")
+        track_columns(tmp_path / "dual.wav")
 
 
 def loudest(columns):
@@ -93,7 +93,7 @@ def test_a_record_at_twice_the_speed_is_half_as_long_and_an_octave_up(tmp_path):
     )
     path = tmp_path / "tone.wav"
     soundfile.write(path, torch.stack([here, 0.5 * there]).T.numpy(), RATE)
-    plain, fast = record_columns(path), record_columns(path, speed=2.0)
+    plain, fast = track_columns(path), track_columns(path, speed=2.0)
     assert len(fast.tokens) == pytest.approx(len(plain.tokens) / 2, abs=1)
     octave = mid_levels(TRANSFORM.analyze(tone(RATE, hz=2000)))[20]
     assert loudest(fast) == int(octave.argmax()) > loudest(plain) + 5
@@ -103,7 +103,7 @@ def test_a_record_at_twice_the_speed_is_half_as_long_and_an_octave_up(tmp_path):
 
 
 def test_the_same_speed_changes_nothing(record):
-    plain, same = record_columns(record), record_columns(record, speed=1.0)
+    plain, same = track_columns(record), track_columns(record, speed=1.0)
     assert all(np.array_equal(*each) for each in zip(plain, same, strict=True))
 
 

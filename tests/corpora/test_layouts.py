@@ -32,8 +32,8 @@ def test_a_plain_folder_gives_its_stereo_files_and_says_what_it_left_out(tmp_pat
     corpus = open_corpus(tmp_path)
     assert corpus.layout == "plain folder"
     assert corpus.clips == (Clip("b/two", stereo),)
-    assert len(corpus.left_out) == 2
-    assert any("one.wav: has 1 channels, not 2." in reason for reason in corpus.left_out)
+    assert len(corpus.skipped) == 2
+    assert any("one.wav: has 1 channels, not 2." in reason for reason in corpus.skipped)
 
 
 def test_mono_recordings_are_found_where_they_are_wanted(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_musdb_tracks_come_with_their_stems(tmp_path: Path, from_the_split: bool
     assert corpus.layout == "MUSDB18-HQ"
     assert [clip.name for clip in corpus.clips] == ["AM - Love", "BKS - Too Much"]
     first = corpus.clips[0]
-    assert first.record == tmp_path / "test" / "AM - Love" / "mixture.wav"
-    assert [stem.stem for stem in first.sources] == ["drums", "bass", "other", "vocals"]
+    assert first.mix == tmp_path / "test" / "AM - Love" / "mixture.wav"
+    assert [stem.stem for stem in first.stems] == ["drums", "bass", "other", "vocals"]
 
 
 def test_a_track_whose_stem_is_damaged_is_left_out(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_track_whose_stem_is_damaged_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "bad" / "drums.wav").write_bytes(b"nothing")
     corpus = open_corpus(tmp_path)
     assert [clip.name for clip in corpus.clips] == ["good"]
-    assert "drums.wav" in corpus.left_out[0]
+    assert "drums.wav" in corpus.skipped[0]
 
 
 def test_stems_with_a_manifest_are_songs_without_a_record(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_stems_with_a_manifest_are_songs_without_a_record(tmp_path: Path) -> Non
     manifest(tmp_path, rows)
     corpus = open_corpus(tmp_path)
     assert [clip.name for clip in corpus.clips] == ["Lithium", "Sodium"]
-    assert all(clip.record is None and len(clip.sources) == 2 for clip in corpus.clips)
+    assert all(clip.mix is None and len(clip.stems) == 2 for clip in corpus.clips)
 
 
 def test_a_manifest_says_which_records_are_of_a_split(tmp_path: Path) -> None:

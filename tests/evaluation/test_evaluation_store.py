@@ -52,8 +52,8 @@ def test_nothing_is_read_of_another_system_clip_or_file(tmp_path: Path, clip: Cl
     store.write(clip, MONO, measured())
     assert store.read(clip, System("comb")) is None
     assert store.read(replace(clip, name="songs/b"), MONO) is None
-    assert clip.record is not None
-    os.utime(clip.record, (1, 1))  # it was changed since
+    assert clip.mix is not None
+    os.utime(clip.mix, (1, 1))  # it was changed since
     assert store.read(clip, MONO) is None
 
 

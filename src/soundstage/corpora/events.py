@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio import open_sound, resample
-from soundstage.corpora.manifest import Credit, find_manifest, read_manifest
+from soundstage.corpora.layouts import Credit, find_manifest, read_manifest
 from soundstage.errors import InputError
 
 OFFICIAL = Path("meta") / "esc50.csv"

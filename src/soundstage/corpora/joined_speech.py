@@ -1,7 +1,7 @@
-"""Long speech out of short clips: who speaks in them, and how they are joined.
+"""Long speech joined from short clips.
 
-Clips come at one level, with the pauses they have, and fade in and out within a few milliseconds
-where they meet. A source that has fewer minutes than are wanted is heard again in another order.
+Clips are leveled, keep their pauses, and fade in and out over a few milliseconds. If there are not
+enough of them, they are repeated in another order.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,14 @@ import numpy as np
 from jaxtyping import Float32
 
 from soundstage.audio import expand_inputs, open_sound
-from soundstage.corpora.excerpts import read_excerpt
-from soundstage.corpora.manifest import find_manifest, read_manifest
+from soundstage.corpora.layouts import find_manifest, read_excerpt, read_manifest
 from soundstage.errors import InputError
 
-LEVEL = 10 ** (-30 / 20)  # rms of a clip where there is speech
-SILENCE = 10 ** (-40 / 20)  # of the loudest 20 ms: what is softer is pause
+LEVEL = 10 ** (-30 / 20)  # rms of a clip, pauses excluded
+SILENCE = 10 ** (-40 / 20)  # relative to the loudest 20 ms; below is pause
 WINDOW = 0.02  # s
 FADE = 0.01  # s
-HIGHEST = 0.7  # no sample of a clip is beyond it, whatever the level
+HIGHEST = 0.7  # largest sample of a clip, which limits its level
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class SpeechFile:
 
     Attributes:
         path: of the file.
-        speaker: who; files of one speaker go together.
-        license: as the manifest words it.
+        speaker: speakers do not share a split.
+        license: quoted from the manifest.
     """
 
     path: Path
@@ -39,26 +38,26 @@ class SpeechFile:
 
 
 def speech_files(folder: Path) -> tuple[list[SpeechFile], list[str]]:
-    """Mono clips below a folder, and a sentence for each file that cannot be used.
+    """Find the mono clips below a folder; also returns a sentence for each unusable file.
 
-    The speaker stands in the column `speaker` of a `manifest.csv`; without one it is the folder
-    below this one that a clip lies in, or else the clip itself.
+    The speaker is the column `speaker` of a `manifest.csv`; without one it is the first folder
+    below this one, or the clip itself.
 
     Raises:
-        InputError: there is no such folder, or no clip in it.
+        InputError: the folder does not exist, or has no mono clip.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: there is no such folder.")
+        raise InputError(f"{folder}: folder not found.")
     manifest = find_manifest(folder)
     rows = read_manifest(manifest) if manifest else {}
-    clips, left_out = [], []
+    clips, skipped = [], []
     for path in expand_inputs([folder]):
         try:
             with open_sound(path) as sound:
                 if sound.channels != 1:
                     raise InputError(f"{path}: has {sound.channels} channels, not 1.")
         except InputError as error:
-            left_out.append(str(error))
+            skipped.append(str(error))
             continue
         row = rows.get(path.resolve(), {})
         parts = path.relative_to(folder).with_suffix("").parts
@@ -66,48 +65,48 @@ def speech_files(folder: Path) -> tuple[list[SpeechFile], list[str]]:
             SpeechFile(path, row.get("speaker") or parts[0], row.get("license") or "not stated")
         )
     if not clips:
-        reason = left_out[0] if left_out else "there is no sound file."
-        raise InputError(f"{folder}: holds no speech that can be used; {reason}")
-    return clips, left_out
+        reason = skipped[0] if skipped else "there is no sound file."
+        raise InputError(f"{folder}: has no usable speech; {reason}")
+    return clips, skipped
 
 
-def joined(
+def join_clips(
     paths: Sequence[Path], frames: int, rate: int, generator: np.random.Generator
 ) -> tuple[Float32[np.ndarray, " frames"], list[Path]]:
-    """Clips in an order that is drawn, one after the other.
+    """Join clips in random order.
 
     Args:
         paths: of the clips.
         frames: of the result.
         rate: of the result, in Hz.
-        generator: draws the order.
+        generator: for the order.
 
     Returns:
-        The sound, and the clips in the order they are heard in.
+        The sound, and the clips in their order in it.
 
     Raises:
         InputError: a clip cannot be read, or all are silent.
     """
-    sound, heard, made = np.zeros(frames, np.float32), [], 0
-    while made < frames:
-        before = made
-        for place in generator.permutation(len(paths)):
-            clip = _leveled(read_excerpt(paths[place], rate)[0], rate)
-            if clip is None or made >= frames:
+    sound, used, filled = np.zeros(frames, np.float32), [], 0
+    while filled < frames:
+        before = filled
+        for index in generator.permutation(len(paths)):
+            clip = _leveled(read_excerpt(paths[index], rate)[0], rate)
+            if clip is None or filled >= frames:
                 continue
-            part = clip[: frames - made]
-            sound[made : made + len(part)] = part
-            made += len(part)
-            heard.append(paths[place])
-        if made == before:
-            raise InputError(f"{paths[0]}: is silent, as is all that would follow it.")
-    return sound, heard
+            part = clip[: frames - filled]
+            sound[filled : filled + len(part)] = part
+            filled += len(part)
+            used.append(paths[index])
+        if filled == before:
+            raise InputError(f"{paths[0]}: is silent, and so are all other clips.")
+    return sound, used
 
 
 def _leveled(
     clip: Float32[np.ndarray, " frames"], rate: int
 ) -> Float32[np.ndarray, " frames"] | None:
-    """At `LEVEL`, faded at both ends; None where it is silent."""
+    """A clip at `LEVEL`, faded at both ends; None if it is silent."""
     window, fade = round(WINDOW * rate), round(FADE * rate)
     if len(clip) < max(window, 2 * fade):
         return None

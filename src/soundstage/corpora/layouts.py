@@ -1,35 +1,47 @@
-"""Collections of true stereo, in the layouts they are published in.
+"""Collections of stereo sound: published layouts, manifests, and excerpts of tracks.
 
-- MUSDB18-HQ (Rafii et al. 2019): `train` and `test`, a folder a track, in it `mixture.wav` and the
+- MUSDB18-HQ (Rafii et al. 2019): `train` and `test`, a folder per track with `mixture.wav` and the
   stems `drums.wav`, `bass.wav`, `other.wav`, `vocals.wav`.
-- stems with a `manifest.csv` whose columns `song` and `stem` say what belongs together: there is no
-  mix, so that it can be rendered at known places (`placed_mixes`).
-- records with a `manifest.csv` that names a `file` and its `split`.
-- a plain folder: every file below it.
+- stems with a `manifest.csv`, whose columns `song` and `stem` group them: there is no mix, so that
+  one can be rendered at known places (`placed_mixes`).
+- tracks with a `manifest.csv` of the columns `file` and `split`.
+- plain folder: every sound file below it.
+
+A manifest also names title, artist, license and source of each track. A model trained on the tracks
+carries these credits in its card.
 """
 
-from collections.abc import Iterable
+import csv
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from soundstage.audio import expand_inputs, open_sound
-from soundstage.corpora.manifest import find_manifest, read_manifest
+from soundstage.audio.resampling import resample
 from soundstage.errors import InputError, SoundstageError
 
 MIXTURE = "mixture.wav"
 MUSDB_STEMS = ("drums.wav", "bass.wav", "other.wav", "vocals.wav")
+CREDIT_COLUMNS = ("title", "artist", "license", "source_repository", "source_path")
+SPELLINGS = {"licence": "license", "clip_licence": "clip_license"}  # columns with two spellings
+BLOCK_SECONDS = 5  # of an excerpt, decoded at a time
+
+Credit = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One piece of a collection."""
+    """One item of a collection."""
 
     name: str
-    """Unique in the collection: the path without its ending, or the song's name."""
-    record: Path | None
-    """The whole sound; None where there are only its sources."""
-    sources: tuple[Path, ...] = ()
-    """The separate instruments, where they are known."""
+    """Unique in the collection: the path without suffix, or the name of the song."""
+    mix: Path | None
+    """None if there are only stems."""
+    stems: tuple[Path, ...] = ()
+    """Separate instruments, if there are any."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +51,20 @@ class Corpus:
     folder: Path
     layout: str
     clips: tuple[Clip, ...]
-    left_out: tuple[str, ...]
-    """A sentence for every file that does not fit."""
+    skipped: tuple[str, ...]
+    """A message for every file that cannot be used."""
 
 
 def open_corpus(folder: Path, *, split: str | None = None, channels: int = 2) -> Corpus:
-    """The collection in a folder, its layout recognized by what lies there.
+    """Open a collection; its layout is detected.
 
     Args:
         folder: of the collection, or of one of its splits.
-        split: which part to take, such as "test", where the layout has parts.
-        channels: what a record must have: 2 for true stereo, 1 for mono recordings.
+        split: part of the collection, such as "test", if the layout has parts.
+        channels: required number of channels: 2 for stereo, 1 for mono recordings.
 
     Raises:
-        InputError: there is no such folder, no such split, or nothing usable in it.
+        InputError: the folder or split does not exist, or has no usable file.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder.")
@@ -66,19 +78,33 @@ def open_corpus(folder: Path, *, split: str | None = None, channels: int = 2) ->
     elif any("song" in row and "stem" in row for row in rows.values()) and not split:
         layout, clips = "stems with a manifest", _songs(folder, rows)
     elif split:
-        layout, clips = "records with a manifest", _of_split(folder, rows, split)
+        layout, clips = "tracks with a manifest", _tracks_of_split(folder, rows, split)
     else:
-        layout = "records with a manifest" if rows else "plain folder"
-        clips = [_record(folder, path) for path in expand_inputs([folder])]
-    kept, left_out = _sorted_out(clips, channels)
+        layout = "tracks with a manifest" if rows else "plain folder"
+        clips = [_track(folder, path) for path in expand_inputs([folder])]
+    kept, skipped = _usable(clips, channels)
     if not kept:
-        reason = left_out[0] if left_out else "there is no sound file."
+        reason = skipped[0] if skipped else "there is no sound file."
         kind = "stereo" if channels == 2 else "mono"
-        raise InputError(f"{folder}: holds no {kind} record that can be used; {reason}")
-    return Corpus(folder, layout, tuple(kept), tuple(left_out))
+        raise InputError(f"{folder}: contains no usable {kind} track; {reason}")
+    return Corpus(folder, layout, tuple(kept), tuple(skipped))
 
 
-def _record(folder: Path, path: Path) -> Clip:
+def stereo_tracks(folder: Path) -> tuple[list[Path], list[str]]:
+    """All stereo files below a folder, sorted, and a message for every other file.
+
+    Raises:
+        InputError: the folder does not exist, or has no stereo file.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder.")
+    clips, skipped = _usable([_track(folder, path) for path in expand_inputs([folder])], 2)
+    if not clips:
+        raise InputError(f"{folder}: contains no stereo file that can be read.")
+    return [clip.mix for clip in clips if clip.mix], skipped
+
+
+def _track(folder: Path, path: Path) -> Clip:
     return Clip(path.relative_to(folder).with_suffix("").as_posix(), path)
 
 
@@ -97,34 +123,114 @@ def _songs(folder: Path, rows: dict[Path, dict[str, str]]) -> list[Clip]:
     return [Clip(song, None, tuple(sorted(paths))) for song, paths in sorted(songs.items())]
 
 
-def _of_split(folder: Path, rows: dict[Path, dict[str, str]], split: str) -> list[Clip]:
-    """The files that the manifest puts into a split."""
+def _tracks_of_split(folder: Path, rows: dict[Path, dict[str, str]], split: str) -> list[Clip]:
+    """The files of a split according to the manifest."""
     below = [path for path in rows if path.is_relative_to(folder.resolve())]
     known = sorted({rows[path].get("split", "") for path in below} - {""})
     if split not in known:
-        there = f"there are {', '.join(known)}" if known else "the collection has none"
+        there = f"the splits are {', '.join(known)}" if known else "the collection has no splits"
         raise InputError(f"{folder}: has no split {split!r}; {there}.")
     chosen = [path for path in below if rows[path].get("split") == split]
-    return [_record(folder.resolve(), path) for path in sorted(chosen)]
+    return [_track(folder.resolve(), path) for path in sorted(chosen)]
 
 
-def _sorted_out(clips: Iterable[Clip], channels: int) -> tuple[list[Clip], list[str]]:
-    """Clips whose every file can be opened, and a sentence for each of the others."""
-    kept, left_out = [], []
+def _usable(clips: Iterable[Clip], channels: int) -> tuple[list[Clip], list[str]]:
+    """Clips with readable files of the right channels, and a message for every other clip."""
+    kept, skipped = [], []
     for clip in clips:
         try:
-            for source in clip.sources:
-                _check(source, (1, 2))
-            if clip.record:
-                _check(clip.record, (channels,))
+            for stem in clip.stems:
+                _check_channels(stem, (1, 2))
+            if clip.mix:
+                _check_channels(clip.mix, (channels,))
             kept.append(clip)
         except SoundstageError as error:
-            left_out.append(str(error))
-    return kept, left_out
+            skipped.append(str(error))
+    return kept, skipped
 
 
-def _check(path: Path, channels: tuple[int, ...]) -> None:
+def _check_channels(path: Path, channels: tuple[int, ...]) -> None:
     with open_sound(path) as sound:
         if sound.channels not in channels:
-            wanted = " or ".join(map(str, channels))
-            raise InputError(f"{path}: has {sound.channels} channels, not {wanted}.")
+            expected = " or ".join(map(str, channels))
+            raise InputError(f"{path}: has {sound.channels} channels, not {expected}.")
+
+
+def find_manifest(folder: Path) -> Path | None:
+    """The manifest of a collection, in its folder or the parent folder."""
+    for place in (folder, folder.resolve().parent):
+        if (place / "manifest.csv").is_file():
+            return place / "manifest.csv"
+    return None
+
+
+def read_manifest(manifest: Path) -> dict[Path, dict[str, str]]:
+    """Rows of a manifest by the absolute path of their file, in order; columns as in `SPELLINGS`.
+
+    Raises:
+        InputError: the manifest has no column `file`, or cannot be read.
+    """
+    try:
+        with manifest.open(encoding="utf-8", newline="") as lines:
+            rows = [
+                {SPELLINGS.get(column, column): cell for column, cell in row.items()}
+                for row in csv.DictReader(lines)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{manifest}: the manifest cannot be read ({error}).") from error
+    if rows and "file" not in rows[0]:
+        raise InputError(f"{manifest}: the manifest has no column 'file'.")
+    folder = manifest.resolve().parent
+    return {(folder / row["file"]).resolve(): row for row in rows}
+
+
+def read_credits(manifest: Path, tracks: Sequence[Path]) -> list[Credit]:
+    """Credits of the tracks that the manifest lists, in the order of `tracks`.
+
+    Raises:
+        InputError: the manifest has no column `file`, or cannot be read.
+    """
+    rows = read_manifest(manifest)
+    found = [rows.get(track.resolve()) for track in tracks]
+    return [
+        {column: row[column] for column in CREDIT_COLUMNS if row.get(column)}
+        for row in found
+        if row
+    ]
+
+
+def read_excerpt(path: Path, rate: int, seconds: float = 0) -> Float[np.ndarray, "channels frames"]:
+    """The middle `seconds` of a file, or all of a shorter file.
+
+    The file is decoded from its start, without a seek, which would change the samples of a lossy
+    format.
+
+    Args:
+        path: of the file.
+        rate: of the result, in Hz.
+        seconds: length; 0 for the whole file.
+
+    Raises:
+        InputError: the file cannot be read, is empty, or has samples that are not finite.
+    """
+    with open_sound(path) as sound:
+        step = BLOCK_SECONDS * sound.rate
+        length = round(seconds * sound.rate)
+        start, stop = 0, None
+        if length:
+            frames = sound.frames
+            if frames is None:  # known only after decoding
+                frames = sum(block.shape[1] for block in sound.blocks(step))
+            start = max((frames - length) // 2, 0)
+            stop = start + length
+        parts, position = [], 0
+        for block in sound.blocks(step):
+            end = None if stop is None else max(stop - position, 0)
+            parts.append(block[:, max(start - position, 0) : end].astype(np.float32))
+            position += block.shape[1]
+            if stop is not None and position >= stop:
+                break
+        samples = np.concatenate(parts, axis=1) if parts else np.zeros((sound.channels, 0))
+        if not samples.shape[1]:
+            raise InputError(f"{path} is empty, its length is 0.")
+        return resample(samples, sound.rate, rate)

@@ -40,17 +40,17 @@ def load_case(clip: Clip, seconds: float) -> Case:
     Raises:
         InputError: a file cannot be read.
     """
-    folds = [_mono(path, seconds) for path in clip.sources]
+    folds = [_mono(path, seconds) for path in clip.stems]
     sources = None
     if folds:
         length = min(fold.shape[0] for fold in folds)
         sources = torch.stack([fold[:length] for fold in folds])
     energies = source_energies(sources) if sources is not None else None
-    if clip.record is None:
+    if clip.mix is None:
         assert sources is not None  # a clip has a record or sources
         truth = place_sources(sources, spread_places(len(sources)))
         return Case(to_mid_side(*truth)[0], truth, energies)
-    samples = torch.from_numpy(read_excerpt(clip.record, RATE, seconds))
+    samples = torch.from_numpy(read_excerpt(clip.mix, RATE, seconds))
     if samples.shape[0] == 1:
         return Case(samples[0], None, energies)
     return Case(to_mid_side(*samples)[0], samples, energies)

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.audio import Audio
-from soundstage.corpora import Clip, Corpus, Mapper, open_corpus, parallel_map
+from soundstage.corpora import Clip, Corpus, open_corpus
 from soundstage.errors import InputError, OptionError, SoundstageError
 from soundstage.evaluation.eval_items import load_case
 from soundstage.evaluation.measures import Measured, measure
@@ -32,6 +32,7 @@ from soundstage.evaluation.summary import (
 from soundstage.evaluation.systems import DEFAULT_BASELINES, System, find_systems
 from soundstage.metrics.embeddings import Embedding, load_embedding
 from soundstage.metrics.loudness import integrated_loudness
+from soundstage.parallel import Mapper, parallel_map
 from soundstage.stereo import RATE
 from soundstage.upmixing import READY_METHODS
 
@@ -286,7 +287,7 @@ def _results(
         scores=scores,
         summaries=summaries,
         comparisons=compared(scores, columns),
-        left_out=(*corpus.left_out, *failed.values()),
+        left_out=(*corpus.skipped, *failed.values()),
     )
 
 

@@ -78,7 +78,7 @@ class Store:
     def fingerprint(self, clip: Clip, system: System) -> str:
         """Changes when the clip's files, the system or the settings do."""
         facts = [self._text, system.fingerprint()]
-        for path in (clip.record, *clip.sources):
+        for path in (clip.mix, *clip.stems):
             if path:
                 status = path.stat()
                 facts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}")

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.corpora import Mapper
 from soundstage.evaluation.measures import Measured
 from soundstage.evaluation.results import FLOOR, TRUTH, Comparison, Estimate
 from soundstage.evaluation.statistics import compare, mean_estimate, set_estimate
@@ -29,6 +28,7 @@ from soundstage.metrics.frechet import (
     frechet_distance,
     merged,
 )
+from soundstage.parallel import Mapper
 from soundstage.stereo.features import FEATURES
 from soundstage.weights import load_weights
 

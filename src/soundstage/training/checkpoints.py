@@ -1,20 +1,22 @@
-"""Checkpoints: everything a training run needs to go on as if it had never stopped.
+"""Initial weights and checkpoints of a training.
 
-One safetensors file, written by rename: weights, their running average, the best average so far and
-the optimizer's moments, each under its own prefix, with the step and what was counted. Random
-numbers need no place in it: the loop seeds every step anew (`loop.py`). A checkpoint is read like
-any stranger's file: each tensor is held to the type and shape that the model wants.
+A checkpoint is one safetensors file: weights, their moving average, the best average so far and the
+moments of the optimizer, each under its own prefix, with the counters of the loop. It holds no
+random state, since the loop seeds every step from its number (`loop.py`). Each tensor is checked
+against the type and shape of the model, as in any file from an unknown source.
 """
 
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from soundstage.errors import OptionError
-from soundstage.weights import Weights, load_weights, save_weights
+from soundstage.weights import Weights, load_weights, save_weights, weights_path
 
 FAMILY = "checkpoint"
 COUNTERS = ("step", "seconds", "loss_sum")
@@ -25,40 +27,73 @@ class TrainingState:
     """A run between two steps."""
 
     model: nn.Module
-    averaged: nn.Module
-    """Of the same shape, with the exponential moving average of the weights."""
+    averaged: AveragedModel
+    """Exponential moving average of the model, in evaluation mode."""
     optimizer: torch.optim.Optimizer
     best: dict[str, Tensor] | None = None
-    """The averaged weights with the highest score, once there is one."""
+    """Averaged weights with the highest validation score so far."""
     step: int = 0
-    """Steps done."""
+    """Number of finished steps."""
     seconds: float = 0.0
-    """Time taken, over all parts of the run."""
+    """Training time, over all sessions of the run."""
     loss_sum: float = 0.0
-    """Of the steps since the epoch began."""
+    """Sum of the losses since the start of the epoch."""
     score: float = -math.inf
-    """The highest validation score."""
+    """Highest validation score."""
+
+
+def init_from(source: str, model: nn.Module, family: str) -> None:
+    """Initialize a model with existing weights.
+
+    Args:
+        source: name of a pretrained model, or a file that ends in .safetensors.
+        model: is changed in place; its dtypes stay.
+        family: required family of the weights.
+
+    Raises:
+        WeightsError: the weights are missing or damaged, or of another family or size.
+    """
+    weights = load_weights(source, family)
+    state = model.state_dict()
+    for name, tensor in state.items():
+        stored = weights.tensors.get(name, tensor)
+        # Files hold half precision, and no integer buffers such as batch counters
+        dtype = stored.dtype if stored.is_floating_point() else tensor.dtype
+        if name in weights.tensors or tensor.is_floating_point():
+            state[name] = weights.tensor(name, dtype, tuple(tensor.shape)).to(tensor.dtype)
+    with torch.no_grad():
+        model.load_state_dict(state)
+
+
+def weights_digest(source: str) -> bytes:
+    """SHA-256 of a file of weights, as in its card.
+
+    Raises:
+        WeightsError: there is no pretrained model of that name.
+    """
+    path = Path(source) if source.endswith(".safetensors") else weights_path(source)
+    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def checkpoint_path(output: Path) -> Path:
-    """Where the checkpoint of NAME.safetensors lies: NAME.checkpoint.safetensors."""
+    """The checkpoint of NAME.safetensors: NAME.checkpoint.safetensors."""
     return output.with_suffix(".checkpoint.safetensors")
 
 
 def save_checkpoint(path: Path, state: TrainingState, fingerprint: bytes) -> None:
-    """Write a state.
+    """Write a checkpoint atomically.
 
     Args:
-        path: replaced at once, or left as it was.
+        path: file to write or replace.
         state: of the run.
-        fingerprint: SHA-256 of what the run is made of; another run cannot go on from here.
+        fingerprint: SHA-256 of recipe and data; only a run with the same one can resume.
 
     Raises:
         OutputError: the file cannot be written.
     """
     tensors = {
         **_prefixed("model", state.model.state_dict()),
-        **_prefixed("averaged", state.averaged.state_dict()),
+        **_prefixed("averaged", state.averaged.module.state_dict()),
         "fingerprint": torch.tensor(list(fingerprint), dtype=torch.uint8),
         "counters": torch.tensor(
             [float(getattr(state, name)) for name in COUNTERS], dtype=torch.float64
@@ -74,33 +109,35 @@ def save_checkpoint(path: Path, state: TrainingState, fingerprint: bytes) -> Non
 
 
 def load_checkpoint(path: Path, state: TrainingState, fingerprint: bytes) -> None:
-    """Fill a fresh state with a saved one.
+    """Restore a checkpoint into a new state.
 
     Raises:
-        OptionError: the checkpoint is of another recipe, other data or another model.
-        WeightsError: it is damaged, or no checkpoint.
+        OptionError: the checkpoint belongs to another recipe, other data or another model.
+        WeightsError: the file is damaged, or not a checkpoint.
     """
     weights = load_weights(path, FAMILY)
     saved = weights.tensor("fingerprint", torch.uint8, (len(fingerprint),))
     if bytes(saved.tolist()) != fingerprint:
         raise OptionError(
-            f"{path} belongs to another recipe or to other data: remove it to begin anew, "
+            f"{path} belongs to another recipe or other data: remove it to start again, "
             "or choose another output."
         )
     counters = weights.tensor("counters", torch.float64, (len(COUNTERS),)).tolist()
     best, score = None, -math.inf
     if "score" in weights.tensors:
-        best = _held_to(weights, "best", state.model.state_dict())
+        best = _checked(weights, "best", state.model.state_dict())
         score = float(weights.tensor("score", torch.float64, ()))
-    state.averaged.load_state_dict(_held_to(weights, "averaged", state.averaged.state_dict()))
+    averaged = state.averaged.module
+    averaged.load_state_dict(_checked(weights, "averaged", averaged.state_dict()))
     _load_optimizer(weights, state)
-    state.model.load_state_dict(_held_to(weights, "model", state.model.state_dict()))
+    state.model.load_state_dict(_checked(weights, "model", state.model.state_dict()))
     state.step, state.seconds, state.loss_sum = int(counters[0]), counters[1], counters[2]
+    state.averaged.n_averaged.fill_(state.step)
     state.best, state.score = best, score
 
 
 def _load_optimizer(weights: Weights, state: TrainingState) -> None:
-    """AdamW's own tensors: a step and two moments for each parameter that was trained."""
+    """Restore the step and the two moments of AdamW for each trained parameter."""
     names = {parameter: name for name, parameter in state.model.named_parameters()}
     whole = state.optimizer.state_dict()
     order = [each for group in state.optimizer.param_groups for each in group["params"]]
@@ -116,10 +153,10 @@ def _load_optimizer(weights: Weights, state: TrainingState) -> None:
     state.optimizer.load_state_dict(whole)
 
 
-def _held_to(weights: Weights, prefix: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+def _checked(weights: Weights, prefix: str, expected: dict[str, Tensor]) -> dict[str, Tensor]:
     return {
         name: weights.tensor(f"{prefix}.{name}", tensor.dtype, tuple(tensor.shape))
-        for name, tensor in wanted.items()
+        for name, tensor in expected.items()
     }
 
 

@@ -1,11 +1,11 @@
-"""The log of a training: a CSV beside the output and, where wanted, scalars for TensorBoard.
+"""The log of a training: a CSV file beside the output and, optionally, scalars for TensorBoard.
 
-Both can be gone on with: what a run wrote after its last checkpoint was never learned from, so it is
-dropped from the CSV, and hidden in TensorBoard, when the run goes on from there.
+Both can be resumed: entries after the last checkpoint are dropped from the CSV file and hidden in
+TensorBoard, since the resumed run writes them again.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -16,32 +16,35 @@ from soundstage.errors import OptionError, OutputError
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+Log = Callable[[str], None]
+"""Called with one line of text for the user."""
+
 _tensorboard: ContextVar[Path | None] = ContextVar("tensorboard", default=None)
 
 
-class EpochLine(NamedTuple):
-    """What is written down of an epoch."""
+class EpochEntry(NamedTuple):
+    """Values logged once an epoch."""
 
     step: int
-    """Steps done, over all parts of the run."""
+    """Number of finished steps, over all sessions of the run."""
     epoch: int
     """From 1."""
     loss: float
     """Mean over the epoch."""
     learning_rate: float
-    """Of its last step."""
+    """Of the last step."""
     validation: float | None
-    """Higher is better; None where the epoch was not scored."""
+    """Higher is better; None for epochs without validation."""
     seconds: float
-    """Since the run began, over all its parts."""
+    """Training time so far, over all sessions of the run."""
 
 
 @contextmanager
 def tensorboard_logs(folder: Path | None) -> Iterator[None]:
-    """Trainings inside write for TensorBoard as well, each in FOLDER/NAME after its output.
+    """Trainings in this context also write to TensorBoard, each to FOLDER/NAME after its output.
 
     Args:
-        folder: the one that `tensorboard --logdir` is given; None leaves it at the CSV.
+        folder: argument of `tensorboard --logdir`; None disables TensorBoard.
 
     Raises:
         OptionError: TensorBoard is not installed.
@@ -60,7 +63,7 @@ class TrainingLog:
 
     Args:
         output: NAME.safetensors.
-        step: of the checkpoint that the run goes on from, or 0; later lines are dropped.
+        step: of the checkpoint that the run resumes from, or 0; later entries are dropped.
 
     Raises:
         OutputError: a file cannot be written.
@@ -73,7 +76,7 @@ class TrainingLog:
             with self._path.open(encoding="utf-8", newline="") as lines:
                 rows = [row for row in csv.reader(lines) if row and row[0].isdigit()]
             kept = [row for row in rows if int(row[0]) <= step]
-        self._append("w", [EpochLine._fields, *kept])
+        self._append("w", [EpochEntry._fields, *kept])
         self._writer: SummaryWriter | None = None
         self._seconds = float(kept[-1][-1]) if kept else 0.0
         folder = _tensorboard.get()
@@ -83,32 +86,32 @@ class TrainingLog:
             except OSError as error:
                 raise OutputError(f"{folder} cannot be written ({error.strerror}).") from error
 
-    def write(self, line: EpochLine) -> None:
+    def write(self, entry: EpochEntry) -> None:
         """Add an epoch.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        heard = "" if line.validation is None else f"{line.validation:.4f}"
-        rate, seconds = f"{line.learning_rate:.3e}", f"{line.seconds:.1f}"
+        score = "" if entry.validation is None else f"{entry.validation:.4f}"
+        rate, seconds = f"{entry.learning_rate:.3e}", f"{entry.seconds:.1f}"
         self._append(
-            "a", [(str(line.step), str(line.epoch), f"{line.loss:.5f}", rate, heard, seconds)]
+            "a", [(str(entry.step), str(entry.epoch), f"{entry.loss:.5f}", rate, score, seconds)]
         )
         if self._writer:
             scalars = {
-                "loss": line.loss,
-                "learning rate": line.learning_rate,
-                "validation": line.validation,
-                "seconds an epoch": line.seconds - self._seconds,
+                "loss": entry.loss,
+                "learning rate": entry.learning_rate,
+                "validation": entry.validation,
+                "seconds per epoch": entry.seconds - self._seconds,
             }
             for name, value in scalars.items():
                 if value is not None:
-                    self._writer.add_scalar(name, value, line.step)
+                    self._writer.add_scalar(name, value, entry.step)
             self._writer.flush()
-        self._seconds = line.seconds
+        self._seconds = entry.seconds
 
     def close(self) -> None:
-        """Nothing more is written."""
+        """Close the TensorBoard writer."""
         if self._writer:
             self._writer.close()
 
@@ -125,6 +128,6 @@ def _summary_writer() -> "type[SummaryWriter]":
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise OptionError(
-            'A log for TensorBoard needs it: pip install "soundstage[train]" brings it.'
+            'The TensorBoard log needs tensorboard: pip install "soundstage[train]".'
         ) from error
     return SummaryWriter

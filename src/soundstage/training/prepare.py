@@ -1,9 +1,9 @@
-"""From a collection of records to the features that networks are trained on.
+"""Features of a collection of tracks, for the training of networks.
 
-A collection that lies in folders `train`, `valid` and `test` gives a file each; any other gives one
-that is named after its folder. A file that was made of the same records is left as it is. Records
-that are learned from can be heard at other speeds as well, each speed in a file of its own: the same
-mix with other notes and at another pace, which a network cannot know by heart as easily.
+A collection in the folders `train`, `valid` and `test` gives a file for each; any other collection
+gives one file with the name of its folder. A file that is up to date is not made again. Training
+tracks can also be analyzed at other speeds, each in a file of its own: the same mix at another
+pitch and tempo, a form of augmentation.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,18 +13,18 @@ from pathlib import Path
 
 from soundstage.corpora import find_manifest, read_credits, stereo_tracks
 from soundstage.corpora.feature_cache import (
-    RecordColumns,
+    TrackColumns,
     files_fingerprint,
     load_features,
-    record_columns,
     save_features,
+    track_columns,
 )
 from soundstage.errors import InputError, OptionError, OutputError, WeightsError
-from soundstage.training.data.tracks import Progress, over_records
+from soundstage.parallel import Progress
+from soundstage.training.data.feature_batches import HELD_OUT
+from soundstage.training.data.tracks import TRAIN, map_tracks
 
-SPLITS = ("train", "valid", "test")
-HELD_OUT = ("valid", "test")  # never learned from
-SLOWEST, FASTEST = 0.5, 2.0
+MIN_SPEED, MAX_SPEED = 0.5, 2.0
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Prepared:
     """One file of features."""
 
     path: Path
-    records: int
+    recordings: int
     frames: int
-    left_out: list[str]
-    """A sentence for every file that could not be used."""
-    fresh: bool
-    """False where the file was there already, made of the same records."""
+    skipped: list[str]
+    """A message for every file that cannot be used."""
+    is_new: bool
+    """False if the file was up to date."""
 
 
 def prepare(
@@ -45,82 +45,89 @@ def prepare(
     output: Path,
     *,
     speeds: Sequence[float] = (),
-    workers: int = 1,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> list[Prepared]:
     """Write the features of a collection.
 
     Args:
-        data: folder of stereo records, searched with its subfolders.
-        output: a folder, made where there is none; gets NAME.safetensors for every part.
-        speeds: other speeds, 0.5 to 2, at which what is learned from is heard as well; each gives
-            a file NAME-SPEED.safetensors.
-        workers: processes that read records at the same time.
-        progress: called after each record of a part.
+        data: folder of stereo tracks, searched with its subfolders.
+        output: folder for NAME.safetensors of every part; created if missing.
+        speeds: further speeds of the training tracks, 0.5 to 2; each gives a file
+            NAME-SPEED.safetensors.
+        jobs: number of processes.
+        progress: called after each track.
 
     Raises:
-        InputError: a part holds no record that can be used.
-        OptionError: a speed is out of its range.
+        InputError: a part has no track that can be used.
+        OptionError: a speed is out of range.
         OutputError: the folder cannot be written.
     """
     for speed in speeds:
-        if not SLOWEST <= speed <= FASTEST:
-            raise OptionError(f"A speed goes from {SLOWEST} to {FASTEST:g}, and is {speed:g}.")
+        if not MIN_SPEED <= speed <= MAX_SPEED:
+            raise OptionError(f"speeds must be from {MIN_SPEED} to {MAX_SPEED:g}, not {speed:g}.")
     if not data.is_dir():
         raise InputError(f"{data}: there is no such folder.")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{output} cannot be made ({error.strerror}).") from error
-    jobs = [(folder, f"{name}.safetensors", 1.0) for name, folder in _parts(data)]
-    jobs += [
+        raise OutputError(f"{output} cannot be created: {error.strerror}.") from error
+    parts = [(folder, f"{name}.safetensors", 1.0) for name, folder in _parts(data)]
+    parts += [
         (folder, f"{name}-{speed:g}.safetensors", speed)
         for name, folder in _parts(data)
         if name not in HELD_OUT
         for speed in speeds
         if speed != 1
     ]
-    return [
-        _prepare_part(folder, output / name, speed, workers, progress)
-        for folder, name, speed in jobs
-    ]
+    prepared: list[Prepared] = []
+    for folder, name, speed in parts:
+
+        def report(fraction: float) -> None:
+            if progress:
+                progress((len(prepared) + fraction) / len(parts))
+
+        prepared.append(_prepare_part(folder, output / name, speed, jobs, report))
+        report(0.0)
+    return prepared
 
 
 def _parts(data: Path) -> Iterator[tuple[str, Path]]:
-    splits = [name for name in SPLITS if (data / name).is_dir()]
+    splits = [name for name in (TRAIN, *HELD_OUT) if (data / name).is_dir()]
     if not splits:
-        yield data.resolve().name or "records", data
+        yield data.resolve().name or "tracks", data
     for name in splits:
         yield name, data / name
 
 
 def _prepare_part(
-    folder: Path, path: Path, speed: float, workers: int, progress: Progress | None
+    folder: Path, path: Path, speed: float, jobs: int, progress: Progress
 ) -> Prepared:
-    records, left_out = stereo_tracks(folder)
-    fingerprint = files_fingerprint(records, speed=speed)
+    tracks, skipped = stereo_tracks(folder)
+    fingerprint = files_fingerprint(tracks, speed=speed)
     if path.exists():
         try:
-            found = load_features(path)
+            existing = load_features(path)
         except WeightsError as error:
-            raise OutputError(f"{path} exists and holds no features: move it away.") from error
-        if found.fingerprint == fingerprint:
-            return Prepared(path, len(found.names), len(found.tokens), left_out, fresh=False)
-    named, unused = over_records(
-        partial(_named_columns, speed=speed), records, workers=workers, progress=progress
+            raise OutputError(f"{path} exists and is not a file of features: move it.") from error
+        if existing.fingerprint == fingerprint:
+            count, frames = len(existing.names), len(existing.tokens)
+            return Prepared(path, count, frames, skipped, is_new=False)
+    analyzed, unusable = map_tracks(
+        partial(_columns, speed=speed), tracks, jobs=jobs, progress=progress
     )
-    used, columns = [record for record, _ in named], [each for _, each in named]
+    used, columns = [track for track, _ in analyzed], [each for _, each in analyzed]
     manifest = find_manifest(folder)
     save_features(
         path,
         columns,
-        names=[record.relative_to(folder).as_posix() for record in used],
+        names=[track.relative_to(folder).as_posix() for track in used],
         credits=read_credits(manifest, used) if manifest else [],
         fingerprint=fingerprint,
     )
     frames = sum(len(each.tokens) for each in columns)
-    return Prepared(path, len(used), frames, left_out + unused, fresh=True)
+    return Prepared(path, len(used), frames, skipped + unusable, is_new=True)
 
 
-def _named_columns(record: Path, *, speed: float) -> tuple[Path, RecordColumns]:
-    return record, record_columns(record, speed=speed)
+def _columns(track: Path, *, speed: float) -> tuple[Path, TrackColumns]:
+    return track, track_columns(track, speed=speed)

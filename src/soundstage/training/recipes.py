@@ -1,7 +1,7 @@
 """Recipes: everything needed to train a model again, in one YAML file.
 
-A recipe is checked as it is read; a key that its family does not know is refused, so that a
-misspelled one cannot pass for a default.
+A recipe is validated when it is read. An unknown key is an error, so that a misspelled key is never
+silently replaced by a default.
 """
 
 from pathlib import Path
@@ -12,393 +12,385 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from soundstage.errors import OptionError
 
+Probability = Annotated[float, Field(ge=0, le=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Decibels = Annotated[float, Field(ge=0, le=40)]
+Weight = Annotated[float, Field(ge=0)]
+Channels = Annotated[int, Field(ge=1, le=1024)]
+Layers = Annotated[int, Field(ge=1, le=16)]
+Frames = Annotated[int, Field(ge=8, le=8192)]
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CardText(_Strict):
-    """What the card of the model says in words, whatever records it is trained on."""
+    """The prose of a model card, independent of the training data."""
 
     paper: str
     limits: str
-    licence_reading: str = ""
-    """Where a collection and its recordings carry different licenses: which were followed."""
+    license_reading: str = ""
+    """Which license applies where a collection and its recordings carry different ones."""
 
 
-class NearestRecipe(_Strict):
-    """Pairs of key and value out of stereo records, for the method `nearest`."""
+class _Recipe(_Strict):
+    card: CardText | None = None
+
+
+class NearestRecipe(_Recipe):
+    """Key-value pairs from stereo tracks, for the method `nearest`."""
 
     family: Literal["nearest"]
     pairs: Annotated[int, Field(ge=1, le=20_000_000)]
-    """How many in all, shared equally among the records."""
+    """Total number, shared equally among the tracks."""
     seed: int = 0
-    """Draws the frames."""
-    card: CardText | None = None
+    """Selects the frames."""
 
 
-class DecorrelateRecipe(_Strict):
-    """The mean coherence of stereo records in each band, for `decorrelate` and `comb`."""
+class DecorrelateRecipe(_Recipe):
+    """Mean coherence of stereo tracks per band, for `decorrelate` and `comb`."""
 
     family: Literal["decorrelate"]
-    card: CardText | None = None
 
 
-class ParameterPoolRecipe(_Strict):
-    """Mean and covariance of the stereo parameters of records, for the floor of D_F tables."""
+class ParameterPoolRecipe(_Recipe):
+    """Mean and covariance of the stereo parameters of tracks: the reference of D_F tables."""
 
     family: Literal["parameter-pool"]
-    card: CardText | None = None
 
 
 class LoopRecipe(_Strict):
-    """How a network is optimized; `soundstage.training.loop` reads it for every family."""
+    """Optimization of a network (`soundstage.training.loop`)."""
 
     epochs: Annotated[int, Field(ge=1)]
-    """How often all of the data is seen."""
-    batch: Annotated[int, Field(ge=1)]
-    """Examples a step."""
+    batch_size: Annotated[int, Field(ge=1)]
     learning_rate: Annotated[float, Field(gt=0)]
-    """The highest, of AdamW."""
-    warmup: Annotated[int, Field(ge=0)] = 100
-    """Steps on the way up to it; from there half a cosine down to zero."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.05
-    clip: Annotated[float, Field(gt=0)] = 5.0
-    """The largest norm of the gradients."""
-    ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
-    """What the running average of the weights keeps from step to step."""
+    """Peak learning rate of AdamW."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    """Steps of linear warm-up; a half cosine down to zero follows."""
+    weight_decay: Weight = 0.05
+    grad_clip: Annotated[float, Field(gt=0)] = 5.0
+    """Maximum norm of the gradients."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """Decay of the exponential moving average of the weights, per step."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the arithmetic inside a step; weights are always float32."""
+    """Of the forward pass; weights are always float32."""
     validate_every: Annotated[int, Field(ge=1)] = 5
-    """Epochs."""
+    """In epochs."""
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    """How much work a kill may cost."""
     seed: Annotated[int, Field(ge=0)] = 0
-    begin: str = ""
-    """Weights of the same family and size to begin at: a shipped model's name, or a file."""
+    init_from: str = ""
+    """Initial weights of the same family and size: a pretrained model's name, or a file."""
+
+
+class _NetworkRecipe(_Recipe):
+    """Shared by all networks."""
+
+    steps_per_epoch: Annotated[int, Field(ge=0)] = 0
+    """0: as many as cover the training data once."""
+    loop: LoopRecipe
 
 
 class TaggerAugmentation(_Strict):
-    """How strongly a clip is changed before it is learned from; see `event_batches.py`."""
+    """Augmentation of sound events (`data/event_batches.py`)."""
 
-    seconds: tuple[Annotated[float, Field(ge=0.5)], Annotated[float, Field(le=10)]] = (1.5, 3.0)
-    """Shortest and longest piece."""
-    speed: Annotated[float, Field(ge=0, le=1)] = 0.25
-    """Octaves up or down, at most; pitch and tempo together."""
-    gain: Annotated[float, Field(ge=0, le=40)] = 10.0
-    """dB up or down, at most."""
-    equalizer: Annotated[float, Field(ge=0, le=20)] = 6.0
-    """dB, deviation of a random curve over the bands."""
-    mixing: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of the examples that are mixed with another clip."""
-    mixing_shape: Annotated[float, Field(gt=0)] = 0.4
-    """α of the beta distribution of the mixture."""
-    noise: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Share of the examples with white noise, 5 to 30 dB below them."""
-    hidden_bands: Annotated[int, Field(ge=0, le=64)] = 8
-    """Mel bands of the widest stripe that is hidden."""
-    hidden_time: Annotated[float, Field(ge=0, le=1)] = 0.15
-    """Share of the time, the same."""
+    segment_seconds: tuple[
+        Annotated[float, Field(ge=0.5)], Annotated[float, Field(le=10)]
+    ] = (1.5, 3.0)  # fmt: skip
+    """Shortest and longest segment."""
+    speed_octaves: Probability = 0.25
+    """Maximum change of speed, up or down; pitch and tempo together."""
+    gain_db: Decibels = 10.0
+    """Maximum gain, up or down."""
+    eq_db: Annotated[float, Field(ge=0, le=20)] = 6.0
+    """Standard deviation of a random curve over the bands."""
+    mixup_prob: Probability = 0.5
+    mixup_alpha: Annotated[float, Field(gt=0)] = 0.4
+    """α of the beta distribution of the mixing ratio."""
+    noise_prob: Probability = 0.2
+    """Probability of white noise, 5 to 30 dB below the event."""
+    freq_mask_bands: Annotated[int, Field(ge=0, le=64)] = 8
+    """Maximum width of a frequency mask, in mel bands (SpecAugment)."""
+    time_mask_ratio: Probability = 0.15
+    """Maximum width of a time mask, as a share of the segment (SpecAugment)."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "TaggerAugmentation":
-        if self.seconds[0] > self.seconds[1]:
-            raise ValueError("seconds: the shortest piece is longer than the longest")
+        if self.segment_seconds[0] > self.segment_seconds[1]:
+            raise ValueError("the shortest segment is longer than the longest")
         return self
 
 
-class TaggerRecipe(_Strict):
-    """A tagger of sound events, whose embedding the Fréchet audio distance listens with."""
+class TaggerRecipe(_NetworkRecipe):
+    """Tagger of sound events; its embedding serves the Fréchet audio distance."""
 
     family: Literal["tagger"]
-    folds: list[int]
-    """Of the collection, learned from."""
-    held_out_folds: list[int] = []
-    """The best epoch is chosen on these; with none, the last is taken."""
+    train_folds: list[int]
+    valid_folds: list[int] = []
+    """Select the best epoch; if empty, the last epoch is kept."""
     test_folds: list[int] = []
-    """Measured once, at the end, whatever the licenses."""
+    """Evaluated once after training, whatever the licenses."""
     licenses: Annotated[list[str], Field(min_length=1)]
-    """A clip under any other is not learned from."""
+    """Only clips under these licenses are used for training."""
     channels: Annotated[tuple[int, ...], Field(min_length=2)] = (32, 64, 128, 256)
     depth: Annotated[int, Field(ge=0)] = 1
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
-    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of a label that is spread over all classes."""
+    dropout: Dropout = 0.3
+    label_smoothing: Dropout = 0.1
     augmentation: TaggerAugmentation = TaggerAugmentation()
-    loop: LoopRecipe
-    card: CardText | None = None
 
     @model_validator(mode="after")
-    def _apart(self) -> "TaggerRecipe":
-        if set(self.folds) & {*self.held_out_folds, *self.test_folds}:
-            raise ValueError("a fold that is learned from can measure nothing")
+    def _disjoint(self) -> "TaggerRecipe":
+        if set(self.train_folds) & {*self.valid_folds, *self.test_folds}:
+            raise ValueError("a training fold cannot be a validation or test fold")
         return self
 
 
-class NetworkSize(_Strict):
-    """Of a transformer over frames; the defaults are those of Serrà et al. (2023, §3.2)."""
+class TransformerRecipe(_Strict):
+    """Transformer over frames; the defaults are those of Serrà et al. (2023, §3.2)."""
 
-    blocks: Annotated[int, Field(ge=1, le=64)] = 7
-    width: Annotated[int, Field(ge=2, le=4096)] = 512
+    depth: Annotated[int, Field(ge=1, le=64)] = 7
+    dim: Annotated[int, Field(ge=2, le=4096)] = 512
     heads: Annotated[int, Field(ge=1, le=256)] = 16
-    expansion: Annotated[int, Field(ge=1, le=16)] = 3
+    mlp_ratio: Annotated[int, Field(ge=1, le=16)] = 3
 
     @model_validator(mode="after")
-    def _shared(self) -> "NetworkSize":
-        if self.width % self.heads or self.width % 2:
-            raise ValueError(f"{self.heads} heads cannot share a width of {self.width}")
+    def _divisible(self) -> "TransformerRecipe":
+        if self.dim % self.heads or self.dim % 2:
+            raise ValueError(f"dim {self.dim} is not divisible by 2 and by {self.heads} heads")
         return self
 
 
-class RegressionRecipe(_Strict):
-    """The network of `regression` (PS-Reg), on features made by `soundstage prepare`."""
+class RegressionRecipe(_NetworkRecipe):
+    """Network of `regression` (PS-Reg), on features made by `soundstage prepare`."""
 
     family: Literal["regression"]
-    size: NetworkSize = NetworkSize()
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    patch: Annotated[int, Field(ge=8, le=4096)] = 258
-    """Frames of an example; 43.1 are a second, and the paper has 6 seconds."""
-    gain: Annotated[float, Field(ge=0, le=40)] = 10.0
-    """dB up or down, at most, by which an example is made louder or softer."""
-    loop: LoopRecipe
-    card: CardText | None = None
+    size: TransformerRecipe = TransformerRecipe()
+    dropout: Dropout = 0.0
+    context_frames: Frames = 258
+    """Frames of an example, at 43.1 frames a second; the paper uses 6 seconds."""
+    gain_db: Decibels = 10.0
+    """Maximum random gain, up or down."""
 
 
 class StereoAugmentation(_Strict):
-    """How strongly the examples of a generative model are varied; see `token_batches.py`."""
+    """Augmentation of stereo examples (`data/stereo_examples.py`)."""
 
-    gain: Annotated[float, Field(ge=0, le=40)] = 10.0
-    """dB up or down, at most."""
-    equalizer: Annotated[float, Field(ge=0, le=20)] = 0.0
-    """dB, deviation of a smooth random curve over frequency."""
-    limited: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the examples without their highest and lowest bands, as old recordings are."""
-    hissing: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share with noise, 45 to 85 dB under full scale in every band."""
-    mixed: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share that is two records at once."""
-    styled: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share that is told some numbers of its style; 0 makes a network that hears none."""
-    restaged: Annotated[float, Field(ge=0, le=1)] = 0.7
-    """Share of those whose stage is changed first."""
-    forgotten: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Share that has no memory, though the record has a past."""
+    gain_db: Decibels = 10.0
+    """Maximum gain, up or down."""
+    eq_db: Annotated[float, Field(ge=0, le=20)] = 0.0
+    """Standard deviation of a smooth random curve over frequency."""
+    bandlimit_prob: Probability = 0.0
+    """Probability of a band limit like that of old recordings."""
+    noise_prob: Probability = 0.0
+    """Probability of noise, 45 to 85 dB below full scale in every band."""
+    mix_prob: Probability = 0.0
+    """Probability of a second track mixed in."""
+    style_prob: Probability = 0.0
+    """Probability of style conditioning; with 0 the network has no style input."""
+    pan_prob: Probability = 0.7
+    """Probability that a styled example is first panned and widened at random."""
+    memory_dropout: Probability = 0.3
+    """Probability that the memory is left out."""
 
 
-class _GenerativeRecipe(_Strict):
-    """What `masked` and `autoregressive` share."""
+class _FeatureRecipe(_NetworkRecipe):
+    """Shared by the generative networks on features made by `soundstage prepare`."""
 
-    size: NetworkSize = NetworkSize()
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    patch: Annotated[int, Field(ge=8, le=4096)] = 258
-    """Positions of an example."""
+    context_frames: Frames = 258
+    """Positions of an example, one every `stride` frames."""
     stride: Annotated[int, Field(ge=1, le=8)] = 1
-    """Frames from one position to the next; 43.1 frames are a second."""
-    groups: tuple[Annotated[int, Field(ge=2)], ...] = (248,)
-    """How tokens are embedded: (248,) as one, (31, 8) as level difference and coherence."""
-    memory: bool = False
-    """Whether the network is told of the minute before an example."""
-    hearing: Annotated[int, Field(ge=0, le=4096)] = 0
-    """Channels in which each tile hears the sound around it (`networks/backbones/local_conditioning.py`)."""
-    deaf: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the examples that go without the sound, for guidance."""
+    """Frames from one position to the next, at 43.1 frames a second."""
+    cond_channels: Annotated[int, Field(ge=0, le=4096)] = 0
+    """Channels of the local conditioning of each tile; 0 for none."""
+    cond_dropout: Dropout = 0.1
+    """Probability that the conditioning is dropped, for classifier-free guidance."""
     augmentation: StereoAugmentation = StereoAugmentation()
-    frequencies: bool = False
-    """Begin from how often each token occurs in each band, in place of learning it by steps."""
-    epoch_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps after which an epoch is said to end; 0: as many as see all records once."""
-    loop: LoopRecipe
-    card: CardText | None = None
+
+
+class _TokenRecipe(_FeatureRecipe):
+    """Shared by `masked` and `autoregressive`."""
+
+    size: TransformerRecipe = TransformerRecipe()
+    dropout: Dropout = 0.0
+    codebook_sizes: tuple[Annotated[int, Field(ge=2)], ...] = (248,)
+    """Token embedding: [248] jointly, [31, 8] split into level difference and coherence."""
+    memory: bool = False
+    """Whether the minute before an example is an input."""
+    init_output_bias: bool = False
+    """Initialize the output bias with the log frequencies of the tokens."""
 
     @model_validator(mode="after")
-    def _all_tokens(self) -> "_GenerativeRecipe":
-        if self.groups not in ((248,), (31, 8)):
-            raise ValueError("groups: [248] or [31, 8]")
+    def _known_codebooks(self) -> "_TokenRecipe":
+        if self.codebook_sizes not in ((248,), (31, 8)):
+            raise ValueError("codebook_sizes must be [248] or [31, 8]")
         return self
 
 
-class MaskedRecipe(_GenerativeRecipe):
-    """The network of `masked` (PS-MTM), on features made by `soundstage prepare`."""
+class MaskedRecipe(_TokenRecipe):
+    """Network of `masked` (PS-MTM)."""
 
     family: Literal["masked"]
     rank: Annotated[int, Field(ge=0, le=4096)] = 0
-    """Numbers a band before the scores; 0 for the paper's perceptron."""
-    patterned: bool = False
-    """Hide whole frames and what follows a known beginning too, and not tiles alone."""
+    """Rank of the output head per band; 0 for the MLP of the paper."""
+    structured_masks: bool = False
+    """Mask whole frames and continuations too, not only single tiles."""
 
 
-class AutoregressiveRecipe(_GenerativeRecipe):
-    """The network of `autoregressive` (PS-AR), likewise."""
+class AutoregressiveRecipe(_TokenRecipe):
+    """Network of `autoregressive` (PS-AR)."""
 
     family: Literal["autoregressive"]
     form: Literal["paper", "fast"] = "paper"
-    """One pass of the network a band, or one a frame with a small head over the bands."""
-    head: Annotated[int, Field(ge=1, le=4096)] = 128
+    """One forward pass a band, or one a frame with a small head over the bands."""
+    head_dim: Annotated[int, Field(ge=1, le=4096)] = 128
     """Width of that head."""
 
 
-class DiTNetworkSize(NetworkSize):
-    """Of a diffusion transformer; the defaults are those of DiT-S."""
+class DiTRecipe(TransformerRecipe):
+    """Diffusion transformer; the defaults are those of DiT-S."""
 
-    blocks: Annotated[int, Field(ge=1, le=64)] = 12
-    width: Annotated[int, Field(ge=4, le=4096)] = 384
+    depth: Annotated[int, Field(ge=1, le=64)] = 12
+    dim: Annotated[int, Field(ge=4, le=4096)] = 384
     heads: Annotated[int, Field(ge=1, le=256)] = 6
-    expansion: Annotated[int, Field(ge=1, le=16)] = 4
+    mlp_ratio: Annotated[int, Field(ge=1, le=16)] = 4
 
     @model_validator(mode="after")
-    def _shared_by_fours(self) -> "DiTNetworkSize":
-        if self.width % (4 * self.heads):
-            raise ValueError(f"{self.heads} heads cannot share a width of {self.width} by fours")
+    def _divisible_by_four(self) -> "DiTRecipe":
+        if self.dim % (4 * self.heads):
+            raise ValueError(f"dim {self.dim} is not divisible by 4 × {self.heads} heads")
         return self
 
 
-class DiffusionRecipe(_Strict):
-    """The network of `diffusion`, on features made by `soundstage prepare`."""
+class DiffusionRecipe(_FeatureRecipe):
+    """Network of `diffusion`."""
 
     family: Literal["diffusion"]
-    size: DiTNetworkSize = DiTNetworkSize()
-    vector: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=34)]] = (4, 2)
-    """Positions and bands of one vector of the transformer."""
-    patch: Annotated[int, Field(ge=8, le=4096)] = 256
-    """Positions of an example."""
+    size: DiTRecipe = DiTRecipe()
+    patch_size: tuple[
+        Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=34)]
+    ] = (4, 2)  # fmt: skip
+    """Positions and bands of a patch."""
+    context_frames: Frames = 256
     stride: Annotated[int, Field(ge=1, le=8)] = 2
-    """Frames from one position to the next; 43.1 frames are a second."""
-    hearing: Annotated[int, Field(ge=1, le=4096)] = 96
-    """Channels in which each tile hears the sound around it (`networks/backbones/local_conditioning.py`)."""
-    deaf: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the examples that go without the sound, for guidance."""
-    times: tuple[float, Annotated[float, Field(gt=0)]] = (0.0, 1.0)
-    """Mean and deviation of the logit of the times that are trained; 1 is pure noise."""
-    augmentation: StereoAugmentation = StereoAugmentation()
-    epoch_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps after which an epoch is said to end; 0: as many as see all records once."""
-    loop: LoopRecipe
-    card: CardText | None = None
+    cond_channels: Annotated[int, Field(ge=1, le=4096)] = 96
+    logit_mean: float = 0.0
+    """Mean of the logit of the training time; at time 1 the state is pure noise."""
+    logit_std: Annotated[float, Field(gt=0)] = 1.0
 
 
-class DiffStereoRecipe(_Strict):
-    """The network of `diffstereo`, on the records themselves; the defaults are the paper's."""
+class DiffStereoRecipe(_NetworkRecipe):
+    """Network of `diffstereo`, on the tracks themselves; the defaults are the paper's."""
 
     family: Literal["diffstereo"]
-    size: DiTNetworkSize = DiTNetworkSize()
-    patch: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=513)]] = (9, 9)
-    """Frames and bins of one vector of the transformer."""
-    frames: Annotated[int, Field(ge=8, le=8192)] = 729
-    """Of an example; 80 are a second, and the paper has 9.1 seconds."""
+    size: DiTRecipe = DiTRecipe()
+    patch_size: tuple[
+        Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=513)]
+    ] = (9, 9)  # fmt: skip
+    """Frames and bins of a patch."""
+    context_frames: Frames = 729
+    """Frames of an example, at 80 frames a second; the paper uses 9.1 seconds."""
     attention: Literal["full", "axial"] = "full"
-    """What a vector hears: all others, or in turn its own moment and its own bins."""
-    steps: Annotated[int, Field(ge=50, le=10_000)] = 1000
-    """Of the diffusion."""
-    epoch_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps after which an epoch is said to end; 0: as many as see all records once."""
-    loop: LoopRecipe
-    card: CardText | None = None
+    """Over all patches, or along time and frequency in turn."""
+    num_train_timesteps: Annotated[int, Field(ge=50, le=10_000)] = 1000
 
 
 class StackRecipe(_Strict):
-    """Of a stack of dilated convolutions; the defaults are WarpNet's."""
+    """Stack of dilated convolutions; the defaults are WarpNet's."""
 
-    blocks: Annotated[int, Field(ge=1, le=16)] = 3
-    layers: Annotated[int, Field(ge=1, le=16)] = 10
-    """Of a block."""
-    channels: Annotated[int, Field(ge=1, le=1024)] = 64
-    kernel: Annotated[int, Field(ge=1, le=9)] = 2
+    blocks: Layers = 3
+    layers: Layers = 10
+    """Per block."""
+    channels: Channels = 64
+    kernel_size: Annotated[int, Field(ge=1, le=9)] = 2
 
 
-class _BinauralRecipe(_Strict):
-    """What the neural renderers share; they learn from a folder of binaural speech."""
+class _BinauralRecipe(_NetworkRecipe):
+    """Shared by the neural binaural renderers, on a folder of binaural speech."""
 
-    view: Literal["published", "directions"] = "published"
-    """What is told of a pose (`binaural/render/pose_encoding.py`); directions go with the law of distance."""
-    samples: Annotated[int, Field(ge=800, le=4_800_000)] = 32_000
-    """Of an example, at 48 kHz; 32,000 are BinauralGrad's."""
-    gain: Annotated[float, Field(ge=0, le=40)] = 0.0
-    """dB up or down, at most, by which an example is made louder or softer."""
-    emphasis: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the error of treble (`binaural_losses.py`)."""
-    phase: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the error of phases."""
-    epoch_steps: Annotated[int, Field(ge=0)] = 0
-    """Steps after which an epoch is said to end; 0: as many as see all records once."""
-    loop: LoopRecipe
-    card: CardText | None = None
+    pose_encoding: Literal["published", "directions"] = "published"
+    """With "directions", the input level follows the distance."""
+    segment_samples: Annotated[int, Field(ge=800, le=4_800_000)] = 32_000
+    """Of an example, at 48 kHz; BinauralGrad uses 32,000."""
+    gain_db: Decibels = 0.0
+    """Maximum random gain, up or down."""
+    preemphasis_weight: Weight = 0.0
+    """Weight of the pre-emphasized error in the loss (`tasks/binaural_losses.py`)."""
+    phase_weight: Weight = 0.0
+    """Weight of the phase error in the loss."""
 
 
 class WaveNetRecipe(_BinauralRecipe):
-    """The network of `wavenet`."""
+    """Network of `wavenet`."""
 
     family: Literal["wavenet"]
     size: StackRecipe = StackRecipe()
 
 
 class WarpNetRecipe(_BinauralRecipe):
-    """The network of `warpnet`; the defaults are the paper's."""
+    """Network of `warpnet`; the defaults are the paper's."""
 
     family: Literal["warpnet"]
     size: StackRecipe = StackRecipe()
-    rank: Annotated[int, Field(ge=1, le=1024)] = 32
-    """Kernels that poses mix in a hyper-convolution."""
-    warp_layers: Annotated[int, Field(ge=1, le=16)] = 4
-    warp_channels: Annotated[int, Field(ge=1, le=1024)] = 64
+    rank: Channels = 32
+    """Number of kernels that the pose mixes in a hyper-convolution."""
+    warp_layers: Layers = 4
+    warp_channels: Channels = 64
 
 
 class FramesRecipe(_Strict):
-    """Of a network of BinauralGrad that works in frames."""
+    """Frame-based variant of the BinauralGrad network."""
 
-    frame: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 64
-    """Samples."""
-    taps: Annotated[int, Field(ge=1, le=1025)] = 33
-    """Of the filters past the frames; an odd number."""
-    rank: Annotated[int, Field(ge=1, le=1024)] = 16
-    """Filters that frames mix."""
+    frame_size: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 64
+    """In samples."""
+    filter_taps: Annotated[int, Field(ge=1, le=1025)] = 33
+    """Odd length of the filters across frames."""
+    rank: Channels = 16
+    """Number of filters that the frames mix."""
     separable: bool = True
 
     @model_validator(mode="after")
-    def _middle(self) -> "FramesRecipe":
-        if self.taps % 2 == 0:
-            raise ValueError("taps are an odd number")
+    def _odd(self) -> "FramesRecipe":
+        if self.filter_taps % 2 == 0:
+            raise ValueError("filter_taps must be odd")
         return self
 
 
 class BinauralGradRecipe(_BinauralRecipe):
-    """A network of `binauralgrad`, of one of its stages; the defaults are the paper's."""
+    """One stage of `binauralgrad`; the defaults are the paper's."""
 
     family: Literal["binauralgrad"]
     stage: Literal["common", "specific", "single"]
-    size: StackRecipe = StackRecipe(blocks=3, layers=10, channels=128, kernel=3)
+    size: StackRecipe = StackRecipe(blocks=3, layers=10, channels=128, kernel_size=3)
     frames: FramesRecipe | None = None
-    """None: the paper's network, of samples."""
-    condition: Annotated[int, Field(ge=1, le=1024)] = 80
-    """Channels of what is heard and told."""
-    step: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 128
-    """Waves of the diffusion step."""
-    noise: Literal["paper", "flow"] = "paper"
-    """200 steps of which the network tells the noise; or a straight line and the clean sound."""
-    pure: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the examples of a flow that are nothing but noise, where sampling begins."""
-    silent: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of those that hear silence for noise, as sampling at a temperature of 0 does."""
-    common: str = ""
-    """Weights of the first stage, for a second one that learns from what they make."""
-    golden: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of its examples that are told the true common part all the same."""
+    """None: the sample-based network of the paper."""
+    cond_channels: Channels = 80
+    timestep_dim: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 128
+    """Dimension of the sinusoidal embedding of the diffusion time."""
+    noise: Literal["ddpm", "flow"] = "ddpm"
+    """200 steps with noise prediction, or a linear path with prediction of the clean signal."""
+    pure_noise_prob: Probability = 0.0
+    """flow: probability of time 1, where the state is pure noise and sampling starts."""
+    zero_noise_prob: Probability = 0.0
+    """flow: probability of a zero state at time 1, as in sampling at temperature 0."""
+    common_weights: str = ""
+    """specific: weights of the first stage; its output replaces the true common signal."""
+    teacher_forcing: Probability = 0.0
+    """specific: probability of the true common signal with `common_weights`."""
 
     @model_validator(mode="after")
-    def _goes_together(self) -> "BinauralGradRecipe":
-        if self.common and self.stage != "specific":
-            raise ValueError("common: is for the specific stage")
-        if (self.pure or self.silent) and self.noise != "flow":
-            raise ValueError("pure and silent: are for a flow")
-        if self.size.kernel % 2 == 0:
-            raise ValueError("size: the kernel of this network is an odd number")
+    def _consistent(self) -> "BinauralGradRecipe":
+        if self.common_weights and self.stage != "specific":
+            raise ValueError("common_weights requires stage: specific")
+        if (self.pure_noise_prob or self.zero_noise_prob) and self.noise != "flow":
+            raise ValueError("pure_noise_prob and zero_noise_prob require noise: flow")
+        if self.size.kernel_size % 2 == 0:
+            raise ValueError("kernel_size must be odd for this network")
         return self
 
 
-Recipe = (
-    NearestRecipe
-    | DecorrelateRecipe
-    | ParameterPoolRecipe
-    | TaggerRecipe
+NetworkRecipe = (
+    TaggerRecipe
     | RegressionRecipe
     | MaskedRecipe
     | AutoregressiveRecipe
@@ -408,18 +400,20 @@ Recipe = (
     | WarpNetRecipe
     | BinauralGradRecipe
 )
+TableRecipe = NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe
+Recipe = NetworkRecipe | TableRecipe
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 
 
 def load_recipe(path: Path, **changes: int) -> Recipe:
-    """The recipe in a YAML file.
+    """Read and validate a recipe.
 
     Args:
-        path: the file.
-        changes: values that replace those of the file, such as `pairs=500_000`.
+        path: YAML file.
+        changes: values that override those of the file, such as `pairs=500_000`.
 
     Raises:
-        OptionError: the file is missing, is not YAML, or its keys and values do not fit.
+        OptionError: the file is missing or not YAML, or a key or value is not valid.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -427,10 +421,22 @@ def load_recipe(path: Path, **changes: int) -> Recipe:
         reason = str(error).splitlines()[0]
         raise OptionError(f"{path}: the recipe cannot be read ({reason}).") from error
     if not isinstance(content, dict):
-        raise OptionError(f"{path}: a recipe is a list of keys and values.")
+        raise OptionError(f"{path}: a recipe is a mapping of keys and values.")
+    return parse_recipe({**content, **changes}, source=str(path))
+
+
+def parse_recipe(content: dict[str, object], *, source: str) -> Recipe:
+    """Validate the content of a recipe.
+
+    Raises:
+        OptionError: a key or value is not valid; the message begins with `source`.
+    """
     try:
-        return _ADAPTER.validate_python({**content, **changes})
+        return _ADAPTER.validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "family"
-        raise OptionError(f"{path}: {place}: {first['msg']}.") from error
+        place = ".".join(map(str, first["loc"][1:])) or str(content.get("family", "family"))
+        if first["type"] == "extra_forbidden":
+            raise OptionError(f"{source}: unknown key {place!r}.") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise OptionError(f"{source}: {place}: {message}.") from error

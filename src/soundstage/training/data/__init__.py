@@ -1,1 +1,1 @@
-"""data."""
+"""Training data: datasets, batches and augmentation, one file a kind of example."""

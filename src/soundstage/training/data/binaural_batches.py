@@ -1,15 +1,23 @@
-"""Batches of binaural speech: what was said, from where, and what two ears heard.
+"""Data of the neural binaural renderers: recordings of a talker with poses and two ears.
 
-An example is a stretch of a recording from anywhere. What a network hears is made as a renderer
-makes it (`binaural/render/neural_stream.py`): the mono signal, by our view of poses at the level that the
-law of distance gives it, and the delays to both ears. A stretch begins in the middle of a sentence
-whose sound is still on its way, so its first `MARGIN` samples do not count in a loss.
+A folder has the published layout of binaural speech, recorded or simulated, with parts for
+training, validation and test; the test part is never opened.
 
-Each example is made louder or softer, so that a network does not take a level for a distance, and
-every other one is seen in a mirror: left is right, so that each head that was measured is two.
+An example is a random segment of a recording. Its input is made as in the renderer
+(`binaural/render/neural_stream.py`): the mono signal (with our pose encoding attenuated by
+distance), the encoded poses and the delays to both ears. A segment begins in mid-sentence with
+sound still on its way, so its first `MARGIN` samples are excluded from the loss.
+
+Examples get a random gain, so that a level does not imply a distance, and every other one is
+mirrored: left becomes right, and each HRTF set serves as two.
 """
 
-from collections.abc import Sequence
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -20,135 +28,261 @@ from torch import Tensor
 from soundstage.binaural.geometry import Poses
 from soundstage.binaural.render.neural_weights import Calibration
 from soundstage.binaural.render.pose_encoding import (
-    ROW_HOP,
-    ViewName,
+    NETWORK_RATE,
+    POSE_HOP,
+    PoseEncoding,
     ear_delays,
-    is_leveled,
-    view_rows,
+    encode_poses,
+    uses_distance_law,
 )
-from soundstage.corpora.binaural_speech import Chunk, Chunks, Recording
+from soundstage.corpora.binaural_simulation import MANIFEST
+from soundstage.corpora.binaural_speech import (
+    BINAURAL,
+    MONO,
+    TRANSMITTER,
+    Chunk,
+    Chunks,
+    Recording,
+    open_binaural_speech,
+)
+from soundstage.corpora.feature_cache import files_fingerprint
+from soundstage.errors import InputError
 from soundstage.networks.backbones.pose_upsampling import upsampled
+from soundstage.training.recipes import BinauralGradRecipe, WarpNetRecipe, WaveNetRecipe
+from soundstage.weights import Card
 
-MARGIN = 3 * ROW_HOP  # samples: the way from 2.5 m, twice over, and what reflects at a head
-LOUD = 1.0  # rms of what is heard, which noise of diffusion is made for
-_SURVEYED = 32  # stretches of a recording that calibrate
+MARGIN = 3 * POSE_HOP  # samples: twice the delay from 2.5 m, and the reflections at the head
+TARGET_RMS = 1.0  # of the network's input, to match the noise of a diffusion network
+VALID_SEGMENTS = 40
+VALID_SECONDS = 1
+_CALIBRATION_SEGMENTS = 32  # of each recording
+
+BinauralRecipe = WaveNetRecipe | WarpNetRecipe | BinauralGradRecipe
 
 
-class Heard(NamedTuple):
+class BinauralExamples(NamedTuple):
     """Examples, ready for a network."""
 
     mono: Float[Tensor, "batch samples"]
-    view: Float[Tensor, "batch numbers rows"]
-    delays: Float[Tensor, "batch 2 rows"]
-    """In samples; at every row, as the view."""
+    poses: Float[Tensor, "batch features poses"]
+    """Encoded poses."""
+    delays: Float[Tensor, "batch 2 poses"]
+    """Delays to the ears in samples, one for each pose."""
     ears: Float[Tensor, "batch 2 samples"]
-    """What was heard."""
+    """The target."""
 
     @property
-    def every_delay(self) -> Float64[Tensor, "batch 2 samples"]:
-        """Delays at every sample, linear between rows."""
-        return upsampled(self.delays.double(), ROW_HOP, self.mono.shape[-1])
+    def sample_delays(self) -> Float64[Tensor, "batch 2 samples"]:
+        """Delays at every sample, interpolated linearly."""
+        return upsampled(self.delays.double(), POSE_HOP, self.mono.shape[-1])
+
+
+@dataclass(frozen=True)
+class SpeechDataset:
+    """Binaural recordings in a training and a validation part."""
+
+    folder: Path
+    train: list[Recording]
+    valid: list[Recording]
+    """Empty if the folder has no such part."""
+    calibration: Calibration
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def description(self) -> str:
+        """The amount of training data, for the log."""
+        minutes = sum(recording.seconds for recording in self.train) / 60
+        return f"{minutes:.0f} minutes of {len(self.train)} recordings"
+
+    @property
+    def n_valid(self) -> int:
+        """Number of validation recordings."""
+        return len(self.valid)
+
+    def digest(self) -> bytes:
+        """SHA-256 of the data."""
+        return files_fingerprint(
+            [
+                recording.folder / name
+                for recording in (*self.train, *self.valid)
+                for name in (MONO, BINAURAL, TRANSMITTER)
+            ]
+        )
+
+    def facts(self) -> Card:
+        """Card entries, with credits if the recordings are simulated."""
+        about = self.folder / MANIFEST
+        simulated: Card = json.loads(about.read_text("utf-8")) if about.is_file() else {}
+        used = [each for each in simulated.get("subjects", []) if each["split"] == "train"]
+        credits = [
+            {"title": title, "kind": kind, "license": license}
+            for title, kind, license in sorted(set(_credits(used)))
+        ]
+        hrtfs = sum(credit["kind"] == "HRTF set" for credit in credits)
+        made_from = f", simulated with {hrtfs} HRTF sets and {len(credits) - hrtfs} speakers"
+        return {
+            "data": f"{len(self.train)} binaural recordings{made_from if simulated else ''}",
+            "recordings": len(self.train),
+            "hours": round(sum(recording.seconds for recording in self.train) / 3600, 2),
+            "licenses": dict(Counter(credit["license"] for credit in credits)),
+            "credits": credits,
+        }
+
+
+def _credits(subjects: Sequence[Card]) -> Iterator[tuple[str, str, str]]:
+    for subject in subjects:
+        hrtf = subject["head"]
+        yield hrtf["listener"], "HRTF set", hrtf["license"] or "not stated"
+        for clip in subject["speech"]:
+            yield clip["speaker"], "speaker", clip.get("license") or "not stated"
+
+
+def open_speech(folder: Path, recipe: BinauralRecipe) -> SpeechDataset:
+    """Open a folder of binaural speech.
+
+    Raises:
+        InputError: the folder has no training recording, or one cannot be used.
+    """
+    train = open_binaural_speech(folder, "train")
+    try:
+        valid = open_binaural_speech(folder, "valid")
+    except InputError:
+        valid = []
+    return SpeechDataset(folder, train, valid, calibrate(train, recipe.pose_encoding))
 
 
 class BinauralBatches:
-    """Draws examples; every place of the recordings is as likely as any other.
+    """Random segments, each position in the recordings equally likely.
 
     Args:
-        recordings: what is learned from.
+        recordings: training recordings.
         calibration: of the network.
-        view: what it is told of a pose.
-        samples: of an example, without its margin.
-        size: examples a batch.
-        gain: dB up or down, at most.
-        seed: of the draws.
+        recipe: lengths, gain, pose encoding and seed.
+        batch_size: examples per batch; None for that of the recipe.
     """
 
     def __init__(
         self,
         recordings: Sequence[Recording],
         calibration: Calibration,
+        recipe: BinauralRecipe,
         *,
-        view: ViewName,
-        samples: int,
-        size: int,
-        gain: float,
-        seed: int,
+        batch_size: int | None = None,
     ) -> None:
-        self._chunks = Chunks(recordings, MARGIN + samples)
-        self.calibration, self._view = calibration, view
-        self._size, self._gain, self._seed = size, gain, seed
+        self._chunks = Chunks(recordings, MARGIN + recipe.segment_samples)
+        self._encoding, self._gain_db = recipe.pose_encoding, recipe.gain_db
+        self._batch_size, self._seed = batch_size or recipe.loop.batch_size, recipe.loop.seed
+        self.calibration = calibration
         frames = sum(recording.frames for recording in recordings)
-        self.per_epoch = max(frames // (samples * size), 1)
-        """Batches in which all is seen once."""
+        self.per_epoch = max(frames // (recipe.segment_samples * self._batch_size), 1)
 
-    def draw(self, step: int) -> Heard:
-        """The batch of a step, the same whenever it is asked for."""
-        places = range(step * self._size, (step + 1) * self._size)
+    def draw(self, step: int) -> BinauralExamples:
+        """The batch of a step, the same for every call."""
+        count = self._batch_size
         generator = np.random.default_rng((self._seed, 1, step))
-        louder = generator.uniform(-self._gain, self._gain, self._size)
-        mirrors = generator.random(self._size) < 0.5
-        chunks = [self._chunks.draw(self._seed, place) for place in places]
-        chunks = [
-            mirrored(chunk) if mirror else chunk
-            for chunk, mirror in zip(chunks, mirrors, strict=True)
+        gains = generator.uniform(-self._gain_db, self._gain_db, count)
+        mirrored = generator.random(count) < 0.5
+        examples = []
+        for index, (gain, is_mirrored) in enumerate(zip(gains, mirrored, strict=True)):
+            chunk = self._chunks.draw(self._seed, step * count + index)
+            examples.append(
+                make_example(
+                    mirror(chunk) if is_mirrored else chunk,
+                    self.calibration,
+                    self._encoding,
+                    gain=10 ** (gain / 20),
+                )
+            )
+        return collate(examples)
+
+
+class ValidationSegments:
+    """Fixed segments of the validation recordings, which select the best epoch."""
+
+    def __init__(self, speech: SpeechDataset, recipe: BinauralRecipe) -> None:
+        chunks = Chunks(speech.valid, MARGIN + VALID_SECONDS * NETWORK_RATE)
+        self.calibration = speech.calibration
+        self._segments = [
+            make_example(chunks.draw(0, index), speech.calibration, recipe.pose_encoding)
+            for index in range(VALID_SEGMENTS)
         ]
-        return stacked(
-            [
-                heard(chunk, self.calibration, self._view, gain=10 ** (gain / 20))
-                for chunk, gain in zip(chunks, louder, strict=True)
-            ]
-        )
+
+    def wave_l2(
+        self,
+        render: Callable[[BinauralExamples, int], tuple[Tensor, Tensor]],
+        device: torch.device | None = None,
+    ) -> float:
+        """Mean squared error of the rendered signals in thousandths, full scale being 1.
+
+        Args:
+            render: returns output and target of a segment and its index.
+            device: where the segments are moved.
+        """
+        errors = []
+        for index, segment in enumerate(self._segments):
+            output, target = render(BinauralExamples(*(each.to(device) for each in segment)), index)
+            errors.append(mean_square((output - target)[..., MARGIN:]))
+        return float(np.mean(errors)) * 1000 / self.calibration.scale**2
 
 
-def mirrored(chunk: Chunk) -> Chunk:
-    """A stretch with left and right changed over, and the talker on the other side."""
+def mean_square(error: Tensor) -> float:
+    """Mean square; infinite instead of NaN, which would compare as no worse than the best."""
+    value = error.double().square().mean().item()
+    return value if math.isfinite(value) else math.inf
+
+
+def mirror(chunk: Chunk) -> Chunk:
+    """Swap left and right, with the talker on the other side."""
     positions, orientations = chunk.poses
-    turned = orientations * np.array([-1.0, 1.0, -1.0, 1.0])  # an axis is a pseudovector
-    poses = Poses(positions * np.array([1.0, -1.0, 1.0]), turned)
+    mirrored = orientations * np.array([-1.0, 1.0, -1.0, 1.0])  # a rotation axis is a pseudovector
+    poses = Poses(positions * np.array([1.0, -1.0, 1.0]), mirrored)
     return chunk._replace(binaural=chunk.binaural[::-1].copy(), poses=poses)
 
 
-def heard(chunk: Chunk, calibration: Calibration, view: ViewName, *, gain: float = 1.0) -> Heard:
-    """A stretch, as a batch of one."""
+def make_example(
+    chunk: Chunk, calibration: Calibration, encoding: PoseEncoding, *, gain: float = 1.0
+) -> BinauralExamples:
+    """A batch of one segment."""
     poses = chunk.poses
     mono = gain * calibration.scale * torch.from_numpy(chunk.mono)
-    if is_leveled(view):
+    if uses_distance_law(encoding):
         distances = torch.from_numpy(calibration.held(poses.positions))
-        mono = mono / upsampled(distances, ROW_HOP, len(mono))
-    return Heard(
+        mono = mono / upsampled(distances, POSE_HOP, len(mono))
+    return BinauralExamples(
         mono.float()[None],
-        torch.from_numpy(view_rows(view, poses, calibration.distances)).float()[None],
+        torch.from_numpy(encode_poses(encoding, poses, calibration.distances)).float()[None],
         torch.from_numpy(ear_delays(poses.positions)).float()[None],
         gain * calibration.scale * torch.from_numpy(chunk.binaural)[None],
     )
 
 
-def stacked(examples: Sequence[Heard]) -> Heard:
-    """One batch of examples that are alike in length."""
-    return Heard(*(torch.cat(parts) for parts in zip(*examples, strict=True)))
+def collate(examples: Sequence[BinauralExamples]) -> BinauralExamples:
+    """One batch of examples of equal length."""
+    return BinauralExamples(*(torch.cat(parts) for parts in zip(*examples, strict=True)))
 
 
-def calibrate(recordings: Sequence[Recording], view: ViewName) -> Calibration:
-    """How loud, how near and how far recordings are."""
-    said = leveled = found = 0.0
+def calibrate(recordings: Sequence[Recording], encoding: PoseEncoding) -> Calibration:
+    """Levels and distances of recordings."""
+    sent_energy = leveled_energy = ear_energy = 0.0
     distances, frames = [], 0
     for recording in recordings:
         positions = recording.trajectory.positions_at(np.arange(0, recording.seconds, 0.05))
         distances.append(np.linalg.norm(positions, axis=-1))
-        length = min(recording.frames, 10 * ROW_HOP)
-        for start in np.linspace(0, recording.frames - length, _SURVEYED).astype(int).tolist():
+        length = min(recording.frames, 10 * POSE_HOP)
+        starts = np.linspace(0, recording.frames - length, _CALIBRATION_SEGMENTS).astype(int)
+        for start in starts.tolist():
             mono = recording.mono(start, length).astype(np.float64)
             ears = recording.binaural(start, length).astype(np.float64)
-            near = float(np.linalg.norm(recording.poses(start, 1).positions))
-            said += float((mono**2).sum())
-            leveled += float((mono**2).sum()) / near**2
-            found += float((ears**2).sum()) / 2
+            distance = float(np.linalg.norm(recording.poses(start, 1).positions))
+            sent_energy += float((mono**2).sum())
+            leveled_energy += float((mono**2).sum()) / distance**2
+            ear_energy += float((ears**2).sum()) / 2
             frames += length
-    everywhere = np.concatenate(distances)
-    heard_energy = leveled if is_leveled(view) else said
+    all_distances = np.concatenate(distances)
+    input_energy = leveled_energy if uses_distance_law(encoding) else sent_energy
     return Calibration(
-        scale=LOUD / max((heard_energy / frames) ** 0.5, 1e-5),
-        loudness=(found / max(leveled, 1e-12)) ** 0.5,
-        nearest=float(everywhere.min()),
-        farthest=float(everywhere.max()),
+        scale=TARGET_RMS / max((input_energy / frames) ** 0.5, 1e-5),
+        loudness=(ear_energy / max(leveled_energy, 1e-12)) ** 0.5,
+        nearest=float(all_distances.min()),
+        farthest=float(all_distances.max()),
     )

@@ -1,13 +1,12 @@
-"""Stretches of records with all that a generative model is told of them, varied as recordings are.
+"""Examples for the generative networks: segments of tracks with conditioning, augmented.
 
-An example is `patch` positions, one every `stride` frames, of one record; before it, where the
-record has it, lies its memory. What a network hears is varied as a recording may be, which changes
-no place in the mix: gain, a smooth equalizer, a band limit, hiss. Left and right are switched in
-half of the examples. Some are two records played at once, since a network soon knows a few hundred
-records by heart and then reads which one it hears, in place of what plays in it. In some the
-network is told numbers of the style, which are measured from the example itself; in part of these
-the stage is first made wider or narrower, turned or made more diffuse, region by region, so that a
-style is heard and obeyed whatever the music.
+An example has `positions` positions, one every `stride` frames of a track, and the memory of the
+time before it. Gain, a smooth equalizer, a band limit and noise vary the input as recordings vary,
+without moving any source. Left and right are swapped in half of the examples. Some examples are two
+tracks mixed, since a network soon recognizes a few hundred tracks and would recall their stage
+instead of predicting it. Some are conditioned on parameters of their style, measured from the
+example itself; part of these are first panned and widened at random, region by region, so that the
+style determines the output for any music.
 """
 
 import math
@@ -18,13 +17,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.corpora.feature_cache import FeatureCache
+from soundstage.errors import InputError
 from soundstage.stereo import Parameters
 from soundstage.stereo.context import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
 from soundstage.stereo.descriptors import REGIONS, restage
+from soundstage.stereo.level_statistics import sound_summary
 from soundstage.stereo.levels import LEVELS, QUIETEST, levels_energy
 from soundstage.stereo.prediction import mix_parameters
+from soundstage.stereo.style_prior import StylePrior
 from soundstage.stereo.styles import STYLE, measured_style
-from soundstage.training.data.feature_batches import FramePlaces, louder
+from soundstage.training.data.feature_batches import SegmentSampler, apply_gain
 from soundstage.training.recipes import (
     AutoregressiveRecipe,
     DiffusionRecipe,
@@ -32,130 +34,133 @@ from soundstage.training.recipes import (
     StereoAugmentation,
 )
 
-MIXED_DB = 25  # by which the softer of two records that are mixed is softer, at most
+MIX_RANGE_DB = 25  # maximum level difference of two mixed tracks
 
-AS_IT_IS = StereoAugmentation(gain=0, equalizer=0, limited=0, hissing=0, styled=0, forgotten=0)
+NO_AUGMENTATION = StereoAugmentation(gain_db=0, memory_dropout=0)
 
 
-class Stretch(NamedTuple):
-    """Frames of a record that follow each other."""
+class Segment(NamedTuple):
+    """Consecutive frames of a track."""
 
     levels: Float[Tensor, "frames levels"]
     parameters: Parameters
 
 
 class Example(NamedTuple):
-    """What a network is told, and what it has to tell."""
+    """Conditioning and target of a network."""
 
-    levels: Float[Tensor, "patch levels"]
-    """What is heard, in dB."""
+    levels: Float[Tensor, "positions levels"]
+    """Levels of the mid, in dB."""
     parameters: Parameters
-    """The true ones, (bands, patch)."""
+    """The target, (bands, positions)."""
     style: Float[Tensor, " style"]
-    """NaN where it is not told."""
-    memory: Float[Tensor, "stretches numbers"]
+    """NaN where it is not given."""
+    memory: Float[Tensor, "segments features"]
     """NaN where there is none."""
 
 
 class StereoExamples:
-    """Draws examples; every frame of the records is as likely as any other.
+    """Random examples, each position equally likely.
 
     Args:
-        caches: what is learned from.
-        patch: positions of an example; shorter records are passed over.
+        caches: source of the examples.
+        positions: length of an example; shorter tracks are skipped.
         stride: frames from one position to the next.
-        augmentation: how strongly an example is varied.
-        memory: whether an example is told of the time before it.
+        augmentation: strength of the augmentation.
+        memory: whether an example has a memory.
 
     Raises:
-        InputError: no record is long enough.
+        InputError: all tracks are too short.
     """
 
     def __init__(
         self,
         caches: list[FeatureCache],
         *,
-        patch: int,
+        positions: int,
         stride: int,
         augmentation: StereoAugmentation,
         memory: bool,
     ) -> None:
-        self.patch, self._stride = patch, stride
+        self.positions, self._stride = positions, stride
         self._augmentation, self._memory = augmentation, memory
-        self._places = FramePlaces(caches, patch * stride)
+        self._segments = SegmentSampler(caches, positions * stride)
 
-    def batches(self, size: int) -> int:
-        """How many of so many examples see all records once."""
-        return max(self._places.frames // (self.patch * self._stride * size), 1)
+    def batches_per_epoch(self, batch_size: int) -> int:
+        """Number of batches that cover all tracks once."""
+        return max(self._segments.frames // (self.positions * self._stride * batch_size), 1)
 
     def draw(self, generator: torch.Generator) -> Example:
         """The next example."""
-        stretch, before = self._stretch(generator, STRETCHES if self._memory else 0)
-        if self._augmentation.mixed and _chance(generator, self._augmentation.mixed):
-            other, _ = self._stretch(generator, before // STRETCH_FRAMES)
-            stretch = at_once(stretch, other, generator)
-        levels, parameters = stretch
-        levels = self._recorded_anew(levels, generator)
-        styled = _chance(generator, self._augmentation.styled)
-        if styled and _chance(generator, self._augmentation.restaged):
-            parameters = random_stage(parameters, generator)
-        here = slice(before, None, self._stride)
-        heard = Parameters(parameters.iid[:, here], parameters.coherence[:, here])
-        told = torch.full((len(STYLE),), math.nan)
+        augmentation = self._augmentation
+        segment, past = self._draw_segment(generator, STRETCHES if self._memory else 0)
+        if augmentation.mix_prob and _chance(generator, augmentation.mix_prob):
+            other, _ = self._draw_segment(generator, past // STRETCH_FRAMES)
+            segment = mix_segments(segment, other, generator)
+        levels, parameters = segment
+        levels = self._vary_recording(levels, generator)
+        styled = _chance(generator, augmentation.style_prob)
+        if styled and _chance(generator, augmentation.pan_prob):
+            parameters = random_panning(parameters, generator)
+        here = slice(past, None, self._stride)
+        target = Parameters(parameters.iid[:, here], parameters.coherence[:, here])
+        style = torch.full((len(STYLE),), math.nan)
         if styled:
-            measured = measured_style(heard, levels_energy(levels[here]))
-            share = torch.rand((), generator=generator)  # few numbers as often as many
-            shown = torch.rand(len(told), generator=generator) < share
-            told = torch.where(shown, measured, told)
-        memory = self._remembered(levels[:before], parameters, generator)
-        return Example(levels[here], heard, told, memory)
+            measured = measured_style(target, levels_energy(levels[here]))
+            share = torch.rand((), generator=generator)  # every number of given values is as likely
+            given = torch.rand(len(style), generator=generator) < share
+            style = torch.where(given, measured, style)
+        memory = self._memory_of(levels[:past], parameters, generator)
+        return Example(levels[here], target, style, memory)
 
-    def _stretch(self, generator: torch.Generator, most: int) -> tuple[Stretch, int]:
-        """An example with its past, left and right switched in half of the draws.
+    def _draw_segment(
+        self, generator: torch.Generator, memory_segments: int
+    ) -> tuple[Segment, int]:
+        """An example with its past, left and right swapped with probability 0.5.
 
         Args:
-            generator: of the draws.
-            most: stretches of memory; fewer where the record has begun later.
+            generator: of all random choices.
+            memory_segments: length of the past; less at the start of a track.
 
         Returns:
-            The frames, and how many of them are past.
+            The frames, and the number of frames that are past.
         """
-        cache, record, first = self._places.draw(generator)
-        before = min(most, (first - record) // STRETCH_FRAMES) * STRETCH_FRAMES
-        rows = slice(first - before, first + self.patch * self._stride)
+        cache, track, first = self._segments.draw(generator)
+        past = min(memory_segments, (first - track) // STRETCH_FRAMES) * STRETCH_FRAMES
+        frames = slice(first - past, first + self.positions * self._stride)
         levels, iid, coherence = (
-            part[rows].float() for part in (cache.levels, cache.iid, cache.coherence)
+            part[frames].float() for part in (cache.levels, cache.iid, cache.coherence)
         )
         if _chance(generator, 0.5):
             iid = -iid
-        return Stretch(levels, Parameters(iid.T, coherence.T)), before
+        return Segment(levels, Parameters(iid.T, coherence.T)), past
 
-    def _remembered(
+    def _memory_of(
         self, levels: Tensor, parameters: Parameters, generator: torch.Generator
     ) -> Tensor:
         if not self._memory:
             return torch.zeros(0, NUMBERS)
-        count = 0 if _chance(generator, self._augmentation.forgotten) else len(levels)
+        count = 0 if _chance(generator, self._augmentation.memory_dropout) else len(levels)
         past = Parameters(parameters.iid[:, :count], parameters.coherence[:, :count])
         return memory_vectors(levels[:count], past)
 
-    def _recorded_anew(
+    def _vary_recording(
         self, levels: Float[Tensor, "frames levels"], generator: torch.Generator
     ) -> Float[Tensor, "frames levels"]:
-        """The same music by another chain: equalizer, gain, band limit, hiss."""
-        strength = self._augmentation
-        curve = strength.equalizer * _smooth_curve(LEVELS, generator)
-        gain = strength.gain * (2 * float(torch.rand((), generator=generator)) - 1)
-        levels = louder(levels, curve + gain)
-        if _chance(generator, strength.limited):
+        """Levels of the same music after an equalizer, a gain, a band limit and noise."""
+        augmentation = self._augmentation
+        curve = augmentation.eq_db * _smooth_curve(LEVELS, generator)
+        gain = augmentation.gain_db * (2 * float(torch.rand((), generator=generator)) - 1)
+        levels = apply_gain(levels, curve + gain)
+        if _chance(generator, augmentation.bandlimit_prob):
             top = int(torch.randint(LEVELS // 3, LEVELS, (), generator=generator))
             bottom = int(torch.randint(0, 16, (), generator=generator))
             levels = levels.clone()
             levels[:, top:] = QUIETEST
             levels[:, :bottom] = (levels[:, :bottom] - 30).clamp(min=QUIETEST)
-        if _chance(generator, strength.hissing):
-            hiss = -85 + 40 * float(torch.rand((), generator=generator))
-            levels = 10 * (10 ** (levels / 10) + 10 ** (hiss / 10)).log10()
+        if _chance(generator, augmentation.noise_prob):
+            noise = -85 + 40 * float(torch.rand((), generator=generator))
+            levels = 10 * (10 ** (levels / 10) + 10 ** (noise / 10)).log10()
         return levels
 
 
@@ -164,30 +169,29 @@ def examples_of(
     caches: list[FeatureCache],
     augmentation: StereoAugmentation,
 ) -> StereoExamples:
-    """Examples as a recipe wants them, varied so much.
+    """Examples with the lengths of a recipe and the given augmentation.
 
     Raises:
-        InputError: no record is long enough.
+        InputError: all tracks are too short.
     """
     return StereoExamples(
         caches,
-        patch=recipe.patch,
+        positions=recipe.context_frames,
         stride=recipe.stride,
         augmentation=augmentation,
         memory=getattr(recipe, "memory", False),
     )
 
 
-def at_once(first: Stretch, second: Stretch, generator: torch.Generator) -> Stretch:
-    """Two records played at once, the second one as loud as the first or softer.
+def mix_segments(first: Segment, second: Segment, generator: torch.Generator) -> Segment:
+    """The parameters of two tracks mixed, the second at most as loud as the first.
 
-    Every instrument keeps its place, while the whole is one that nobody knows by heart. The second
-    may be shorter, and then comes in later.
+    Every source keeps its place. The second segment may be shorter, and then starts later.
     """
     energy, other_energy = (levels_energy(each.levels) for each in (first, second))
-    evenly = energy.mean().clamp(min=1e-12) / other_energy.mean().clamp(min=1e-12)
-    softer = MIXED_DB * float(torch.rand((), generator=generator))
-    levels = louder(second.levels, 10 * evenly.log10() - softer)
+    balance = energy.mean().clamp(min=1e-12) / other_energy.mean().clamp(min=1e-12)
+    attenuation = MIX_RANGE_DB * float(torch.rand((), generator=generator))
+    levels = apply_gain(second.levels, 10 * balance.log10() - attenuation)
     other_energy = levels_energy(levels)
     mixed = mix_parameters(
         Parameters(*(each[:, -len(levels) :] for each in first.parameters)),
@@ -196,9 +200,9 @@ def at_once(first: Stretch, second: Stretch, generator: torch.Generator) -> Stre
     )
     alone = len(first.levels) - len(levels)
     powers = 10 ** (first.levels[alone:] / 10) + 10 ** (levels / 10) - 10 ** (QUIETEST / 10)
-    heard = 10 * powers.clamp(min=10 ** (QUIETEST / 10)).log10()
-    return Stretch(
-        torch.cat([first.levels[:alone], heard]),
+    mixed_levels = 10 * powers.clamp(min=10 ** (QUIETEST / 10)).log10()
+    return Segment(
+        torch.cat([first.levels[:alone], mixed_levels]),
         Parameters(
             *(
                 torch.cat([one[:, :alone], both], dim=1)
@@ -208,8 +212,8 @@ def at_once(first: Stretch, second: Stretch, generator: torch.Generator) -> Stre
     )
 
 
-def random_stage(parameters: Parameters, generator: torch.Generator) -> Parameters:
-    """The same mix on another stage: regions wider or narrower, all of it turned, more diffuse."""
+def random_panning(parameters: Parameters, generator: torch.Generator) -> Parameters:
+    """The same mix with other widths of its regions, rotated, and more or less diffuse."""
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator)
@@ -225,10 +229,36 @@ def random_stage(parameters: Parameters, generator: torch.Generator) -> Paramete
     )
 
 
+def fit_style_prior(caches: list[FeatureCache], positions: int, stride: int) -> StylePrior:
+    """The distribution of styles over all consecutive examples of the tracks.
+
+    Args:
+        caches: training features.
+        positions: length of an example.
+        stride: frames from one position to the next.
+
+    Raises:
+        InputError: there are fewer than two examples.
+    """
+    frames = positions * stride
+    styles, summaries = [], []
+    for cache in caches:
+        for start, end in zip(cache.starts.tolist(), cache.ends.tolist(), strict=True):
+            for first in range(start, end - frames + 1, frames):
+                part = slice(first, first + frames, stride)
+                parameters = Parameters(cache.iid[part].float().T, cache.coherence[part].float().T)
+                levels = cache.levels[part].float()
+                styles.append(measured_style(parameters, levels_energy(levels)))
+                summaries.append(sound_summary(levels))
+    if len(styles) < 2:
+        raise InputError("The tracks are too short: the style prior needs two whole examples.")
+    return StylePrior.of(torch.stack(styles), torch.stack(summaries))
+
+
 def _smooth_curve(count: int, generator: torch.Generator) -> Float[Tensor, " count"]:
-    """A random curve of unit deviation out of four slow cosines."""
-    sinusoidal_embedding = torch.arange(1, 5)[:, None] * torch.linspace(0, math.pi, count)
-    return torch.randn(4, generator=generator) @ sinusoidal_embedding.cos() / math.sqrt(2)
+    """A random curve of unit deviation, the sum of four slow cosines."""
+    phases = torch.arange(1, 5)[:, None] * torch.linspace(0, math.pi, count)
+    return torch.randn(4, generator=generator) @ phases.cos() / math.sqrt(2)
 
 
 def _chance(generator: torch.Generator, probability: float) -> bool:

@@ -1,1 +1,1 @@
-"""tasks."""
+"""Training tasks, one file a family: network, data, loss and validation score."""

@@ -1,133 +1,98 @@
-"""Trains the networks of `wavenet` and `warpnet`, which tell what two ears hear in one pass.
+"""Trains the networks of `wavenet` and `warpnet`, which render both ears in one pass.
 
-The loss is the squared error of the sound with the weight 1 (Richard et al. 2021), and what else
-the recipe asks for (`binaural_losses.py`).
+The loss is the squared error of the signals (Richard et al. 2021), with the optional terms of
+`binaural_losses.py`.
 """
 
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from soundstage.binaural.render.neural_weights import BinauralWaveNetConfig, WarpNetShape
-from soundstage.binaural.render.pose_encoding import VIEWS
-from soundstage.training.data.binaural_batches import MARGIN, BinauralBatches, Heard
-from soundstage.training.data.tracks import Progress
-from soundstage.training.loop import Say
+from soundstage.binaural.render.neural_weights import (
+    BinauralWaveNetConfig,
+    WarpNetShape,
+    network_tensors,
+)
+from soundstage.binaural.render.pose_encoding import POSE_ENCODINGS
+from soundstage.training.data.binaural_batches import (
+    MARGIN,
+    BinauralBatches,
+    BinauralExamples,
+    SpeechDataset,
+    ValidationSegments,
+    open_speech,
+)
 from soundstage.training.recipes import WarpNetRecipe, WaveNetRecipe
 from soundstage.training.tasks.binaural_losses import BinauralLoss
-from soundstage.training.tasks.binaural_speech import (
-    HeldOut,
-    made_network,
-    open_speech,
-    train_on_speech,
-)
-from soundstage.weights import Card
+from soundstage.training.tasks.network_task import NetworkTask, build_network
+from soundstage.weights import save_weights
 
 
-class RegressionTask:
-    """The network before the loop.
+class BinauralRegressionTask(NetworkTask):
+    """The signals at both ears from the mono signal, the poses and, for WarpNet, the delays."""
 
-    Args:
-        model: to be trained.
-        batches: what it learns from.
-        held_out: what chooses the best epoch; None where nothing is held out.
-        loss: of its sound.
-        warps: whether it is told delays.
-        epoch_steps: of an epoch; 0 for all recordings once.
-    """
+    metric = "wave_l2_thousandths"
+    recipe: WaveNetRecipe | WarpNetRecipe
+    dataset: SpeechDataset
+    valid_segments: ValidationSegments | None = None
 
-    def __init__(
-        self,
-        model: nn.Module,
-        batches: BinauralBatches,
-        held_out: HeldOut | None,
-        loss: BinauralLoss,
-        *,
-        warps: bool,
-        epoch_steps: int,
-    ) -> None:
-        self.model = model
-        self.steps_per_epoch = epoch_steps or batches.per_epoch
-        self._batches, self._held_out, self._loss = batches, held_out, loss
-        self._warps = warps
+    @classmethod
+    def open(
+        cls, recipe: WaveNetRecipe | WarpNetRecipe, folder: Path, jobs: int = 1
+    ) -> "BinauralRegressionTask":
+        """The task of a recipe on a folder of binaural speech.
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """What `BinauralBatches` draw."""
-        return tuple(self._batches.draw(step))
+        Raises:
+            InputError: the folder has no training recording.
+            OptionError: the recipe has an unsupported configuration.
+        """
+        speech = open_speech(folder, recipe)
+        batches = BinauralBatches(speech.train, speech.calibration, recipe)
+        model = build_network(config_of(recipe).network, recipe.loop.seed)
+        task = cls(recipe, speech, model, batches, example=f"{recipe.segment_samples} samples")
+        if speech.valid:
+            task.valid_segments = ValidationSegments(speech, recipe)
+        return task
 
     def loss(self, *batch: Tensor) -> Tensor:
-        """Of the sound after its margin."""
-        heard = Heard(*batch)
-        made, true = self._made(self.model, heard)[..., MARGIN:], heard.ears[..., MARGIN:]
-        return (self._loss.of_error(made - true) + self._loss.of_sound(made, true)).mean()
+        """Error of the signals after the margin."""
+        recipe, examples = self.recipe, BinauralExamples(*batch)
+        weights = BinauralLoss(1.0, recipe.preemphasis_weight, recipe.phase_weight)
+        output = self._render(self.model, examples)[..., MARGIN:]
+        target = examples.ears[..., MARGIN:]
+        terms = weights.error_terms(output - target) + weights.phase_term(output, target)
+        return terms.mean()
 
     def validate(self, model: nn.Module) -> float | None:
-        """The negative of Wave L2 over held-out stretches, in thousandths."""
-        if self._held_out is None:
+        """Negative Wave L2 on the validation segments, in thousandths."""
+        if self.valid_segments is None:
             return None
-        device = next(model.parameters()).device
 
-        def made(stretch: Heard, number: int) -> tuple[Tensor, Tensor]:
-            return self._made(model, Heard(*(each.to(device) for each in stretch))), stretch.ears
+        def render(segment: BinauralExamples, index: int) -> tuple[Tensor, Tensor]:
+            return self._render(model, segment), segment.ears
 
-        return -self._held_out.wave_error(made)
+        return -self.valid_segments.wave_l2(render, next(model.parameters()).device)
 
-    def _made(self, model: nn.Module, heard: Heard) -> Tensor:
-        if not self._warps:
-            return model(heard.mono, heard.view)
-        return model(heard.mono, heard.view, heard.every_delay)
+    def save(self, path: Path, state: dict[str, Tensor]) -> str:
+        """Write the weights in half precision, with the calibration."""
+        tensors = network_tensors(config_of(self.recipe), self.dataset.calibration, state)
+        return save_weights(path, self.recipe.family, tensors)
+
+    def metric_value(self, score: float) -> float:
+        """Wave L2 in thousandths."""
+        return round(-score, 4)
+
+    def _render(self, model: nn.Module, examples: BinauralExamples) -> Tensor:
+        if isinstance(self.recipe, WaveNetRecipe):
+            return model(examples.mono, examples.poses)
+        return model(examples.mono, examples.poses, examples.sample_delays)
 
 
-def shape_of(recipe: WaveNetRecipe | WarpNetRecipe) -> BinauralWaveNetConfig | WarpNetShape:
-    """What the recipe makes."""
-    common = {"view": VIEWS.index(recipe.view), **recipe.size.model_dump()}
+def config_of(recipe: WaveNetRecipe | WarpNetRecipe) -> BinauralWaveNetConfig | WarpNetShape:
+    """Configuration of the network."""
+    size = recipe.size
+    stack = (size.blocks, size.layers, size.channels, size.kernel_size)
+    encoding = POSE_ENCODINGS.index(recipe.pose_encoding)
     if isinstance(recipe, WaveNetRecipe):
-        return BinauralWaveNetConfig(**common)
-    return WarpNetShape(
-        **common,
-        rank=recipe.rank,
-        warp_layers=recipe.warp_layers,
-        warp_channels=recipe.warp_channels,
-    )
-
-
-def train_binaural_regression(
-    recipe: WaveNetRecipe | WarpNetRecipe,
-    data: Path,
-    output: Path,
-    *,
-    device: str = "auto",
-    progress: Progress | None = None,
-    say: Say | None = None,
-) -> tuple[dict[str, Tensor], list[str], Card]:
-    """Tensors of the weights (half precision), what was left out, facts for the card.
-
-    Raises:
-        InputError: the folder holds no recording to learn from.
-        OptionError: the recipe makes no network, the checkpoint beside the output is another
-            run's, or there is no such device.
-        WeightsError: the checkpoint is damaged.
-    """
-    shape = shape_of(recipe)
-
-    def prepared(batches: BinauralBatches, held_out: HeldOut | None) -> RegressionTask:
-        return RegressionTask(
-            made_network(shape, recipe.loop.seed),
-            batches,
-            held_out,
-            BinauralLoss(1.0, recipe.emphasis, recipe.phase),
-            warps=isinstance(recipe, WarpNetRecipe),
-            epoch_steps=recipe.epoch_steps,
-        )
-
-    return train_on_speech(
-        recipe,
-        shape,
-        prepared,
-        data,
-        open_speech(data, recipe),
-        output,
-        device=device,
-        progress=progress,
-        say=say,
-    )
+        return BinauralWaveNetConfig(encoding, *stack)
+    return WarpNetShape(encoding, *stack, recipe.rank, recipe.warp_layers, recipe.warp_channels)

@@ -1,15 +1,17 @@
-"""Trains a network of `binauralgrad`: of one of its two stages, or the single one.
+"""Trains a network of `binauralgrad`: one of its two stages, or the single stage.
 
-The clean data of the first stage are the mean ȳ of both ears, those of the others both ears; the
-second is told ȳ (Leng et al. 2022, §3.2.2). A network of the paper's kind tells the noise of one of
-200 steps, ours the clean sound anywhere on a straight line, and often out of nothing but noise, or
-of silence in its place, where sampling begins at a temperature of 1 or of 0.
+The target of the first stage is the mean ȳ of both ears (common part), that of the other stages
+both ears; the second stage is conditioned on ȳ (Leng et al. 2022, §3.2.2). A network of the paper
+predicts the noise of one of 200 steps. Ours predicts the clean signal anywhere on a linear path,
+often from pure noise (or zeros), where sampling at temperature 1 (or 0) starts.
 
-In use the second stage is told what the first one makes, which it has not learned from; the paper
-leaves to future work to fine-tune it on that. A recipe with `common` does: ȳ is then the mean that
-the first stage makes in one step, but for a share `golden` of the examples.
+At inference the second stage is conditioned on the output of the first, which it has not been
+trained on; the paper leaves fine-tuning on it to future work. A recipe with `common_weights` does
+it: ȳ is then the output of the first stage in one step, except for a share `teacher_forcing` of
+the examples.
 """
 
+import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,257 +21,266 @@ from torch import Tensor, nn
 from soundstage.binaural.render.binauralgrad import (
     PAPER_STEPS,
     BinauralGradSampling,
-    drawn,
+    sample_stage,
     timed,
     warped_ears,
 )
-from soundstage.binaural.render.neural_weights import STAGES, GradShape, LoadedNetwork, load_network
-from soundstage.binaural.render.pose_encoding import VIEWS
+from soundstage.binaural.render.neural_weights import (
+    STAGES,
+    GradShape,
+    LoadedNetwork,
+    load_network,
+    network_tensors,
+)
+from soundstage.binaural.render.pose_encoding import POSE_ENCODINGS
 from soundstage.diffusion import Noised, Objective
 from soundstage.errors import OptionError
 from soundstage.networks.models.binaural_grad import Stage
-from soundstage.training.data.binaural_batches import MARGIN, BinauralBatches, Heard
-from soundstage.training.data.tracks import Progress
-from soundstage.training.loop import Say
+from soundstage.training.checkpoints import weights_digest
+from soundstage.training.data.binaural_batches import (
+    MARGIN,
+    BinauralBatches,
+    BinauralExamples,
+    SpeechDataset,
+    ValidationSegments,
+    open_speech,
+)
 from soundstage.training.recipes import BinauralGradRecipe
 from soundstage.training.tasks.binaural_losses import BinauralLoss
-from soundstage.training.tasks.binaural_speech import (
-    HeldOut,
-    made_network,
-    open_speech,
-    train_on_speech,
-)
-from soundstage.weights import Card
+from soundstage.training.tasks.network_task import NetworkTask, build_network
+from soundstage.weights import save_weights
 
 ONE_STEP = BinauralGradSampling(1)
 
 
 class NoisyExamples(NamedTuple):
-    """A batch: what is heard, its noise, and that of the first stage."""
+    """A batch: examples, their noise, and the noise of the first stage."""
 
-    heard: Heard
+    examples: BinauralExamples
     noised: Noised
     common_noise: Tensor
-    """(batch, draws, samples): where it begins, then one for each of its steps."""
-    golden: Tensor
-    """(batch,): whether the true common part is told."""
+    """(batch, draws, samples): the initial state, then one draw for each step."""
+    teacher_forcing: Tensor
+    """(batch,): whether the true common part is the conditioning."""
 
 
-class GradTask:
-    """The network before the loop.
+class BinauralGradTask(NetworkTask):
+    """One stage; `common` is the loaded first stage of a second stage that is trained on it."""
 
-    Args:
-        model: to be trained.
-        shape: of it.
-        recipe: how.
-        batches: what it learns from.
-        held_out: what chooses the best epoch; None where nothing is held out.
-        common: the first stage, for a second one that learns from it.
-    """
+    metric = "wave_l2_thousandths"
+    recipe: BinauralGradRecipe
+    dataset: SpeechDataset
+    common: LoadedNetwork[GradShape] | None
+    valid_segments: ValidationSegments | None = None
 
     def __init__(
         self,
-        model: nn.Module,
-        shape: GradShape,
         recipe: BinauralGradRecipe,
+        dataset: SpeechDataset,
+        model: nn.Module,
         batches: BinauralBatches,
-        held_out: HeldOut | None,
-        common: LoadedNetwork[GradShape] | None,
+        common: LoadedNetwork[GradShape] | None = None,
     ) -> None:
-        self.model = model
-        self.steps_per_epoch = recipe.epoch_steps or batches.per_epoch
-        self._shape, self._batches, self._held_out = shape, batches, held_out
-        self._common, self._golden, self._seed = common, recipe.golden, recipe.loop.seed
-        self._loss = BinauralLoss(1.0, recipe.emphasis, recipe.phase)
-        self._pure, self._silent = recipe.pure, recipe.silent
+        example = f"{recipe.segment_samples} samples"
+        super().__init__(recipe, dataset, model, batches, example=example)
+        self.common, self._config = common, config_of(recipe)
+        self._loss = BinauralLoss(1.0, recipe.preemphasis_weight, recipe.phase_weight)
         self._objective = Objective(
-            shape.schedule(), shape.parametrization(), self._often_pure if recipe.pure else None
+            self._config.schedule(),
+            self._config.parametrization(),
+            self._often_last if recipe.pure_noise_prob else None,
         )
+
+    @classmethod
+    def open(cls, recipe: BinauralGradRecipe, folder: Path, jobs: int = 1) -> "BinauralGradTask":
+        """The task of a recipe on a folder of binaural speech.
+
+        Raises:
+            InputError: the folder has no training recording.
+            OptionError: the recipe has an unsupported configuration, or `common_weights` is not a
+                first stage with the same pose encoding.
+            WeightsError: the weights of the first stage cannot be read.
+        """
+        config, common = config_of(recipe), None
+        if recipe.common_weights:
+            common = load_network(recipe.common_weights, GradShape)
+            is_first = common.shape.of_stage is Stage.COMMON
+            if not is_first or common.shape.view != config.view:
+                raise OptionError(
+                    f"{recipe.common_weights}: is not a first stage with the pose encoding "
+                    f"{recipe.pose_encoding!r}."
+                )
+        speech = open_speech(folder, recipe)
+        batches = BinauralBatches(speech.train, speech.calibration, recipe)
+        model = build_network(config.network, recipe.loop.seed)
+        task = cls(recipe, speech, model, batches, common)
+        if speech.valid:
+            task.valid_segments = ValidationSegments(speech, recipe)
+        return task
 
     def batch(self, step: int) -> tuple[Tensor, ...]:
-        """Examples with their noise, the same for a step."""
-        heard = self._batches.draw(step)
-        generator = torch.Generator().manual_seed(self._seed * 1_000_033 + step)
-        noised = self._objective.noised(self._clean(heard), generator)
-        if self._silent:
-            pure = noised.times >= self._objective.schedule.end
-            silent = pure & (torch.rand(len(pure), generator=generator) < self._silent)
-            noised = noised._replace(state=noised.state * ~silent[:, None, None])
-        common = torch.randn(
-            len(heard.mono), self._draws, heard.mono.shape[-1], generator=generator
-        )
-        golden = torch.rand(len(heard.mono), generator=generator) < self._golden
-        return (*heard, *noised, common, golden)
+        """The fields of `NoisyExamples`, the same for every call."""
+        recipe, examples = self.recipe, BinauralExamples(*super().batch(step))
+        generator = torch.Generator().manual_seed(recipe.loop.seed * 1_000_033 + step)
+        noised = self._objective.noised(self._target(examples), generator)
+        if recipe.zero_noise_prob:
+            last = noised.times >= self._objective.schedule.end
+            zero = last & (torch.rand(len(last), generator=generator) < recipe.zero_noise_prob)
+            noised = noised._replace(state=noised.state * ~zero[:, None, None])
+        count, samples = examples.mono.shape
+        common_noise = torch.randn(count, self._draws, samples, generator=generator)
+        teacher_forcing = torch.rand(count, generator=generator) < recipe.teacher_forcing
+        return (*examples, *noised, common_noise, teacher_forcing)
 
     def loss(self, *batch: Tensor) -> Tensor:
-        """Of the target, after the margin of the examples."""
-        heard, noised, noise, golden = _unpacked(batch)
-        told = self._told(heard, noise, golden)
-        target = timed(self.model, self._shape)(noised.state, noised.times, **told)
-        error = (target - noised.target)[..., MARGIN:]
-        loss = self._loss.of_error(error)
+        """Error of the prediction, after the margin of the examples."""
+        examples, noised, noise, teacher_forcing = unpack(batch)
+        inputs = self._inputs(examples, noise, teacher_forcing)
+        prediction = timed(self.model, self._config)(noised.state, noised.times, **inputs)
+        error = (prediction - noised.target)[..., MARGIN:]
+        loss = self._loss.error_terms(error)
         if self._loss.phase:
-            loss = loss + self._loss.of_sound(
-                self._clean_estimate(noised, target)[..., MARGIN:],
-                self._clean(heard)[..., MARGIN:],
+            estimate = self._clean_estimate(noised, prediction)
+            loss = loss + self._loss.phase_term(
+                estimate[..., MARGIN:], self._target(examples)[..., MARGIN:]
             )
         return loss.mean()
 
     def validate(self, model: nn.Module) -> float | None:
-        """The negative of Wave L2 over held-out stretches, in thousandths.
+        """Negative Wave L2 on the validation segments, in thousandths.
 
-        A second stage is told what is told in training, the true common part as a rule.
+        A second stage without `common_weights` is conditioned on the true common part.
         """
-        if self._held_out is None:
+        if self.valid_segments is None:
             return None
-        device = next(model.parameters()).device
-        sampling = BinauralGradSampling(1 if self._shape.flow else None)
+        sampling = BinauralGradSampling(1 if self._config.flow else None)
 
-        def made(stretch: Heard, number: int) -> tuple[Tensor, Tensor]:
-            heard = Heard(*(each.to(device) for each in stretch))
-            clean = self._clean(heard)
-            generator = torch.Generator().manual_seed(number)
+        def render(examples: BinauralExamples, index: int) -> tuple[Tensor, Tensor]:
+            target, device = self._target(examples), examples.mono.device
+            generator = torch.Generator().manual_seed(index)
 
             def noise(step: int = 0) -> Tensor:
-                return torch.randn(clean.shape, generator=generator).to(device)
+                return torch.randn(target.shape, generator=generator).to(device)
 
-            first = torch.randn(1, self._draws, clean.shape[-1], generator=generator).to(device)
-            golden = torch.tensor([self._common is None], device=device)
-            told = self._told(heard, first, golden)
-            found = drawn(
+            shape = (1, self._draws, target.shape[-1])
+            common_noise = torch.randn(shape, generator=generator).to(device)
+            teacher_forcing = torch.tensor([self.common is None], device=device)
+            inputs = self._inputs(examples, common_noise, teacher_forcing)
+            output = sample_stage(
                 model,
-                self._shape,
-                told["signals"],
-                told["view"],
+                self._config,
+                inputs["signals"],
+                inputs["view"],
                 noise(),
                 noise,
                 sampling,
             )
-            return found, clean
+            return output, target
 
-        return -self._held_out.wave_error(made)
+        return -self.valid_segments.wave_l2(render, next(model.parameters()).device)
 
-    def _clean(self, heard: Heard) -> Tensor:
-        is_common = self._shape.of_stage is Stage.COMMON
-        return heard.ears.mean(dim=1, keepdim=True) if is_common else heard.ears
+    def save(self, path: Path, state: dict[str, Tensor]) -> str:
+        """Write the weights in half precision, with the calibration."""
+        tensors = network_tensors(self._config, self.dataset.calibration, state)
+        return save_weights(path, self.recipe.family, tensors)
 
-    def _told(self, heard: Heard, noise: Tensor, golden: Tensor) -> dict[str, Tensor]:
-        """What a network hears beside the noise."""
-        stage = self._shape.of_stage
-        ears = self._warped(heard, self._shape)
+    def fingerprint(self) -> bytes:
+        """SHA-256 of everything that determines the result, including the first stage."""
+        fingerprint, common = super().fingerprint(), self.recipe.common_weights
+        if not common:
+            return fingerprint
+        return hashlib.sha256(fingerprint + weights_digest(common)).digest()
+
+    def metric_value(self, score: float) -> float:
+        """Wave L2 in thousandths."""
+        return round(-score, 4)
+
+    def _target(self, examples: BinauralExamples) -> Tensor:
+        is_common = self._config.of_stage is Stage.COMMON
+        return examples.ears.mean(dim=1, keepdim=True) if is_common else examples.ears
+
+    def _inputs(
+        self, examples: BinauralExamples, common_noise: Tensor, teacher_forcing: Tensor
+    ) -> dict[str, Tensor]:
+        """Inputs of the network other than the noisy state."""
+        stage = self._config.of_stage
+        ears = _warp(examples, self._config)
         common = None
         if stage is Stage.SPECIFIC:
-            common = heard.ears.mean(dim=1)
-            if self._common is not None:
-                made = self._made_common(self._common, heard, noise)
-                common = torch.where(golden[:, None], common, made)
-        return {"signals": stage.heard(ears, heard.mono, common), "view": heard.view}
+            common = examples.ears.mean(dim=1)
+            if self.common is not None:
+                predicted = self._predict_common(self.common, examples, common_noise)
+                common = torch.where(teacher_forcing[:, None], common, predicted)
+        return {"signals": stage.heard(ears, examples.mono, common), "view": examples.poses}
 
-    def _made_common(self, first: LoadedNetwork[GradShape], heard: Heard, noise: Tensor) -> Tensor:
-        first.network.to(heard.mono.device)
-        # The two networks may have learned sound at other levels
-        ratio = first.calibration.scale / self._scale
-        mono = ratio * heard.mono
-        ears = self._warped(heard._replace(mono=mono), first.shape)
+    def _predict_common(
+        self, first: LoadedNetwork[GradShape], examples: BinauralExamples, noise: Tensor
+    ) -> Tensor:
+        first.network.to(examples.mono.device)
+        # The two networks may have been trained at different levels
+        ratio = first.calibration.scale / self.dataset.calibration.scale
+        mono = ratio * examples.mono
+        ears = _warp(examples._replace(mono=mono), first.shape)
         with torch.no_grad():
-            made = drawn(
+            output = sample_stage(
                 first.network,
                 first.shape,
                 Stage.COMMON.heard(ears, mono),
-                heard.view,
+                examples.poses,
                 noise[:, :1],
                 lambda step: noise[:, step + 1 : step + 2],
                 ONE_STEP if first.shape.flow else BinauralGradSampling(),
             )
-        return made[:, 0] / ratio
+        return output[:, 0] / ratio
 
-    def _clean_estimate(self, noised: Noised, target: Tensor) -> Tensor:
-        """What the network takes the sound for."""
-        if self._shape.flow:
-            return target
+    def _clean_estimate(self, noised: Noised, prediction: Tensor) -> Tensor:
+        """Estimate of the clean signal from the prediction."""
+        if self._config.flow:
+            return prediction
         level = self._objective.schedule.level(noised.times)
-        alpha, sigma = (each.to(target.dtype)[:, None, None] for each in level)
-        return (noised.state - sigma * target) / alpha
+        alpha, sigma = (each.to(prediction.dtype)[:, None, None] for each in level)
+        return (noised.state - sigma * prediction) / alpha
 
-    def _often_pure(self, uniform: Tensor) -> Tensor:
-        """Times from evenly drawn numbers, a share of them the noisiest."""
-        return (uniform / max(1 - self._pure, 1e-9)).clamp(max=1)
+    def _often_last(self, uniform: Tensor) -> Tensor:
+        """Times from uniform random numbers, a share of them the last (noisiest) time."""
+        return (uniform / max(1 - self.recipe.pure_noise_prob, 1e-9)).clamp(max=1)
 
     @property
     def _draws(self) -> int:
-        """Noises that the first stage takes for an example; one that is used twice is too loud."""
-        is_paper = self._common is not None and not self._common.shape.flow
+        """Noise draws of the first stage per example, each used once."""
+        is_paper = self.common is not None and not self.common.shape.flow
         return 1 + PAPER_STEPS if is_paper else 1
 
-    @property
-    def _scale(self) -> float:
-        return self._batches.calibration.scale
 
-    @staticmethod
-    def _warped(heard: Heard, shape: GradShape) -> Tensor:
-        return warped_ears(heard.mono, heard.every_delay, shape)
+def _warp(examples: BinauralExamples, config: GradShape) -> Tensor:
+    return warped_ears(examples.mono, examples.sample_delays, config)
 
 
-def _unpacked(batch: tuple[Tensor, ...]) -> NoisyExamples:
-    heard, noised = len(Heard._fields), len(Noised._fields)
+def unpack(batch: tuple[Tensor, ...]) -> NoisyExamples:
+    """The tensors of a batch by name."""
+    examples, noised = len(BinauralExamples._fields), len(Noised._fields)
     return NoisyExamples(
-        Heard(*batch[:heard]), Noised(*batch[heard : heard + noised]), *batch[heard + noised :]
+        BinauralExamples(*batch[:examples]),
+        Noised(*batch[examples : examples + noised]),
+        *batch[examples + noised :],
     )
 
 
-def shape_of(recipe: BinauralGradRecipe) -> GradShape:
-    """What the recipe makes."""
-    frames = recipe.frames
+def config_of(recipe: BinauralGradRecipe) -> GradShape:
+    """Configuration of the network."""
+    size, frames = recipe.size, recipe.frames
     return GradShape(
-        view=VIEWS.index(recipe.view),
-        **recipe.size.model_dump(),
+        view=POSE_ENCODINGS.index(recipe.pose_encoding),
+        blocks=size.blocks,
+        layers=size.layers,
+        channels=size.channels,
+        kernel=size.kernel_size,
         stage=[stage.value for stage in STAGES].index(recipe.stage),
-        frame=frames.frame if frames else 0,
+        frame=frames.frame_size if frames else 0,
         separable=int(frames.separable) if frames else 0,
-        condition=recipe.condition,
-        taps=frames.taps if frames else 0,
+        condition=recipe.cond_channels,
+        taps=frames.filter_taps if frames else 0,
         rank=frames.rank if frames else 0,
-        step=recipe.step,
+        step=recipe.timestep_dim,
         flow=int(recipe.noise == "flow"),
-    )
-
-
-def train_binauralgrad(
-    recipe: BinauralGradRecipe,
-    data: Path,
-    output: Path,
-    *,
-    device: str = "auto",
-    progress: Progress | None = None,
-    say: Say | None = None,
-) -> tuple[dict[str, Tensor], list[str], Card]:
-    """Tensors of the weights (half precision), what was left out, facts for the card.
-
-    Raises:
-        InputError: the folder holds no recording to learn from.
-        OptionError: the recipe makes no network, the checkpoint beside the output is another
-            run's, the first stage is none, or there is no such device.
-        WeightsError: the checkpoint is damaged, or the first stage cannot be read.
-    """
-    shape = shape_of(recipe)
-    common = load_network(recipe.common, GradShape) if recipe.common else None
-    if common and (common.shape.of_stage is not Stage.COMMON or common.shape.view != shape.view):
-        raise OptionError(
-            f"{recipe.common}: is no first stage that is told the same of a pose as the second."
-        )
-
-    def prepared(batches: BinauralBatches, held_out: HeldOut | None) -> GradTask:
-        model = made_network(shape, recipe.loop.seed)
-        return GradTask(model, shape, recipe, batches, held_out, common)
-
-    return train_on_speech(
-        recipe,
-        shape,
-        prepared,
-        data,
-        open_speech(data, recipe),
-        output,
-        device=device,
-        progress=progress,
-        say=say,
     )

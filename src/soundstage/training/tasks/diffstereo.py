@@ -1,18 +1,17 @@
-"""Trains the network of `diffstereo` on stereo records, as published.
+"""Trains the network of `diffstereo` on stereo tracks, as published.
 
-The compressed spectra of left and right (`stereo/compressed_stft.py`) are mixed with noise at one
-of the steps t of a linear schedule, and the network tells the noise from that and from the spectrum
-c of the mono between them (Zhang et al. 2025, eq. 4):
+The compressed spectra of left and right (`stereo/compressed_stft.py`) are mixed with noise at a
+step t of a linear schedule, and the network predicts the noise from the mixture and the spectrum c
+of the mid (Zhang et al. 2025, eq. 4):
 
     L = E ‖ε − ε_θ(x_t, t, c)‖²
 
-What the paper does not say: clips are drawn from anywhere in the records and not varied, and the
-steps of a batch are spread evenly over the schedule. The best epoch is the one whose error over
-held-out music is smallest, with the same clips, noise and steps every time.
+Not stated in the paper: clips are taken at random positions without augmentation, and the steps of
+a batch are spread evenly over the schedule. The best epoch has the smallest error on the validation
+tracks, with fixed clips, noise and steps.
 """
 
-import hashlib
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,190 +20,170 @@ from torch import Tensor, nn
 
 from soundstage.corpora.feature_cache import files_fingerprint
 from soundstage.diffusion import Noised, Objective, Parametrization
-from soundstage.errors import OptionError
 from soundstage.stereo.compressed_stft import (
     PICTURE_RATE,
     PICTURE_TRANSFORM,
     spectral_picture,
 )
-from soundstage.training.data.stereo_clips import LEARNED, StereoClips, stereo_parts
-from soundstage.training.data.tracks import Progress, record_facts
-from soundstage.training.loop import Say, choose_device, run_loop
+from soundstage.training.data.stereo_clips import StereoClips
+from soundstage.training.data.tracks import TRAIN, TrackSplit, split_tracks, track_facts
 from soundstage.training.recipes import DiffStereoRecipe
+from soundstage.training.tasks.network_task import NetworkTask, build_network, mean_error
 from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, network_tensors
-from soundstage.weights import Card
+from soundstage.weights import Card, save_weights
 
-HELD_OUT_CLIPS = 32  # heard in one validation
-HELD_OUT_BATCH = 4
-MARGIN = 2  # frames on either side of a clip, so that its own see no edge
-_AROUND = MARGIN * PICTURE_TRANSFORM.hop
+VALID_CLIPS = 32
+VALID_BATCH_SIZE = 4
+MARGIN = 2  # frames on either side of a clip, so that its own frames see no edge
 
 
-class StereoPictures:
-    """Pictures of clips with their noise.
+class SpectrumBatches:
+    """Compressed spectra of clips with noise.
 
     Args:
-        records: what is learned from.
-        objective: that noises them.
+        tracks: source of the clips.
+        objective: adds the noise.
         frames: of an example.
-        size: examples a batch.
-        seed: of the draws.
+        batch_size: examples per batch.
+        seed: of all random choices.
 
     Raises:
-        InputError: no record is long enough.
+        InputError: all tracks are too short.
     """
 
     def __init__(
-        self, records: list[Path], objective: Objective, *, frames: int, size: int, seed: int
+        self, tracks: list[Path], objective: Objective, *, frames: int, batch_size: int, seed: int
     ) -> None:
-        self._objective, self._seed = objective, seed
+        self.objective, self._seed = objective, seed
         self.clips = StereoClips(
-            records,
+            tracks,
             length=(frames - 1) * PICTURE_TRANSFORM.hop,
-            around=_AROUND,
+            margin=MARGIN * PICTURE_TRANSFORM.hop,
             rate=PICTURE_RATE,
-            size=size,
+            batch_size=batch_size,
             seed=seed,
         )
+        self.per_epoch = self.clips.per_epoch
 
     def draw(self, step: int) -> tuple[Tensor, ...]:
-        """Pictures of the mono, and the fields of a `Noised`, the same for a step."""
-        sound = self.clips.draw(step)
-        mono, stereo = clip_pictures(sound)
+        """Spectra of the mid, and the fields of a `Noised`, the same for every call."""
+        mid, stereo = clip_spectra(self.clips.draw(step))
         generator = torch.Generator().manual_seed(self._seed * 1_000_033 + step)
-        return mono, *self._objective.noised(stereo, generator)
+        return mid, *self.objective.noised(stereo, generator)
 
 
-def clip_pictures(
-    sound: Float[Tensor, "batch 2 length_and_around"],
+def clip_spectra(
+    clips: Float[Tensor, "batch 2 length_and_margins"],
 ) -> tuple[Float[Tensor, "batch 2 bins frames"], Float[Tensor, "batch 4 bins frames"]]:
-    """Pictures of the mono, and of left and right, without what lies around the clips."""
-    spectrogram = PICTURE_TRANSFORM.analyze(sound)[..., MARGIN:-MARGIN]
-    mono = spectrogram.mean(dim=1, keepdim=True)  # the transform is linear
-    return spectral_picture(mono), spectral_picture(spectrogram)
+    """Compressed spectra of the mid, and of left and right, without the margins."""
+    spectrogram = PICTURE_TRANSFORM.analyze(clips)[..., MARGIN:-MARGIN]
+    mid = spectrogram.mean(dim=1, keepdim=True)  # the transform is linear
+    return spectral_picture(mid), spectral_picture(spectrogram)
 
 
-class DiffStereoTask:
-    """The network before the loop.
+@dataclass(frozen=True)
+class TrackDataset:
+    """Stereo tracks in a training and a validation part."""
 
-    Args:
-        model: to be trained.
-        objective: of it.
-        pictures: what it learns from.
-        held_out: what chooses the best epoch; None where nothing is held out.
-        epoch_steps: of an epoch; 0 for all records once.
-    """
+    folder: Path
+    tracks: TrackSplit
+    train: SpectrumBatches
+    valid: SpectrumBatches | None
 
-    def __init__(
-        self,
-        model: nn.Module,
-        objective: Objective,
-        pictures: StereoPictures,
-        held_out: StereoPictures | None,
-        epoch_steps: int,
-    ) -> None:
-        self.model = model
-        self.steps_per_epoch = epoch_steps or pictures.clips.per_epoch
-        self._objective, self._pictures, self._held_out = objective, pictures, held_out
+    @property
+    def description(self) -> str:
+        """The amount of training data, for the log."""
+        return f"{self.train.clips.hours:.1f} hours of {len(self.train.clips)} tracks"
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """What `StereoPictures` draw."""
-        return self._pictures.draw(step)
+    @property
+    def n_valid(self) -> int:
+        """Number of validation tracks."""
+        return len(self.valid.clips) if self.valid else 0
+
+    @property
+    def skipped(self) -> list[str]:
+        """A message for every file that cannot be used."""
+        return self.tracks.skipped
+
+    def digest(self) -> bytes:
+        """SHA-256 of the data."""
+        return files_fingerprint([*self.tracks.train, *self.tracks.valid])
+
+    def facts(self) -> Card:
+        """Card entries."""
+        is_split = (self.folder / TRAIN).is_dir()
+        folder = self.folder / TRAIN if is_split else self.folder
+        return track_facts(folder, self.tracks.train, used=len(self.train.clips))
+
+
+class DiffStereoTask(NetworkTask):
+    """Noise in the spectra of left and right, from the spectrum of the mid."""
+
+    metric = "noise_mse"
+    recipe: DiffStereoRecipe
+    dataset: TrackDataset
+
+    @classmethod
+    def open(cls, recipe: DiffStereoRecipe, folder: Path, jobs: int = 1) -> "DiffStereoTask":
+        """The task of a recipe on a folder of stereo tracks.
+
+        Raises:
+            InputError: the folder has no stereo track that is as long as an example.
+            OptionError: the recipe has an unsupported configuration.
+        """
+        tracks = split_tracks(folder)
+        model = build_network(config_of(recipe).network, recipe.loop.seed)
+
+        def batches(part: list[Path], batch_size: int) -> SpectrumBatches:
+            return SpectrumBatches(
+                part,
+                Objective(config_of(recipe).schedule(), Parametrization.NOISE),
+                frames=recipe.context_frames,
+                batch_size=batch_size,
+                seed=recipe.loop.seed,
+            )
+
+        train = batches(tracks.train, recipe.loop.batch_size)
+        valid = batches(tracks.valid, VALID_BATCH_SIZE) if tracks.valid else None
+        dataset = TrackDataset(folder, tracks, train, valid)
+        return cls(recipe, dataset, model, train, example=f"{recipe.context_frames} frames")
 
     def loss(self, *batch: Tensor) -> Tensor:
         """Mean squared error of the noise."""
         return self._errors(self.model, *batch).mean()
 
     def validate(self, model: nn.Module) -> float | None:
-        """The negative of the mean squared error over held-out music."""
-        if self._held_out is None:
+        """Negative mean squared error on the validation tracks."""
+        if self.dataset.valid is None:
             return None
-        device = next(model.parameters()).device
-        errors = [
-            self._errors(model, *(part.to(device) for part in self._held_out.draw(step)))
-            for step in range(HELD_OUT_CLIPS // HELD_OUT_BATCH)
-        ]
-        return -torch.cat(errors).double().mean().item()
 
-    def _errors(self, model: nn.Module, mono: Tensor, *noised: Tensor) -> Float[Tensor, " batch"]:
+        def errors(*batch: Tensor) -> Tensor:
+            return self._errors(model, *batch)
+
+        return -mean_error(errors, self.dataset.valid, VALID_CLIPS // VALID_BATCH_SIZE, model)
+
+    def _errors(self, model: nn.Module, mid: Tensor, *noised: Tensor) -> Float[Tensor, " batch"]:
         noisy = Noised(*noised)
-        return self._objective.loss(model(noisy.state, noisy.times, mono), noisy)
+        objective = self.dataset.train.objective
+        return objective.loss(model(noisy.state, noisy.times, mid), noisy)
+
+    def save(self, path: Path, state: dict[str, Tensor]) -> str:
+        """Write the weights in half precision."""
+        tensors = network_tensors(config_of(self.recipe), state)
+        return save_weights(path, self.recipe.family, tensors)
 
 
-def shape_of(recipe: DiffStereoRecipe) -> DiffStereoConfig:
-    """What the recipe makes."""
+def config_of(recipe: DiffStereoRecipe) -> DiffStereoConfig:
+    """Configuration of the network."""
+    size = recipe.size
     return DiffStereoConfig(
-        **recipe.size.model_dump(),
-        patch_frames=recipe.patch[0],
-        patch_bins=recipe.patch[1],
-        frames=recipe.frames,
-        steps=recipe.steps,
+        blocks=size.depth,
+        width=size.dim,
+        heads=size.heads,
+        expansion=size.mlp_ratio,
+        patch_frames=recipe.patch_size[0],
+        patch_bins=recipe.patch_size[1],
+        frames=recipe.context_frames,
+        steps=recipe.num_train_timesteps,
         axial=int(recipe.attention == "axial"),
     )
-
-
-def train_diffstereo(
-    recipe: DiffStereoRecipe,
-    data: Path,
-    output: Path,
-    *,
-    device: str = "auto",
-    progress: Progress | None = None,
-    say: Say | None = None,
-) -> tuple[dict[str, Tensor], list[str], Card]:
-    """Tensors of the weights (half precision), sentences for what was left out, facts for the card.
-
-    Raises:
-        InputError: the folder holds no stereo record that is as long as an example.
-        OptionError: the recipe makes no network, the checkpoint beside the output is another
-            run's, or there is no such device.
-        WeightsError: the checkpoint is damaged.
-    """
-    learned, held_out, left_out = stereo_parts(data)
-    shape, loop = shape_of(recipe), recipe.loop
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(loop.seed)
-        try:
-            model = shape.network()
-        except ValueError as error:
-            raise OptionError(f"The recipe makes no network: {error}.") from error
-    objective = Objective(shape.schedule(), Parametrization.NOISE)
-
-    def pictures(records: list[Path], size: int) -> StereoPictures:
-        return StereoPictures(records, objective, frames=recipe.frames, size=size, seed=loop.seed)
-
-    heard = pictures(learned, loop.batch)
-    chooser = pictures(held_out, HELD_OUT_BATCH) if held_out else None
-    task = DiffStereoTask(model, objective, heard, chooser, recipe.epoch_steps)
-    chosen = choose_device(device)
-    if say:
-        count = sum(parameter.numel() for parameter in model.parameters())
-        say(
-            f"diffstereo: {count:,} parameters, {heard.clips.hours:.1f} hours of "
-            f"{len(heard.clips)} records, {loop.epochs} epochs of {task.steps_per_epoch} steps of "
-            f"{loop.batch} × {recipe.frames} frames, on {chosen}"
-        )
-    state = run_loop(
-        task,
-        loop,
-        output,
-        family=recipe.family,
-        fingerprint=_fingerprint(recipe, learned + held_out),
-        device=chosen,
-        progress=progress,
-        say=say,
-    )
-    assert state.best is not None
-    folder = data / LEARNED if (data / LEARNED).is_dir() else data
-    trained = {"steps": state.step, "seconds": round(state.seconds, 1), "device": str(chosen)}
-    facts: Card = {**record_facts(folder, learned, used=len(heard.clips)), "trained": trained}
-    if chooser:
-        measured = {"records": len(chooser.clips), "noise_mse": round(-state.score, 5)}
-        facts["validation"] = measured
-    return network_tensors(shape, state.best), left_out, facts
-
-
-def _fingerprint(recipe: DiffStereoRecipe, records: list[Path]) -> bytes:
-    """SHA-256 of all that decides the result of a training."""
-    followed = json.dumps(recipe.model_dump(mode="json", exclude={"card"}), sort_keys=True)
-    return hashlib.sha256(followed.encode() + files_fingerprint(records)).digest()

@@ -1,9 +1,9 @@
 """Trains the network of the method `diffusion` on prepared features.
 
-The side's picture (`stereo/side_parameters.py`) is mixed with noise at a random time, and the network
-tells the flow from the one to the other (Lipman et al. 2023; Liu et al. 2023). The logit of the
-time is Gaussian (Esser et al. 2024, §3.1). The best epoch is the one whose error over held-out
-music is smallest, with the same noise and times every time.
+The side parameters (`stereo/side_parameters.py`) are mixed with noise at a random time, and the
+network predicts the velocity from data to noise (flow matching, Lipman et al. 2023; Liu et al.
+2023). The logit of the time is Gaussian (Esser et al. 2024, §3.1). The best epoch has the smallest
+error on the validation tracks, with fixed noise and times.
 """
 
 from pathlib import Path
@@ -15,177 +15,168 @@ from torch import Tensor, nn
 from soundstage.corpora.feature_cache import FeatureCache
 from soundstage.diffusion import FlowSchedule, Objective, Parametrization, logit_normal
 from soundstage.diffusion.objectives import Noised
-from soundstage.errors import OptionError
 from soundstage.networks.models.side_diffusion import SideDiffusion
 from soundstage.seeding import seeded_generator
 from soundstage.stereo.side_parameters import side_picture
-from soundstage.training.data.feature_batches import open_caches
-from soundstage.training.data.stereo_examples import AS_IT_IS, StereoExamples, examples_of
-from soundstage.training.data.tracks import Progress
-from soundstage.training.loop import Say, choose_device
+from soundstage.training.data.feature_batches import FeatureDataset, open_features
+from soundstage.training.data.stereo_examples import (
+    NO_AUGMENTATION,
+    StereoExamples,
+    examples_of,
+    fit_style_prior,
+)
 from soundstage.training.recipes import DiffusionRecipe, StereoAugmentation
-from soundstage.training.tasks.features import facts, run_on_features
-from soundstage.training.tasks.style_prior import style_prior
+from soundstage.training.tasks.network_task import NetworkTask, build_network, mean_error
 from soundstage.upmixing.diffusion_weights import OFFSETS, DiffusionShape, network_tensors
-from soundstage.weights import Card
+from soundstage.weights import save_weights
 
-HELD_OUT_PASSES = 4  # over the held-out music in one validation, each with noise of its own
-HELD_OUT_BATCH = 8
-
-
-class PictureBatches:
-    """Pictures with their noise.
-
-    Args:
-        examples: what is learned from.
-        size: examples a batch.
-        deaf: share of the examples that go without the sound.
-        objective: noises the pictures.
-        seed: of the draws.
-    """
-
-    def __init__(
-        self, examples: StereoExamples, *, size: int, deaf: float, objective: Objective, seed: int
-    ) -> None:
-        self._examples, self._size, self._deaf = examples, size, deaf
-        self._objective, self._seed = objective, seed
-        self.per_epoch = examples.batches(size)
-        self.positions = examples.patch
-
-    def draw(self, step: int) -> tuple[Tensor, ...]:
-        """Levels, style, which are deaf, and the fields of a `Noised`, the same for a step."""
-        generator = seeded_generator(self._seed, step)
-        examples = [self._examples.draw(generator) for _ in range(self._size)]
-        levels = torch.stack([example.levels for example in examples])
-        styles = torch.stack([example.style for example in examples])
-        pictures = torch.stack([side_picture(example.parameters) for example in examples])
-        deaf = torch.rand(self._size, generator=generator) < self._deaf
-        return levels, styles, deaf, *self._objective.noised(pictures, generator)
+VALID_PASSES = 4  # over the validation tracks, each with other noise
+VALID_BATCH_SIZE = 8
 
 
-class DiffusionTask:
-    """The network before the loop.
+class SideBatches:
+    """Side parameters with noise.
 
     Args:
-        model: to be trained.
-        batches: what it learns from.
-        held_out: what chooses the best epoch; None where nothing is held out.
-        epoch_steps: of an epoch; 0 for all records once.
+        examples: source of the examples.
+        batch_size: examples per batch.
+        cond_dropout: probability of an example without conditioning.
+        objective: adds the noise.
+        seed: of all random choices.
     """
 
     def __init__(
         self,
-        model: SideDiffusion,
-        batches: PictureBatches,
-        held_out: PictureBatches | None,
-        epoch_steps: int,
+        examples: StereoExamples,
+        *,
+        batch_size: int,
+        cond_dropout: float,
+        objective: Objective,
+        seed: int,
     ) -> None:
-        self.model: nn.Module = model
-        self.steps_per_epoch = epoch_steps or batches.per_epoch
-        self.tokens_per_example = batches.positions
-        self._batches, self._held_out = batches, held_out
+        self._examples, self._batch_size = examples, batch_size
+        self._cond_dropout = cond_dropout
+        self._objective, self._seed = objective, seed
+        self.per_epoch = examples.batches_per_epoch(batch_size)
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """What `PictureBatches` draw."""
-        return self._batches.draw(step)
+    def draw(self, step: int) -> tuple[Tensor, ...]:
+        """Levels, style, mask of unconditional examples, and the fields of a `Noised`."""
+        generator = seeded_generator(self._seed, step)
+        examples = [self._examples.draw(generator) for _ in range(self._batch_size)]
+        levels = torch.stack([example.levels for example in examples])
+        styles = torch.stack([example.style for example in examples])
+        sides = torch.stack([side_picture(example.parameters) for example in examples])
+        uncond = torch.rand(self._batch_size, generator=generator) < self._cond_dropout
+        return levels, styles, uncond, *self._objective.noised(sides, generator)
+
+
+class DiffusionTask(NetworkTask):
+    """Velocity of the side parameters from noise, time, levels and style."""
+
+    metric = "flow_mse"
+    recipe: DiffusionRecipe
+    dataset: FeatureDataset
+    valid_batches: SideBatches | None = None
+
+    @classmethod
+    def open(cls, recipe: DiffusionRecipe, folder: Path, jobs: int = 1) -> "DiffusionTask":
+        """The task of a recipe on a folder of features.
+
+        Raises:
+            InputError: the folder has no features, or all tracks are too short.
+            OptionError: the recipe has an unsupported configuration.
+            WeightsError: the features are damaged.
+        """
+        dataset = open_features(folder)
+        model = build_network(config_of(recipe).network, recipe.loop.seed)
+        batches = side_batches(
+            recipe,
+            dataset.train,
+            recipe.augmentation,
+            batch_size=recipe.loop.batch_size,
+            cond_dropout=recipe.cond_dropout,
+        )
+        example = f"{recipe.context_frames} × {recipe.stride} frames"
+        task = cls(recipe, dataset, model, batches, example=example)
+        task.tokens_per_example = recipe.context_frames
+        if dataset.valid:
+            task.valid_batches = side_batches(
+                recipe,
+                dataset.valid,
+                NO_AUGMENTATION,
+                batch_size=VALID_BATCH_SIZE,
+                cond_dropout=0.0,
+            )
+        return task
 
     def loss(self, *batch: Tensor) -> Tensor:
-        """Mean squared error of the flow."""
-        return flow_errors(self.model, *batch).mean()
+        """Mean squared error of the velocity."""
+        return velocity_errors(self.model, *batch).mean()
 
     def validate(self, model: nn.Module) -> float | None:
-        """The negative of the mean squared error over held-out music."""
-        if self._held_out is None:
+        """Negative mean squared error on the validation tracks."""
+        if self.valid_batches is None:
             return None
-        device = next(model.parameters()).device
-        errors = [
-            flow_errors(model, *(part.to(device) for part in self._held_out.draw(step)))
-            for step in range(HELD_OUT_PASSES * self._held_out.per_epoch)
-        ]
-        return -torch.cat(errors).double().mean().item()
+
+        def errors(*batch: Tensor) -> Tensor:
+            return velocity_errors(model, *batch)
+
+        count = VALID_PASSES * self.valid_batches.per_epoch
+        return -mean_error(errors, self.valid_batches, count, model)
+
+    def save(self, path: Path, state: dict[str, Tensor]) -> str:
+        """Write the weights in half precision, and the style prior if there is a style input."""
+        recipe, config, prior = self.recipe, config_of(self.recipe), None
+        if config.styled:
+            prior = fit_style_prior(self.dataset.train, recipe.context_frames, recipe.stride)
+        return save_weights(path, recipe.family, network_tensors(config, state, prior))
 
 
-def flow_errors(
+def velocity_errors(
     model: nn.Module,
     levels: Float[Tensor, "batch positions levels"],
     styles: Float[Tensor, "batch style"],
-    deaf: Bool[Tensor, " batch"],
+    uncond: Bool[Tensor, " batch"],
     *noised: Tensor,
 ) -> Float[Tensor, " batch"]:
     """Mean squared error of every example; `noised` are the fields of a `Noised`."""
     noisy = Noised(*noised)
     assert isinstance(model, SideDiffusion)
-    output = model(noisy.state, noisy.times, model.hear(levels), deaf, styles)
+    output = model(noisy.state, noisy.times, model.hear(levels), uncond, styles)
     return (output.float() - noisy.target).square().mean(dim=(1, 2, 3))
 
 
-def train_diffusion(
-    recipe: DiffusionRecipe,
-    data: Path,
-    output: Path,
-    *,
-    device: str = "auto",
-    progress: Progress | None = None,
-    say: Say | None = None,
-) -> tuple[dict[str, Tensor], list[str], Card]:
-    """Tensors of the weights (half precision), nothing left out, facts for the card.
-
-    Raises:
-        InputError: the folder holds no features, or no record is as long as an example.
-        OptionError: the recipe makes no network, the checkpoint beside the output is another
-            run's, or there is no such device.
-        WeightsError: the features or the checkpoint are damaged.
-    """
-    learned, held_out = open_caches(data)
-    shape = DiffusionShape(
-        **recipe.size.model_dump(),
-        vector_positions=recipe.vector[0],
-        vector_bands=recipe.vector[1],
-        hearing=recipe.hearing,
-        patch=recipe.patch,
-        stride=recipe.stride,
-        styled=int(recipe.augmentation.styled > 0),
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.loop.seed)
-        try:
-            model = shape.network()
-        except ValueError as error:
-            raise OptionError(f"The recipe makes no network: {error}.") from error
-    batches = _batches(recipe, learned, recipe.augmentation, recipe.loop.batch, recipe.deaf)
-    chooser = _batches(recipe, held_out, AS_IT_IS, HELD_OUT_BATCH, 0.0) if held_out else None
-    task = DiffusionTask(model, batches, chooser, recipe.epoch_steps)
-    chosen = choose_device(device)
-    state, best = run_on_features(
-        task,
-        recipe,
-        learned,
-        held_out,
-        output,
-        example=f"{recipe.patch} × {recipe.stride} frames",
-        device=chosen,
-        progress=progress,
-        say=say,
-    )
-    measured = {"flow_mse": round(-state.score, 5)}
-    told = facts(learned, held_out, state.step, state.seconds, measured, chosen)
-    prior = style_prior(learned, recipe.patch, recipe.stride) if shape.styled else None
-    return network_tensors(shape, best, prior), [], told
-
-
-def _batches(
+def side_batches(
     recipe: DiffusionRecipe,
     caches: list[FeatureCache],
     augmentation: StereoAugmentation,
-    size: int,
-    deaf: float,
-) -> PictureBatches:
-    return PictureBatches(
+    *,
+    batch_size: int,
+    cond_dropout: float,
+) -> SideBatches:
+    """Batches with the lengths and times of a recipe."""
+    times = logit_normal(recipe.logit_mean, recipe.logit_std)
+    return SideBatches(
         examples_of(recipe, caches, augmentation),
-        size=size,
-        deaf=deaf,
-        objective=Objective(
-            FlowSchedule(), Parametrization.FLOW, logit_normal(*recipe.times), offsets=OFFSETS
-        ),
+        batch_size=batch_size,
+        cond_dropout=cond_dropout,
+        objective=Objective(FlowSchedule(), Parametrization.FLOW, times, offsets=OFFSETS),
         seed=recipe.loop.seed,
+    )
+
+
+def config_of(recipe: DiffusionRecipe) -> DiffusionShape:
+    """Configuration of the network."""
+    size = recipe.size
+    return DiffusionShape(
+        blocks=size.depth,
+        width=size.dim,
+        heads=size.heads,
+        expansion=size.mlp_ratio,
+        vector_positions=recipe.patch_size[0],
+        vector_bands=recipe.patch_size[1],
+        hearing=recipe.cond_channels,
+        patch=recipe.context_frames,
+        stride=recipe.stride,
+        styled=int(recipe.augmentation.style_prob > 0),
     )

@@ -1,4 +1,7 @@
-"""Trains the tagger of sound events that the Fréchet audio distance listens with."""
+"""Trains the tagger of sound events; its embedding serves the Fréchet audio distance.
+
+Cross-entropy with mixed labels; accuracy on whole clips selects the best epoch.
+"""
 
 import hashlib
 import json
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -17,40 +20,137 @@ from soundstage.corpora.events import EventClip, event_clips, read_event, record
 from soundstage.errors import InputError
 from soundstage.metrics.embeddings.built_in import TAGGER_WINDOW as WINDOW
 from soundstage.networks.models.tagger import RATE, Tagger
-from soundstage.training.data.event_batches import EventBatches
-from soundstage.training.data.tracks import Progress, over_records
-from soundstage.training.loop import Say, choose_device, run_loop
+from soundstage.training.checkpoints import TrainingState
+from soundstage.training.data.event_batches import EventBatches, Sound
+from soundstage.training.data.tracks import map_tracks
 from soundstage.training.recipes import TaggerRecipe
-from soundstage.weights import Card
+from soundstage.training.tasks.network_task import NetworkTask, build_network
+from soundstage.weights import Card, save_weights
 
-SILENCE = (
-    8 / 32768
-)  # −72 dB: clips are padded with digital silence, or with what a codec made of it
-CONFUSIONS = 8  # of the most frequent ones in the card
-
-Sound = Float[Tensor, " frames"]
+SILENCE = 8 / 32768  # −72 dB: clips are padded with digital silence, perhaps after a lossy codec
+CONFUSIONS = 8  # most frequent ones in the card
 
 
-class TaggerTask:
-    """The tagger before the loop: cross-entropy with mixed labels, accuracy on whole clips.
+@dataclass(frozen=True)
+class EventDataset:
+    """Sound events in a training, a validation and a test part."""
 
-    Args:
-        model: to be trained.
-        batches: what it learns from.
-        held_out: sounds and their classes; none where the recipe holds nothing out.
+    train: list[EventClip]
+    valid: list[EventClip]
+    test: list[EventClip]
+    classes: list[str]
+    sounds: dict[Path, Sound]
+    """The clips without silence at start and end."""
+    skipped: list[str]
+
+    @property
+    def description(self) -> str:
+        """The amount of training data, for the log."""
+        return f"{len(self.train):,} clips of {len(self.classes)} classes"
+
+    @property
+    def n_valid(self) -> int:
+        """Number of validation clips."""
+        return len(self.valid)
+
+    def digest(self) -> bytes:
+        """SHA-256 of names and labels; the content of the files is not read."""
+        clips = [[clip.path.name, clip.label] for clip in (*self.train, *self.valid)]
+        return hashlib.sha256(json.dumps(clips).encode()).digest()
+
+    def facts(self) -> Card:
+        """Card entries."""
+        licenses = Counter(clip.license for clip in self.train)
+        counts = ", ".join(f"{count} under {name}" for name, count in licenses.most_common())
+        folds = ", ".join(str(fold) for fold in sorted({clip.fold for clip in self.train}))
+        credits = recordings(self.train)
+        cut = f" cut from {len(credits)} recordings" if credits else ""
+        summary = f"{len(self.train)} clips{cut}, folds {folds}: {counts}"
+        return {
+            "data": f"{summary}; see licenses and credits",
+            "recordings": len(self.train),
+            "classes": self.classes,
+            "licenses": dict(licenses),
+            "credits": credits,
+        }
+
+    def labeled(self, clips: Sequence[EventClip]) -> tuple[list[Sound], list[int]]:
+        """Sounds and class indices of clips."""
+        sounds = [self.sounds[clip.path] for clip in clips]
+        return sounds, [self.classes.index(clip.label) for clip in clips]
+
+
+def open_events(recipe: TaggerRecipe, folder: Path, jobs: int = 1) -> EventDataset:
+    """Read a collection of sound events.
+
+    Raises:
+        InputError: the folder is not such a collection, or lacks the folds of the recipe.
     """
+    clips = event_clips(folder)
+    train = [c for c in clips if c.fold in recipe.train_folds and c.license in recipe.licenses]
+    valid = [clip for clip in clips if clip.fold in recipe.valid_folds]
+    test = [clip for clip in clips if clip.fold in recipe.test_folds]
+    if len(train) < 2:
+        found = ", ".join(sorted({clip.license for clip in clips}))
+        raise InputError(
+            f"{folder}: has fewer than two clips in the folds {recipe.train_folds} under the "
+            f"licenses {', '.join(recipe.licenses)}; the licenses are {found}."
+        )
+    paths = sorted({clip.path for clip in (*train, *valid, *test)})
+    sounds, skipped = map_tracks(_read, paths, jobs=jobs)
+    trimmed = {path: trim_silence(torch.from_numpy(sound)) for path, sound in sounds}
+    classes = sorted({clip.label for clip in train})
+    train, valid, test = (
+        [clip for clip in part if clip.path in trimmed and clip.label in classes]
+        for part in (train, valid, test)
+    )
+    return EventDataset(train, valid, test, classes, trimmed, skipped)
 
-    def __init__(
-        self, model: Tagger, batches: EventBatches, held_out: tuple[list[Sound], list[int]]
-    ) -> None:
-        self.model: nn.Module = model
-        self.steps_per_epoch = batches.per_epoch
-        self._batches = batches
-        self._held_out = held_out
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """Mel bands and targets."""
-        return self._batches.draw(step)
+def _read(path: Path) -> tuple[Path, np.ndarray]:
+    return path, read_event(path, RATE)
+
+
+def trim_silence(sound: Sound) -> Sound:
+    """The sound without silence at start and end; a silent sound is returned whole."""
+    loud = (sound.abs() > SILENCE).nonzero()[:, 0]
+    return sound[int(loud[0]) : int(loud[-1]) + 1] if len(loud) else sound
+
+
+class TaggerTask(NetworkTask):
+    """The class of a sound event from its mel bands."""
+
+    metric = "accuracy"
+    unrelated_keys = frozenset({"card", "test_folds"})
+    recipe: TaggerRecipe
+    dataset: EventDataset
+
+    @classmethod
+    def open(cls, recipe: TaggerRecipe, folder: Path, jobs: int = 1) -> "TaggerTask":
+        """The task of a recipe on a collection of sound events.
+
+        Raises:
+            InputError: the folder is not such a collection, or lacks the folds of the recipe.
+        """
+        dataset = open_events(recipe, folder, jobs)
+        count = len(dataset.classes)
+
+        def network() -> Tagger:
+            channels, depth = recipe.channels, recipe.depth
+            return Tagger(count, channels=channels, depth=depth, dropout=recipe.dropout)
+
+        batches = EventBatches(
+            *dataset.labeled(dataset.train),
+            classes=count,
+            batch_size=min(recipe.loop.batch_size, len(dataset.train)),
+            augmentation=recipe.augmentation,
+            label_smoothing=recipe.label_smoothing,
+            seed=recipe.loop.seed,
+            mel=Tagger(1).mel,
+        )
+        shortest, longest = recipe.augmentation.segment_seconds
+        model = build_network(network, recipe.loop.seed)
+        return cls(recipe, dataset, model, batches, example=f"{shortest:g} to {longest:g} s")
 
     def loss(self, *batch: Tensor) -> Tensor:
         """Cross-entropy in nats."""
@@ -58,191 +158,71 @@ class TaggerTask:
         return F.cross_entropy(self.model(mels).float(), targets)
 
     def validate(self, model: nn.Module) -> float | None:
-        """Share of the held-out clips that are named rightly, 0 to 1."""
-        sounds, labels = self._held_out
+        """Accuracy on the validation clips, 0 to 1."""
+        sounds, labels = self.dataset.labeled(self.dataset.valid)
         if not sounds:
             return None
         assert isinstance(model, Tagger)
-        found = classify(model, sounds)
-        return float((found == torch.tensor(labels)).float().mean())
+        return float((classify(model, sounds) == torch.tensor(labels)).float().mean())
 
+    def save(self, path: Path, state: dict[str, Tensor]) -> str:
+        """Write the weights in half precision."""
+        return save_weights(path, self.recipe.family, stored_tensors(state))
 
-def sounding_part(sound: Sound) -> Sound:
-    """The sound without the silence before and after it; all of it where there is nothing else."""
-    loud = (sound.abs() > SILENCE).nonzero()[:, 0]
-    return sound[int(loud[0]) : int(loud[-1]) + 1] if len(loud) else sound
+    def facts(self, state: TrainingState, device: torch.device) -> Card:
+        """Card entries, with the accuracy of the saved weights on the test clips."""
+        facts = super().facts(state, device)
+        if self.dataset.test:
+            assert state.best is not None
+            facts["test"] = self._test(stored_tensors(state.best))
+        return facts
+
+    def metric_value(self, score: float) -> float:
+        """The accuracy."""
+        return round(score, 4)
+
+    def _test(self, tensors: dict[str, Tensor]) -> Card:
+        """Accuracy and confusions of weights."""
+        model = self.model
+        assert isinstance(model, Tagger)
+        rounded = {name: value.float() for name, value in tensors.items()}
+        model.load_state_dict(rounded, strict=False)
+        sounds, labels = self.dataset.labeled(self.dataset.test)
+        classes, clips = self.dataset.classes, self.dataset.test
+        predictions = classify(model, sounds).tolist()
+        pairs = Counter(zip(labels, predictions, strict=True))
+        correct = sum(count for (label, predicted), count in pairs.items() if label == predicted)
+        each = Counter(labels)
+        shares = {classes[label]: round(pairs[label, label] / each[label], 2) for label in each}
+        wrong = [(pair, count) for pair, count in pairs.most_common() if pair[0] != pair[1]]
+        return {
+            "folds": sorted({clip.fold for clip in clips}),
+            "clips": len(clips),
+            "accuracy": round(correct / len(clips), 4),
+            "accuracy_by_class": dict(sorted(shares.items(), key=lambda item: item[1])),
+            "most_confused": [
+                f"{classes[label]} taken for {classes[predicted]}: {count}"
+                for (label, predicted), count in wrong[:CONFUSIONS]
+            ],
+        }
 
 
 @torch.no_grad()
 def classify(model: Tagger, sounds: Sequence[Sound]) -> Int[Tensor, " clips"]:
-    """The likeliest class of every sound, heard whole."""
+    """The most likely class of each whole sound."""
     device = next(model.parameters()).device
     model.eval()
-    found = []
+    predictions = []
     for sound in sounds:
         padded = F.pad(sound, (0, max(WINDOW - len(sound), 0))).to(device)
-        found.append(model(model.mel(padded[None])).argmax(dim=1).cpu())
-    return torch.cat(found)
+        predictions.append(model(model.mel(padded[None])).argmax(dim=1).cpu())
+    return torch.cat(predictions)
 
 
-def train_tagger(
-    recipe: TaggerRecipe,
-    data: Path,
-    output: Path,
-    *,
-    workers: int = 1,
-    device: str = "auto",
-    progress: Progress | None = None,
-    say: Say | None = None,
-) -> tuple[dict[str, Tensor], list[str], Card]:
-    """Tensors of the weights (half precision), sentences for what was left out, facts for the card.
-
-    Raises:
-        InputError: the folder is no collection of events, or lacks the folds of the recipe.
-        OptionError: the checkpoint beside the output is another run's, or there is no such device.
-        WeightsError: the checkpoint is damaged.
-    """
-    parts = _divide(recipe, data, workers)
-    names = parts.names
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.loop.seed)
-        model = Tagger(
-            len(names), channels=recipe.channels, depth=recipe.depth, dropout=recipe.dropout
-        )
-    batches = EventBatches(
-        *parts.heard(parts.learned),
-        classes=len(names),
-        size=min(recipe.loop.batch, len(parts.learned)),
-        augmentation=recipe.augmentation,
-        smoothing=recipe.smoothing,
-        seed=recipe.loop.seed,
-        mel=Tagger(1).mel,
-    )
-    task = TaggerTask(model, batches, parts.heard(parts.held))
-    chosen = choose_device(device)
-    if say:
-        say(_plan(model, parts, batches.per_epoch, recipe, chosen))
-    state = run_loop(
-        task,
-        recipe.loop,
-        output,
-        family=recipe.family,
-        fingerprint=_fingerprint(recipe, parts),
-        device=chosen,
-        progress=progress,
-        say=say,
-    )
-    assert state.best is not None
-    tensors = {name: _half(value) for name, value in state.best.items() if value.ndim}
-    facts: Card = {
-        "data": _data_sentence(parts.learned),
-        "classes": names,
-        "trained": {
-            "clips": len(parts.learned),
-            "steps": state.step,
-            "seconds": round(state.seconds, 1),
-            "device": str(chosen),
-        },
-        **({"validation": round(state.score, 4)} if parts.held else {}),
-        **({"test": _report(model, tensors, parts)} if parts.tested else {}),
-        "licenses": dict(Counter(clip.license for clip in parts.learned)),
-        "credits": recordings(parts.learned),
-    }
-    return tensors, parts.left_out, facts
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """The clips that can be read, by what they are for, and how they sound."""
-
-    learned: list[EventClip]
-    held: list[EventClip]
-    tested: list[EventClip]
-    names: list[str]
-    """Of the classes."""
-    sounds: dict[Path, Sound]
-    left_out: list[str]
-
-    def heard(self, clips: Sequence[EventClip]) -> tuple[list[Sound], list[int]]:
-        sounds = [self.sounds[clip.path] for clip in clips]
-        return sounds, [self.names.index(clip.label) for clip in clips]
-
-
-def _divide(recipe: TaggerRecipe, data: Path, workers: int) -> _Parts:
-    clips = event_clips(data)
-    learned = [c for c in clips if c.fold in recipe.folds and c.license in recipe.licenses]
-    held = [clip for clip in clips if clip.fold in recipe.held_out_folds]
-    tested = [clip for clip in clips if clip.fold in recipe.test_folds]
-    if len(learned) < 2:
-        raise InputError(
-            f"{data}: has no two clips in the folds {recipe.folds} under the licenses "
-            f"{', '.join(recipe.licenses)}; it has {', '.join(sorted({c.license for c in clips}))}."
-        )
-    paths = sorted({clip.path for clip in (*learned, *held, *tested)})
-    read, left_out = over_records(_read, paths, workers=workers)
-    sounds = {path: sounding_part(torch.from_numpy(sound)) for path, sound in read}
-    names = sorted({clip.label for clip in learned})
-
-    def usable(part: list[EventClip]) -> list[EventClip]:
-        return [clip for clip in part if clip.path in sounds and clip.label in names]
-
-    return _Parts(usable(learned), usable(held), usable(tested), names, sounds, left_out)
-
-
-def _read(path: Path) -> tuple[Path, np.ndarray]:
-    return path, read_event(path, RATE)
-
-
-def _plan(
-    model: nn.Module, parts: _Parts, per_epoch: int, recipe: TaggerRecipe, device: torch.device
-) -> str:
-    count = sum(parameter.numel() for parameter in model.parameters())
-    return (
-        f"tagger: {count:,} parameters, {len(parts.learned):,} clips of {len(parts.names)} classes, "
-        f"{recipe.loop.epochs} epochs of {per_epoch} steps of {recipe.loop.batch}, on {device}"
-    )
-
-
-def _data_sentence(clips: Sequence[EventClip]) -> str:
-    licenses = Counter(clip.license for clip in clips)
-    counts = ", ".join(f"{count} under {license}" for license, count in licenses.most_common())
-    folds = ", ".join(str(fold) for fold in sorted({clip.fold for clip in clips}))
-    recorded = len(recordings(clips))
-    cut = f" cut from {recorded} recordings" if recorded else ""
-    return f"{len(clips)} clips{cut}, folds {folds}: {counts}; see licenses and credits"
-
-
-def _fingerprint(recipe: TaggerRecipe, parts: _Parts) -> bytes:
-    """Of everything that the weights follow from, but for the sound inside the files."""
-    followed = [
-        recipe.model_dump(mode="json", exclude={"card", "test_folds"}),
-        [[clip.path.name, clip.label] for clip in (*parts.learned, *parts.held)],
-    ]
-    return hashlib.sha256(json.dumps(followed, sort_keys=True).encode()).digest()
-
-
-def _half(value: Tensor) -> Tensor:
-    return value.detach().cpu().half() if value.is_floating_point() else value.cpu()
-
-
-def _report(model: Tagger, tensors: dict[str, Tensor], parts: _Parts) -> Card:
-    """Accuracy of the rounded weights, and what they confuse."""
-    model.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=False)
-    sounds, labels = parts.heard(parts.tested)
-    names, clips = parts.names, parts.tested
-    found = classify(model, sounds).tolist()
-    pairs = Counter(zip(labels, found, strict=True))
-    right = sum(count for (label, said), count in pairs.items() if label == said)
-    each = Counter(labels)
-    shares = {names[label]: round(pairs[label, label] / each[label], 2) for label in each}
-    wrong = [(pair, count) for pair, count in pairs.most_common() if pair[0] != pair[1]]
+def stored_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of the file, in half precision; scalars such as batch counters are left out."""
+    tensors = {name: value.detach().cpu() for name, value in state.items() if value.ndim}
     return {
-        "folds": sorted({clip.fold for clip in clips}),
-        "clips": len(clips),
-        "accuracy": round(right / len(clips), 4),
-        "accuracy_by_class": dict(sorted(shares.items(), key=lambda item: item[1])),
-        "most_confused": [
-            f"{names[label]} taken for {names[said]}: {count}"
-            for (label, said), count in wrong[:CONFUSIONS]
-        ],
+        name: value.half() if value.is_floating_point() else value
+        for name, value in tensors.items()
     }
