@@ -53,7 +53,7 @@ from soundstage.binaural.render.warp import WarpRenderer
 from soundstage.binaural.render.warpnet_wavenet import WarpNetRenderer, WaveNetRenderer
 from soundstage.binaural.renderers import PRETRAINED, Renderer, render
 from soundstage.corpora.binaural_speech import Recording, open_binaural_speech
-from soundstage.corpora.simulation_heads import centered
+from soundstage.corpora.simulation_hrtfs import centered
 from soundstage.diffusion import CounterNoise
 from soundstage.errors import OptionError
 from soundstage.metrics.binaural_metrics import BinauralErrors, binaural_errors, mean_errors

@@ -9,21 +9,8 @@ import soundfile
 from making import make_film, packets
 from sounds import decibels, song
 from soundstage.audio import Audio, open_sound
-from soundstage.binaural import (
-    HrtfRenderer,
-    ShoeBox,
-    Source,
-    Trajectory,
-    constant,
-    fly_by,
-    load_hrtf,
-    orbit,
-    read_scene,
-    render,
-    render_file,
-    scenes,
-    sources_of,
-)
+from soundstage.binaural import HrtfRenderer, ShoeBox, Source, Trajectory, constant, fly_by, load_hrtf, orbit, read_scene, render_file, scenes, sources_of
+from soundstage.binaural.renderers import render
 from soundstage.errors import InputError, OptionError, OutputError
 from spheres import grid, sphere_head
 
@@ -376,3 +363,51 @@ def test_the_first_of_several_is_heard_as_loud_as_alone_in_the_open(tmp_path, re
     both, _ = made(tmp_path, [far, near], renderer)
     assert both.shape[1] - alone.shape[1] == pytest.approx(298.5 / 343 * RATE, abs=1)
     assert decibels(both[:, : alone.shape[1]] - alone, alone) < -130
+
+
+# from test_binaural_report.py
+import json
+import math
+
+import pytest
+
+from soundstage.binaural.binaural_files import BinauralReport
+
+FIELDS = {
+    "sources": ["voice.wav"],
+    "target": "out.wav",
+    "rate": 48_000,
+    "frames": 96_000,
+    "container": "WAV",
+    "encoding": "PCM_16",
+    "method": "hrtf",
+    "gain_db": 0.0,
+    "true_peak_db": -3.0,
+    "seconds": 0.5,
+}
+
+
+def report(**changes):
+    return BinauralReport(**(FIELDS | changes))
+
+
+def test_the_sentence_says_where_how_long_how_and_how_fast():
+    assert report().sentence() == "out.wav: 2.0 s, PCM_16 (0.250 of real time)"
+
+
+def test_the_sentence_counts_sources_and_says_what_was_turned_down():
+    said = report(sources=["a.wav", "b.wav", "b.wav"], gain_db=-2.345).sentence()
+    assert "3 sources" in said
+    assert "turned down by 2.3 dB" in said
+    assert "turned" not in report().sentence()
+    assert "sources" not in report().sentence()
+
+
+def test_json_holds_every_number_and_no_infinity():
+    told = json.loads(json.dumps(report(true_peak_db=-math.inf).as_dict(), allow_nan=False))
+    assert told.pop("real_time_factor") == pytest.approx(0.25)
+    assert told == FIELDS | {"true_peak_db": None}
+
+
+def test_a_report_of_nothing_has_a_factor():
+    assert math.isfinite(report(frames=0).real_time_factor)

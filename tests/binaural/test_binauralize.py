@@ -4,7 +4,8 @@ import soundfile
 
 from sounds import noise
 from soundstage import Audio, binauralize
-from soundstage.binaural import HrtfRenderer, constant, orbit, render
+from soundstage.binaural import HrtfRenderer, constant, orbit
+from soundstage.binaural.renderers import render
 from soundstage.errors import InputError, OptionError
 from spheres import RATE, grid, sphere_head
 

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from sounds import noise
-from soundstage.binaural import ShoeBox, constant, render
-from soundstage.binaural.registry import (
+from soundstage.binaural import ShoeBox, constant
+from soundstage.binaural.renderers import render
+from soundstage.binaural.renderers import (
     RENDERERS,
-    SHIPPED,
-    Networks,
+    PRETRAINED,
+    NeuralOptions,
     RenderOptions,
     load_renderer,
 )
@@ -39,20 +40,20 @@ def test_what_a_renderer_has_no_use_for_is_refused() -> None:
     load_renderer("warp", RenderOptions(seed=3))
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", PRETRAINED)
 def test_networks_have_no_head_and_no_room(name: str) -> None:
     for around in (RenderOptions(room=ShoeBox((5, 4, 3), 0.3)), RenderOptions("kemar")):
         with pytest.raises(OptionError, match=f"{name} has no head"):
             load_renderer(name, around)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", PRETRAINED)
 def test_networks_of_ones_own_are_as_many_as_there_are_stages(name: str, tmp_path) -> None:
-    with pytest.raises(OptionError, match=f"{name} takes {len(SHIPPED[name])} file"):
-        load_renderer(name, networks=Networks(3 * ("mine.safetensors",)))
-    files = tuple(str(tmp_path / f"{number}.safetensors") for number in SHIPPED[name])
+    with pytest.raises(OptionError, match=f"{name} takes {len(PRETRAINED[name])} file"):
+        load_renderer(name, networks=NeuralOptions(3 * ("mine.safetensors",)))
+    files = tuple(str(tmp_path / f"{number}.safetensors") for number in PRETRAINED[name])
     with pytest.raises(WeightsError, match="no weights at"):
-        load_renderer(name, networks=Networks(files))
+        load_renderer(name, networks=NeuralOptions(files))
 
 
 def test_steps_are_of_diffusion_alone() -> None:
@@ -63,12 +64,12 @@ def test_steps_are_of_diffusion_alone() -> None:
         ("warp", "no network"),
     ):
         with pytest.raises(OptionError, match=reason):
-            load_renderer(name, networks=Networks(steps=2))
+            load_renderer(name, networks=NeuralOptions(steps=2))
     with pytest.raises(OptionError, match="1 to 200"):
-        load_renderer("binauralgrad", networks=Networks(steps=0))
+        load_renderer("binauralgrad", networks=NeuralOptions(steps=0))
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "wavenet"])
+@pytest.mark.parametrize("name", [name for name in PRETRAINED if name != "wavenet"])
 def test_shipped_networks_hear_the_near_ear_louder_and_sooner(name: str) -> None:
     sound = np.convolve(noise(48_000, seed=5).numpy(), np.hanning(100) / 50, "same")
     renderer = load_renderer(name)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sounds import decibels
 from soundstage.audio import open_sound, resample
 from soundstage.binaural import Source, constant, read_scene, sources_of
-from soundstage.binaural.scenes import FIELDS, LATEST, MOST_SOURCES
+from soundstage.binaural.scenes import FIELDS, MAX_START, MAX_SOURCES
 from soundstage.errors import InputError, OptionError
 
 RATE = 8_000
@@ -85,7 +85,7 @@ def test_a_source_starts_late_at_its_gain_and_at_any_rate(desk, rate):
 
 
 def test_a_day_of_silence_before_a_source_does_not_lie_in_memory(desk):
-    (source,) = sources_of(desk / "mono.wav", start=LATEST)
+    (source,) = sources_of(desk / "mono.wav", start=MAX_START)
     tracemalloc.start()
     blocks = source.blocks(192_000)
     for _ in range(50):
@@ -106,7 +106,7 @@ def test_a_source_that_cannot_be_is_refused(desk, numbers):
     st.floats(-90, 90),
     st.floats(0.1, 1000),
     st.floats(-100, 40),
-    st.floats(0, LATEST),
+    st.floats(0, MAX_START),
 )
 def test_a_scene_says_where_how_loud_and_when(desk, azimuth, elevation, distance, gain, start):
     entry = {"file": "mono.wav", "azimuth": azimuth, "elevation": elevation, "distance": distance}
@@ -166,7 +166,7 @@ FAULTY = [
     ([{"file": "\ud800.wav"}], ["source 1"]),
     ([{"file": "a\0b"}], ["source 1"]),
     ([], ["64"]),
-    ([MONO] * (MOST_SOURCES + 1), ["64", "65"]),
+    ([MONO] * (MAX_SOURCES + 1), ["64", "65"]),
 ]
 
 

@@ -132,8 +132,8 @@ def test_a_pose_is_the_same_to_the_last_bit_in_blocks_of_any_size(way, size):
     whole = way.at(times)
     blocks = [way.at(times[start : start + size]) for start in range(0, len(times), size)]
     for number in range(2):
-        joined = np.concatenate([block[number] for block in blocks])
-        np.testing.assert_array_equal(joined, whole[number])
+        join_clips = np.concatenate([block[number] for block in blocks])
+        np.testing.assert_array_equal(join_clips, whole[number])
 
 
 @given(ways())

@@ -12,7 +12,7 @@ from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.corpora import binaural_simulation
 from soundstage.corpora.binaural_simulation import MANIFEST, PEAK, simulate
 from soundstage.corpora.binaural_speech import Chunks, open_binaural_speech
-from soundstage.corpora.simulation_heads import prepared_head
+from soundstage.corpora.simulation_hrtfs import prepare_hrtf
 from soundstage.errors import InputError, OptionError, OutputError
 
 SECONDS = 3.0
@@ -38,7 +38,7 @@ def made(sources, tmp_path_factory, told):
         output,
         subjects=(1, 1, 1),
         minutes=SECONDS / 60,
-        progress=lambda done, of: told.append((done, of)),
+        progress=told.append,
     )
 
 
@@ -58,7 +58,7 @@ def test_it_is_read_as_the_published_set(made, recordings, told) -> None:
         head = read_tracked(recording.folder / "rx_positions.txt")
         assert np.array_equal(head, np.tile([0, 0, 0, 0, 0, 0, 1], (len(rows), 1)))
         assert len(list(Chunks([recording], RATE).in_order())) == SECONDS
-    assert told == [(done, 6) for done in range(1, 7)]
+    assert told == [done / 6 for done in range(1, 7)]
 
 
 def test_the_manifest_says_what_was_made_of_what(made, sources) -> None:
@@ -111,7 +111,7 @@ def test_it_is_what_the_renderer_makes_of_what_is_written(made, sources) -> None
     facts = json.loads((made.folder / MANIFEST).read_text())
     (recording,) = open_binaural_speech(made.folder, "test")
     subject = facts["subjects"][2]
-    head, no_delay = prepared_head(sources[1] / subject["head"]["path"], RATE)
+    head, no_delay = prepare_hrtf(sources[1] / subject["head"]["path"], RATE)
     seed = int(np.random.default_rng((*subject["seed"], 3)).integers(1 << 31))
     renderer = HrtfRenderer(head, room=ShoeBox(**subject["room"]), talker=True, seed=seed)
     stream = renderer.stream(recording.trajectory, RATE, no_delay=no_delay)
@@ -167,7 +167,7 @@ def test_nothing_is_overwritten_and_nothing_unfinished_is_left(
         simulate(*sources, made.folder, subjects=(1, 1, 1), minutes=0.01)
     assert (made.folder / MANIFEST).read_bytes() == before
 
-    def stop(done: int, of: int) -> None:
+    def stop(fraction: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -161,8 +161,8 @@ def test_a_draw_is_a_stretch_with_its_poses(published, seed: int, step: int) -> 
 def test_draws_are_spread_evenly_over_all_places(published) -> None:
     recordings = open_binaural_speech(published)
     chunks = Chunks(recordings, 60 * HOP - 1)  # two places in the short ones
-    drawn = [chunks.draw(0, step) for step in range(300)]
-    long = [each for each in drawn if each.recording.frames == POSES * HOP]
+    sample_stage = [chunks.draw(0, step) for step in range(300)]
+    long = [each for each in sample_stage if each.recording.frames == POSES * HOP]
     assert len(long) > 290
     starts = np.array([each.start for each in long]) / (POSES * HOP - 60 * HOP + 2)
     assert abs(starts.mean() - 0.5) < 0.06
@@ -172,8 +172,8 @@ def test_draws_are_spread_evenly_over_all_places(published) -> None:
 def test_draws_never_leave_a_recording(published) -> None:
     short = [*open_binaural_speech(published, "test"), *open_binaural_speech(published, "valid")]
     chunks = Chunks(short, 60 * HOP - 1)
-    drawn = [chunks.draw(0, step) for step in range(40)]
-    assert {(each.recording.name, each.start, each.mono.size) for each in drawn} == {
+    sample_stage = [chunks.draw(0, step) for step in range(40)]
+    assert {(each.recording.name, each.start, each.mono.size) for each in sample_stage} == {
         (recording.name, start, 60 * HOP - 1) for recording in short for start in (0, 1)
     }
 

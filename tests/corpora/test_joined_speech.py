@@ -3,7 +3,7 @@ import pytest
 import soundfile
 
 from making_recordings import write_speech
-from soundstage.corpora.joined_speech import LEVEL, joined, speech_files
+from soundstage.corpora.joined_speech import LEVEL, join_clips, speech_files
 from soundstage.errors import InputError
 
 RATE = 48_000
@@ -25,10 +25,10 @@ def test_what_is_no_mono_speech_is_left_out_with_a_sentence(tmp_path) -> None:
     folder = write_speech(tmp_path / "speech", 1)
     soundfile.write(folder / "stereo.wav", np.zeros((100, 2)), 16_000)
     (folder / "broken.wav").write_bytes(b"RIFF")
-    clips, left_out = speech_files(folder)
+    clips, skipped = speech_files(folder)
     assert len(clips) == 2
-    assert any("stereo.wav: has 2 channels" in reason for reason in left_out)
-    assert any("broken.wav" in reason for reason in left_out)
+    assert any("stereo.wav: has 2 channels" in reason for reason in skipped)
+    assert any("broken.wav" in reason for reason in skipped)
     with pytest.raises(InputError, match="no such folder"):
         speech_files(tmp_path / "none")
 
@@ -36,7 +36,7 @@ def test_what_is_no_mono_speech_is_left_out_with_a_sentence(tmp_path) -> None:
 def test_clips_are_joined_at_one_level_and_repeat_where_they_are_few(tmp_path) -> None:
     folder = write_speech(tmp_path / "speech", 1, seconds=1.0)
     paths = [clip.path for clip in speech_files(folder)[0]]
-    sound, heard = joined(paths, 3 * RATE, RATE, np.random.default_rng(0))
+    sound, heard = join_clips(paths, 3 * RATE, RATE, np.random.default_rng(0))
     assert sound.shape == (3 * RATE,)
     assert set(heard) == set(paths)
     assert len(heard) == 3
@@ -49,7 +49,7 @@ def test_clips_are_joined_at_one_level_and_repeat_where_they_are_few(tmp_path) -
 def test_one_seed_is_one_order(tmp_path) -> None:
     paths = [clip.path for clip in speech_files(write_speech(tmp_path / "speech", 3))[0]]
     one, same, other = (
-        joined(paths, 4 * RATE, RATE, np.random.default_rng(seed))[1] for seed in (1, 1, 2)
+        join_clips(paths, 4 * RATE, RATE, np.random.default_rng(seed))[1] for seed in (1, 1, 2)
     )
     assert one == same != other
 
@@ -57,4 +57,4 @@ def test_one_seed_is_one_order(tmp_path) -> None:
 def test_silence_is_refused(tmp_path) -> None:
     soundfile.write(tmp_path / "silent.wav", np.zeros(16_000), 16_000)
     with pytest.raises(InputError, match="is silent"):
-        joined([tmp_path / "silent.wav"], 100, RATE, np.random.default_rng(0))
+        join_clips([tmp_path / "silent.wav"], 100, RATE, np.random.default_rng(0))

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.corpora.joined_speech import SpeechFile
-from soundstage.corpora.simulation_heads import HeadFile
-from soundstage.corpora.simulation_plan import draw_room, plan
+from soundstage.corpora.simulation_hrtfs import HrtfFile
+from soundstage.corpora.simulation_plan import random_room, plan
 from soundstage.errors import InputError
 
 HEADS = [
-    HeadFile(Path(f"{listener}{ears}.sofa"), f"listener {listener}", "CC0")
+    HrtfFile(Path(f"{listener}{ears}.sofa"), f"listener {listener}", "CC0")
     for listener in range(7)
     for ears in range(1 + (listener == 3))
 ]
@@ -65,6 +65,6 @@ def test_one_listener_cannot_be_in_three_splits() -> None:
 
 @given(st.integers(0, 10_000))
 def test_a_room_has_space_around_the_head(seed: int) -> None:
-    room = draw_room(np.random.default_rng(seed))
+    room = random_room(np.random.default_rng(seed))
     assert np.abs(room.walls[:, :2]).min() > 1.29
     assert 0.1 < room.decay_times.min() <= room.decay_times.max() < 1

@@ -129,8 +129,8 @@ class ShoeBox:
             raise PointError(
                 int(points[first]),
                 f"at {times[first]:.4g} s the source is at ({position}) m, but relative to the "
-                f"head the walls of the room are at {walls} m; stay {SOURCE_SPACE:g} m away from them "
-                "or use a larger room.",
+                f"head the walls of the room are at {walls} m; stay {SOURCE_SPACE:g} m away from "
+                "them or use a larger room.",
             )
 
     def _check_rt60(self) -> None:

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from sounds import noise
 from soundstage.audio import resample
-from soundstage.binaural import Trajectory, constant, ear_positions, orbit, render
+from soundstage.binaural import Trajectory, constant, ear_positions, orbit
+from soundstage.binaural.renderers import render
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND
 from soundstage.binaural.render import neural_stream as module
-from soundstage.binaural.render.neural_stream import NeuralStream, Told
+from soundstage.binaural.render.neural_stream import NeuralStream, NetworkInputs
 from soundstage.binaural.render.neural_weights import Calibration
 from soundstage.networks.backbones.neural_warp import warped
 
@@ -29,13 +30,13 @@ class Warping:
 
     def __init__(self, scale: float = 3.0, loudness: float = 1.0) -> None:
         self.calibration = Calibration(scale, loudness, 0.5, 2.5)
-        self.told: list[Told] = []
+        self.told: list[NetworkInputs] = []
 
     @property
     def reach(self) -> tuple[int, int]:
         return 400, 0
 
-    def ears(self, told: Told) -> torch.Tensor:
+    def ears(self, told: NetworkInputs) -> torch.Tensor:
         self.told.append(told)
         times = torch.arange(told.mono.shape[-1], dtype=torch.float64)
         return warped(told.mono, times - told.delays, cubic=True)[0]

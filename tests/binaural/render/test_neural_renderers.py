@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from sounds import noise
-from soundstage.binaural import constant, orbit, render
+from soundstage.binaural import constant, orbit
+from soundstage.binaural.renderers import render
 from soundstage.binaural.render import neural_stream as streaming
 from soundstage.binaural.render.binauralgrad import BinauralGradRenderer, BinauralGradSampling
 from soundstage.binaural.render.neural_weights import (
@@ -17,8 +18,8 @@ from soundstage.binaural.render.neural_weights import (
     LoadedNetwork,
     WarpNetShape,
 )
-from soundstage.binaural.render.warpnet import WarpNetRenderer
-from soundstage.binaural.render.wavenet import WaveNetRenderer
+from soundstage.binaural.render.warpnet_wavenet import WarpNetRenderer
+from soundstage.binaural.render.warpnet_wavenet import WaveNetRenderer
 from soundstage.binaural.renderers import Renderer
 from soundstage.errors import OptionError, WeightsError
 
@@ -87,11 +88,11 @@ def test_windows_of_one_pass_see_as_far_as_they_can_hear(
 def test_noise_and_result_of_diffusion_belong_to_a_place_not_to_a_window(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn = BinauralGradSampling(2, 1.0)
+    sample_stage = BinauralGradSampling(2, 1.0)
     renderer = (
-        BinauralGradRenderer([loaded(FRAMES)], sampling=drawn)
+        BinauralGradRenderer([loaded(FRAMES)], sampling=sample_stage)
         if name == "single"
-        else two_stages(FRAMES, sampling=drawn)
+        else two_stages(FRAMES, sampling=sample_stage)
     )
     whole = render(SOUND, orbit(2, 1), RATE, renderer)
     monkeypatch.setattr(streaming, "CHUNK", 9600)
@@ -103,9 +104,9 @@ def test_noise_and_result_of_diffusion_belong_to_a_place_not_to_a_window(
 
 @pytest.mark.parametrize("shape", [FRAMES, PAPER])
 def test_a_seed_is_a_result(shape: GradShape) -> None:
-    drawn = BinauralGradSampling(temperature=1.0)
+    sample_stage = BinauralGradSampling(temperature=1.0)
     one, again, other = (
-        render(SOUND, constant(30), RATE, two_stages(shape, seed=seed, sampling=drawn))
+        render(SOUND, constant(30), RATE, two_stages(shape, seed=seed, sampling=sample_stage))
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, again)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from soundstage.binaural import HrtfInterpolator, HrtfSet, equalized, list_hrtf_sets, load_hrtf
-from soundstage.binaural.hrtf.bundled import FAMILY, read_shipped, write_shipped
+from soundstage.binaural.hrtf.bundled import FAMILY, read_bundled, write_bundled
 from soundstage.binaural.hrtf.equalization import sphere_shares
 from soundstage.binaural.hrtf.onsets import onset_delays
 from soundstage.errors import InputError, WeightsError
@@ -126,7 +126,7 @@ def stored(tmp_path: Path) -> tuple[Path, HrtfSet]:
     head = equalized(sphere_head(grid(30)), taps=64)
     head = replace(head, responses=symmetric(head))
     path = tmp_path / "mine.safetensors"
-    write_shipped(path, head)
+    write_bundled(path, head)
     path.with_suffix(".json").write_text(json.dumps({"title": "me", "license": "CC0"}))
     return path, head
 
@@ -138,7 +138,7 @@ def symmetric(head: HrtfSet) -> np.ndarray:
 
 def test_what_is_written_is_read_again(stored: tuple[Path, HrtfSet]) -> None:
     path, head = stored
-    found = read_shipped(path)
+    found = read_bundled(path)
     assert (found.name, found.license, found.rate) == ("me", "CC0", head.rate)
     np.testing.assert_allclose(found.responses, head.responses, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(found.directions, head.directions, atol=1e-7)
@@ -152,7 +152,7 @@ def test_a_head_that_cannot_be_mirrored_is_not_written(tmp_path: Path) -> None:
     late = replace(head, delays=head.delays + 1)
     for wrong in (uneven, one_sided, late):
         with pytest.raises(ValueError, match="mirror"):
-            write_shipped(tmp_path / "wrong.safetensors", wrong)
+            write_bundled(tmp_path / "wrong.safetensors", wrong)
 
 
 def good() -> dict[str, torch.Tensor]:
@@ -198,10 +198,10 @@ def test_what_is_no_head_is_refused(tmp_path: Path, name: str, spoil) -> None:
     path = tmp_path / "wrong.safetensors"
     path.with_suffix(".json").write_text('{"title": "me", "license": "CC0"}')
     save_weights(path, FAMILY, good())
-    read_shipped(path)
+    read_bundled(path)
     save_weights(path, FAMILY, good() | {name: spoil(good()[name]).contiguous()})
     with pytest.raises(WeightsError, match=str(path)):
-        read_shipped(path)
+        read_bundled(path)
 
 
 @pytest.mark.parametrize("card", [None, "", "[]", "{}", "\ud800"])
@@ -211,14 +211,14 @@ def test_a_head_without_its_card_is_refused(tmp_path: Path, card: str | None) ->
     if card is not None:
         path.with_suffix(".json").write_bytes(card.encode(errors="surrogatepass"))
     with pytest.raises(WeightsError, match="card"):
-        read_shipped(path)
+        read_bundled(path)
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"
     save_weights(path, "nearest", good())
     with pytest.raises(WeightsError, match="head/1"):
-        read_shipped(path)
+        read_bundled(path)
 
 
 def test_the_recipe_derives_a_head_and_its_card(
@@ -232,6 +232,6 @@ def test_the_recipe_derives_a_head_and_its_card(
     card = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     assert card == json.loads(capsys.readouterr().out)
     assert card["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
-    found = read_shipped(output)
+    found = read_bundled(output)
     wanted = equalized(replace(head, responses=symmetric(head))).responses
     assert ((found.responses - wanted) ** 2).sum() < 10**-6.5 * (wanted**2).sum()

@@ -7,12 +7,12 @@ from scipy.spatial.transform import Rotation
 from soundstage.binaural.binaural_speech_poses import to_tracked
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND, Poses, rotate, to_cartesian
 from soundstage.binaural.render.pose_encoding import (
-    NUMBERS,
-    VIEWS,
-    ViewName,
+    POSE_FEATURES,
+    POSE_ENCODINGS,
+    PoseEncoding,
     ear_delays,
     towards_head,
-    view_rows,
+    encode_poses,
 )
 
 MIRROR = np.array([1.0, -1.0, 1.0])
@@ -36,21 +36,21 @@ def circle(points: int = 720) -> np.ndarray:
     return to_cartesian(np.stack([azimuth, 0 * azimuth + 20, 0 * azimuth + 1.5], axis=1))
 
 
-@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("name", POSE_ENCODINGS)
 @given(told=poses())
-def test_a_view_has_its_numbers_for_every_pose(name: ViewName, told: Poses) -> None:
-    rows = view_rows(name, told, FAR)
-    assert rows.shape == (NUMBERS[name], 5)
+def test_a_view_has_its_numbers_for_every_pose(name: PoseEncoding, told: Poses) -> None:
+    rows = encode_poses(name, told, FAR)
+    assert rows.shape == (POSE_FEATURES[name], 5)
     assert bool(np.isfinite(rows).all())
 
 
-@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("name", POSE_ENCODINGS)
 @given(told=poses())
-def test_a_mirrored_pose_gives_the_mirrored_view(name: ViewName, told: Poses) -> None:
+def test_a_mirrored_pose_gives_the_mirrored_view(name: PoseEncoding, told: Poses) -> None:
     mirrored = Poses(told.positions * MIRROR, told.orientations * MIRROR_TURN)
-    wanted = view_rows(name, told, FAR)
+    wanted = encode_poses(name, told, FAR)
     wanted[SIDEWAYS] *= -1
-    np.testing.assert_allclose(view_rows(name, mirrored, FAR), wanted, atol=1e-12)
+    np.testing.assert_allclose(encode_poses(name, mirrored, FAR), wanted, atol=1e-12)
 
 
 @given(poses())
@@ -62,13 +62,13 @@ def test_directions_are_what_the_equation_says(told: Poses) -> None:
     to_head = -told.positions / distance[:, None]
     facing = np.einsum("ij,ij->i", looks, to_head)
     wanted = [x, y, z, x * y, x * z, y * z, x * x - y * y, z * z]
-    rows = view_rows("directions", told, (0.01, 100.0))
+    rows = encode_poses("directions", told, (0.01, 100.0))
     np.testing.assert_allclose(rows, [*wanted, np.log2(distance), facing], atol=1e-12)
 
 
 @given(poses())
 def test_the_published_view_is_the_row_of_the_data_set(told: Poses) -> None:
-    rows = view_rows("published", told, (0.01, 100.0))
+    rows = encode_poses("published", told, (0.01, 100.0))
     np.testing.assert_allclose(rows.T, to_tracked(told), atol=1e-12)
 
 
@@ -76,37 +76,37 @@ def test_the_published_view_is_the_row_of_the_data_set(told: Poses) -> None:
 def test_directions_do_not_know_the_sign_of_a_quaternion(told: Poses) -> None:
     other = Poses(told.positions, -told.orientations)
     np.testing.assert_allclose(
-        view_rows("directions", other, FAR), view_rows("directions", told, FAR), atol=1e-12
+        encode_poses("directions", other, FAR), encode_poses("directions", told, FAR), atol=1e-12
     )
 
 
 def test_nothing_jumps_around_a_circle_where_a_quaternion_turns_its_sign() -> None:
     places = circle()
     told = Poses(places, towards_head(places))
-    published = np.abs(np.diff(view_rows("published", told, FAR))).max()
-    directions = np.abs(np.diff(view_rows("directions", told, FAR))).max()
+    published = np.abs(np.diff(encode_poses("published", told, FAR))).max()
+    directions = np.abs(np.diff(encode_poses("directions", told, FAR))).max()
     assert published > 1  # the trap is there
     assert directions < 0.03  # twice the angle from point to point
 
 
-@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("name", POSE_ENCODINGS)
 @given(told=poses())
-def test_poses_beyond_what_is_learned_are_told_as_at_the_bound(name: ViewName, told: Poses) -> None:
+def test_poses_beyond_what_is_learned_are_told_as_at_the_bound(name: PoseEncoding, told: Poses) -> None:
     distance = np.linalg.norm(told.positions[0])
     scales = [(FAR[0], 0.1), (FAR[1], 20.0)]
     for bound, beyond in scales:
         at_bound = Poses(told.positions * bound / distance, told.orientations)
         farther = Poses(told.positions * beyond / distance, told.orientations)
-        one, other = (view_rows(name, each, FAR) for each in (at_bound, farther))
+        one, other = (encode_poses(name, each, FAR) for each in (at_bound, farther))
         np.testing.assert_allclose(other, one, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", VIEWS)
-def test_poses_within_what_is_learned_are_told_as_they_are(name: ViewName) -> None:
+@pytest.mark.parametrize("name", POSE_ENCODINGS)
+def test_poses_within_what_is_learned_are_told_as_they_are(name: PoseEncoding) -> None:
     places = circle(5)
     told = Poses(places, towards_head(places))
-    wide = view_rows(name, told, (0.1, 100.0))
-    np.testing.assert_array_equal(view_rows(name, told, (1.4, 1.6)), wide)
+    wide = encode_poses(name, told, (0.1, 100.0))
+    np.testing.assert_array_equal(encode_poses(name, told, (1.4, 1.6)), wide)
 
 
 @given(poses())
@@ -117,7 +117,7 @@ def test_a_mouth_that_is_turned_towards_the_head_points_at_it_and_is_upright(tol
     np.testing.assert_allclose(ahead, -told.positions / distance, atol=1e-12)
     np.testing.assert_allclose(left[:, 2], 0, atol=1e-12)
     assert bool((up[:, 2] > -1e-12).all())
-    facing = view_rows("directions", Poses(told.positions, turned), FAR)[-1]
+    facing = encode_poses("directions", Poses(told.positions, turned), FAR)[-1]
     np.testing.assert_allclose(facing, 1, atol=1e-12)
 
 

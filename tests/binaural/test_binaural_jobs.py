@@ -6,8 +6,8 @@ import soundfile
 
 from soundstage.audio import open_sound
 from soundstage.binaural import scene_jobs as batch
-from soundstage.binaural.scene_jobs import plan_batch
-from soundstage.binaural.trajectory_options import Way
+from soundstage.binaural.binaural_jobs import plan_jobs
+from soundstage.binaural.trajectory_options import TrajectoryOptions
 from soundstage.errors import InputError, OptionError, OutputError
 
 RATE = 8_000
@@ -30,7 +30,7 @@ def names(jobs):
 
 
 def test_results_lie_beside_their_inputs_with_their_suffix_and_a_scene_gives_wav(desk):
-    jobs = plan_batch([desk / "a.wav", desk / "b.flac", desk / "scene.json"], None, Way())
+    jobs = plan_jobs([desk / "a.wav", desk / "b.flac", desk / "scene.json"], None, TrajectoryOptions())
     assert names(jobs) == ["a-binaural.wav", "b-binaural.flac", "scene-binaural.wav"]
     assert [job.picture.name for job in jobs] == ["a-path.png", "b-path.png", "scene-path.png"]
     assert {job.target.parent for job in jobs} == {job.picture.parent for job in jobs} == {desk}
@@ -38,34 +38,34 @@ def test_results_lie_beside_their_inputs_with_their_suffix_and_a_scene_gives_wav
 
 def test_a_folder_stands_for_its_sounds_and_not_for_its_scenes(desk):
     (desk / "out").mkdir()
-    jobs = plan_batch([desk], str(desk / "out"), Way(), suffix="ogg", name="{stem}_ears{ext}")
+    jobs = plan_jobs([desk], str(desk / "out"), TrajectoryOptions(), suffix="ogg", name="{stem}_ears{ext}")
     assert names(jobs) == ["a_ears.ogg", "b_ears.ogg", "two_ears.ogg"]
     assert {job.picture.parent for job in jobs} == {desk / "out"}
 
 
 def test_pictures_of_inputs_that_differ_in_their_suffix_alone_keep_it(desk):
     (desk / "a.flac").write_bytes((desk / "b.flac").read_bytes())
-    jobs = plan_batch([desk / "a.wav", desk / "a.flac", desk / "b.flac"], None, Way())
+    jobs = plan_jobs([desk / "a.wav", desk / "a.flac", desk / "b.flac"], None, TrajectoryOptions())
     pictures = [job.picture.name for job in jobs]
     assert pictures == ["a.wav-path.png", "a.flac-path.png", "b-path.png"]
 
 
 def test_a_job_knows_what_is_to_be_heard(desk):
-    (job,) = plan_batch([desk / "a.wav"], None, Way(azimuth=90.0))
+    (job,) = plan_jobs([desk / "a.wav"], None, TrajectoryOptions(azimuth=90.0))
     (source,) = job.sources()
     assert source.trajectory.positions[0] == pytest.approx([0, 1.5, 0], abs=1e-9)
-    (job,) = plan_batch([desk / "two.wav"], None, Way())
+    (job,) = plan_jobs([desk / "two.wav"], None, TrajectoryOptions())
     assert [source.channel for source in job.sources()] == [0, 1]
-    (job,) = plan_batch([desk / "two.wav"], None, Way(orbit=2.0), downmix=True)
+    (job,) = plan_jobs([desk / "two.wav"], None, TrajectoryOptions(orbit=2.0), downmix=True)
     assert [source.channel for source in job.sources()] == [None]
-    (job,) = plan_batch([desk / "scene.json"], None, Way())
+    (job,) = plan_jobs([desk / "scene.json"], None, TrajectoryOptions())
     assert [source.sound.path.name for source in job.sources()] == ["a.wav", "two.wav", "two.wav"]
 
 
 def test_a_way_lasts_as_long_as_its_sound(desk):
     soundfile.write(desk / "long.wav", np.zeros(3 * RATE), RATE)
     for name, seconds in (("a.wav", 1.0), ("long.wav", 3.0)):
-        (job,) = plan_batch([desk / name], None, Way(approach=10.0, distance=2.0))
+        (job,) = plan_jobs([desk / name], None, TrajectoryOptions(approach=10.0, distance=2.0))
         assert job.sources()[0].trajectory.times[-1] == pytest.approx(seconds)
 
 
@@ -76,25 +76,25 @@ def test_a_sound_that_does_not_tell_its_length_is_read_for_it(desk, monkeypatch)
         return sound
 
     monkeypatch.setattr(batch, "open_sound", untold)
-    (job,) = plan_batch([desk / "a.wav"], None, Way(fly_by=10.0))
+    (job,) = plan_jobs([desk / "a.wav"], None, TrajectoryOptions(fly_by=10.0))
     assert job.sources()[0].trajectory.times[-1] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("way", "downmix"), [(Way(azimuth=1.0), False), (Way(), True)])
+@pytest.mark.parametrize(("way", "downmix"), [(TrajectoryOptions(azimuth=1.0), False), (TrajectoryOptions(), True)])
 def test_a_scene_has_its_places_in_its_file(desk, way, downmix):
     with pytest.raises(OptionError, match="stand in its file"):
-        plan_batch([desk / "a.wav", desk / "scene.json"], None, way, downmix=downmix)
+        plan_jobs([desk / "a.wav", desk / "scene.json"], None, way, downmix=downmix)
 
 
 def test_results_never_meet_one_another_nor_a_source(desk):
     with pytest.raises(OptionError, match="both be written"):
-        plan_batch([desk / "a.wav", desk / "two.wav"], str(desk / "x.wav"), Way())
+        plan_jobs([desk / "a.wav", desk / "two.wav"], str(desk / "x.wav"), TrajectoryOptions())
     with pytest.raises(OutputError, match="source"):
-        plan_batch([desk / "a.wav"], str(desk / "a.wav"), Way())
+        plan_jobs([desk / "a.wav"], str(desk / "a.wav"), TrajectoryOptions())
     (desk / "a-binaural.wav").write_bytes((desk / "a.wav").read_bytes())
     with pytest.raises(OutputError, match="one of the sources"):
-        plan_batch([desk / "a.wav", desk / "a-binaural.wav"], None, Way())
+        plan_jobs([desk / "a.wav", desk / "a-binaural.wav"], None, TrajectoryOptions())
     with pytest.raises(OptionError, match="singer"):
-        plan_batch([desk / "a.wav"], None, Way(), name="{singer}{ext}")
+        plan_jobs([desk / "a.wav"], None, TrajectoryOptions(), name="{singer}{ext}")
     with pytest.raises(InputError, match="does not exist"):
-        plan_batch([desk / "missing.wav"], None, Way())
+        plan_jobs([desk / "missing.wav"], None, TrajectoryOptions())

@@ -6,10 +6,11 @@ from scipy.signal import fftconvolve, firwin
 from scipy.spatial.transform import Rotation
 
 from sounds import cut, decibels, noise, tone
-from soundstage.binaural import HrtfRenderer, ShoeBox, Trajectory, orbit, render
+from soundstage.binaural import HrtfRenderer, ShoeBox, Trajectory, orbit
+from soundstage.binaural.renderers import render
 from soundstage.binaural.render.directivity import Directivity, talker_gains, towards_head
 from soundstage.binaural.room.image_sources import ImageSources
-from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
+from soundstage.binaural.room.absorption import OCTAVE_BANDS
 from spheres import RATE, grid, sphere_head
 
 HEAD = sphere_head(grid(15))

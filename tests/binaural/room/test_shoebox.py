@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.binaural.room.octave_filters import OCTAVE_BANDS
+from soundstage.binaural.room.absorption import OCTAVE_BANDS
 from soundstage.binaural.room.shoebox import ShoeBox, parse_room, parse_rt60
 from soundstage.binaural.trajectories import PointError, Trajectory
 from soundstage.errors import OptionError

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sounds import cut, noise
-from soundstage.binaural import constant, ear_positions, orbit, render
+from soundstage.binaural import constant, ear_positions, orbit
+from soundstage.binaural.renderers import render
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND
 from soundstage.binaural.render.warp import LinearLine, WarpRenderer
 

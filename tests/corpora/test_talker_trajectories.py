@@ -4,16 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundstage.binaural import Trajectory, rotate
-from soundstage.corpora.simulation_plan import draw_room
-from soundstage.corpora.talker_trajectories import walk
+from soundstage.corpora.simulation_plan import random_room
+from soundstage.corpora.talker_trajectories import talker_trajectory
 
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 def walked(seed: int, seconds: float = 40):
     generator = np.random.default_rng(seed)
-    room = draw_room(generator)
-    return room, walk(room, seconds, generator)
+    room = random_room(generator)
+    return room, talker_trajectory(room, seconds, generator)
 
 
 @settings(max_examples=8)

@@ -10,7 +10,7 @@ from soundstage.binaural.render.binauralgrad import (
     PAPER_STEPS,
     PAPER_TEMPERATURE,
     BinauralGradSampling,
-    drawn,
+    sample_stage,
     timed,
     warped_ears,
 )
@@ -58,7 +58,7 @@ def draw(
     seed: int = 1,
     temperature: float | None = 1.0,
 ) -> Tensor:
-    return drawn(
+    return sample_stage(
         network,
         shape,
         noise(1, 3, SAMPLES, seed=7),

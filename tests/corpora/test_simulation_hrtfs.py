@@ -4,7 +4,7 @@ from scipy.signal import firwin
 
 from soundstage.binaural import HrtfRenderer, HrtfSet, constant, ear_positions, to_spherical
 from soundstage.binaural.geometry import SPEED_OF_SOUND
-from soundstage.corpora.simulation_heads import prepared_head, usable_heads
+from soundstage.corpora.simulation_hrtfs import prepare_hrtf, usable_hrtf_sets
 from soundstage.corpora.talker_trajectories import NEAREST
 from soundstage.errors import InputError
 from spheres import grid, sphere_head, spread, write_sofa
@@ -32,40 +32,40 @@ def folder(tmp_path_factory):
 
 
 def test_heads_that_cannot_be_used_are_left_out_with_a_sentence(folder) -> None:
-    heads, left_out = usable_heads(folder)
+    heads, skipped = usable_hrtf_sets(folder)
     assert [head.path.name for head in heads] == ["a.sofa", "b.sofa", "c.sofa"]
     for name, reason in (
         ("flat", "24 directions that leave gaps of 5"),
         ("low", "at 16,000 Hz"),
         ("broken", "damaged or no SOFA file"),
     ):
-        assert any(name in each and reason in each for each in left_out)
+        assert any(name in each and reason in each for each in skipped)
 
 
 def test_two_pinnae_of_one_dummy_are_one_listener(folder) -> None:
-    listeners = [head.listener for head in usable_heads(folder)[0]]
+    listeners = [head.listener for head in usable_hrtf_sets(folder)[0]]
     assert listeners == ["tests sphere", "tests dummy", "tests dummy"]
-    assert usable_heads(folder)[0][0].license == "CC0"
+    assert usable_hrtf_sets(folder)[0][0].license == "CC0"
 
 
 def test_a_manifest_says_who_it_is(tmp_path, folder) -> None:
     (tmp_path / "a.sofa").write_bytes((folder / "a.sofa").read_bytes())
     (tmp_path / "manifest.csv").write_text('file,database,listener\na.sofa,Lab,"Anna, tall"\n')
-    assert usable_heads(tmp_path)[0][0].listener == "Lab Anna"
+    assert usable_hrtf_sets(tmp_path)[0][0].listener == "Lab Anna"
 
 
 def test_a_folder_without_a_head_is_refused(tmp_path, folder) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        usable_heads(tmp_path / "none")
+        usable_hrtf_sets(tmp_path / "none")
     (tmp_path / "flat.sofa").write_bytes((folder / "flat.sofa").read_bytes())
     with pytest.raises(InputError, match=r"no head that can be used; .*leave gaps"):
-        usable_heads(tmp_path)
+        usable_hrtf_sets(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.sofa", "b.sofa"])
 def test_the_warp_by_the_distance_of_each_ear_meets_what_is_heard(folder, name: str) -> None:
     """Whatever delay a measurement had; only the head shadow makes the farther ear later."""
-    head, no_delay = prepared_head(folder / name, RATE)
+    head, no_delay = prepare_hrtf(folder / name, RATE)
     made = HrtfRenderer(head)
     click = np.zeros(2048)
     click[600 : 600 + 255] = firwin(255, [300, 3000], pass_zero=False, fs=RATE)
@@ -87,7 +87,7 @@ def test_the_warp_by_the_distance_of_each_ear_meets_what_is_heard(folder, name: 
 
 
 def test_a_head_is_level_and_begins_before_anybody_is_as_near(folder) -> None:
-    head, no_delay = prepared_head(folder / "b.sofa", RATE)
+    head, no_delay = prepare_hrtf(folder / "b.sofa", RATE)
     assert head.rate == RATE
     assert 0 < no_delay < NEAREST / 1.5  # so that no delay is cut off at 0
     power = np.abs(np.fft.rfft(head.responses)) ** 2
