@@ -270,7 +270,7 @@ def test_devices() -> None:
     assert resolve_device(torch.device("cpu")) == torch.device("cpu")
     assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     for name in ("gpu", "cuda:x", "cpu:1", ""):
-        with pytest.raises(OptionError, match="device must be"):
+        with pytest.raises(OptionError, match="`device` must be"):
             resolve_device(name)
     with pytest.raises(OptionError, match="not available"):
         resolve_device("cuda:99")

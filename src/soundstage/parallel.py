@@ -463,7 +463,7 @@ def resolve_device(device: "str | torch.device" = "auto") -> "torch.device":
     if kind == "cpu" and not index:
         return torch.device("cpu")
     if kind not in ("cuda", "mps") or not (index.isdecimal() or name == kind):
-        raise OptionError(f"device must be auto, cpu, cuda, cuda:N or mps, not {name!r}.")
+        raise OptionError(f"`device` must be auto, cpu, cuda, cuda:N or mps, not {name!r}.")
     count = torch.cuda.device_count() if kind == "cuda" else int(torch.backends.mps.is_available())
     if int(index or 0) >= count:
         raise OptionError(f"The device {name!r} is not available on this machine: use cpu or auto.")

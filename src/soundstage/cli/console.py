@@ -63,7 +63,7 @@ def with_messages(command: Callable[..., None]) -> Callable[..., None]:
 
 def message(error: SoundstageError) -> str:
     """The error in the words of the command line: parameters in backticks become options."""
-    return re.sub(r"`(\w+)`", lambda found: _flags.get().get(found[1], found[0]), str(error))
+    return re.sub(r"`(\w+)`", lambda found: _flags.get().get(found[1], found[1]), str(error))
 
 
 def end(failures: Sequence[Failure], total: int, *, listed: bool) -> None:
@@ -126,8 +126,10 @@ def run_files(
         show: prints the result of a file; called as the results arrive, in order.
         check: as for `run_jobs`.
     """
-    from soundstage.parallel import default_jobs, run_jobs
+    from soundstage.parallel import default_jobs, resolve_device, run_jobs
 
+    if device not in ("auto", "cpu"):
+        resolve_device(device)
     done: list[R] = []
     failed: list[Failure] = []
     jobs = jobs or default_jobs(len(items), device)
