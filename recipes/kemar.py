@@ -1,8 +1,8 @@
-"""Derives the head that the package ships, from the file that MIT's measurements come in.
+"""Derive the bundled HRTF set from the SOFA file of MIT's KEMAR measurements.
 
     python recipes/kemar.py MIT_KEMAR_normal_pinna.sofa [--output kemar.safetensors]
 
-The card is written beside it, with what the steps cost: the cut to 256 samples and half precision.
+The card is written beside it, with the errors of truncation to 256 samples and of half precision.
 """
 
 import argparse
@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from soundstage.atomic_files import write_atomically
 from soundstage.binaural import equalized, read_hrtf
-from soundstage.binaural.hrtf.bundled import FAMILY, write_shipped
-from soundstage.weights.model import FOLDER, write_by_rename
+from soundstage.binaural.hrtf.bundled import FAMILY, write_bundled
+from soundstage.weights.model import FOLDER
 
-SHIPPED = FOLDER / "heads" / "kemar.safetensors"
+BUNDLED = FOLDER / "heads" / "kemar.safetensors"
 CARD = {
     "name": "kemar",
     "family": FAMILY,
@@ -26,17 +27,17 @@ CARD = {
     "credits": "W. G. Gardner and K. D. Martin, MIT Media Lab, 1994; "
     "as a SOFA file from github.com/hoene/libmysofa, share/MIT_KEMAR_normal_pinna.sofa",
     "data": "710 directions from 40 degrees below to straight above, at 1.4 m, in an "
-    "anechoic chamber; left and right as published are mirror images, bit for bit",
-    "derived": "recipes/kemar.py: equalized for the diffuse field; below 400 Hz fading into a "
-    "rigid head's gain of 1 and delay, complete at 100 Hz; common delay removed; cut, faded; left "
-    "ear alone, in half precision",
-    "limits": "One dummy head: up and down, ahead and behind are heard less surely than with one's "
-    "own. Nothing was measured more than 40 degrees below. Above 16 kHz it fades.",
+    "anechoic chamber; left and right as published are exact mirror images",
+    "derived": "recipes/kemar.py: diffuse-field equalization; below 400 Hz crossfade to the unit "
+    "gain and delay of a rigid sphere, complete at 100 Hz; common delay removed; truncated, faded; "
+    "left ear only, in half precision",
+    "limits": "One dummy head: elevation and front-back localization are less reliable than with "
+    "individual HRTFs. No measurement below -40 degrees. Rolls off above 16 kHz.",
 }
 
 
 def decibels(error: Float[np.ndarray, "..."], signal: Float[np.ndarray, "..."]) -> float:
-    """Energy of an error against that of a signal, to a tenth."""
+    """Energy of an error relative to a signal, in dB, rounded to 0.1."""
     return round(float(10 * np.log10((error**2).sum() / (signal**2).sum())), 1)
 
 
@@ -44,27 +45,27 @@ def main() -> None:
     """Derive, write, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("sofa", type=Path)
-    parser.add_argument("--output", type=Path, default=SHIPPED)
-    asked = parser.parse_args()
-    measured = read_hrtf(asked.sofa)
-    head = equalized(measured)
-    digest = write_shipped(asked.output, head)
-    longer = equalized(measured, taps=8 * head.taps).responses.astype(np.float64)
-    padded = np.pad(head.responses, ((0, 0), (0, 0), (0, longer.shape[-1] - head.taps)))
-    stored = head.responses.astype(np.float16).astype(np.float64)
+    parser.add_argument("--output", type=Path, default=BUNDLED)
+    options = parser.parse_args()
+    measured = read_hrtf(options.sofa)
+    hrtf = equalized(measured)
+    digest = write_bundled(options.output, hrtf)
+    longer = equalized(measured, taps=8 * hrtf.taps).responses.astype(np.float64)
+    padded = np.pad(hrtf.responses, ((0, 0), (0, 0), (0, longer.shape[-1] - hrtf.taps)))
+    stored = hrtf.responses.astype(np.float16).astype(np.float64)
     card = CARD | {
         "license": measured.license,
-        "directions": len(head.directions),
-        "rate": head.rate,
-        "taps": head.taps,
-        "distance_m": round(float(head.distances.max()), 3),
+        "directions": len(hrtf.directions),
+        "rate": hrtf.rate,
+        "taps": hrtf.taps,
+        "distance_m": round(float(hrtf.distances.max()), 3),
         "cut_error_db": decibels(padded - longer, longer),
-        "storage_error_db": decibels(stored - head.responses, head.responses),
-        "bytes": asked.output.stat().st_size,
+        "storage_error_db": decibels(stored - hrtf.responses, hrtf.responses),
+        "bytes": options.output.stat().st_size,
         "sha256": digest,
     }
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    write_by_rename(asked.output.with_suffix(".json"), text.encode())
+    write_atomically(options.output.with_suffix(".json"), text.encode())
     print(text)
 
 

@@ -9,7 +9,20 @@ import soundfile
 from making import make_film, packets
 from sounds import decibels, song
 from soundstage.audio import Audio, open_sound
-from soundstage.binaural import HrtfRenderer, ShoeBox, Source, Trajectory, constant, fly_by, load_hrtf, orbit, read_scene, render_file, scenes, sources_of
+from soundstage.binaural import (
+    HrtfRenderer,
+    ShoeBox,
+    Source,
+    Trajectory,
+    constant,
+    fly_by,
+    load_hrtf,
+    orbit,
+    read_scene,
+    render_file,
+    scenes,
+    sources_of,
+)
 from soundstage.binaural.renderers import render
 from soundstage.errors import InputError, OptionError, OutputError
 from spheres import grid, sphere_head

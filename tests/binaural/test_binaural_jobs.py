@@ -30,7 +30,9 @@ def names(jobs):
 
 
 def test_results_lie_beside_their_inputs_with_their_suffix_and_a_scene_gives_wav(desk):
-    jobs = plan_jobs([desk / "a.wav", desk / "b.flac", desk / "scene.json"], None, TrajectoryOptions())
+    jobs = plan_jobs(
+        [desk / "a.wav", desk / "b.flac", desk / "scene.json"], None, TrajectoryOptions()
+    )
     assert names(jobs) == ["a-binaural.wav", "b-binaural.flac", "scene-binaural.wav"]
     assert [job.picture.name for job in jobs] == ["a-path.png", "b-path.png", "scene-path.png"]
     assert {job.target.parent for job in jobs} == {job.picture.parent for job in jobs} == {desk}
@@ -38,7 +40,9 @@ def test_results_lie_beside_their_inputs_with_their_suffix_and_a_scene_gives_wav
 
 def test_a_folder_stands_for_its_sounds_and_not_for_its_scenes(desk):
     (desk / "out").mkdir()
-    jobs = plan_jobs([desk], str(desk / "out"), TrajectoryOptions(), suffix="ogg", name="{stem}_ears{ext}")
+    jobs = plan_jobs(
+        [desk], str(desk / "out"), TrajectoryOptions(), suffix="ogg", name="{stem}_ears{ext}"
+    )
     assert names(jobs) == ["a_ears.ogg", "b_ears.ogg", "two_ears.ogg"]
     assert {job.picture.parent for job in jobs} == {desk / "out"}
 
@@ -80,7 +84,9 @@ def test_a_sound_that_does_not_tell_its_length_is_read_for_it(desk, monkeypatch)
     assert job.sources()[0].trajectory.times[-1] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("way", "downmix"), [(TrajectoryOptions(azimuth=1.0), False), (TrajectoryOptions(), True)])
+@pytest.mark.parametrize(
+    ("way", "downmix"), [(TrajectoryOptions(azimuth=1.0), False), (TrajectoryOptions(), True)]
+)
 def test_a_scene_has_its_places_in_its_file(desk, way, downmix):
     with pytest.raises(OptionError, match="stand in its file"):
         plan_jobs([desk / "a.wav", desk / "scene.json"], None, way, downmix=downmix)

@@ -9,7 +9,7 @@ from spheres import directions, grid, spread
 MESH = SphereMesh(spread(400))
 
 
-def test_a_corner_has_its_own_weight_alone() -> None:
+def test_a_corner_has_weight_one() -> None:
     corners, weights = MESH.locate(MESH.corners)
     chosen = corners[np.arange(400), weights.argmax(axis=1)]
     np.testing.assert_array_equal(chosen, np.arange(400))
@@ -17,16 +17,16 @@ def test_a_corner_has_its_own_weight_alone() -> None:
 
 
 @given(azimuth=st.floats(0, 360), elevation=st.floats(-90, 90))
-def test_every_direction_is_in_the_middle_of_its_weights(azimuth: float, elevation: float) -> None:
-    wanted = directions(azimuth, elevation)
-    corners, weights = MESH.locate(wanted[None])
+def test_weights_are_barycentric(azimuth: float, elevation: float) -> None:
+    expected = directions(azimuth, elevation)
+    corners, weights = MESH.locate(expected[None])
     assert weights.min() >= 0
     assert weights.sum() == pytest.approx(1)
     middle = weights[0] @ MESH.corners[corners[0]]
-    np.testing.assert_allclose(middle / np.linalg.norm(middle), wanted, atol=1e-9)
+    np.testing.assert_allclose(middle / np.linalg.norm(middle), expected, atol=1e-9)
 
 
-def test_no_measurement_lies_within_the_circle_of_a_triangle() -> None:
+def test_the_triangulation_is_delaunay() -> None:
     for triangle in MESH.triangles:
         corners = MESH.corners[triangle]
         normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
@@ -34,13 +34,13 @@ def test_no_measurement_lies_within_the_circle_of_a_triangle() -> None:
         assert heights.max() <= heights[triangle].max() + 1e-12
 
 
-def test_gradients_are_those_of_a_smooth_function() -> None:
+def test_gradients_approximate_a_smooth_function() -> None:
     x, y, z = MESH.corners.T
-    values = x * y + z  # its gradient, less what points outwards:
-    wanted = np.stack([y, x, np.ones_like(z)], axis=1)
-    wanted -= (wanted * MESH.corners).sum(axis=1, keepdims=True) * MESH.corners
+    values = x * y + z  # with the tangential gradient
+    expected = np.stack([y, x, np.ones_like(z)], axis=1)
+    expected -= (expected * MESH.corners).sum(axis=1, keepdims=True) * MESH.corners
     found = (MESH.gradients() @ values).reshape(-1, 3)
-    assert np.abs(found - wanted).mean() < 0.03
+    assert np.abs(found - expected).mean() < 0.03
 
 
 def test_a_full_sphere_has_no_gaps() -> None:
@@ -49,7 +49,7 @@ def test_a_full_sphere_has_no_gaps() -> None:
     assert shares.shape == (0, len(grid(15)))
 
 
-def test_a_missing_cap_gets_the_mean_of_its_rim() -> None:
+def test_a_missing_cap_has_the_mean_of_its_rim() -> None:
     towards = grid(15, lowest=-45)
     corners, shares = gap_corners(towards)
     np.testing.assert_array_equal(corners, [[0, 0, -1]])
@@ -61,7 +61,7 @@ def test_a_missing_cap_gets_the_mean_of_its_rim() -> None:
     ("azimuths", "gaps"),
     [(np.arange(0, 360, 10), 2), (np.arange(-90, 91, 5), 3), (np.array([20.0]), 5)],
 )
-def test_the_origin_is_inside_whatever_was_measured(azimuths: np.ndarray, gaps: int) -> None:
+def test_partial_measurements_cover_all_directions(azimuths: np.ndarray, gaps: int) -> None:
     towards = directions(azimuths, 0.0 * azimuths)
     corners, _ = gap_corners(towards)
     assert len(corners) == gaps

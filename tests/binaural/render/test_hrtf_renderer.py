@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 from scipy.signal import fftconvolve, firwin
 
 from sounds import cut, decibels, noise, tone
-from soundstage.binaural import HrtfRenderer, ShoeBox, Trajectory, constant, fly_by, orbit, to_spherical
+from soundstage.binaural import (
+    HrtfRenderer,
+    ShoeBox,
+    Trajectory,
+    constant,
+    fly_by,
+    orbit,
+    to_spherical,
+)
 from soundstage.binaural.renderers import render
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.binaural.render.hrtf_renderer import CHUNK

@@ -91,7 +91,9 @@ def test_nothing_jumps_around_a_circle_where_a_quaternion_turns_its_sign() -> No
 
 @pytest.mark.parametrize("name", POSE_ENCODINGS)
 @given(told=poses())
-def test_poses_beyond_what_is_learned_are_told_as_at_the_bound(name: PoseEncoding, told: Poses) -> None:
+def test_poses_beyond_what_is_learned_are_told_as_at_the_bound(
+    name: PoseEncoding, told: Poses
+) -> None:
     distance = np.linalg.norm(told.positions[0])
     scales = [(FAR[0], 0.1), (FAR[1], 20.0)]
     for bound, beyond in scales:
