@@ -1,28 +1,5 @@
 """Readers of sound collections, and the features that models are trained on."""
 
-from soundstage.corpora.feature_cache import TrackFeatures, track_features
-from soundstage.corpora.layouts import (
-    Clip,
-    Corpus,
-    Credit,
-    find_manifest,
-    open_corpus,
-    read_credits,
-    read_excerpt,
-    read_manifest,
-    stereo_tracks,
-)
+from lazy_loader import attach_stub
 
-__all__ = [
-    "Clip",
-    "Corpus",
-    "Credit",
-    "TrackFeatures",
-    "find_manifest",
-    "open_corpus",
-    "read_credits",
-    "read_excerpt",
-    "read_manifest",
-    "stereo_tracks",
-    "track_features",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -11,56 +11,6 @@ Tensors of any shape, with the batch axis first.
 - `windows`, `continuation`: sequences longer than a model's window, together or one after the other
 """
 
-from soundstage.diffusion.continuation import ContinuedStream
-from soundstage.diffusion.denoiser import CleanEstimate, Denoiser, Parametrization
-from soundstage.diffusion.guidance import CFGDenoiser
-from soundstage.diffusion.noise import CounterNoise, NoiseOffsets
-from soundstage.diffusion.objectives import Noised, Objective, logit_normal
-from soundstage.diffusion.samplers import (
-    StepNoise,
-    ancestral,
-    ddim,
-    dpm_solver_2m,
-    euler,
-    heun,
-)
-from soundstage.diffusion.schedules import (
-    SIX_BETAS,
-    DiscreteSchedule,
-    FlowSchedule,
-    Schedule,
-    aligned_times,
-    linear_betas,
-    trailing_times,
-    uniform_times,
-)
-from soundstage.diffusion.windows import MultiDiffusionDenoiser, Windows
+from lazy_loader import attach_stub
 
-__all__ = [
-    "SIX_BETAS",
-    "CFGDenoiser",
-    "CleanEstimate",
-    "ContinuedStream",
-    "CounterNoise",
-    "Denoiser",
-    "DiscreteSchedule",
-    "FlowSchedule",
-    "MultiDiffusionDenoiser",
-    "NoiseOffsets",
-    "Noised",
-    "Objective",
-    "Parametrization",
-    "Schedule",
-    "StepNoise",
-    "Windows",
-    "aligned_times",
-    "ancestral",
-    "ddim",
-    "dpm_solver_2m",
-    "euler",
-    "heun",
-    "linear_betas",
-    "logit_normal",
-    "trailing_times",
-    "uniform_times",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,21 +1,5 @@
 """Training: recipes in, weights and their card out; one small file a family of models."""
 
-from soundstage.training.recipes import (
-    DecorrelateRecipe,
-    LoopRecipe,
-    NearestRecipe,
-    Recipe,
-    TaggerRecipe,
-    load_recipe,
-)
-from soundstage.training.run import train
+from lazy_loader import attach_stub
 
-__all__ = [
-    "DecorrelateRecipe",
-    "LoopRecipe",
-    "NearestRecipe",
-    "Recipe",
-    "TaggerRecipe",
-    "load_recipe",
-    "train",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
