@@ -213,7 +213,7 @@ def _ingredients(
         "name": subject.name,
         "split": subject.split,
         "seed": list(subject.seed),
-        "head": {**asdict(subject.hrtf), "path": subject.hrtf.path.relative_to(hrtfs).as_posix()},
+        "hrtf": {**asdict(subject.hrtf), "path": subject.hrtf.path.relative_to(hrtfs).as_posix()},
         "room": asdict(subject.room),
         "speech": [
             {**asdict(clip), "path": clip.path.relative_to(speech).as_posix()}

@@ -22,7 +22,7 @@ from scipy.fft import next_fast_len
 from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.hrtf.onsets import onset_delays
 from soundstage.binaural.hrtf.sphere import SphereMesh, gap_corners
-from soundstage.spectra.bands import ERB_SLOPE
+from soundstage.spectra.filterbanks import ERB_SLOPE
 
 _MARGIN = 32  # samples around a response for the ringing of a fractional delay
 _SAME = 1e-4  # distance of unit vectors below which two measurements share a direction

@@ -135,9 +135,6 @@ def timed(network: nn.Module, config: GradShape) -> Callable[..., Tensor]:
     return model
 
 
-drawn = sample_stage  # until training has the new name
-
-
 class BinauralGradRenderer(NeuralRenderer):
     """The method `binauralgrad`.
 

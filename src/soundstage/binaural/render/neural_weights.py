@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from soundstage.binaural.render.pose_encoding import NUMBERS, ROW_HOP, VIEWS, ViewName, is_leveled
+from soundstage.binaural.render.pose_encoding import POSE_FEATURES, POSE_HOP, POSE_ENCODINGS, PoseEncoding, uses_distance_law
 from soundstage.binaural.trajectories import FARTHEST, NEAREST
 from soundstage.diffusion import (
     DiscreteSchedule,
@@ -71,26 +71,26 @@ class _Stacked:
     """What all have in common; every field is a whole number."""
 
     view: int
-    """Place in `VIEWS`."""
+    """Place in `POSE_ENCODINGS`."""
     blocks: int
     layers: int
     channels: int
     kernel: int
 
     @property
-    def view_name(self) -> ViewName:
+    def view_name(self) -> PoseEncoding:
         """What the network is told of a pose."""
-        return VIEWS[self.view]
+        return POSE_ENCODINGS[self.view]
 
     @property
     def leveled(self) -> bool:
         """Whether the network hears sound by the law of distance."""
-        return is_leveled(self.view_name)
+        return uses_distance_law(self.view_name)
 
     @property
     def numbers(self) -> int:
         """Of a pose."""
-        return NUMBERS[self.view_name]
+        return POSE_FEATURES[self.view_name]
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,12 @@ class BinauralWaveNetConfig(_Stacked):
 
     family: ClassVar[str] = "wavenet"
     least: ClassVar[tuple[int, ...]] = (0, 1, 1, 1, 1)
-    most: ClassVar[tuple[int, ...]] = (len(VIEWS) - 1, 16, 16, 1024, 9)
+    most: ClassVar[tuple[int, ...]] = (len(POSE_ENCODINGS) - 1, 16, 16, 1024, 9)
 
     def network(self) -> BinauralWaveNet:
         """Untrained."""
         size = DilatedStackConfig(self.blocks, self.layers, self.channels, self.kernel)
-        return BinauralWaveNet(size, numbers=self.numbers, hop=ROW_HOP)
+        return BinauralWaveNet(size, numbers=self.numbers, hop=POSE_HOP)
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,13 @@ class WarpNetShape(_Stacked):
 
     family: ClassVar[str] = "warpnet"
     least: ClassVar[tuple[int, ...]] = (0, 1, 1, 1, 1, 1, 1, 1)
-    most: ClassVar[tuple[int, ...]] = (len(VIEWS) - 1, 16, 16, 1024, 9, 1024, 16, 1024)
+    most: ClassVar[tuple[int, ...]] = (len(POSE_ENCODINGS) - 1, 16, 16, 1024, 9, 1024, 16, 1024)
 
     def network(self) -> WarpNet:
         """Untrained."""
         stack = DilatedStackConfig(self.blocks, self.layers, self.channels, self.kernel)
         size = WarpNetConfig(self.warp_layers, self.warp_channels, stack, self.rank)
-        return WarpNet(size, numbers=self.numbers, hop=ROW_HOP)
+        return WarpNet(size, numbers=self.numbers, hop=POSE_HOP)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class GradShape(_Stacked):
     family: ClassVar[str] = "binauralgrad"
     least: ClassVar[tuple[int, ...]] = (0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 2, 0)
     most: ClassVar[tuple[int, ...]] = (
-        *(len(VIEWS) - 1, 16, 16, 1024, 9),
+        *(len(POSE_ENCODINGS) - 1, 16, 16, 1024, 9),
         *(len(STAGES) - 1, 1024, 1, 1024, 1025, 1024, 1024, 1),
     )
 
@@ -166,7 +166,7 @@ class GradShape(_Stacked):
         )
         if not self.frame:
             size = BinauralGradConfig(stack, self.step, condition=self.condition)
-            return BinauralGrad(self.of_stage, size, numbers=self.numbers, hop=ROW_HOP)
+            return BinauralGrad(self.of_stage, size, numbers=self.numbers, hop=POSE_HOP)
         frames = BinauralGradFramesConfig(
             stack, self.frame, self.condition, self.taps, self.rank, self.step
         )
@@ -175,7 +175,7 @@ class GradShape(_Stacked):
             frames,
             begins="nearest" if self.flow else "silent",
             numbers=self.numbers,
-            hop=ROW_HOP,
+            hop=POSE_HOP,
         )
 
     def schedule(self) -> Schedule:

@@ -81,9 +81,3 @@ def facing_head(positions: Float[np.ndarray, "points 3"]) -> Float[np.ndarray, "
         ],
         axis=-1,
     )
-
-
-# until training has the new names
-ViewName = PoseEncoding
-VIEWS, NUMBERS, ROW_HOP = POSE_ENCODINGS, POSE_FEATURES, POSE_HOP
-view_rows, is_leveled = encode_poses, uses_distance_law

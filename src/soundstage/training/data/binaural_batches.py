@@ -131,7 +131,7 @@ class SpeechDataset:
 
 def _credits(subjects: Sequence[Card]) -> Iterator[tuple[str, str, str]]:
     for subject in subjects:
-        hrtf = subject["head"]
+        hrtf = subject["hrtf"]
         yield hrtf["listener"], "HRTF set", hrtf["license"] or "not stated"
         for clip in subject["speech"]:
             yield clip["speaker"], "speaker", clip.get("license") or "not stated"
