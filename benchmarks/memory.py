@@ -14,7 +14,7 @@ import torch
 from pages import write_page
 
 from soundstage.corpora import open_corpus
-from soundstage.evaluation.eval_items import load_case
+from soundstage.evaluation.eval_items import load_eval_item
 from soundstage.metrics.placement import placement_consistency
 from soundstage.stereo import encode_signal, to_left_right
 from soundstage.upmixing import Upmixer, load_method, make_side
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--write", action="store_true", help="replace the table of docs/masked.md")
     asked = parser.parse_args()
-    cases = [load_case(clip, 0) for clip in open_corpus(asked.data).clips]
+    cases = [load_eval_item(clip, 0) for clip in open_corpus(asked.data).clips]
     lines = ["| system | over bands, dB | over time, dB |", "| --- | ---: | ---: |"]
 
     def add(name: str, found: list[tuple[float, float]]) -> None:

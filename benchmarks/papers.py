@@ -18,8 +18,8 @@ from scipy.stats import spearmanr
 import soundstage.weights
 from soundstage.evaluation import EvaluationOptions, Results
 from soundstage.evaluation.command import run
-from soundstage.evaluation.main_tables import figures_table, significance_lines
-from soundstage.evaluation.markdown import markdown
+from soundstage.evaluation.markdown_tables import results_table, significance_lines
+from soundstage.evaluation.markdown_tables import markdown
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import FLOOR, TRUTH
 from soundstage.evaluation.systems import DEFAULT_BASELINES
@@ -45,11 +45,11 @@ def sections(results: Results) -> dict[str, str]:
     tested = [f"lsd_{signal}" for signal in ALL_FOUR[1:]] + [*IMAGE[2:], *SOUND[:2]]
     return {
         "settings": facts + ".",
-        "short": figures_table(results, SHORT, intervals=False),
+        "short": results_table(results, SHORT, intervals=False),
         "papers": paper_tables(results),
-        "image": figures_table(results, IMAGE),
-        "sound": figures_table(results, SOUND),
-        "fad": figures_table(results, [key for key in keys if key.startswith("fad_tagger")]),
+        "image": results_table(results, IMAGE),
+        "sound": results_table(results, SOUND),
+        "fad": results_table(results, [key for key in keys if key.startswith("fad_tagger")]),
         "ranks": ranks(results),
         "significance": "\n".join(significance_lines(results, tested)),
     }
@@ -110,11 +110,11 @@ def main() -> None:
     if options.stems:
         long = replace(asked, seconds=0, embeddings=(), takes=1)
         placed = run(options.stems, options.work / "stems", long, workers=options.workers)
-        found["placement"] = figures_table(placed.results, PLACEMENT)
+        found["placement"] = results_table(placed.results, PLACEMENT)
     if options.mono:
         alone = replace(asked, reference_free=True, embeddings=(), baselines=None)
         free = run(options.mono, options.work / "mono", alone, workers=options.workers)
-        found["reference-free"] = figures_table(free.results, REFERENCE_FREE)
+        found["reference-free"] = results_table(free.results, REFERENCE_FREE)
     print("\n\n".join(found.values()))
     if options.write:
         for page in PAGES:

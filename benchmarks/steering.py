@@ -25,7 +25,7 @@ from scipy.stats import linregress, spearmanr
 from torch import Tensor
 
 from soundstage.corpora.layouts import read_excerpt, stereo_tracks
-from soundstage.evaluation.markdown import markdown
+from soundstage.evaluation.markdown_tables import markdown
 from soundstage.evaluation.plots.plotting import FAINT, INK, LARGE, MEDIUM, SMALL, Canvas
 from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, TRANSFORM, band_energy, encode

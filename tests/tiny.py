@@ -10,11 +10,8 @@ from soundstage.networks.backbones.transformer import TransformerConfig
 from soundstage.networks.models.side_diffusion import SideDiffusion
 from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, band_sums
-from soundstage.stereo.features import FEATURES
-from soundstage.stereo.level_statistics import SUMMARY
-from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.style_prior import StylePrior
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.features import FEATURES, LEVELS, STATISTICS
+from soundstage.stereo.style_prior import STYLE_FEATURES, StylePrior
 from soundstage.upmixing import Upmixer
 from soundstage.upmixing.diffusion_weights import DiffusionShape
 from soundstage.upmixing.diffusion_weights import network_tensors as diffusion_network_tensors
@@ -98,9 +95,9 @@ def generative_tensors(family: str, *, seed: int = 0) -> dict[str, Tensor]:
 
 def style_prior() -> StylePrior:
     """Styles that are spread by 1 around what follows the sound a little."""
-    count = len(STYLE)
-    summary = torch.tensor([[0.0], [10.0]]).expand(2, SUMMARY).contiguous()
-    slope = 0.1 * torch.eye(SUMMARY)[:, :count]
+    count = len(STYLE_FEATURES)
+    summary = torch.tensor([[0.0], [10.0]]).expand(2, STATISTICS).contiguous()
+    slope = 0.1 * torch.eye(STATISTICS)[:, :count]
     return StylePrior(torch.zeros(count), torch.eye(count), summary, slope.contiguous())
 
 

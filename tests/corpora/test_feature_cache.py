@@ -10,13 +10,13 @@ from soundstage.corpora.feature_cache import (
     FAMILY,
     files_fingerprint,
     load_features,
-    track_columns,
     save_features,
+    track_columns,
 )
 from soundstage.errors import InputError, WeightsError
 from soundstage.stereo import BANDS, TRANSFORM, encode, quantize
-from soundstage.stereo.levels import LEVELS, mid_levels
-from soundstage.stereo.parameters import BAND_EDGES
+from soundstage.stereo.encoding import BAND_EDGES
+from soundstage.stereo.features import LEVELS, mid_levels
 from soundstage.weights import load_weights, save_weights
 
 FINGERPRINT = bytes(range(32))

@@ -17,7 +17,7 @@ from soundstage.evaluation.plots.image_analysis import (
     portray,
 )
 from soundstage.stereo import encode_signal
-from soundstage.stereo.parameters import BAND_EDGES
+from soundstage.stereo.encoding import BAND_EDGES
 
 CENTER = DISPLAY // 2
 

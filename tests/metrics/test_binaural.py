@@ -9,11 +9,17 @@ from torch import Tensor
 
 from sounds import noise, song
 from soundstage.metrics import binaural
-from soundstage.metrics.binaural import BinauralErrors, binaural_errors, mean_errors
+from soundstage.metrics.binaural_metrics import (
+    BinauralErrors,
+    amplitude_l2,
+    binaural_errors,
+    mean_errors,
+    phase_l2,
+    wave_l2,
+)
 from soundstage.metrics.catalog import BINAURAL_METRICS
 from soundstage.metrics.interaural import ild_error, itd_error
 from soundstage.metrics.speech_quality import SpeechQuality
-from soundstage.metrics.waveform_errors import amplitude_l2, phase_l2, wave_l2
 
 RATE = 48_000
 MEASURES = BinauralErrors._fields[:-1]

@@ -4,16 +4,15 @@ import pytest
 import torch
 
 from sounds import noise
-from soundstage.metrics.binaural import binaural_errors
-from soundstage.metrics.ears import comparable_ears
+from soundstage.metrics.binaural_metrics import amplitude_l2, binaural_errors, phase_l2, wave_l2
 from soundstage.metrics.interaural import (
+    comparable_ears,
     ild_error,
     interaural_level_differences,
     interaural_time_difference,
     itd_error,
 )
 from soundstage.metrics.speech_quality import pesq
-from soundstage.metrics.waveform_errors import amplitude_l2, phase_l2, wave_l2
 
 RATE = 48_000
 GOOD = noise(2 * 4_000).reshape(2, -1)

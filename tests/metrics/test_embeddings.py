@@ -13,15 +13,13 @@ from torch import Tensor
 
 from making_embeddings import NAMES, SIZE, WIDTH, WINDOW, save_clap, sounds_of
 from sounds import noise, tone
-from soundstage.metrics.embeddings.bands import BandEmbedding
+from soundstage.metrics.embeddings.built_in import BandEmbedding
 from soundstage.metrics.embeddings.clap import ClapEmbedding
-from soundstage.metrics.embeddings.embedding import load_embedding
-from soundstage.metrics.embeddings.panns import log_mel_spectrogram
-from soundstage.metrics.embeddings.vggish import log_mel_patches
-from soundstage.metrics.embeddings.windows import embed_windows, windows
+from soundstage.metrics.embeddings.embedding import embed_windows, load_embedding, windows
+from soundstage.metrics.embeddings.published import log_mel_patches, log_mel_spectrogram
 from soundstage.networks.models.panns import Cnn14
 from soundstage.networks.models.vggish import VGGish
-from soundstage.spectra.mel import htk_mel_filters, slaney_mel_filters
+from soundstage.spectra.filterbanks import htk_mel_filters, slaney_mel_filters
 
 
 @pytest.mark.parametrize("name", NAMES)

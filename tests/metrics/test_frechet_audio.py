@@ -5,9 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sounds import RATE, noise, song, stereo_scene, tone
-from soundstage.metrics.embeddings.bands import BandEmbedding
-from soundstage.metrics.frechet import GaussianPool, frechet_distance
-from soundstage.metrics.frechet_audio import audio_pool, signal_pools
+from soundstage.metrics.embeddings.built_in import BandEmbedding
+from soundstage.metrics.frechet import GaussianPool, audio_pool, frechet_distance, signal_pools
 
 LENGTH = 4 * RATE
 

@@ -8,7 +8,7 @@ import torch
 
 from sounds import noise, song, tone
 from soundstage.errors import OptionError
-from soundstage.metrics.level import integrated_loudness, true_peak
+from soundstage.metrics.loudness import integrated_loudness, true_peak
 
 RATE = 48_000
 

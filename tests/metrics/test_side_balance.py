@@ -4,8 +4,8 @@ import scipy.signal
 import torch
 
 from sounds import RATE, noise, song, stereo_scene, tone
-from soundstage.metrics.side_balance import side_balance, side_balance_error
-from soundstage.stereo.parameters import BAND_EDGES
+from soundstage.metrics.image import side_balance, side_balance_error
+from soundstage.stereo.encoding import BAND_EDGES
 
 LENGTH = 60_000
 

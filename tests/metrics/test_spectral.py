@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sounds import noise, song, stereo_scene, tone
-from soundstage.metrics.spectral import log_spectral_distance, mrstft_distance
+from soundstage.metrics.fidelity import log_spectral_distance, mrstft_distance
 
 LENGTH = 30_000
 FLOOR = 1e-10  # −100 dB

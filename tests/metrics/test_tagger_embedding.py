@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from sounds import drums, noise, song
 from soundstage.errors import WeightsError
-from soundstage.metrics.embeddings.tagger import SIZE, STEP, WINDOW, TaggerEmbedding
+from soundstage.metrics.embeddings.built_in import SIZE, STEP, WINDOW, TaggerEmbedding
 from soundstage.weights import load_card, save_weights, weights_path
 
 

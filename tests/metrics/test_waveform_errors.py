@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sounds import noise, song
-from soundstage.metrics.waveform_errors import amplitude_l2, phase_l2, wave_l2
+from soundstage.metrics.binaural_metrics import amplitude_l2, phase_l2, wave_l2
 
 RATE = 48_000
 

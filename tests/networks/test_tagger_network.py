@@ -3,7 +3,7 @@ import torch
 
 from sounds import noise, tone
 from soundstage.networks.models.tagger import FFT, FLOOR, HOP, LEVEL, RATE, SPREAD, LogMel, Tagger
-from soundstage.spectra.mel import hertz_to_htk_mel
+from soundstage.spectra.filterbanks import hertz_to_htk_mel
 
 
 def decibels(values):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.spectra import erb_band_edges
-from soundstage.spectra.bands import erb_rate
+from soundstage.spectra.filterbanks import erb_rate
 
 
 def test_erb_rate_at_a_kilohertz_is_that_of_glasberg_and_moore() -> None:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.spectra import compress, expand
+from soundstage.stereo.compressed_stft import compress, expand
 
 GAMMA = 0.15
 

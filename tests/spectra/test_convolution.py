@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sounds import cut, noise
 from soundstage.spectra import StreamingConvolver
-from soundstage.spectra.convolution import convolve
+from soundstage.spectra.streaming import convolve
 
 
 def by_scipy(samples: torch.Tensor, response: torch.Tensor, advance: int) -> np.ndarray:

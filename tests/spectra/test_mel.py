@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.spectra.mel import (
+from soundstage.spectra.filterbanks import (
     hertz_to_htk_mel,
     hertz_to_slaney_mel,
     htk_mel_filters,

@@ -4,8 +4,7 @@ import torch
 
 from sounds import noise
 from soundstage.stereo import BANDS
-from soundstage.stereo.bands import SPREADING, spread
-from soundstage.stereo.parameters import BAND_EDGES
+from soundstage.stereo.encoding import BAND_EDGES, SPREADING, spread
 
 
 def test_one_value_in_all_bands_is_that_value_in_all_bins() -> None:

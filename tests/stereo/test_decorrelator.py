@@ -4,11 +4,11 @@ import scipy.signal
 import torch
 
 from sounds import noise, song
-from soundstage.spectra.convolution import convolve
+from soundstage.spectra.streaming import convolve
 from soundstage.stereo import RATE, TRANSFORM, allpass_response, band_energy
 from soundstage.stereo import decorrelator as module
 from soundstage.stereo.decorrelator import DELAYS_MS, match
-from soundstage.stereo.parameters import BAND_OF_BIN, cross_energy
+from soundstage.stereo.encoding import BAND_OF_BIN, cross_energy
 
 SEEDS = range(4)
 

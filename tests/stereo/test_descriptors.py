@@ -16,16 +16,10 @@ from soundstage.stereo import (
     quantize,
 )
 from soundstage.stereo.decoding import decode_signal
-from soundstage.stereo.descriptors import (
-    DESCRIPTORS,
-    LARGEST_BALANCE,
-    REGIONS,
-    descriptors,
-    restage,
-)
-from soundstage.stereo.levels import levels_energy, mid_levels
-from soundstage.stereo.parameters import BAND_EDGES
-from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
+from soundstage.stereo.descriptors import DESCRIPTORS, MAX_BALANCE_DB, REGIONS, descriptors
+from soundstage.stereo.encoding import BAND_EDGES
+from soundstage.stereo.features import energy_of_levels, mid_levels
+from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains, scale_side
 
 LENGTH = 60_000
 
@@ -99,8 +93,8 @@ def test_every_band_lies_in_the_region_of_its_center() -> None:
 @pytest.mark.parametrize("gain", [0.0, 0.1, 0.5, 0.8])
 def test_a_panned_source_has_its_own_balance_and_nothing_diffuse(gain: float) -> None:
     found = measured(panned(gain))
-    wanted = LARGEST_BALANCE if gain == 0 else -20 * torch.tensor(gain).log10().item()
-    assert found["balance"] == pytest.approx(min(wanted, LARGEST_BALANCE), abs=0.1)
+    wanted = MAX_BALANCE_DB if gain == 0 else -20 * torch.tensor(gain).log10().item()
+    assert found["balance"] == pytest.approx(min(wanted, MAX_BALANCE_DB), abs=0.1)
     assert found["diffuseness"] == pytest.approx(0, abs=0.01)
     assert found["offset"] == pytest.approx((1 - gain) / (1 + gain), abs=0.01)
     assert found["width"] == pytest.approx(2 * (1 - gain) / (1 + gain), abs=0.02)
@@ -154,7 +148,7 @@ def test_levels_serve_for_energies() -> None:
     left, right = TRANSFORM.analyze(stereo_scene(LENGTH))
     mid, parameters = (left + right) / 2, encode(left, right)
     exact = descriptors(parameters, band_energy(mid))
-    about = descriptors(parameters, levels_energy(mid_levels(mid)))
+    about = descriptors(parameters, energy_of_levels(mid_levels(mid)))
     torch.testing.assert_close(about, exact, rtol=0.1, atol=0.1)
 
 
@@ -173,7 +167,7 @@ def plain(**changes: float) -> dict[str, torch.Tensor]:
 def test_a_stage_that_is_not_changed_stays(seed: int) -> None:
     parameters = random_parameters(seed, BANDS, 6)
     alpha, beta = prediction_gains(*parameters)
-    again = restage(parameters, **plain())
+    again = scale_side(parameters, **plain())
     within = alpha.square() + beta.square() < (0.99 * MAX_SIDE_GAIN) ** 2
     assert float((again.iid - parameters.iid)[within].abs().max()) < 0.05
     assert float((again.coherence - parameters.coherence)[within].abs().max()) < 2e-3
@@ -184,7 +178,7 @@ def test_widths_grow_with_the_gain_of_the_side(seed: int, gain: float) -> None:
     iid, coherence = random_parameters(seed, BANDS, 6)
     parameters, energy = Parameters(iid / 4, coherence.abs()), torch.ones(BANDS, 6)
     before = descriptors(parameters, energy)
-    after = descriptors(restage(parameters, **plain(direct=gain, diffuse=gain)), energy)
+    after = descriptors(scale_side(parameters, **plain(direct=gain, diffuse=gain)), energy)
     torch.testing.assert_close(after[:4], gain * before[:4], rtol=0.01, atol=1e-3)
     torch.testing.assert_close(after[5], before[5], rtol=0.01, atol=1e-3)
     torch.testing.assert_close(after[6], gain * before[6], rtol=0.01, atol=1e-3)
@@ -195,7 +189,7 @@ def test_a_region_is_widened_alone() -> None:
     parameters = Parameters(parameters.iid / 4, parameters.coherence.abs())
     gains = (1 + 0.5 * REGIONS[0])[:, None]
     before = descriptors(parameters, energy)
-    after = descriptors(restage(parameters, direct=gains, diffuse=gains, turn=row(0)), energy)
+    after = descriptors(scale_side(parameters, direct=gains, diffuse=gains, shift=row(0)), energy)
     torch.testing.assert_close(after[1], 1.5 * before[1], rtol=0.01, atol=0)
     torch.testing.assert_close(after[2:4], before[2:4], rtol=1e-3, atol=0)
 
@@ -203,7 +197,7 @@ def test_a_region_is_widened_alone() -> None:
 @pytest.mark.parametrize("turn", [-0.3, 0.2])
 def test_a_turn_moves_what_stands_in_the_middle(turn: float) -> None:
     center = Parameters(torch.zeros(BANDS, 2), torch.ones(BANDS, 2))
-    turned = restage(center, **plain(turn=turn))
+    turned = scale_side(center, **plain(shift=turn))
     found = descriptors(turned, torch.ones(BANDS, 2))
     wanted = 20 * torch.tensor((1 + turn) / (1 - turn)).log10().item()
     assert float(turned.iid.mean()) == pytest.approx(wanted, abs=0.01)
@@ -211,7 +205,7 @@ def test_a_turn_moves_what_stands_in_the_middle(turn: float) -> None:
 
 
 def test_a_side_has_a_limit() -> None:
-    wide = restage(random_parameters(7, BANDS, 6), **plain(direct=50.0, diffuse=50.0))
+    wide = scale_side(random_parameters(7, BANDS, 6), **plain(direct=50.0, diffuse=50.0))
     c, coherence = 10 ** (wide.iid / 20), wide.coherence
     ratio = (c**2 + 1 - 2 * coherence * c) / (c**2 + 1 + 2 * coherence * c)  # side over mid
     assert float(ratio.max()) == pytest.approx(MAX_SIDE_GAIN**2, rel=0.01)

@@ -2,9 +2,15 @@ import pytest
 import torch
 
 from sounds import noise, tone
-from soundstage.spectra.mel import hertz_to_htk_mel
+from soundstage.spectra.filterbanks import hertz_to_htk_mel
 from soundstage.stereo import BANDS, RATE, TRANSFORM, band_energy
-from soundstage.stereo.levels import FULL_SCALE, LEVELS, QUIETEST, levels_energy, mid_levels
+from soundstage.stereo.features import (
+    FULL_SCALE,
+    LEVELS,
+    MIN_LEVEL_DB,
+    energy_of_levels,
+    mid_levels,
+)
 
 
 def levels_of(sound):
@@ -36,12 +42,12 @@ def test_a_gain_is_one_number_added_to_all():
 
 
 def test_silence_is_the_floor():
-    assert torch.allclose(levels_of(torch.zeros(9000)), torch.tensor(QUIETEST), atol=1e-3)
+    assert torch.allclose(levels_of(torch.zeros(9000)), torch.tensor(MIN_LEVEL_DB), atol=1e-3)
 
 
 def test_levels_tell_the_energy_of_the_bands():
     spectrogram = TRANSFORM.analyze(noise(60_000, level=0.1))
-    energy = levels_energy(mid_levels(spectrogram))
+    energy = energy_of_levels(mid_levels(spectrogram))
     assert energy.shape == (BANDS, spectrogram.shape[1])
     wanted = band_energy(spectrogram).mean(dim=1) / FULL_SCALE
     error = 10 * (energy.mean(dim=1) / wanted).log10()
@@ -51,13 +57,13 @@ def test_levels_tell_the_energy_of_the_bands():
 
 def test_the_energy_of_a_sine_at_full_scale_is_near_one():
     hz = 200 * RATE / TRANSFORM.frame
-    energy = levels_energy(levels_of(tone(20_000, hz=hz, level=1.0)))[:, 8]
+    energy = energy_of_levels(levels_of(tone(20_000, hz=hz, level=1.0)))[:, 8]
     assert 0.7 < float(energy.sum()) < 1.7
     assert float(energy.max()) > 0.5
 
 
 def test_energy_has_any_number_of_examples():
     levels = levels_of(noise(20_000)).expand(2, 3, -1, -1)
-    energy = levels_energy(levels)
+    energy = energy_of_levels(levels)
     assert energy.shape == (2, 3, BANDS, levels.shape[2])
-    assert torch.allclose(energy[1, 2], levels_energy(levels[0, 0]))
+    assert torch.allclose(energy[1, 2], energy_of_levels(levels[0, 0]))

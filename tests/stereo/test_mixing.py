@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.stereo.mixing import MAX_POWER_CORRECTION, mixing_matrix
+from soundstage.stereo.prediction import MAX_POWER_CORRECTION, mixing_matrix
 
 
 def matrix(iid: float, coherence: float) -> list[list[float]]:

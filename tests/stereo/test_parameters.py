@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sounds import noise, stereo_scene
 from soundstage.stereo import BANDS, TRANSFORM, band_energy, band_sums, encode, encode_signal
-from soundstage.stereo.parameters import BAND_EDGES, cross_energy
+from soundstage.stereo.encoding import BAND_EDGES, cross_energy
 
 LENGTH = 30_000
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from soundstage.stereo import TRANSFORM, Parameters, encode
 from soundstage.stereo.prediction import (
     MAX_SIDE_GAIN,
-    gains_parameters,
     mix_parameters,
+    parameters_from_gains,
     prediction_gains,
 )
 
@@ -92,7 +92,7 @@ def test_opposite_channels_stay_finite() -> None:
 @given(iid=st.floats(-18, 18), coherence=st.floats(-0.6, 0.999))
 def test_gains_lead_back_to_their_parameters(iid: float, coherence: float) -> None:
     alpha, beta = (torch.tensor([each]).double() for each in gains(iid, coherence))
-    back = gains_parameters(alpha, beta)
+    back = parameters_from_gains(alpha, beta)
     assert back.iid.item() == pytest.approx(iid, abs=1e-3)
     assert back.coherence.item() == pytest.approx(coherence, abs=1e-3)
 

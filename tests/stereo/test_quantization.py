@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sounds import noise
 from soundstage.stereo import TOKENS, Parameters, dequantize, quantize
-from soundstage.stereo.quantization import IC_STEPS, IID_STEPS, nearest_step
+from soundstage.stereo.encoding import IC_STEPS, IID_STEPS, nearest_step
 
 
 def test_steps_are_those_of_the_paper() -> None:

@@ -9,10 +9,10 @@ from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.prediction import MAX_SIDE_GAIN, prediction_gains
 from soundstage.stereo.side_parameters import (
     MEAN_LEVEL,
-    QUIETEST_SIDE,
-    louder,
-    picture_parameters,
-    side_picture,
+    MIN_SIDE_GAIN,
+    add_side_gain,
+    from_side_parameters,
+    to_side_parameters,
 )
 
 MEAN = torch.tensor(MEAN_LEVEL)[:, None]
@@ -26,7 +26,7 @@ def parameters(iid: float, coherence: float) -> Parameters:
 def test_parameters_come_back(iid: float, coherence: float) -> None:
     given_, back = (
         parameters(iid, coherence),
-        picture_parameters(side_picture(parameters(iid, coherence))),
+        from_side_parameters(to_side_parameters(parameters(iid, coherence))),
     )
     torch.testing.assert_close(back.iid, given_.iid, rtol=0, atol=0.01)
     torch.testing.assert_close(back.coherence, given_.coherence, rtol=0, atol=1e-3)
@@ -34,37 +34,39 @@ def test_parameters_come_back(iid: float, coherence: float) -> None:
 
 @given(iid=st.floats(-20, 20), coherence=st.floats(-1, 1))
 def test_mirrored_the_direction_changes_its_sign_and_the_level_stays(iid, coherence) -> None:
-    level, direction = side_picture(parameters(iid, coherence))
-    other_level, other_direction = side_picture(parameters(-iid, coherence))
+    level, direction = to_side_parameters(parameters(iid, coherence))
+    other_level, other_direction = to_side_parameters(parameters(-iid, coherence))
     torch.testing.assert_close(level, other_level, rtol=0, atol=1e-4)
     torch.testing.assert_close(direction, -other_direction, rtol=0, atol=1e-4)
 
 
 def test_one_source_has_all_its_side_in_common_with_the_mid() -> None:
-    level, direction = side_picture(parameters(6.0, 1.0))
+    level, direction = to_side_parameters(parameters(6.0, 1.0))
     alpha = prediction_gains(*parameters(6.0, 1.0))[0]
     torch.testing.assert_close(direction / 2, torch.ones_like(direction))
     torch.testing.assert_close(level + MEAN, alpha.log())
 
 
 def test_unrelated_channels_have_a_side_as_loud_as_the_mid_without_direction() -> None:
-    level, direction = side_picture(parameters(0.0, 0.0))
+    level, direction = to_side_parameters(parameters(0.0, 0.0))
     torch.testing.assert_close(level + MEAN, torch.zeros_like(level), rtol=0, atol=1e-5)
     torch.testing.assert_close(direction, torch.zeros_like(direction))
 
 
 def test_mono_is_as_quiet_as_a_side_can_be() -> None:
-    level, direction = side_picture(parameters(0.0, 1.0))
-    torch.testing.assert_close(level + MEAN, torch.full_like(level, math.log(QUIETEST_SIDE)))
+    level, direction = to_side_parameters(parameters(0.0, 1.0))
+    torch.testing.assert_close(level + MEAN, torch.full_like(level, math.log(MIN_SIDE_GAIN)))
     torch.testing.assert_close(direction, torch.zeros_like(direction))
-    assert picture_parameters(torch.stack([level, direction])).coherence.min() > 0.999
+    assert from_side_parameters(torch.stack([level, direction])).coherence.min() > 0.999
 
 
 @given(iid=st.floats(-10, 10), coherence=st.floats(0, 0.9), gain=st.floats(-6, 3))
 def test_a_louder_side_is_louder_by_that_gain(iid: float, coherence: float, gain: float) -> None:
     given_ = parameters(iid, coherence)
     before = torch.stack(prediction_gains(*given_))
-    after = torch.stack(prediction_gains(*picture_parameters(louder(side_picture(given_), gain))))
+    after = torch.stack(
+        prediction_gains(*from_side_parameters(add_side_gain(to_side_parameters(given_), gain)))
+    )
     torch.testing.assert_close(after, 10 ** (gain / 20) * before, rtol=0.01, atol=1e-3)
 
 
@@ -72,7 +74,7 @@ def test_a_louder_side_is_louder_by_that_gain(iid: float, coherence: float, gain
 @pytest.mark.parametrize("direction", [-1e4, 0.0, 1e4])
 def test_any_numbers_give_a_side_that_there_can_be(level: float, direction: float) -> None:
     picture = torch.stack([torch.full((BANDS, 2), level), torch.full((BANDS, 2), direction)])
-    made = picture_parameters(picture)
+    made = from_side_parameters(picture)
     assert made.iid.isfinite().all()
     assert made.coherence.abs().max() <= 1
     alpha, beta = prediction_gains(*made)

@@ -3,12 +3,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundstage.stereo.level_statistics import SUMMARY, sound_summary
-from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.style_prior import FURTHEST, StylePrior
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.features import LEVELS, STATISTICS, level_statistics
+from soundstage.stereo.style_prior import MAX_FEATURE, STYLE_FEATURES, StylePrior
 
-COUNT = len(STYLE)
+COUNT = len(STYLE_FEATURES)
 OPEN = torch.full((COUNT,), torch.nan)
 LEVEL = 20 * torch.randn(30, LEVELS, generator=torch.Generator().manual_seed(4)) - 50
 
@@ -21,8 +19,8 @@ def related() -> StylePrior:
     return StylePrior(
         torch.linspace(-1, 1, COUNT),
         (0.5 * (covariance + covariance.T)).float(),
-        torch.stack([sound_summary(LEVEL), torch.ones(SUMMARY)]),
-        0.1 * torch.randn(SUMMARY, COUNT, generator=generator),
+        torch.stack([level_statistics(LEVEL), torch.ones(STATISTICS)]),
+        0.1 * torch.randn(STATISTICS, COUNT, generator=generator),
     )
 
 
@@ -56,7 +54,7 @@ def test_a_whole_style_is_left_alone() -> None:
 def test_the_mean_follows_the_sound() -> None:
     prior = related()
     brighter = LEVEL + torch.linspace(-1, 1, LEVELS)
-    wanted = (sound_summary(brighter) - sound_summary(LEVEL)) @ prior.slope
+    wanted = (level_statistics(brighter) - level_statistics(LEVEL)) @ prior.slope
     moved = prior.expected(brighter) - prior.expected(LEVEL)
     torch.testing.assert_close(moved, wanted, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(prior.expected(LEVEL + 6), prior.expected(LEVEL))  # a gain
@@ -64,7 +62,7 @@ def test_the_mean_follows_the_sound() -> None:
 
 def test_sound_like_no_music_asks_for_no_caricature() -> None:
     found = related().draw(OPEN, torch.full((1, COUNT), 9.0), torch.full((2, LEVELS), -100.0))
-    assert float(found.abs().max()) <= FURTHEST
+    assert float(found.abs().max()) <= MAX_FEATURE
 
 
 def test_no_spread_is_the_likeliest_style() -> None:
@@ -84,7 +82,7 @@ def test_numbers_that_are_asked_are_held(open_numbers: set[int]) -> None:
 def collection(*, heard: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Numbers that follow a summary, more or less."""
     generator = torch.Generator().manual_seed(2)
-    summaries = 5 * torch.randn(2000, SUMMARY, generator=generator) + 30
+    summaries = 5 * torch.randn(2000, STATISTICS, generator=generator) + 30
     free = torch.randn(2000, COUNT, generator=generator)
     told = (summaries[:, :COUNT] - 30) / 5
     return heard * told + (1 - heard**2) ** 0.5 * free + 1, summaries
@@ -92,8 +90,8 @@ def collection(*, heard: float) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_the_prior_of_a_collection_has_no_side() -> None:
     numbers, summaries = collection(heard=0.0)
-    prior = StylePrior.of(numbers, summaries)
-    balance = STYLE.index("balance")
+    prior = StylePrior.fit(numbers, summaries)
+    balance = STYLE_FEATURES.index("balance")
     assert float(prior.mean[balance]) == 0
     assert not prior.slope[:, balance].any()
     others = [index for index in range(COUNT) if index != balance]
@@ -106,8 +104,8 @@ def test_the_prior_of_a_collection_has_no_side() -> None:
 
 def test_what_the_sound_tells_is_not_left_to_chance() -> None:
     numbers, summaries = collection(heard=0.8)
-    prior = StylePrior.of(numbers, summaries)
-    others = [index for index in range(COUNT) if STYLE[index] != "balance"]
+    prior = StylePrior.fit(numbers, summaries)
+    others = [index for index in range(COUNT) if STYLE_FEATURES[index] != "balance"]
     # Half of the slope is left by a ridge as heavy as the examples, so (1 − 0.4)² + 0.36 less of it
     assert torch.allclose(prior.slope.diagonal()[others], torch.tensor(0.4), atol=0.05)
     assert float(prior.covariance.diagonal()[others].max()) < 0.65

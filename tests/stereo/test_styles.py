@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 
 from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
-from soundstage.stereo.styles import MEANS, STYLE, measured_style, style_descriptors, style_numbers
+from soundstage.stereo.style_prior import (
+    STYLE_FEATURES,
+    TILE_MEANS,
+    measured_style,
+    style_descriptors,
+    style_features,
+)
 
 TYPICAL = torch.tensor([1.0, 0.87, 1.27, 0.76, 0.0, 0.68, 0.33])  # of stretches of music
 
@@ -15,19 +21,19 @@ TYPICAL = torch.tensor([1.0, 0.87, 1.27, 0.76, 0.0, 0.68, 0.33])  # of stretches
 def moved(name: str, by: float) -> torch.Tensor:
     values = TYPICAL.clone()
     values[DESCRIPTORS.index(name)] = by
-    return (style_numbers(values) - style_numbers(TYPICAL))[: len(DESCRIPTORS)]
+    return (style_features(values) - style_features(TYPICAL))[: len(DESCRIPTORS)]
 
 
 def test_music_has_numbers_near_nought() -> None:
-    assert float(style_numbers(TYPICAL)[: len(DESCRIPTORS)].abs().max()) < 0.02
+    assert float(style_features(TYPICAL)[: len(DESCRIPTORS)].abs().max()) < 0.02
 
 
 def test_what_is_open_stays_open_and_leaves_the_others() -> None:
     values = TYPICAL.clone()
     values[[0, 4]] = math.nan
-    numbers = style_numbers(values)
+    numbers = style_features(values)
     assert numbers.isnan().tolist() == [True, *3 * [False], True, *2 * [False], *6 * [True]]
-    assert torch.equal(numbers[1:4], style_numbers(TYPICAL)[1:4])
+    assert torch.equal(numbers[1:4], style_features(TYPICAL)[1:4])
 
 
 @pytest.mark.parametrize("name", ["width", "width_low", "width_mid", "width_high", "offset"])
@@ -50,8 +56,8 @@ def test_more_is_a_larger_number(name: str, small: float, factor: float) -> None
 
 
 def test_no_width_at_all_is_a_finite_number() -> None:
-    numbers = style_numbers(torch.zeros(2, len(DESCRIPTORS)))
-    assert numbers.shape == (2, len(STYLE))
+    numbers = style_features(torch.zeros(2, len(DESCRIPTORS)))
+    assert numbers.shape == (2, len(STYLE_FEATURES))
     told = numbers[:, : len(DESCRIPTORS)]
     assert bool(told.isfinite().all())
     assert float(told.abs().max()) < 10
@@ -67,16 +73,16 @@ def test_a_stage_is_measured_by_all_numbers() -> None:
     coherence = torch.rand(BANDS, 50, generator=generator)
     energy = torch.rand(BANDS, 50, generator=generator) ** 8
     told = measured_style(Parameters(iid, coherence), energy)
-    assert told.shape == (len(STYLE),)
-    asked = style_numbers(descriptors(Parameters(iid, coherence), energy))
+    assert told.shape == (len(STYLE_FEATURES),)
+    asked = style_features(descriptors(Parameters(iid, coherence), energy))
     assert torch.equal(told[: len(DESCRIPTORS)], asked[: len(DESCRIPTORS)])
     mirrored = measured_style(Parameters(-iid, coherence), energy)
-    sign = torch.tensor([-1.0 if name == "balance" else 1.0 for name in STYLE])
+    sign = torch.tensor([-1.0 if name == "balance" else 1.0 for name in STYLE_FEATURES])
     torch.testing.assert_close(mirrored, sign * told, rtol=0, atol=1e-4)
 
 
 def test_soft_tiles_count_as_much_as_loud_ones_in_the_means() -> None:
-    places = [STYLE.index(name) for name in MEANS]
+    places = [STYLE_FEATURES.index(name) for name in TILE_MEANS]
     one = stage(3.0, 0.5)
     loud = torch.ones(BANDS, 8)
     loud[:, :2] = 1000
@@ -98,4 +104,4 @@ def test_mono_is_measured_by_finite_numbers() -> None:
 
 def test_numbers_are_told_back_as_descriptors():
     asked = torch.tensor([1.4, torch.nan, 0.3, 2.0, -1.5, torch.nan, 0.2])
-    torch.testing.assert_close(style_descriptors(style_numbers(asked)), asked, equal_nan=True)
+    torch.testing.assert_close(style_descriptors(style_features(asked)), asked, equal_nan=True)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from sounds import chord, cut, drums, noise, song, tone
 from soundstage.stereo import TransientStream
-from soundstage.stereo.transients import BLOCK, RECOVERY
+from soundstage.stereo.decorrelator import BLOCK, RECOVERY
 
 START = 3_000  # samples after which the beginning of the sound, an attack too, is forgotten
 

@@ -1,14 +1,22 @@
+import json
+from pathlib import Path
+
 import pytest
 
 from soundstage.errors import OptionError
-from soundstage.training import DecorrelateRecipe, NearestRecipe, load_recipe
+from soundstage.training import load_recipe
 from soundstage.training.recipes import (
-    AutoregressiveRecipe,
     BinauralGradRecipe,
+    DiffStereoRecipe,
     MaskedRecipe,
+    NearestRecipe,
     WarpNetRecipe,
-    WaveNetRecipe,
+    parse_recipe,
 )
+from soundstage.weights.model import FOLDER
+
+RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
+LOOP = {"epochs": 1, "batch_size": 2, "learning_rate": 0.001}
 
 
 def write(tmp_path, text):
@@ -17,188 +25,114 @@ def write(tmp_path, text):
     return path
 
 
-def test_the_family_chooses_the_kind_of_recipe(tmp_path):
-    nearest = load_recipe(write(tmp_path, "family: nearest\npairs: 7\n"))
-    assert nearest == NearestRecipe(family="nearest", pairs=7, seed=0)
-    assert isinstance(load_recipe(write(tmp_path, "family: decorrelate\n")), DecorrelateRecipe)
+def parse(family, **content):
+    return parse_recipe({"family": family, "loop": LOOP, **content}, source="recipe.yaml")
 
 
-def test_a_change_replaces_the_value_of_the_file(tmp_path):
+def test_the_family_selects_the_recipe_class_and_changes_override_the_file(tmp_path):
     path = write(tmp_path, "family: nearest\npairs: 7\n")
+    assert load_recipe(path) == NearestRecipe(family="nearest", pairs=7, seed=0)
     assert load_recipe(path, pairs=9).pairs == 9
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
-        ("family: nearest\npairs: 7\npears: 8\n", "pears"),
-        ("family: nearest\n", "pairs"),
+        ("family: nearest\npairs: 7\npears: 8\n", "unknown key 'pears'"),
+        ("family: nearest\n", "pairs: Field required"),
         ("family: nearest\npairs: 0\n", "pairs"),
-        ("family: unheard\n", "unheard"),
+        ("family: unknown\n", "unknown"),
         ("pairs: 7\n", "family"),
-        ("- a list\n", "keys and values"),
+        ("- a list\n", "mapping of keys and values"),
         ("family: [unclosed\n", "cannot be read"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, text, says):
-    with pytest.raises(OptionError, match=says) as caught:
+def test_an_invalid_file_is_refused_in_one_sentence(tmp_path, text, message):
+    with pytest.raises(OptionError, match=message) as caught:
         load_recipe(write(tmp_path, text))
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_recipe_is_refused(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(OptionError, match="cannot be read"):
         load_recipe(tmp_path / "none.yaml")
 
 
-def test_the_shipped_recipes_are_valid():
-    from pathlib import Path
-
-    recipes = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
-    families = {path.stem: load_recipe(path).family for path in recipes}
-    assert families == {
-        "autoregressive": "autoregressive",
-        "autoregressive-paper": "autoregressive",
-        "binauralgrad-common": "binauralgrad",
-        "binauralgrad-common-paper": "binauralgrad",
-        "binauralgrad-single": "binauralgrad",
-        "binauralgrad-single-paper": "binauralgrad",
-        "binauralgrad-specific": "binauralgrad",
-        "binauralgrad-specific-paper": "binauralgrad",
-        "binauralgrad-tuned": "binauralgrad",
-        "decorrelate": "decorrelate",
-        "diffstereo": "diffstereo",
-        "diffstereo-paper": "diffstereo",
-        "diffusion": "diffusion",
-        "masked": "masked",
-        "masked-paper": "masked",
-        "music": "parameter-pool",
-        "nearest": "nearest",
-        "regression": "regression",
-        "regression-paper": "regression",
-        "tagger": "tagger",
-        "warpnet": "warpnet",
-        "warpnet-paper": "warpnet",
-        "wavenet": "wavenet",
-        "wavenet-paper": "wavenet",
-    }
+def test_all_recipes_of_the_repository_are_valid():
+    families = {path.stem: load_recipe(path).family for path in RECIPES}
+    assert len(families) == 24
+    for name, family in families.items():
+        expected = "parameter-pool" if name == "music" else name.split("-")[0]
+        assert family == expected
 
 
-LOOP = "loop: {epochs: 1, batch: 2, learning_rate: 0.001}\n"
+def test_the_card_of_every_pretrained_model_has_the_recipe_of_its_file():
+    cards = {path.stem: json.loads(path.read_text("utf-8")) for path in FOLDER.glob("*.json")}
+    recipes = {path.stem: path for path in RECIPES}
+    assert cards
+    for name, card in cards.items():
+        recipe = load_recipe(recipes[name])
+        expected = recipe.model_copy(update={"card": None})
+        assert parse_recipe(card["recipe"], source=name) == expected
+        assert recipe.card is not None
+        assert (card["paper"], card["limits"]) == (recipe.card.paper, recipe.card.limits)
 
 
-def test_generative_recipes_are_the_paper_s_unless_told(tmp_path):
-    masked = load_recipe(write(tmp_path, f"family: masked\n{LOOP}"))
+def test_the_defaults_are_those_of_the_papers():
+    masked = parse("masked")
     assert isinstance(masked, MaskedRecipe)
-    assert (masked.patch, masked.stride, masked.groups, masked.rank) == (258, 1, (248,), 0)
-    assert (masked.deaf, masked.memory, masked.patterned) == (0.1, False, False)
-    assert (masked.augmentation.styled, masked.augmentation.gain) == (0, 10)
-    told = load_recipe(write(tmp_path, f"family: autoregressive\nform: fast\n{LOOP}"))
-    assert isinstance(told, AutoregressiveRecipe)
-    assert (told.form, told.head) == ("fast", 128)
-
-
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("groups: [8, 31]", "groups"),
-        ("groups: [248, 1]", "groups"),
-        ("stride: 0", "stride"),
-        ("stride: 9", "stride"),
-        ("patch: 7", "patch"),
-        ("rank: -1", "rank"),
-        ("deaf: 1.0", "deaf"),
-        ("dropout: 1.0", "dropout"),
-        ("memory: perhaps", "memory"),
-        ("form: fast", "form"),
-        ("epoch_steps: -1", "epoch_steps"),
-        ("augmentation: {styled: 1.5}", "styled"),
-        ("augmentation: {hiss: 0.5}", "hiss"),
-        ("size: {width: 30, heads: 4}", "cannot share"),
-    ],
-)
-def test_what_does_not_fit_a_generative_model_is_refused(tmp_path, line, says):
-    with pytest.raises(OptionError, match=says) as caught:
-        load_recipe(write(tmp_path, f"family: masked\n{line}\n{LOOP}"))
-    assert "\n" not in str(caught.value)
-
-
-def test_binaural_recipes_are_the_papers_unless_told(tmp_path):
-    warp = load_recipe(write(tmp_path, f"family: warpnet\n{LOOP}"))
-    assert isinstance(warp, WarpNetRecipe)
-    assert tuple(warp.size.model_dump().values()) == (3, 10, 64, 2)
-    assert (warp.rank, warp.warp_layers, warp.warp_channels) == (32, 4, 64)
-    grad = load_recipe(write(tmp_path, f"family: binauralgrad\nstage: common\n{LOOP}"))
+    assert tuple(masked.size.model_dump().values()) == (7, 512, 16, 3)
+    assert (masked.context_frames, masked.stride, masked.codebook_sizes) == (258, 1, (248,))
+    assert (masked.cond_dropout, masked.memory, masked.structured_masks) == (0.1, False, False)
+    diffstereo = parse("diffstereo")
+    assert isinstance(diffstereo, DiffStereoRecipe)
+    assert tuple(diffstereo.size.model_dump().values()) == (12, 384, 6, 4)
+    warpnet = parse("warpnet")
+    assert isinstance(warpnet, WarpNetRecipe)
+    assert tuple(warpnet.size.model_dump().values()) == (3, 10, 64, 2)
+    grad = parse("binauralgrad", stage="common")
     assert isinstance(grad, BinauralGradRecipe)
     assert tuple(grad.size.model_dump().values()) == (3, 10, 128, 3)
-    assert (grad.frames, grad.noise, grad.samples, grad.view) == (
-        None,
-        "paper",
-        32_000,
-        "published",
-    )
-    wave = load_recipe(write(tmp_path, f"family: wavenet\nview: directions\n{LOOP}"))
-    assert isinstance(wave, WaveNetRecipe)
-    assert (wave.view, wave.gain, wave.emphasis, wave.phase) == ("directions", 0, 0, 0)
+    assert (grad.frames, grad.noise, grad.pose_encoding) == (None, "ddpm", "published")
 
 
 @pytest.mark.parametrize(
-    ("lines", "says"),
+    ("family", "content", "message"),
     [
-        ("pure: 0.5", "pure and silent: are for a flow"),
-        ("silent: 0.5", "pure and silent: are for a flow"),
-        ("noise: flow\nsilent: -1", "silent"),
-        ("noise: flow\npure: 1.5", "pure"),
-        ("common: first.safetensors", "common: is for the specific stage"),
-        ("stage: single\ncommon: first.safetensors", "common: is for the specific stage"),
-        ("stage: specific\ngolden: 2", "golden"),
-        ("stage: both", "stage"),
-        ("noise: pink", "noise"),
-        ("size: {kernel: 2}", "the kernel of this network is an odd number"),
-        ("size: {blocks: 2}", "the kernel of this network is an odd number"),
-        ("size: {kernel: 4}\nframes: {frame: 64}", "the kernel of this network is an odd number"),
-        ("frames: {taps: 32}", "taps are an odd number"),
-        ("frames: {frame: 63}", "frame"),
-        ("frames: {frame: 0}", "frame"),
-        ("frames: {rank: 0}", "rank"),
-        ("frames: {frames: 64}", "frames"),
-        ("step: 9", "step"),
-        ("condition: 0", "condition"),
-        ("view: above", "view"),
-        ("samples: 799", "samples"),
-        ("gain: -1", "gain"),
-        ("emphasis: -1", "emphasis"),
-        ("phase: -0.01", "phase"),
-        ("rank: 8", "rank"),
+        ("masked", {"codebook_sizes": [8, 31]}, "codebook_sizes must be"),
+        ("masked", {"context_frames": 7}, "context_frames"),
+        ("masked", {"cond_dropout": 1.0}, "cond_dropout"),
+        ("masked", {"form": "fast"}, "unknown key 'form'"),
+        ("masked", {"augmentation": {"style_prob": 1.5}}, "augmentation.style_prob"),
+        ("masked", {"size": {"dim": 30, "heads": 4}}, "not divisible"),
+        ("masked", {"loop": {**LOOP, "batch": 3}}, "unknown key 'loop.batch'"),
+        ("diffusion", {"size": {"dim": 20, "heads": 2}}, "not divisible by 4"),
+        ("diffusion", {"patch_size": [4, 35]}, "patch_size"),
+        ("diffusion", {"cond_channels": 0}, "cond_channels"),
+        ("tagger", {"train_folds": [1], "test_folds": [1], "licenses": ["CC0"]}, "training fold"),
+        ("tagger", {"train_folds": [1], "licenses": []}, "licenses"),
+        ("wavenet", {"rank": 8}, "unknown key 'rank'"),
+        ("warpnet", {"size": {"layers": 17}}, "size.layers"),
     ],
 )
-def test_what_does_not_fit_a_network_of_binauralgrad_is_refused(tmp_path, lines, says):
-    stage = "" if "stage" in lines else "stage: common\n"
-    with pytest.raises(OptionError, match=says) as caught:
-        load_recipe(write(tmp_path, f"family: binauralgrad\n{stage}{lines}\n{LOOP}"))
+def test_an_invalid_value_is_refused_in_one_sentence(family, content, message):
+    with pytest.raises(OptionError, match=message) as caught:
+        parse(family, **content)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("family", "line"),
+    ("content", "message"),
     [
-        ("wavenet", "rank: 8"),
-        ("wavenet", "stage: common"),
-        ("wavenet", "size: {layers: 17}"),
-        ("warpnet", "rank: 0"),
-        ("warpnet", "warp_layers: 0"),
-        ("warpnet", "size: {channels: 0}"),
-        ("warpnet", "frames: {frame: 64}"),
+        ({"pure_noise_prob": 0.5}, "require noise: flow"),
+        ({"zero_noise_prob": 0.5}, "require noise: flow"),
+        ({"common_weights": "first.safetensors"}, "requires stage: specific"),
+        ({"size": {"kernel_size": 2}}, "kernel_size must be odd"),
+        ({"frames": {"filter_taps": 32}}, "filter_taps must be odd"),
+        ({"frames": {"frame_size": 63}}, "frame_size"),
+        ({"timestep_dim": 9}, "timestep_dim"),
     ],
 )
-def test_what_does_not_fit_a_network_of_one_pass_is_refused(tmp_path, family, line):
-    with pytest.raises(OptionError, match=line.split(":")[0]) as caught:
-        load_recipe(write(tmp_path, f"family: {family}\n{line}\n{LOOP}"))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_second_stage_may_learn_from_a_first_one(tmp_path):
-    lines = "stage: specific\ncommon: first.safetensors\ngolden: 0.5\nnoise: flow\npure: 1\n"
-    told = load_recipe(write(tmp_path, f"family: binauralgrad\n{lines}{LOOP}"))
-    assert isinstance(told, BinauralGradRecipe)
-    assert (told.common, told.golden, told.pure) == ("first.safetensors", 0.5, 1)
+def test_settings_of_binauralgrad_that_contradict_are_refused(content, message):
+    with pytest.raises(OptionError, match=message):
+        parse("binauralgrad", stage="common", **content)

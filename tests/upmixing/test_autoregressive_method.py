@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from sounds import cut, song
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, Parameters, quantize
-from soundstage.stereo.context import NUMBERS, STRETCHES
-from soundstage.stereo.levels import LEVELS, QUIETEST
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.features import CONTEXT_FEATURES, LEVELS, MIN_LEVEL_DB, SEGMENTS
+from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.upmixing import make_side
 from soundstage.upmixing.generative.sampling import gumbel_noise
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
@@ -84,17 +83,17 @@ def window(
     for take in takes:
         generator = torch.Generator().manual_seed(take)
         pasts.append(torch.randint(TOKENS, (known, BANDS), generator=generator))
-        one = torch.randn(STRETCHES, NUMBERS, generator=generator)
-        one[: STRETCHES - 3 if memory else STRETCHES] = torch.nan
+        one = torch.randn(SEGMENTS, CONTEXT_FEATURES, generator=generator)
+        one[: SEGMENTS - 3 if memory else SEGMENTS] = torch.nan
         memories.append(one)
     seeded = [torch.Generator().manual_seed(100 + take) for take in takes]
-    styles = torch.full((len(takes), len(STYLE)), torch.nan)
+    styles = torch.full((len(takes), len(STYLE_FEATURES)), torch.nan)
     return Window(20 * levels - 58, torch.stack(pasts), torch.stack(memories), styles, seeded)
 
 
 @torch.inference_mode()
 def fill(chosen: AutoregressiveSampler, asked: Window) -> torch.Tensor:
-    leanings = torch.zeros(len(asked.generators), len(STYLE))
+    leanings = torch.zeros(len(asked.generators), len(STYLE_FEATURES))
     styles = chosen.style.of(leanings, asked.levels)
     made = chosen.fill(asked._replace(styles=styles))
     assert made.shape == (len(asked.generators), len(asked.levels) - asked.known.shape[1], BANDS)
@@ -105,7 +104,7 @@ def fill(chosen: AutoregressiveSampler, asked: Window) -> torch.Tensor:
 @torch.inference_mode()
 def fast_scores(asked: Window, made: torch.Tensor, take: int, guidance: float, style=None):
     """By one pass over the whole window, in which every true token is known."""
-    style = torch.full((len(STYLE),), torch.nan) if style is None else style
+    style = torch.full((len(STYLE_FEATURES),), torch.nan) if style is None else style
     tokens = torch.cat([asked.known[take], made[take]])
 
     def told(deaf: bool) -> torch.Tensor:
@@ -126,7 +125,7 @@ def paper_scores(asked: Window, made: torch.Tensor, guidance: float):
     """Token by token: the last eight positions, what is not known yet masked."""
     before = PAPER.patch - 1
     silent = quantize(Parameters(torch.zeros(before, BANDS), torch.ones(before, BANDS))).long()
-    levels = torch.cat([torch.full((before, LEVELS), QUIETEST), asked.levels])
+    levels = torch.cat([torch.full((before, LEVELS), MIN_LEVEL_DB), asked.levels])
     tokens = torch.cat([silent, asked.known[0], made[0]])
     model, scores = network(PAPER), torch.zeros(*made[0].shape, TOKENS)
     for index in range(len(made[0])):

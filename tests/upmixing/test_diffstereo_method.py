@@ -13,8 +13,7 @@ from torch import Tensor
 from sounds import cut, decibels, song
 from soundstage.diffusion import trailing_times
 from soundstage.errors import WeightsError
-from soundstage.spectra import compress, expand
-from soundstage.stereo.compressed_stft import GAMMA
+from soundstage.stereo.compressed_stft import GAMMA, compress, expand
 from soundstage.upmixing import make_side, upmix_file
 from soundstage.upmixing.diffstereo_weights import (
     FAMILY,

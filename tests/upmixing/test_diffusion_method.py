@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sounds import song
 from soundstage.stereo import BANDS, TRANSFORM, Parameters, band_energy
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
-from soundstage.stereo.levels import mid_levels
+from soundstage.stereo.features import mid_levels
 from soundstage.stereo.prediction import MAX_SIDE_GAIN
-from soundstage.stereo.side_parameters import MEAN_LEVEL, QUIETEST_SIDE, side_picture
+from soundstage.stereo.side_parameters import MEAN_LEVEL, MIN_SIDE_GAIN, to_side_parameters
 from soundstage.upmixing.generative.stage_constraints import DECODED
 from soundstage.upmixing.generative.style import parse_style
 from soundstage.upmixing.methods.diffusion import (
@@ -68,7 +68,7 @@ def test_what_is_held_back_is_a_window_at_most() -> None:
 def possible(picture: torch.Tensor) -> torch.Tensor:
     """Where nothing was cut off on the way to parameters and back."""
     level, direction = picture + torch.tensor([MEAN_LEVEL, (0.0,) * BANDS])[..., None]
-    heard = (level > math.log(QUIETEST_SIDE) + 0.1) & (level < math.log(MAX_SIDE_GAIN) - 0.1)
+    heard = (level > math.log(MIN_SIDE_GAIN) + 0.1) & (level < math.log(MAX_SIDE_GAIN) - 0.1)
     return heard & (direction.abs() < 1.9)
 
 
@@ -96,7 +96,7 @@ def test_without_noise_all_takes_are_the_likeliest() -> None:
 def test_each_temperature_is_of_its_own_half_of_the_picture() -> None:
     def spread(*temperature: float) -> torch.Tensor:
         settings = DiffusionDecoding(steps=2, temperature=temperature, style_spread=0.0)
-        one, other = (side_picture(take) for take in through(diffusion(settings), (1, 2)))
+        one, other = (to_side_parameters(take) for take in through(diffusion(settings), (1, 2)))
         return (one - other).square().mean(dim=(1, 2))
 
     level, direction = spread(1.0, 0.0), spread(0.0, 1.0)
@@ -108,7 +108,7 @@ def test_the_whole_has_a_temperature_of_its_own() -> None:
     def stage(whole: float) -> torch.Tensor:
         """What two takes differ by over all of their time."""
         settings = DiffusionDecoding(steps=2, temperature=(0.0, 0.0), whole=whole, style_spread=0.0)
-        one, other = (side_picture(take) for take in through(diffusion(settings), (1, 2)))
+        one, other = (to_side_parameters(take) for take in through(diffusion(settings), (1, 2)))
         return (one - other).mean(dim=-1).square().mean()
 
     assert stage(0.0) == 0
@@ -117,7 +117,7 @@ def test_the_whole_has_a_temperature_of_its_own() -> None:
 
 def test_a_gain_makes_the_side_louder_and_leaves_its_direction() -> None:
     quiet, loud = (
-        side_picture(through(diffusion(DiffusionDecoding(side_gain=gain)), (3,))[0])
+        to_side_parameters(through(diffusion(DiffusionDecoding(side_gain=gain)), (3,))[0])
         for gain in (0.0, 1.0)
     )
     inside = possible(quiet) & possible(loud)
@@ -128,7 +128,7 @@ def test_a_gain_makes_the_side_louder_and_leaves_its_direction() -> None:
 
 
 def test_parameters_go_in_a_straight_line_between_positions() -> None:
-    picture = side_picture(through(diffusion(), (3,))[0])
+    picture = to_side_parameters(through(diffusion(), (3,))[0])
     before, inside, after = picture[..., 0:-2:2], picture[..., 1:-1:2], picture[..., 2::2]
     whole = (possible(before) & possible(after)).expand_as(before)
     assert whole.float().mean() > 0.5
@@ -139,7 +139,7 @@ def test_parameters_go_in_a_straight_line_between_positions() -> None:
 @pytest.mark.parametrize("guidance", [0.5, 1.0, 2.0])
 def test_guidance_leads_away_from_what_the_deaf_would_say(guidance: float) -> None:
     told = {
-        w: side_picture(through(diffusion(DiffusionDecoding(steps=1, guidance=w)), (0,))[0])
+        w: to_side_parameters(through(diffusion(DiffusionDecoding(steps=1, guidance=w)), (0,))[0])
         for w in (0.0, 1.0, guidance)
     }
     wanted = told[0.0] + guidance * (told[1.0] - told[0.0])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from soundstage.errors import WeightsError
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.upmixing.diffusion_weights import (
     LARGEST,
     DiffusionShape,
@@ -75,7 +75,7 @@ def test_shapes_that_the_tensors_do_not_have_are_refused(path, changes):
     ("name", "tensor"),
     [
         ("shape", torch.tensor(astuple(DIFFUSION)[:-1])),
-        ("style_covariance", -torch.eye(len(STYLE))),
+        ("style_covariance", -torch.eye(len(STYLE_FEATURES))),
         ("transformer.noisy.weight", torch.zeros(16, 15, dtype=torch.float16)),
         ("transformer.noisy.weight", torch.full((16, 16), torch.nan, dtype=torch.float16)),
     ],

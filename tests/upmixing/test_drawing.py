@@ -1,21 +1,21 @@
 import pytest
 import torch
 
-from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.features import LEVELS
+from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, draw_tokens
 from tiny import style_prior
 
 LEVEL = 10 * torch.randn(20, LEVELS, generator=torch.Generator().manual_seed(0)) - 50
-OPEN = torch.full((len(STYLE),), torch.nan)
-ASKED = torch.tensor([0.5, -1.0] + (len(STYLE) - 2) * [torch.nan])
+OPEN = torch.full((len(STYLE_FEATURES),), torch.nan)
+ASKED = torch.tensor([0.5, -1.0] + (len(STYLE_FEATURES) - 2) * [torch.nan])
 
 
 def test_without_strength_or_style_a_pass_is_made_once() -> None:
     guidance = Guidance(0.0, 1.0, OPEN.expand(3, -1))
     assert guidance.ways == 1
     assert not guidance.deaf.any()
-    assert guidance.styles.shape == (3, len(STYLE))
+    assert guidance.styles.shape == (3, len(STYLE_FEATURES))
     assert bool(guidance.styles.isnan().all())
     told = torch.randn(1, 4, 248)
     assert torch.equal(guidance.together(told), told[0])

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sounds import cut, drums, noise, song
-from soundstage.spectra.convolution import convolve
+from soundstage.spectra.streaming import convolve
 from soundstage.stereo import TransientStream
 from soundstage.upmixing.filtering import FilterStream
 

@@ -7,9 +7,8 @@ from soundstage.errors import WeightsError
 from soundstage.networks.models.stereo_autoregression import StereoAutoregression
 from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS
-from soundstage.stereo.level_statistics import SUMMARY
-from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.features import LEVELS, STATISTICS
+from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.upmixing.generative_weights import (
     LARGEST,
     TokenModelConfig,
@@ -66,7 +65,10 @@ def test_a_loaded_network_computes_what_the_saved_one_does(path):
     save_weights(path, "masked", network_tensors(SHAPE, network.state_dict(), style_prior()))
     _, loaded, _ = load_network(str(path), "masked")
     levels, tokens = torch.randn(1, 16, LEVELS) - 58, torch.randint(TOKENS + 1, (1, 16, BANDS))
-    told = {"style": torch.zeros(1, len(STYLE)), "memory": torch.zeros(1, 64, LEVELS + 2 * BANDS)}
+    told = {
+        "style": torch.zeros(1, len(STYLE_FEATURES)),
+        "memory": torch.zeros(1, 64, LEVELS + 2 * BANDS),
+    }
     with torch.inference_mode():  # in which a convolution is computed in another way
         assert torch.equal(loaded(levels, tokens, **told), network(levels, tokens, **told))
 
@@ -75,9 +77,9 @@ def test_a_loaded_network_computes_what_the_saved_one_does(path):
     ("name", "tensor"),
     [
         ("style_mean", torch.zeros(7)),
-        ("style_covariance", -torch.eye(len(STYLE))),
-        ("style_summary", torch.zeros(2, SUMMARY)),
-        ("style_slope", torch.zeros(len(STYLE), SUMMARY)),
+        ("style_covariance", -torch.eye(len(STYLE_FEATURES))),
+        ("style_summary", torch.zeros(2, STATISTICS)),
+        ("style_slope", torch.zeros(len(STYLE_FEATURES), STATISTICS)),
     ],
 )
 def test_a_prior_of_styles_that_is_none_is_refused(path, name, tensor):

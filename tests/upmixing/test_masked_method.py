@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from sounds import cut, song
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM
-from soundstage.stereo.context import NUMBERS, STRETCHES
-from soundstage.stereo.levels import LEVELS
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.features import CONTEXT_FEATURES, LEVELS, SEGMENTS
+from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.upmixing import make_side
 from soundstage.upmixing.generative.decoding_order import mask_schedule
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
@@ -58,15 +57,15 @@ def window(positions: int = 16, known: int = 8, takes: int = 1, seed: int = 0) -
     return Window(
         torch.randn(positions, LEVELS, generator=generator) * 10 - 58,
         torch.randint(TOKENS, (takes, known, BANDS), generator=generator),
-        torch.full((takes, STRETCHES, NUMBERS), torch.nan),
-        torch.full((takes, len(STYLE)), torch.nan),
+        torch.full((takes, SEGMENTS, CONTEXT_FEATURES), torch.nan),
+        torch.full((takes, len(STYLE_FEATURES)), torch.nan),
         [torch.Generator().manual_seed(100 * seed + take) for take in range(takes)],
     )
 
 
 def fill(spy: Spy, asked: Window, decoding: MaskedDecoding = QUICK, **more) -> torch.Tensor:
     sampler = MaskedSampler(spy, SHAPE, decoding, **more)
-    leanings = torch.zeros(len(asked.generators), len(STYLE))
+    leanings = torch.zeros(len(asked.generators), len(STYLE_FEATURES))
     styles = sampler.style.of(leanings, asked.levels)
     return sampler.fill(asked._replace(styles=styles))
 
@@ -130,7 +129,7 @@ def test_without_guidance_there_is_one_pass_a_step() -> None:
 def test_a_style_that_is_not_asked_for_is_left_open() -> None:
     spy = Spy(random_scores())
     fill(spy, window())
-    assert spy.told[0]["style"].shape == (1, len(STYLE))
+    assert spy.told[0]["style"].shape == (1, len(STYLE_FEATURES))
     assert bool(spy.told[0]["style"].isnan().all())
     asked = torch.tensor([1.0] + 6 * [torch.nan])
     fill(spy, window(), style=asked)

@@ -8,11 +8,18 @@ from hypothesis import strategies as st
 
 from sounds import cut
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, Parameters, dequantize
-from soundstage.stereo.context import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors
-from soundstage.stereo.features import feature_parameters, parameter_features
-from soundstage.stereo.levels import levels_energy, mid_levels
-from soundstage.stereo.styles import style_numbers
+from soundstage.stereo.features import (
+    CONTEXT_FEATURES,
+    SEGMENT_FRAMES,
+    SEGMENTS,
+    context_vectors,
+    energy_of_levels,
+    mid_levels,
+    parameter_features,
+    parameters_from_features,
+)
+from soundstage.stereo.style_prior import style_features
 from soundstage.upmixing.generative.sampling import TakeStyle
 from soundstage.upmixing.generative.stage_constraints import DECODED
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, TakesStream, Window
@@ -135,19 +142,19 @@ def test_parameters_hit_the_told_positions_and_go_straight_between(
 
 
 def test_the_memory_is_that_of_the_frames_before_the_window_and_48_seconds_long() -> None:
-    frames = STRETCHES * STRETCH_FRAMES + 400
+    frames = SEGMENTS * SEGMENT_FRAMES + 400
     long, sampler = spectrogram(frames, seed=1), Drawing(patch=80, stride=4)
     found = run(sampler, long, [700, 701, 1900])
-    levels, held = mid_levels(long), STRETCHES * STRETCH_FRAMES
+    levels, held = mid_levels(long), SEGMENTS * SEGMENT_FRAMES
     begins = [sampler.stride * places.start for places in positions_of(sampler, frames)]
     assert begins[-1] > held
     for window, begin in zip(sampler.windows, begins, strict=True):
         past = slice(max(begin - held, 0), begin)
         before = Parameters(found.iid[:, past], found.coherence[:, past])
-        wanted = memory_vectors(levels[past], before)
-        assert window.memory.shape == (1, STRETCHES, NUMBERS)
+        wanted = context_vectors(levels[past], before)
+        assert window.memory.shape == (1, SEGMENTS, CONTEXT_FEATURES)
         assert int(window.memory[0].isnan().all(dim=1).sum()) == max(
-            STRETCHES - begin // STRETCH_FRAMES, 0
+            SEGMENTS - begin // SEGMENT_FRAMES, 0
         )
         torch.testing.assert_close(window.memory[0], wanted, rtol=0, atol=1e-3, equal_nan=True)
 
@@ -196,7 +203,7 @@ def test_every_window_of_every_take_has_a_generator_of_its_own_which_no_run_chan
 
 def test_parameters_can_be_decoded() -> None:
     found = run(Drawing(), WHOLE)
-    limited = feature_parameters(parameter_features(found))
+    limited = parameters_from_features(parameter_features(found))
     assert torch.equal(found.iid, limited.iid)
     assert float(found.coherence.abs().max()) <= 1
 
@@ -224,9 +231,9 @@ def test_the_take_of_seed_0_leans_nowhere():
 def test_a_balance_and_a_width_that_are_asked_are_held_whatever_the_cut(places):
     sampler = Drawing()
     values = dict.fromkeys(DESCRIPTORS, math.nan) | {"balance": 2.0, "width": 1.2}
-    asked = style_numbers(torch.tensor(list(values.values())))
+    asked = style_features(torch.tensor(list(values.values())))
     sampler.style = TakeStyle(asked, style_prior(), 1.0)
-    energy = levels_energy(mid_levels(WHOLE))
+    energy = energy_of_levels(mid_levels(WHOLE))
     whole, cut_up = run(sampler, WHOLE), run(sampler, WHOLE, places)
     torch.testing.assert_close(cut_up.iid, whole.iid, rtol=0, atol=1e-4)
     found = dict(zip(DESCRIPTORS, descriptors(whole, energy).tolist(), strict=True))

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from sounds import cut, song
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, TRANSFORM, Parameters
-from soundstage.stereo.features import feature_parameters
-from soundstage.stereo.levels import mid_levels
+from soundstage.stereo.features import mid_levels, parameters_from_features
 from soundstage.upmixing import make_side
 from soundstage.upmixing.methods.regression import HOP, SHARED, WINDOW, RegressionPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
@@ -52,7 +51,7 @@ def by_hand(frames: torch.Tensor) -> Parameters:
         if start + HOP in starts:
             weight[HOP:] = 1 - rise
         summed[start : start + len(told)] += weight[:, None] * told
-    return feature_parameters(summed.T)
+    return parameters_from_features(summed.T)
 
 
 @pytest.mark.parametrize(

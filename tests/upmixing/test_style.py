@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from soundstage.errors import OptionError
 from soundstage.stereo.descriptors import DESCRIPTORS
-from soundstage.stereo.styles import STYLE, style_numbers
+from soundstage.stereo.style_prior import STYLE_FEATURES, style_features
 from soundstage.upmixing.generative.style import MUSIC, RANGES, WORDS, Style, parse_style
 
 
@@ -39,10 +39,10 @@ def test_nothing_is_asked_unless_it_is():
 @given(STYLES)
 def test_a_network_is_told_what_is_asked_in_its_order(style):
     told = style.numbers()
-    assert told.shape == (len(STYLE),)
+    assert told.shape == (len(STYLE_FEATURES),)
     assert told[len(DESCRIPTORS) :].isnan().all()
     for name, number, value in zip(
-        DESCRIPTORS, told.tolist(), style_numbers(_of(style)).tolist(), strict=False
+        DESCRIPTORS, told.tolist(), style_features(_of(style)).tolist(), strict=False
     ):
         assert math.isnan(number) == (name not in style.asked())
         assert math.isnan(number) or number == value

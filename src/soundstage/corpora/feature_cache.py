@@ -32,8 +32,7 @@ from soundstage.stereo import (
     encode,
     quantize,
 )
-from soundstage.stereo.features import IID_LIMIT_DB
-from soundstage.stereo.levels import LEVELS, mid_levels
+from soundstage.stereo.features import IID_LIMIT_DB, LEVELS, mid_levels
 from soundstage.weights import load_weights, save_weights
 
 FAMILY = "features"

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.stereo.midside import to_left_right
+from soundstage.stereo.mid_side import to_left_right
 
 WIDEST_DB = 10.0  # a source there is clearly at one side, and still heard on the other
 

@@ -25,8 +25,7 @@ from soundstage.metrics.image import ImageMeter
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
 from soundstage.spectra import AnalysisStream
 from soundstage.stereo import BANDS, RATE, TRANSFORM, Parameters, band_sums, encode
-from soundstage.stereo.parameters import BAND_EDGES
-from soundstage.stereo.quantization import IID_STEPS
+from soundstage.stereo.encoding import BAND_EDGES, IID_STEPS
 
 BLOCK_SECONDS = 5  # some 20 MB of spectra at a time
 IID_RANGE_DB = float(IID_STEPS.max())  # a hard-panned frame counts as the last step of the coder

@@ -31,9 +31,9 @@ from torch import Tensor
 
 from soundstage.audio.resampling import resample
 from soundstage.metrics.catalog import ALL_FOUR
+from soundstage.stereo.encoding import Parameters
 from soundstage.stereo.features import FEATURES, parameter_features
-from soundstage.stereo.midside import to_mid_side
-from soundstage.stereo.parameters import Parameters
+from soundstage.stereo.mid_side import to_mid_side
 
 if TYPE_CHECKING:
     from soundstage.metrics.embeddings.embedding import Embedding

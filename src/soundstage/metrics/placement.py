@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
-from soundstage.stereo.parameters import FRAME_RATE, SILENCE, TRANSFORM, Parameters, band_sums
+from soundstage.stereo.encoding import FRAME_RATE, SILENCE, TRANSFORM, Parameters, band_sums
 
 DOMINANCE = 0.98  # share of a tile's energy: a source 17 dB lower shifts the IID by 1 dB at most
 COMPRESSION = 0.3  # loudness grows as energy^0.3; limits the influence of the bass

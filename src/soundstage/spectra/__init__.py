@@ -1,11 +1,8 @@
-"""Spectra: short-time Fourier transforms, perceptual bands and long filters, whole or in blocks."""
+"""Spectra: short-time Fourier transforms, perceptual filter banks and streaming convolution."""
 
-from soundstage.spectra.bands import erb_band_edges
-from soundstage.spectra.compression import compress, expand
-from soundstage.spectra.convolution import StreamingConvolver
-from soundstage.spectra.sample_queue import SampleQueue
-from soundstage.spectra.short_window import ShortWindowSTFT
-from soundstage.spectra.stft import STFT, AnalysisStream, SynthesisStream
+from soundstage.spectra.filterbanks import erb_band_edges
+from soundstage.spectra.stft import STFT, AnalysisStream, ShortWindowSTFT, SynthesisStream
+from soundstage.spectra.streaming import SampleQueue, StreamingConvolver
 
 __all__ = [
     "STFT",
@@ -14,7 +11,5 @@ __all__ = [
     "ShortWindowSTFT",
     "StreamingConvolver",
     "SynthesisStream",
-    "compress",
     "erb_band_edges",
-    "expand",
 ]

@@ -1,10 +1,10 @@
 """The short-time Fourier transform, of a whole signal or of a stream of blocks.
 
-Frame t is centered on sample t·hop; beyond its ends the signal counts as zero. A signal of n samples
-has ⌈n/hop⌉ + 1 frames, so that each of its samples lies well inside a frame. Synthesis is weighted
-overlap-add with the analysis window, divided by the sum of the squared windows that really overlap
-at each sample: analysis then synthesis is the identity to rounding, borders included, and a gain
-between the two is cross-faded without blocking (Crochiere 1980).
+Frame t is centered on sample t·hop; the signal is zero beyond its ends. A signal of n samples has
+⌈n/hop⌉ + 1 frames, so that each of its samples lies well inside a frame. Synthesis is weighted
+overlap-add with the analysis window, divided by the sum of the squared windows that overlap at each
+sample: analysis then synthesis is the identity to rounding, borders included, and a gain between
+the two is cross-faded without blocking (Crochiere 1980).
 """
 
 import math
@@ -52,13 +52,41 @@ class STFT:
     def synthesize(
         self, spectrogram: Complex[Tensor, "*batch bins frames"], length: int
     ) -> Float[Tensor, "*batch length"]:
-        """The signal of `length` samples whose spectrogram, or its nearest match, is given."""
+        """The signal of `length` samples with this spectrogram, or with the nearest one."""
         stream = SynthesisStream(self, spectrogram.shape[:-2])
         return torch.cat([stream.push(spectrogram), stream.finish()], dim=-1)[..., :length]
 
 
+@dataclass(frozen=True)
+class ShortWindowSTFT(STFT):
+    """A transform with a window shorter than its frame, as in published models, and any hop.
+
+    A periodic Hann window of `length` samples stands in the middle of the frame, as `torch.stft`
+    places one of `win_length` in an FFT of `n_fft`. Analysis then synthesis is the identity here
+    too, but a gain between the two is cross-faded without blocking only where windows overlap
+    fourfold, as those of `STFT` do.
+
+    Raises:
+        ValueError: the window is odd or longer than the frame, or shorter than two hops.
+    """
+
+    length: int
+
+    def __post_init__(self) -> None:
+        if self.frame % 2 or self.length % 2 or self.length > self.frame:
+            raise ValueError("a frame and its window are even, and the window is no longer")
+        if not 0 < 2 * self.hop <= self.length:
+            raise ValueError("a window is at least two hops long")
+
+    @cached_property
+    def window(self) -> Float[Tensor, " frame"]:
+        """The window with its zeros."""
+        beside = (self.frame - self.length) // 2
+        return F.pad(torch.hann_window(self.length), (beside, beside))
+
+
 class AnalysisStream:
-    """Blocks of samples in, the frames that they complete out."""
+    """From blocks of samples to the frames that they complete."""
 
     def __init__(self, stft: STFT, batch: tuple[int, ...] = ()) -> None:
         self._stft = stft
@@ -69,7 +97,7 @@ class AnalysisStream:
     def push(
         self, samples: Float[Tensor, "*batch length"]
     ) -> Complex[Tensor, "*batch bins frames"]:
-        """Frames that end within the samples seen so far and were not returned yet."""
+        """The frames that these samples complete."""
         self._length += samples.shape[-1]
         return self._frames_of(torch.cat([self._pending, samples], dim=-1))
 
@@ -93,12 +121,12 @@ class AnalysisStream:
 
 
 class SynthesisStream:
-    """Frames in, the samples that no later frame can change out."""
+    """From frames to the samples that no later frame changes."""
 
     def __init__(self, stft: STFT, batch: tuple[int, ...] = ()) -> None:
         self._stft = stft
         self._batch = batch
-        self._parts = math.ceil(stft.frame / stft.hop)  # hops that a frame reaches over
+        self._parts = math.ceil(stft.frame / stft.hop)  # hops per frame
         tail = (self._parts - 1) * stft.hop
         self._overlap = torch.zeros(*batch, tail)  # not yet complete
         self._weight = torch.zeros(tail)  # squared windows summed there
@@ -107,7 +135,7 @@ class SynthesisStream:
     def push(
         self, spectrogram: Complex[Tensor, "*batch bins frames"]
     ) -> Float[Tensor, "*batch length"]:
-        """Samples completed by these frames."""
+        """The samples that these frames complete."""
         frame, hop = self._stft.frame, self._stft.hop
         count = spectrogram.shape[-1]
         if not count:
@@ -124,7 +152,7 @@ class SynthesisStream:
         return samples[..., start:]
 
     def finish(self) -> Float[Tensor, "*batch length"]:
-        """What is left, up to the center of the last frame."""
+        """The remaining samples, up to the center of the last frame."""
         rest = self._overlap / self._weight.clamp(min=1e-6)
         return rest[..., self._skip : self._stft.frame // 2 - self._stft.hop]
 

@@ -1,21 +1,29 @@
-"""The parametric stereo coder: mid and side, parameters, quantizer, decorrelator, decoders."""
+"""Parametric stereo: mid and side, encoding, decorrelator, decoder, features and style descriptors.
+
+- `mid_side`: the fold-down identity, and the dual-mono test
+- `encoding`: level difference and coherence per band and frame, and their tokens
+- `prediction`, `decorrelator`, `decoding`: from a mid and parameters to the side
+- `features`, `side_parameters`, `compressed_stft`: inputs and targets of the networks
+- `descriptors`, `style_prior`: the style of a stage
+"""
 
 from soundstage.stereo.decoding import Decoder, DecoderStream, decode_signal
-from soundstage.stereo.decorrelator import allpass_response
-from soundstage.stereo.midside import to_left_right, to_mid_side
-from soundstage.stereo.parameters import (
+from soundstage.stereo.decorrelator import TransientStream, allpass_response
+from soundstage.stereo.encoding import (
     BANDS,
     FRAME_RATE,
     RATE,
+    TOKENS,
     TRANSFORM,
     Parameters,
     band_energy,
     band_sums,
+    dequantize,
     encode,
     encode_signal,
+    quantize,
 )
-from soundstage.stereo.quantization import TOKENS, dequantize, quantize
-from soundstage.stereo.transients import TransientStream
+from soundstage.stereo.mid_side import MidSideMeter, is_dual_mono, to_left_right, to_mid_side
 
 __all__ = [
     "BANDS",
@@ -25,6 +33,7 @@ __all__ = [
     "TRANSFORM",
     "Decoder",
     "DecoderStream",
+    "MidSideMeter",
     "Parameters",
     "TransientStream",
     "allpass_response",
@@ -34,6 +43,7 @@ __all__ = [
     "dequantize",
     "encode",
     "encode_signal",
+    "is_dual_mono",
     "quantize",
     "to_left_right",
     "to_mid_side",

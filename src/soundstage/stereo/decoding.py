@@ -15,12 +15,9 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.spectra import AnalysisStream, SampleQueue, StreamingConvolver, SynthesisStream
-from soundstage.stereo.bands import spread
-from soundstage.stereo.decorrelator import allpass_response, match
-from soundstage.stereo.mixing import mixing_matrix
-from soundstage.stereo.parameters import TRANSFORM, Parameters
-from soundstage.stereo.prediction import prediction_gains
-from soundstage.stereo.transients import TransientStream
+from soundstage.stereo.decorrelator import TransientStream, allpass_response, match
+from soundstage.stereo.encoding import TRANSFORM, Parameters, spread
+from soundstage.stereo.prediction import mixing_matrix, prediction_gains
 
 Decoder = Literal["prediction", "mixing"]
 

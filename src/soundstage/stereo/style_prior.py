@@ -1,15 +1,20 @@
-"""How styles are spread over real music: what is not asked for is drawn from here.
+"""Style features of a recording, and their distribution over real music.
 
-A network that is told no style makes every record about as wide as the mean of all; real records
-differ, each from end to end. So a stage is drawn in two steps, as it is mixed: first a style, then
-places that go with it. Style numbers of stretches of real music are taken for Gaussian, with a mean
-that follows the sound (a ridge regression on `sound_summary.py`, since it has to serve music that
-nobody has heard) and a covariance of what the sound does not tell. The numbers that a person asks
-for are held; the rest is drawn given them,
+A style vector holds the descriptors, near zero mean and unit deviation, and *tile means*. Widths
+and the offset are logarithmic, since doubling is one step at any width. Descriptors weight a tile
+by its energy, like hearing, so they hardly depend on the coherence of the many soft tiles of a mix,
+in which recordings differ as much. The tile means count all tiles alike: coherence and level
+difference of low, mid and high bands. They cannot be requested; they are measured in training, and
+sampled for a take.
 
-    μ_o + K·(x_a − μ_a) and Σ_oo − K·Σ_ao,   K = Σ_oa·Σ_aa⁻¹
+Without a style, a network gives every recording about the mean width of all, while real recordings
+differ, each from beginning to end. So a stage is sampled in two steps, as in mixing: first a
+style, then positions that go with it. The style vectors of segments of real music are modeled as
+Gaussian, with a mean that depends on the sound (ridge regression on the level statistics, which has
+to generalize to any music) and the covariance of the residuals. Requested features x_r are held,
+and the others are sampled from the conditional distribution (Bishop 2006, §2.3.1 and §3.1.4),
 
-with o the open numbers and a those that are asked.
+    μ_o + K·(x_r − μ_r) and Σ_oo − K·Σ_ro,   K = Σ_or·Σ_rr⁻¹
 """
 
 from dataclasses import dataclass
@@ -17,94 +22,158 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
-from soundstage.stereo.level_statistics import sound_summary
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.descriptors import DESCRIPTORS, REGIONS, descriptors
+from soundstage.stereo.encoding import Parameters
+from soundstage.stereo.features import IID_LIMIT_DB, level_statistics
 
-MOST_DEVIATIONS = 2.0  # of what is drawn, so that no take is a caricature
-FURTHEST = 3.5  # of a drawn number, about as far as real music goes
-FURTHEST_SUMMARY = 3.0  # deviations; what sounds like no music at all says no more than that
-LEAST_VARIANCE = 1e-4  # a few stretches alone span no whole Gaussian
-RIDGE = 1.0  # pull of the slope towards nought, for each example that it is fitted to
+TILE_MEANS = (
+    "coherence_low",
+    "coherence_mid",
+    "coherence_high",
+    "difference_low",
+    "difference_mid",
+    "difference_high",
+)
+STYLE_FEATURES = (*DESCRIPTORS, *TILE_MEANS)
+_LOGARITHMIC = torch.tensor([name.startswith("width") or name == "offset" for name in DESCRIPTORS])
+_REGION_MEANS = (REGIONS / REGIONS.sum(dim=1, keepdim=True)).T  # of bands
+_SMALLEST, _SMALLEST_DB = 0.02, 0.1
+# Of 12 s segments of real music
+_MEAN = torch.tensor([0.0, -0.2, 0.35, -0.4, 0.0, 0.68, -1.6])
+_DEVIATION = torch.tensor([0.75, 1.0, 0.6, 0.8, 1.5, 0.12, 0.7])
+_MEAN_OF_TILES = torch.tensor([0.69, 0.74, 0.39, 1.66, 1.47, 0.53])
+_DEVIATION_OF_TILES = torch.tensor([0.18, 0.16, 0.18, 0.61, 0.45, 0.73])
+
+MAX_NOISE = 2.0  # deviations, so that no take is extreme
+MAX_FEATURE = 3.5  # of a sampled feature, about the range of real music
+MAX_STATISTIC = 3.0  # deviations, for sound unlike music
+MIN_VARIANCE = 1e-4  # a few segments alone do not span the space
+RIDGE = 1.0  # regularization of the slope, per example
+
+
+def style_features(
+    values: Float[Tensor, "*batch descriptors"],
+) -> Float[Tensor, "*batch style"]:
+    """`STYLE_FEATURES` of requested descriptors; NaN, as for all tile means, is no request."""
+    return F.pad(_normalized(values), (0, len(TILE_MEANS)), value=torch.nan)
+
+
+def style_descriptors(
+    features: Float[Tensor, "*batch style"],
+) -> Float[Tensor, "*batch descriptors"]:
+    """The descriptors of style features, the inverse of `style_features`; NaN stays NaN."""
+    values = features[..., : len(DESCRIPTORS)] * _DEVIATION + _MEAN
+    return torch.where(_LOGARITHMIC, values.exp2(), values)
+
+
+def measured_style(
+    parameters: Parameters, energy: Float[Tensor, "*batch bands frames"]
+) -> Float[Tensor, "*batch style"]:
+    """All `STYLE_FEATURES` of a stereo sound.
+
+    Args:
+        parameters: (bands, frames) each.
+        energy: of the mid in the same bands and frames, in any unit.
+    """
+    coherence = parameters.coherence.mean(dim=-1) @ _REGION_MEANS
+    difference = (
+        parameters.iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB).abs().mean(dim=-1) @ _REGION_MEANS
+    )
+    means = torch.cat(
+        [
+            (1 - coherence).clamp(min=0).sqrt(),  # a root, since many recordings are near 1
+            difference.clamp(min=_SMALLEST_DB).log2(),
+        ],
+        dim=-1,
+    )
+    means = (means - _MEAN_OF_TILES) / _DEVIATION_OF_TILES
+    return torch.cat([_normalized(descriptors(parameters, energy)), means], dim=-1)
+
+
+def _normalized(values: Tensor) -> Tensor:
+    logarithms = values.clamp(min=_SMALLEST).log2()
+    return (torch.where(_LOGARITHMIC, logarithms, values) - _MEAN) / _DEVIATION
 
 
 @dataclass(frozen=True)
 class StylePrior:
-    """A Gaussian over the numbers of `STYLE`, given the sound (Bishop 2006, §2.3.1 and §3.1.4)."""
+    """A Gaussian over `STYLE_FEATURES`, with a mean that depends on the level statistics."""
 
     mean: Float[Tensor, " style"]
-    """Of music at large."""
+    """Over all music."""
     covariance: Float[Tensor, "style style"]
-    """Of what the sound does not tell."""
-    summary: Float[Tensor, "2 summary"]
-    """Mean and deviation of summaries."""
-    slope: Float[Tensor, "summary style"]
-    """By which the mean moves, for each deviation of a summary."""
+    """Of the residuals."""
+    summary: Float[Tensor, "2 statistics"]
+    """Mean and deviation of the level statistics."""
+    slope: Float[Tensor, "statistics style"]
+    """Change of the mean per deviation of a statistic."""
 
     @classmethod
-    def of(
+    def fit(
         cls,
-        numbers: Float[Tensor, "stretches style"],
-        summaries: Float[Tensor, "stretches summary"],
+        styles: Float[Tensor, "segments style"],
+        statistics: Float[Tensor, "segments statistics"],
     ) -> "StylePrior":
-        """That of many stretches; balance is made even, since left and right are alike."""
-        index = STYLE.index("balance")
-        numbers, summaries = numbers.double(), summaries.double()
-        mean = numbers.mean(dim=0)
+        """Fit to many segments; the balance is made symmetric in left and right."""
+        index = STYLE_FEATURES.index("balance")
+        styles, statistics = styles.double(), statistics.double()
+        mean = styles.mean(dim=0)
         mean[index] = 0
         summary = torch.stack(
-            [summaries.mean(dim=0), summaries.std(dim=0, correction=0).clamp(min=1e-3)]
+            [statistics.mean(dim=0), statistics.std(dim=0, correction=0).clamp(min=1e-3)]
         )
-        heard = _standard(summaries, summary)
-        gram = heard.T @ heard + RIDGE * len(heard) * torch.eye(heard.shape[1])
-        slope = torch.linalg.solve(gram, heard.T @ (numbers - mean))
+        inputs = _standardized(statistics, summary)
+        gram = inputs.T @ inputs + RIDGE * len(inputs) * torch.eye(inputs.shape[1])
+        slope = torch.linalg.solve(gram, inputs.T @ (styles - mean))
         slope[:, index] = 0
-        rest = numbers - mean - heard @ slope
-        mirrored = rest.clone()
+        residual = styles - mean - inputs @ slope
+        mirrored = residual.clone()
         mirrored[:, index] *= -1
-        covariance = torch.cat([rest, mirrored]).T.cov()
-        covariance = (covariance + covariance.T) / 2 + LEAST_VARIANCE * torch.eye(len(mean))
+        covariance = torch.cat([residual, mirrored]).T.cov()
+        covariance = (covariance + covariance.T) / 2 + MIN_VARIANCE * torch.eye(len(mean))
         return cls(mean.float(), covariance.float(), summary.float(), slope.float())
 
     def expected(self, levels: Float[Tensor, "positions levels"]) -> Float[Tensor, " style"]:
-        """The likeliest style of what is heard."""
-        return self.mean + _standard(sound_summary(levels), self.summary) @ self.slope
+        """Mean style of a sound with these levels."""
+        return self.mean + _standardized(level_statistics(levels), self.summary) @ self.slope
 
-    def draw(
+    def sample(
         self,
-        asked: Float[Tensor, " style"],
+        requested: Float[Tensor, " style"],
         noise: Float[Tensor, "takes style"],
         levels: Float[Tensor, "positions levels"],
         *,
         spread: float = 1.0,
     ) -> Float[Tensor, "takes style"]:
-        """Whole styles.
+        """Complete style vectors.
 
         Args:
-            asked: numbers that are held; NaN are drawn.
-            noise: Gaussian, of every take; the same leaning for whatever is heard.
-            levels: what is heard, in dB.
-            spread: deviation of what is drawn, 1 as in real music.
+            requested: features to hold; NaN are sampled.
+            noise: standard Gaussian, of every take; the same for all segments of a take.
+            levels: of the sound, in dB.
+            spread: deviation relative to real music.
         """
         mean, covariance = self.expected(levels).double(), self.covariance.double()
-        noise = noise.double().clamp(-MOST_DEVIATIONS, MOST_DEVIATIONS)
-        given, left = ~asked.isnan(), asked.isnan()
-        drawn = asked.repeat(len(noise), 1)
+        noise = noise.double().clamp(-MAX_NOISE, MAX_NOISE)
+        given, left = ~requested.isnan(), requested.isnan()
+        styles = requested.repeat(len(noise), 1)
         if not left.any():
-            return drawn
+            return styles
         if given.any():
             across = covariance[left][:, given]
             gain = torch.linalg.solve(covariance[given][:, given], across.T).T
-            center = mean[left] + gain @ (asked[given].double() - mean[given])
+            center = mean[left] + gain @ (requested[given].double() - mean[given])
             rest = covariance[left][:, left] - gain @ across.T
         else:
             center, rest = mean, covariance
         factor = torch.linalg.cholesky(rest + 1e-6 * torch.eye(len(rest)))
-        free = center + spread * noise[:, left] @ factor.T
-        drawn[:, left] = free.clamp(-FURTHEST, FURTHEST).float()
-        return drawn
+        sampled = center + spread * noise[:, left] @ factor.T
+        styles[:, left] = sampled.clamp(-MAX_FEATURE, MAX_FEATURE).float()
+        return styles
 
 
-def _standard(summaries: Tensor, summary: Float[Tensor, "2 summary"]) -> Tensor:
-    """In deviations from the mean, none of them far."""
-    return ((summaries - summary[0]) / summary[1]).clamp(-FURTHEST_SUMMARY, FURTHEST_SUMMARY)
+def _standardized(statistics: Tensor, summary: Float[Tensor, "2 statistics"]) -> Tensor:
+    """In deviations from the mean, limited."""
+    return ((statistics - summary[0]) / summary[1]).clamp(-MAX_STATISTIC, MAX_STATISTIC)

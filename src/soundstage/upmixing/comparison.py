@@ -22,8 +22,8 @@ from soundstage.audio import StreamResampler
 from soundstage.spectra import AnalysisStream
 from soundstage.stereo import BANDS, RATE, TRANSFORM, Parameters, band_sums
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors_of_sums
+from soundstage.stereo.encoding import SILENCE
 from soundstage.stereo.features import FEATURES, IID_LIMIT_DB, parameter_features
-from soundstage.stereo.parameters import SILENCE
 from soundstage.upmixing.engine import MidSide, reproducible
 
 PLACES = 41  # columns of a stage, one a decibel from right to left

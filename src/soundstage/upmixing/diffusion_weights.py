@@ -16,10 +16,9 @@ from soundstage.errors import WeightsError
 from soundstage.networks.backbones.dit import DiTSize
 from soundstage.networks.backbones.local_conditioning import TileInput
 from soundstage.networks.models.side_diffusion import SideDiffusion
-from soundstage.stereo.levels import BANDS_OF_LEVELS
-from soundstage.stereo.side_parameters import PICTURES
-from soundstage.stereo.style_prior import StylePrior
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.features import BANDS_OF_LEVELS
+from soundstage.stereo.side_parameters import SIDE_PARAMETERS
+from soundstage.stereo.style_prior import STYLE_FEATURES, StylePrior
 from soundstage.upmixing.generative_weights import prior_of, prior_tensors
 from soundstage.weights import load_weights
 
@@ -58,11 +57,11 @@ class DiffusionShape:
             ValueError: the numbers make no network.
         """
         return SideDiffusion(
-            len(PICTURES),
+            len(SIDE_PARAMETERS),
             DiTSize(self.blocks, self.width, self.heads, self.expansion),
             vector=(self.vector_positions, self.vector_bands),
             tiles=TileInput(BANDS_OF_LEVELS, self.hearing),
-            style=len(STYLE) if self.styled else 0,
+            style=len(STYLE_FEATURES) if self.styled else 0,
         )
 
 

@@ -17,11 +17,15 @@ from soundstage.networks.backbones.transformer import MemoryInput, TokenInput, T
 from soundstage.networks.models.stereo_autoregression import StereoAutoregression
 from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS
-from soundstage.stereo.context import NUMBERS, STRETCH_FRAMES, STRETCHES
-from soundstage.stereo.level_statistics import SUMMARY
-from soundstage.stereo.levels import BANDS_OF_LEVELS, LEVELS
-from soundstage.stereo.style_prior import StylePrior
-from soundstage.stereo.styles import STYLE
+from soundstage.stereo.features import (
+    BANDS_OF_LEVELS,
+    CONTEXT_FEATURES,
+    LEVELS,
+    SEGMENT_FRAMES,
+    SEGMENTS,
+    STATISTICS,
+)
+from soundstage.stereo.style_prior import STYLE_FEATURES, StylePrior
 from soundstage.weights import Weights, load_weights
 
 GROUPS = ((248,), (31, 8))
@@ -77,11 +81,11 @@ class TokenModelConfig:
         tokens = TokenInput(BANDS, GROUPS[self.split])
         memory = None
         if self.remembers:
-            if STRETCH_FRAMES % self.stride:
+            if SEGMENT_FRAMES % self.stride:
                 raise ValueError(f"stretches of memory are not whole at a stride of {self.stride}")
-            memory = MemoryInput(STRETCHES, STRETCH_FRAMES // self.stride, NUMBERS)
+            memory = MemoryInput(SEGMENTS, SEGMENT_FRAMES // self.stride, CONTEXT_FEATURES)
         parts: dict[str, Any] = {
-            "style": len(STYLE) if self.styled else 0,
+            "style": len(STYLE_FEATURES) if self.styled else 0,
             "memory": memory,
             "tiles": TileInput(BANDS_OF_LEVELS, self.hearing) if self.hearing else None,
             "dropout": dropout,
@@ -161,8 +165,8 @@ def prior_of(weights: Weights) -> StylePrior:
     Raises:
         WeightsError: it is missing, or no Gaussian.
     """
-    count = len(STYLE)
-    sizes = ((count,), (count, count), (2, SUMMARY), (SUMMARY, count))
+    count = len(STYLE_FEATURES)
+    sizes = ((count,), (count, count), (2, STATISTICS), (STATISTICS, count))
     mean, covariance, summary, slope = (
         weights.tensor(name, torch.float32, size) for name, size in zip(PRIOR, sizes, strict=True)
     )

@@ -20,7 +20,7 @@ from soundstage.errors import OptionError, OutputError, missing_extra
 from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, Portrait
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.stereo import BANDS, FRAME_RATE
-from soundstage.stereo.parameters import BAND_EDGES
+from soundstage.stereo.encoding import BAND_EDGES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,7 +22,7 @@ from torch import Tensor
 from soundstage.metrics.embeddings.embedding import pad_to, windows
 from soundstage.networks.models.tagger import RATE as TAGGER_RATE
 from soundstage.networks.models.tagger import Tagger
-from soundstage.stereo.parameters import BANDS, RATE, TRANSFORM, band_sums
+from soundstage.stereo.encoding import BANDS, RATE, TRANSFORM, band_sums
 from soundstage.weights import load_weights
 
 TAGGER_WINDOW = 30_720  # samples at 16 kHz, 1.92 s

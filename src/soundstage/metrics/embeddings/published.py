@@ -22,7 +22,7 @@ from torch import Tensor
 from soundstage.metrics.embeddings.embedding import embed_windows, windows
 from soundstage.networks.models.panns import MEL_BANDS, Cnn14
 from soundstage.networks.models.vggish import PATCH_BANDS, PATCH_FRAMES, VGGish
-from soundstage.spectra.mel import htk_mel_filters, slaney_mel_filters
+from soundstage.spectra.filterbanks import htk_mel_filters, slaney_mel_filters
 from soundstage.weights.external import load_foreign_network
 
 VGGISH_RATE = 16_000  # Hz

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from soundstage.spectra.mel import htk_mel_filters
+from soundstage.spectra.filterbanks import htk_mel_filters
 
 RATE = 16_000  # Hz
 FFT = 512  # samples a frame, of which the window covers the middle 400: 25 ms

@@ -18,8 +18,7 @@ from soundstage.corpora.feature_cache import FeatureCache, load_features
 from soundstage.errors import InputError
 from soundstage.seeding import seeded_generator
 from soundstage.stereo import Parameters
-from soundstage.stereo.features import parameter_features
-from soundstage.stereo.levels import QUIETEST
+from soundstage.stereo.features import MIN_LEVEL_DB, parameter_features
 from soundstage.training.data.tracks import VALID, credit_facts
 from soundstage.weights import Card
 
@@ -156,8 +155,8 @@ def apply_gain(
     levels: Float[Tensor, "frames levels"], gain: Float[Tensor, "*levels"]
 ) -> Float[Tensor, "frames levels"]:
     """Levels of the same signal with a gain in dB; silence stays silent."""
-    silent = levels <= QUIETEST + 0.1
-    return torch.where(silent, levels, (levels + gain).clamp(min=QUIETEST))
+    silent = levels <= MIN_LEVEL_DB + 0.1
+    return torch.where(silent, levels, (levels + gain).clamp(min=MIN_LEVEL_DB))
 
 
 def consecutive_segments(

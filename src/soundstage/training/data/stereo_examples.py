@@ -19,13 +19,19 @@ from torch import Tensor
 from soundstage.corpora.feature_cache import FeatureCache
 from soundstage.errors import InputError
 from soundstage.stereo import Parameters
-from soundstage.stereo.context import NUMBERS, STRETCH_FRAMES, STRETCHES, memory_vectors
-from soundstage.stereo.descriptors import REGIONS, restage
-from soundstage.stereo.level_statistics import sound_summary
-from soundstage.stereo.levels import LEVELS, QUIETEST, levels_energy
-from soundstage.stereo.prediction import mix_parameters
-from soundstage.stereo.style_prior import StylePrior
-from soundstage.stereo.styles import STYLE, measured_style
+from soundstage.stereo.descriptors import REGIONS
+from soundstage.stereo.features import (
+    CONTEXT_FEATURES,
+    LEVELS,
+    MIN_LEVEL_DB,
+    SEGMENT_FRAMES,
+    SEGMENTS,
+    context_vectors,
+    energy_of_levels,
+    level_statistics,
+)
+from soundstage.stereo.prediction import mix_parameters, scale_side
+from soundstage.stereo.style_prior import STYLE_FEATURES, StylePrior, measured_style
 from soundstage.training.data.feature_batches import SegmentSampler, apply_gain
 from soundstage.training.recipes import (
     AutoregressiveRecipe,
@@ -93,9 +99,9 @@ class StereoExamples:
     def draw(self, generator: torch.Generator) -> Example:
         """The next example."""
         augmentation = self._augmentation
-        segment, past = self._draw_segment(generator, STRETCHES if self._memory else 0)
+        segment, past = self._draw_segment(generator, SEGMENTS if self._memory else 0)
         if augmentation.mix_prob and _chance(generator, augmentation.mix_prob):
-            other, _ = self._draw_segment(generator, past // STRETCH_FRAMES)
+            other, _ = self._draw_segment(generator, past // SEGMENT_FRAMES)
             segment = mix_segments(segment, other, generator)
         levels, parameters = segment
         levels = self._vary_recording(levels, generator)
@@ -104,9 +110,9 @@ class StereoExamples:
             parameters = random_panning(parameters, generator)
         here = slice(past, None, self._stride)
         target = Parameters(parameters.iid[:, here], parameters.coherence[:, here])
-        style = torch.full((len(STYLE),), math.nan)
+        style = torch.full((len(STYLE_FEATURES),), math.nan)
         if styled:
-            measured = measured_style(target, levels_energy(levels[here]))
+            measured = measured_style(target, energy_of_levels(levels[here]))
             share = torch.rand((), generator=generator)  # every number of given values is as likely
             given = torch.rand(len(style), generator=generator) < share
             style = torch.where(given, measured, style)
@@ -126,7 +132,7 @@ class StereoExamples:
             The frames, and the number of frames that are past.
         """
         cache, track, first = self._segments.draw(generator)
-        past = min(memory_segments, (first - track) // STRETCH_FRAMES) * STRETCH_FRAMES
+        past = min(memory_segments, (first - track) // SEGMENT_FRAMES) * SEGMENT_FRAMES
         frames = slice(first - past, first + self.positions * self._stride)
         levels, iid, coherence = (
             part[frames].float() for part in (cache.levels, cache.iid, cache.coherence)
@@ -139,10 +145,10 @@ class StereoExamples:
         self, levels: Tensor, parameters: Parameters, generator: torch.Generator
     ) -> Tensor:
         if not self._memory:
-            return torch.zeros(0, NUMBERS)
+            return torch.zeros(0, CONTEXT_FEATURES)
         count = 0 if _chance(generator, self._augmentation.memory_dropout) else len(levels)
         past = Parameters(parameters.iid[:, :count], parameters.coherence[:, :count])
-        return memory_vectors(levels[:count], past)
+        return context_vectors(levels[:count], past)
 
     def _vary_recording(
         self, levels: Float[Tensor, "frames levels"], generator: torch.Generator
@@ -156,8 +162,8 @@ class StereoExamples:
             top = int(torch.randint(LEVELS // 3, LEVELS, (), generator=generator))
             bottom = int(torch.randint(0, 16, (), generator=generator))
             levels = levels.clone()
-            levels[:, top:] = QUIETEST
-            levels[:, :bottom] = (levels[:, :bottom] - 30).clamp(min=QUIETEST)
+            levels[:, top:] = MIN_LEVEL_DB
+            levels[:, :bottom] = (levels[:, :bottom] - 30).clamp(min=MIN_LEVEL_DB)
         if _chance(generator, augmentation.noise_prob):
             noise = -85 + 40 * float(torch.rand((), generator=generator))
             levels = 10 * (10 ** (levels / 10) + 10 ** (noise / 10)).log10()
@@ -188,19 +194,19 @@ def mix_segments(first: Segment, second: Segment, generator: torch.Generator) ->
 
     Every source keeps its place. The second segment may be shorter, and then starts later.
     """
-    energy, other_energy = (levels_energy(each.levels) for each in (first, second))
+    energy, other_energy = (energy_of_levels(each.levels) for each in (first, second))
     balance = energy.mean().clamp(min=1e-12) / other_energy.mean().clamp(min=1e-12)
     attenuation = MIX_RANGE_DB * float(torch.rand((), generator=generator))
     levels = apply_gain(second.levels, 10 * balance.log10() - attenuation)
-    other_energy = levels_energy(levels)
+    other_energy = energy_of_levels(levels)
     mixed = mix_parameters(
         Parameters(*(each[:, -len(levels) :] for each in first.parameters)),
         second.parameters,
         other_energy / (energy[:, -len(levels) :] + other_energy).clamp(min=1e-20),
     )
     alone = len(first.levels) - len(levels)
-    powers = 10 ** (first.levels[alone:] / 10) + 10 ** (levels / 10) - 10 ** (QUIETEST / 10)
-    mixed_levels = 10 * powers.clamp(min=10 ** (QUIETEST / 10)).log10()
+    powers = 10 ** (first.levels[alone:] / 10) + 10 ** (levels / 10) - 10 ** (MIN_LEVEL_DB / 10)
+    mixed_levels = 10 * powers.clamp(min=10 ** (MIN_LEVEL_DB / 10)).log10()
     return Segment(
         torch.cat([first.levels[:alone], mixed_levels]),
         Parameters(
@@ -221,11 +227,11 @@ def random_panning(parameters: Parameters, generator: torch.Generator) -> Parame
     gains = (0.4 * normal(1) + 0.3 * normal(len(REGIONS))) @ REGIONS
     mixture = 0.25 * float(normal())
     turn = 0.1 * float(normal()) if _chance(generator, 0.5) else 0.0
-    return restage(
+    return scale_side(
         parameters,
         direct=(gains - mixture).exp()[:, None],
         diffuse=(gains + mixture).exp()[:, None],
-        turn=torch.full((len(gains), 1), turn),
+        shift=torch.full((len(gains), 1), turn),
     )
 
 
@@ -248,11 +254,11 @@ def fit_style_prior(caches: list[FeatureCache], positions: int, stride: int) -> 
                 part = slice(first, first + frames, stride)
                 parameters = Parameters(cache.iid[part].float().T, cache.coherence[part].float().T)
                 levels = cache.levels[part].float()
-                styles.append(measured_style(parameters, levels_energy(levels)))
-                summaries.append(sound_summary(levels))
+                styles.append(measured_style(parameters, energy_of_levels(levels)))
+                summaries.append(level_statistics(levels))
     if len(styles) < 2:
         raise InputError("The tracks are too short: the style prior needs two whole examples.")
-    return StylePrior.of(torch.stack(styles), torch.stack(summaries))
+    return StylePrior.fit(torch.stack(styles), torch.stack(summaries))
 
 
 def _smooth_curve(count: int, generator: torch.Generator) -> Float[Tensor, " count"]:

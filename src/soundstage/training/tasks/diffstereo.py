@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from soundstage.corpora.feature_cache import files_fingerprint
 from soundstage.diffusion import Noised, Objective, Parametrization
 from soundstage.stereo.compressed_stft import (
-    PICTURE_RATE,
-    PICTURE_TRANSFORM,
-    spectral_picture,
+    COMPRESSED_RATE,
+    COMPRESSED_TRANSFORM,
+    to_compressed,
 )
 from soundstage.training.data.stereo_clips import StereoClips
 from soundstage.training.data.tracks import TRAIN, TrackSplit, split_tracks, track_facts
@@ -57,9 +57,9 @@ class SpectrumBatches:
         self.objective, self._seed = objective, seed
         self.clips = StereoClips(
             tracks,
-            length=(frames - 1) * PICTURE_TRANSFORM.hop,
-            margin=MARGIN * PICTURE_TRANSFORM.hop,
-            rate=PICTURE_RATE,
+            length=(frames - 1) * COMPRESSED_TRANSFORM.hop,
+            margin=MARGIN * COMPRESSED_TRANSFORM.hop,
+            rate=COMPRESSED_RATE,
             batch_size=batch_size,
             seed=seed,
         )
@@ -76,9 +76,9 @@ def clip_spectra(
     clips: Float[Tensor, "batch 2 length_and_margins"],
 ) -> tuple[Float[Tensor, "batch 2 bins frames"], Float[Tensor, "batch 4 bins frames"]]:
     """Compressed spectra of the mid, and of left and right, without the margins."""
-    spectrogram = PICTURE_TRANSFORM.analyze(clips)[..., MARGIN:-MARGIN]
+    spectrogram = COMPRESSED_TRANSFORM.analyze(clips)[..., MARGIN:-MARGIN]
     mid = spectrogram.mean(dim=1, keepdim=True)  # the transform is linear
-    return spectral_picture(mid), spectral_picture(spectrogram)
+    return to_compressed(mid), to_compressed(spectrogram)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from soundstage.diffusion import FlowSchedule, Objective, Parametrization, logit
 from soundstage.diffusion.objectives import Noised
 from soundstage.networks.models.side_diffusion import SideDiffusion
 from soundstage.seeding import seeded_generator
-from soundstage.stereo.side_parameters import side_picture
+from soundstage.stereo.side_parameters import to_side_parameters
 from soundstage.training.data.feature_batches import FeatureDataset, open_features
 from soundstage.training.data.stereo_examples import (
     NO_AUGMENTATION,
@@ -65,7 +65,7 @@ class SideBatches:
         examples = [self._examples.draw(generator) for _ in range(self._batch_size)]
         levels = torch.stack([example.levels for example in examples])
         styles = torch.stack([example.style for example in examples])
-        sides = torch.stack([side_picture(example.parameters) for example in examples])
+        sides = torch.stack([to_side_parameters(example.parameters) for example in examples])
         uncond = torch.rand(self._batch_size, generator=generator) < self._cond_dropout
         return levels, styles, uncond, *self._objective.noised(sides, generator)
 

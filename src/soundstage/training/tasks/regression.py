@@ -13,8 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from soundstage.networks.backbones.transformer import TransformerConfig
 from soundstage.networks.models.stereo_regression import StereoRegression
-from soundstage.stereo.features import FEATURES
-from soundstage.stereo.levels import LEVELS
+from soundstage.stereo.features import FEATURES, LEVELS
 from soundstage.training.data.feature_batches import (
     FeatureBatches,
     FeatureDataset,

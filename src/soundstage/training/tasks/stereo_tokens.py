@@ -18,7 +18,7 @@ from soundstage.errors import OptionError
 from soundstage.networks.models.stereo_autoregression import BandByBand
 from soundstage.networks.models.stereo_tokens import LocalHead, StereoTokens
 from soundstage.stereo import BANDS, TOKENS
-from soundstage.stereo.quantization import IC_STEPS
+from soundstage.stereo.encoding import IC_STEPS
 from soundstage.training.data.feature_batches import FeatureDataset, open_features
 from soundstage.training.data.stereo_examples import (
     NO_AUGMENTATION,

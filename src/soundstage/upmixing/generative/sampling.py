@@ -5,8 +5,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from soundstage.seeding import SEED_STRIDE, seeded_generator
-from soundstage.stereo.style_prior import StylePrior
-from soundstage.stereo.styles import STYLE, style_descriptors
+from soundstage.stereo.style_prior import STYLE_FEATURES, StylePrior, style_descriptors
 from soundstage.upmixing.generative.stage_constraints import StageHold
 
 STYLE_DRAW = SEED_STRIDE - 1  # in place of a window's number, for the style offset
@@ -47,7 +46,7 @@ class TakeStyle:
     def __init__(
         self, asked: Float[Tensor, " style"] | None, prior: StylePrior | None, spread: float
     ) -> None:
-        nothing = torch.full((len(STYLE),), torch.nan)
+        nothing = torch.full((len(STYLE_FEATURES),), torch.nan)
         self.is_asked = asked is not None
         """Whether a person asks, so that guidance is worth its pass."""
         self._asked = nothing if asked is None else asked
@@ -58,7 +57,8 @@ class TakeStyle:
     def leanings(self, seeds: list[int]) -> Float[Tensor, "takes style"]:
         """Where takes lean, from beginning to end; that of seed 0 does not."""
         drawn = [
-            torch.randn(len(STYLE), generator=generator_of(seed, STYLE_DRAW)) for seed in seeds
+            torch.randn(len(STYLE_FEATURES), generator=generator_of(seed, STYLE_DRAW))
+            for seed in seeds
         ]
         return torch.stack(drawn) * (torch.tensor(seeds) != 0)[:, None]
 
@@ -76,7 +76,7 @@ class TakeStyle:
         """Styles of takes where this is heard; open where nothing is drawn."""
         if self._prior is None or not self._spread:
             return self._asked.expand(len(leanings), -1)
-        return self._prior.draw(self._asked, leanings, levels, spread=self._spread)
+        return self._prior.sample(self._asked, leanings, levels, spread=self._spread)
 
 
 class Guidance:

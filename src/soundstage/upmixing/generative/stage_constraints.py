@@ -30,7 +30,7 @@ from torch import Tensor
 
 from soundstage.stereo import Parameters
 from soundstage.stereo.descriptors import DESCRIPTORS, REGIONS
-from soundstage.stereo.prediction import gains_parameters, prediction_gains
+from soundstage.stereo.prediction import parameters_from_gains, prediction_gains
 
 FURTHEST_TURN = 0.5  # 9.5 dB of a mono sound
 LARGEST_GAIN = 2.0  # of the side; its inverse is the smallest
@@ -66,7 +66,7 @@ class StageHold:
         alpha, beta = gains * alpha, gains * beta
         if self._balance:
             alpha = alpha + self._balance.turns(weight, alpha, beta)
-        return Parameters(*(each.float() for each in gains_parameters(alpha, beta)))
+        return Parameters(*(each.float() for each in parameters_from_gains(alpha, beta)))
 
 
 class _WidthHold:

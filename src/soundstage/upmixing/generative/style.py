@@ -19,7 +19,7 @@ from torch import Tensor
 
 from soundstage.errors import OptionError
 from soundstage.stereo.descriptors import DESCRIPTORS
-from soundstage.stereo.styles import style_numbers
+from soundstage.stereo.style_prior import style_features
 
 PERCENTILES = (5, 10, 25, 50, 75, 90, 95)
 MUSIC = {
@@ -99,7 +99,7 @@ class Style:
     def numbers(self) -> Float[Tensor, " style"]:
         """What a network is told, in the order of `STYLE`; NaN where nothing is asked."""
         asked = self.asked()
-        return style_numbers(torch.tensor([asked.get(name, math.nan) for name in DESCRIPTORS]))
+        return style_features(torch.tensor([asked.get(name, math.nan) for name in DESCRIPTORS]))
 
     def __str__(self) -> str:
         return ", ".join(f"{name}={value:g}" for name, value in self.asked().items())

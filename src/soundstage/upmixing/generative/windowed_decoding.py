@@ -19,9 +19,17 @@ from torch import Tensor
 
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, Parameters, dequantize
-from soundstage.stereo.context import STRETCH_FRAMES, STRETCHES, memory_vectors
-from soundstage.stereo.features import FEATURES, feature_parameters, parameter_features
-from soundstage.stereo.levels import LEVELS, levels_energy, mid_levels
+from soundstage.stereo.features import (
+    FEATURES,
+    LEVELS,
+    SEGMENT_FRAMES,
+    SEGMENTS,
+    context_vectors,
+    energy_of_levels,
+    mid_levels,
+    parameter_features,
+    parameters_from_features,
+)
 from soundstage.upmixing.generative.sampling import TakeStyle, generator_of
 from soundstage.upmixing.takes import OnlyTake
 
@@ -47,7 +55,7 @@ class Sampler(Protocol):
     patch: int
     """Positions of a window."""
     stride: int
-    """Frames from one position to the next; divides `STRETCH_FRAMES`."""
+    """Frames from one position to the next; divides `SEGMENT_FRAMES`."""
     style: TakeStyle
     """What each take is told of the stage that is wanted."""
 
@@ -151,10 +159,10 @@ class TakesStream:
         """What leaves for the decoder; a network remembers what it has made itself."""
         levels = self._history.unplaced(features.shape[-1])
         self._history.push_features(features)
-        made = [feature_parameters(take) for take in features]
+        made = [parameters_from_features(take) for take in features]
         if not self._holds:
             return made
-        energy = levels_energy(levels)
+        energy = energy_of_levels(levels)
         return [hold.held(take, energy) for hold, take in zip(self._holds, made, strict=True)]
 
 
@@ -181,14 +189,14 @@ class _History:
 
     def memory(self, frame: int) -> Float[Tensor, "takes stretches numbers"]:
         """Of the time before a frame, none of which is ever asked for again."""
-        surplus = frame - self._dropped - STRETCHES * STRETCH_FRAMES
+        surplus = frame - self._dropped - SEGMENTS * SEGMENT_FRAMES
         if surplus > 0:
             self._levels, self._features = self._levels[surplus:], self._features[..., surplus:]
             self._dropped += surplus
         count = frame - self._dropped
         return torch.stack(
             [
-                memory_vectors(self._levels[:count], feature_parameters(take[:, :count]))
+                context_vectors(self._levels[:count], parameters_from_features(take[:, :count]))
                 for take in self._features
             ]
         )

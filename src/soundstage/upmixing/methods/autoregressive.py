@@ -23,7 +23,7 @@ from soundstage.networks.backbones.transformer import TokenEmbedding
 from soundstage.networks.models.stereo_autoregression import BandByBand, StereoAutoregression
 from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS, Parameters, quantize
-from soundstage.stereo.levels import QUIETEST
+from soundstage.stereo.features import MIN_LEVEL_DB
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, gumbel_noise
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
@@ -230,7 +230,7 @@ class _PaperForm:
     ) -> Integer[Tensor, "rest bands"]:
         guidance = Guidance(self._decoding.guidance, self._decoding.style_guidance, style[None])
         rest, missing = len(levels) - len(known), max(self._before - len(known), 0)
-        silence = torch.full((missing, levels.shape[1]), QUIETEST)
+        silence = torch.full((missing, levels.shape[1]), MIN_LEVEL_DB)
         levels = torch.cat([silence, levels])
         tokens = torch.cat(
             [

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.stereo import RATE, TRANSFORM
-from soundstage.stereo.bands import spread
+from soundstage.stereo.encoding import spread
 from soundstage.upmixing.filtering import FilterUpmixer
 
 TAPS = 8_191  # 186 ms; the response has died away long before

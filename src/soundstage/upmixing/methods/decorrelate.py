@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.stereo import TRANSFORM, allpass_response
-from soundstage.stereo.bands import spread
+from soundstage.stereo.encoding import spread
 from soundstage.upmixing.filtering import FilterUpmixer
 
 HALF = TRANSFORM.frame // 2  # the shaping filter is as long as a frame, and symmetric

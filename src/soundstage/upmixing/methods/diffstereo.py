@@ -46,11 +46,11 @@ from soundstage.networks.models.stereo_diffusion import STEREO, StereoDiffusion
 from soundstage.spectra import AnalysisStream, SynthesisStream
 from soundstage.stereo import to_mid_side
 from soundstage.stereo.compressed_stft import (
-    PICTURE_RATE,
-    PICTURE_TRANSFORM,
-    held_to_sound,
-    picture_spectrogram,
-    spectral_picture,
+    COMPRESSED_RATE,
+    COMPRESSED_TRANSFORM,
+    from_compressed,
+    limit_magnitude,
+    to_compressed,
 )
 from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, load_stereo_diffusion
 from soundstage.upmixing.takes import OnlyTake
@@ -113,7 +113,7 @@ class DiffStereo:
         ValueError: there are more steps of sampling than of training.
     """
 
-    rate = PICTURE_RATE
+    rate = COMPRESSED_RATE
     rows = 2
 
     def __init__(
@@ -159,23 +159,23 @@ class DiffStereoTakes:
             lambda denoiser, noise, steps: sampling.sample(
                 denoiser, noise, steps, upmixer.schedule
             ),
-            [CounterNoise((STEREO, PICTURE_TRANSFORM.bins), seed) for seed in seeds],
+            [CounterNoise((STEREO, COMPRESSED_TRANSFORM.bins), seed) for seed in seeds],
             size=size,
             overlap=self._overlap,
         )
-        self._analysis = AnalysisStream(PICTURE_TRANSFORM, (1,))
-        self._synthesis = SynthesisStream(PICTURE_TRANSFORM, (len(seeds), 2))
+        self._analysis = AnalysisStream(COMPRESSED_TRANSFORM, (1,))
+        self._synthesis = SynthesisStream(COMPRESSED_TRANSFORM, (len(seeds), 2))
         self._frames = 0  # heard
         self._owed = 0  # samples
 
     def push(self, mid: Float[Tensor, " length"], /) -> list[Float[Tensor, "2 ready"]]:
         """Of each take, the new mid and the side that whole windows cover."""
         self._owed += mid.shape[0]
-        return self._drawn(spectral_picture(self._analysis.push(mid[None])))
+        return self._drawn(to_compressed(self._analysis.push(mid[None])))
 
     def finish(self) -> list[Float[Tensor, "2 rest"]]:
         """Of each take, the rest."""
-        last = spectral_picture(self._analysis.finish())
+        last = to_compressed(self._analysis.finish())
         frames, hop = self._frames + last.shape[-1], self._size - self._overlap
         beyond = self._overlap + hop * max(-(-(frames - self._overlap) // hop), 1) - frames
         silence = last.new_zeros(*last.shape[:-1], beyond)
@@ -193,7 +193,7 @@ class DiffStereoTakes:
     def _sounds(
         self, pictures: Float[Tensor, "takes 4 bins frames"]
     ) -> list[Float[Tensor, "2 ready"]]:
-        return self._rows(self._synthesis.push(picture_spectrogram(pictures)))
+        return self._rows(self._synthesis.push(from_compressed(pictures)))
 
     def _rows(self, stereo: Float[Tensor, "takes 2 ready"]) -> list[Float[Tensor, "2 ready"]]:
         """Mid and side, and none of the silence after the signal."""
@@ -215,7 +215,7 @@ class _HeldToSound:
     def __call__(
         self, state: Float[Tensor, "takes 4 bins frames"], time: float
     ) -> Float[Tensor, "takes 4 bins frames"]:
-        return held_to_sound(self._denoiser(state, time))
+        return limit_magnitude(self._denoiser(state, time))
 
 
 def load_diffstereo(source: str, *, sampling: DiffStereoSampling | None = None) -> DiffStereo:

@@ -41,8 +41,8 @@ from soundstage.diffusion.samplers import StepNoise
 from soundstage.networks.models.side_diffusion import SideDiffusion
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, Parameters
-from soundstage.stereo.levels import LEVELS, levels_energy, mid_levels
-from soundstage.stereo.side_parameters import PICTURES, louder, picture_parameters
+from soundstage.stereo.features import LEVELS, energy_of_levels, mid_levels
+from soundstage.stereo.side_parameters import SIDE_PARAMETERS, add_side_gain, from_side_parameters
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.upmixing.diffusion_weights import (
     FAMILY,
@@ -100,7 +100,7 @@ class DiffusionDecoding:
     def noise(self, seed: int) -> CounterNoise:
         """That a take is led from."""
         offsets = replace(OFFSETS, temperature=self.temperature, whole=self.whole)
-        return CounterNoise((len(PICTURES), BANDS), seed, offsets=offsets)
+        return CounterNoise((len(SIDE_PARAMETERS), BANDS), seed, offsets=offsets)
 
     def sample(
         self,
@@ -209,7 +209,7 @@ class DiffusionTakes:
         self._positions = SampleQueue((LEVELS,))  # levels of those that are in no window yet
         self._levels = SampleQueue((LEVELS,))  # of frames that nothing is told of yet
         self._last = torch.zeros(
-            len(seeds), len(PICTURES), BANDS, 0
+            len(seeds), len(SIDE_PARAMETERS), BANDS, 0
         )  # picture of the last position
 
     def push(self, spectrogram: Complex[Tensor, "bins frames"]) -> list[Parameters]:
@@ -235,8 +235,8 @@ class DiffusionTakes:
 
     def _told(self, pictures: Float[Tensor, "takes 2 bands frames"]) -> list[Parameters]:
         """What leaves for the decoder."""
-        made = [picture_parameters(louder(take, self._gain)) for take in pictures]
-        energy = levels_energy(self._levels.pop(pictures.shape[-1]).T)
+        made = [from_side_parameters(add_side_gain(take, self._gain)) for take in pictures]
+        energy = energy_of_levels(self._levels.pop(pictures.shape[-1]).T)
         if not self._holds:
             return made
         return [hold.held(take, energy) for hold, take in zip(self._holds, made, strict=True)]

@@ -21,8 +21,7 @@ from soundstage.networks.backbones.transformer import TransformerConfig
 from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import Parameters
-from soundstage.stereo.features import FEATURES, feature_parameters
-from soundstage.stereo.levels import LEVELS, mid_levels
+from soundstage.stereo.features import FEATURES, LEVELS, mid_levels, parameters_from_features
 from soundstage.weights import load_weights
 
 FAMILY = "regression"
@@ -90,7 +89,7 @@ class RegressionStream:
             told = self._window(self._levels.pop(self._wanted()))
             self._open = told[:, HOP:]
             parts.append(told[:, :HOP])
-        return feature_parameters(torch.cat(parts, dim=1))
+        return parameters_from_features(torch.cat(parts, dim=1))
 
     def finish(self) -> Parameters:
         """Parameters of the rest."""
@@ -98,7 +97,7 @@ class RegressionStream:
             told = self._window(self._levels.pop(len(self._levels)))
         else:
             told = torch.zeros(FEATURES, 0) if self._open is None else self._open
-        return feature_parameters(told)
+        return parameters_from_features(told)
 
     def _wanted(self) -> int:
         """New frames that the next window needs."""

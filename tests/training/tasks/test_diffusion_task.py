@@ -10,7 +10,7 @@ from sounds import song
 from soundstage.corpora.feature_cache import load_features
 from soundstage.diffusion import FlowSchedule, Objective, Parametrization, logit_normal
 from soundstage.errors import InputError, OptionError
-from soundstage.stereo.side_parameters import side_picture
+from soundstage.stereo.side_parameters import to_side_parameters
 from soundstage.training.data.stereo_examples import examples_of
 from soundstage.training.recipes import DiffusionRecipe, StereoAugmentation, load_recipe
 from soundstage.training.run import train
@@ -96,7 +96,7 @@ def test_a_batch_is_noised_pictures_and_depends_on_its_step_and_seed_alone(featu
     assert 0 < deaf.float().mean() < 0.7
     clean = state - times[:, None, None, None] * target  # of a flow, x_0 = x_t − t·(ε − x_0)
     cache = load_features(features / "valid.safetensors")
-    level = side_picture((cache.iid.float().T, cache.coherence.float().T))[0]
+    level = to_side_parameters((cache.iid.float().T, cache.coherence.float().T))[0]
     known = level.flatten().unique()
     assert (clean[:, 0].flatten()[:, None] - known).abs().min(dim=1).values.max() < 1e-3
 

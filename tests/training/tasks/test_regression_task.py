@@ -12,8 +12,7 @@ from soundstage.errors import InputError, OptionError, OutputError
 from soundstage.networks.backbones.transformer import TransformerConfig
 from soundstage.networks.models.stereo_regression import StereoRegression
 from soundstage.stereo import BANDS
-from soundstage.stereo.features import FEATURES
-from soundstage.stereo.levels import LEVELS, QUIETEST
+from soundstage.stereo.features import FEATURES, LEVELS, MIN_LEVEL_DB
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.data.feature_batches import (
     FeatureBatches,
@@ -216,9 +215,9 @@ def test_left_and_right_are_switched_in_half_of_the_examples(features):
 
 
 def test_a_gain_moves_every_level_and_no_silence():
-    levels = torch.tensor([[QUIETEST, -99.0, -30.0]])
-    assert torch.equal(louder(levels, 6.0), torch.tensor([[QUIETEST, -93.0, -24.0]]))
-    assert torch.equal(louder(levels, -6.0), torch.tensor([[QUIETEST, QUIETEST, -36.0]]))
+    levels = torch.tensor([[MIN_LEVEL_DB, -99.0, -30.0]])
+    assert torch.equal(louder(levels, 6.0), torch.tensor([[MIN_LEVEL_DB, -93.0, -24.0]]))
+    assert torch.equal(louder(levels, -6.0), torch.tensor([[MIN_LEVEL_DB, MIN_LEVEL_DB, -36.0]]))
 
 
 def test_each_frame_that_is_held_out_is_shown_once(features):

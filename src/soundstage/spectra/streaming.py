@@ -1,16 +1,62 @@
-"""Convolution of a stream with a long filter, by overlap-save in the frequency domain."""
+"""Streams of samples: a queue between two stages, and convolution with a long filter."""
+
+from collections import deque
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.spectra.sample_queue import SampleQueue
+
+class SampleQueue:
+    """A first-in, first-out queue of samples or frames along the last axis.
+
+    Blocks are kept as they come, and only the popped ones are joined: the cost does not depend on
+    the length of the queue.
+
+    Args:
+        shape: of the other axes.
+    """
+
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        self._blocks: deque[Tensor] = deque()
+        self._empty = torch.zeros(*shape, 0)
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def push(self, block: Tensor) -> None:
+        """Append `block` (*shape, n)."""
+        if block.shape[-1]:
+            self._blocks.append(block)
+            self._length += block.shape[-1]
+
+    def pop(self, count: int) -> Tensor:
+        """Remove and return the `count` oldest samples, (*shape, count).
+
+        Raises:
+            ValueError: the queue holds fewer than `count`.
+        """
+        if count > self._length:
+            raise ValueError(f"{count} samples are more than the {self._length} in the queue")
+        self._length -= count
+        taken: list[Tensor] = []
+        while count:
+            block = self._blocks.popleft()
+            if block.shape[-1] > count:
+                self._blocks.appendleft(block[..., count:])
+                block = block[..., :count]
+            taken.append(block)
+            count -= block.shape[-1]
+        if not taken:
+            return self._empty
+        return taken[0] if len(taken) == 1 else torch.cat(taken, dim=-1)
 
 
 class StreamingConvolver:
-    """Filters a stream with an impulse response that need not be causal.
+    """Convolution of a stream with an impulse response that need not be causal, by overlap-save.
 
-    As many samples come out as go in: output n is Σ h[k]·x[n + advance − k], so that `advance` is
+    The output is as long as the input: output n is Σ h[k]·x[n + advance − k], so that `advance` is
     the index of the response's time zero (half its length for a symmetric, zero-phase filter).
     """
 
@@ -28,7 +74,7 @@ class StreamingConvolver:
         self._owed = 0
 
     def push(self, samples: Float[Tensor, " length"]) -> Float[Tensor, " ready"]:
-        """Output that these samples complete."""
+        """The output that these samples complete."""
         self._owed += samples.shape[0]
         self._incoming.push(samples)
         blocks = []
@@ -60,11 +106,3 @@ class StreamingConvolver:
         ready = ready[start : start + self._owed]
         self._owed -= ready.shape[0]
         return ready
-
-
-def convolve(
-    samples: Float[Tensor, " length"], response: Float[Tensor, " taps"], *, advance: int = 0
-) -> Float[Tensor, " length"]:
-    """`StreamingConvolver` over a whole signal."""
-    convolver = StreamingConvolver(response, advance=advance)
-    return torch.cat([convolver.push(samples), convolver.finish()])

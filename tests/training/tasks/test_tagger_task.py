@@ -13,7 +13,7 @@ import yaml
 from killing import kill_training
 from soundstage.cli.main import main
 from soundstage.errors import InputError, OptionError, OutputError
-from soundstage.metrics.embeddings.tagger import TaggerEmbedding
+from soundstage.metrics.embeddings.built_in import TaggerEmbedding
 from soundstage.networks.models.tagger import LogMel
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.data.event_batches import EventBatches

@@ -9,7 +9,7 @@ import torch
 from killing import kill_training
 from soundstage.diffusion import Noised, Objective, Parametrization
 from soundstage.errors import InputError, OptionError
-from soundstage.stereo.compressed_stft import PICTURE_TRANSFORM, spectral_picture
+from soundstage.stereo.compressed_stft import COMPRESSED_TRANSFORM, to_compressed
 from soundstage.training.recipes import DiffStereoRecipe, load_recipe
 from soundstage.training.run import train
 from soundstage.training.tasks.diffstereo import (
@@ -138,12 +138,12 @@ def test_a_batch_is_the_pictures_of_clips_with_noise(records):
     alpha, sigma = (each.float()[:, None, None, None] for each in level)
     sound = heard.clips.draw(7)
     stereo = torch.stack(
-        [spectral_picture(PICTURE_TRANSFORM.analyze(clip))[..., 2:-2] for clip in sound]
+        [to_compressed(COMPRESSED_TRANSFORM.analyze(clip))[..., 2:-2] for clip in sound]
     )
     torch.testing.assert_close(noisy.state, alpha * stereo + sigma * noisy.target)
     middle = sound.mean(dim=1)
     between = [
-        spectral_picture(PICTURE_TRANSFORM.analyze(clip[None]))[..., 2:-2] for clip in middle
+        to_compressed(COMPRESSED_TRANSFORM.analyze(clip[None]))[..., 2:-2] for clip in middle
     ]
     torch.testing.assert_close(mono, torch.stack(between), rtol=0, atol=1e-6)
     assert mono.shape == (4, 2, 513, 8)
@@ -157,7 +157,7 @@ def test_a_batch_is_the_pictures_of_clips_with_noise(records):
 def test_the_frames_of_a_clip_see_no_edge():
     """They are those of the whole record, wherever the clip begins."""
     record = torch.randn(1, 2, 300 * 40, generator=torch.Generator().manual_seed(0))
-    whole = spectral_picture(PICTURE_TRANSFORM.analyze(record))
+    whole = to_compressed(COMPRESSED_TRANSFORM.analyze(record))
     first, frames = 10, 8
     clip = record[..., 300 * (first - 2) : 300 * (first + frames - 1 + 2)]
     _, stereo = clip_pictures(clip)
