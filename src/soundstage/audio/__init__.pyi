@@ -1,29 +1,44 @@
-from .audio_buffer import Audio as Audio
-from .file_paths import (
-    check_collisions as check_collisions,
-    expand_inputs as expand_inputs,
-    is_same_file as is_same_file,
-    output_path as output_path,
-)
+from .audio_buffer import Audio
+from .file_paths import check_collisions, expand_inputs, is_same_file, output_path
 from .formats import (
-    MEDIA_SUFFIXES as MEDIA_SUFFIXES,
-    READABLE_SUFFIXES as READABLE_SUFFIXES,
-    WRITABLE_SUFFIXES as WRITABLE_SUFFIXES,
-    SoundFormat as SoundFormat,
-    output_format as output_format,
+    MEDIA_SUFFIXES,
+    READABLE_SUFFIXES,
+    WRITABLE_SUFFIXES,
+    SoundFormat,
+    output_format,
 )
-from .inputs import Source as Source, as_audio as as_audio, open_sound as open_sound
-from .level import (
-    TruePeakMeter as TruePeakMeter,
-    decibels as decibels,
-    safe_gain as safe_gain,
-    true_peak as true_peak,
-)
-from .reading import MAX_RATE as MAX_RATE, MIN_RATE as MIN_RATE, SoundReader as SoundReader
-from .resampling import (
-    StreamResampler as StreamResampler,
-    resample as resample,
-    resampled_frames as resampled_frames,
-)
-from .spool import Spool as Spool
-from .writing import Quantizer as Quantizer, SoundWriter as SoundWriter
+from .inputs import Source, as_audio, open_sound
+from .level import TruePeakMeter, decibels, safe_gain, true_peak
+from .reading import MAX_RATE, MIN_RATE, SoundReader
+from .resampling import StreamResampler, resample, resampled_frames
+from .spool import Spool
+from .writing import Quantizer, SoundWriter
+
+__all__ = [
+    "MAX_RATE",
+    "MEDIA_SUFFIXES",
+    "MIN_RATE",
+    "READABLE_SUFFIXES",
+    "WRITABLE_SUFFIXES",
+    "Audio",
+    "Quantizer",
+    "SoundFormat",
+    "SoundReader",
+    "SoundWriter",
+    "Source",
+    "Spool",
+    "StreamResampler",
+    "TruePeakMeter",
+    "as_audio",
+    "check_collisions",
+    "decibels",
+    "expand_inputs",
+    "is_same_file",
+    "open_sound",
+    "output_format",
+    "output_path",
+    "resample",
+    "resampled_frames",
+    "safe_gain",
+    "true_peak",
+]

@@ -1,28 +1,46 @@
-from .continuation import ContinuedStream as ContinuedStream
-from .denoiser import (
-    CleanEstimate as CleanEstimate,
-    Denoiser as Denoiser,
-    Parametrization as Parametrization,
-)
-from .guidance import CFGDenoiser as CFGDenoiser
-from .noise import CounterNoise as CounterNoise, NoiseOffsets as NoiseOffsets
-from .objectives import Noised as Noised, Objective as Objective, logit_normal as logit_normal
-from .samplers import (
-    StepNoise as StepNoise,
-    ancestral as ancestral,
-    ddim as ddim,
-    dpm_solver_2m as dpm_solver_2m,
-    euler as euler,
-    heun as heun,
-)
+from .continuation import ContinuedStream
+from .denoiser import CleanEstimate, Denoiser, Parametrization
+from .guidance import CFGDenoiser
+from .noise import CounterNoise, NoiseOffsets
+from .objectives import Noised, Objective, logit_normal
+from .samplers import StepNoise, ancestral, ddim, dpm_solver_2m, euler, heun
 from .schedules import (
-    SIX_BETAS as SIX_BETAS,
-    DiscreteSchedule as DiscreteSchedule,
-    FlowSchedule as FlowSchedule,
-    Schedule as Schedule,
-    aligned_times as aligned_times,
-    linear_betas as linear_betas,
-    trailing_times as trailing_times,
-    uniform_times as uniform_times,
+    SIX_BETAS,
+    DiscreteSchedule,
+    FlowSchedule,
+    Schedule,
+    aligned_times,
+    linear_betas,
+    trailing_times,
+    uniform_times,
 )
-from .windows import MultiDiffusionDenoiser as MultiDiffusionDenoiser, Windows as Windows
+from .windows import MultiDiffusionDenoiser, Windows
+
+__all__ = [
+    "SIX_BETAS",
+    "CFGDenoiser",
+    "CleanEstimate",
+    "ContinuedStream",
+    "CounterNoise",
+    "Denoiser",
+    "DiscreteSchedule",
+    "FlowSchedule",
+    "MultiDiffusionDenoiser",
+    "NoiseOffsets",
+    "Noised",
+    "Objective",
+    "Parametrization",
+    "Schedule",
+    "StepNoise",
+    "Windows",
+    "aligned_times",
+    "ancestral",
+    "ddim",
+    "dpm_solver_2m",
+    "euler",
+    "heun",
+    "linear_betas",
+    "logit_normal",
+    "trailing_times",
+    "uniform_times",
+]

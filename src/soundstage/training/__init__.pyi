@@ -1,9 +1,12 @@
-from .recipes import (
-    DecorrelateRecipe as DecorrelateRecipe,
-    LoopRecipe as LoopRecipe,
-    NearestRecipe as NearestRecipe,
-    Recipe as Recipe,
-    TaggerRecipe as TaggerRecipe,
-    load_recipe as load_recipe,
-)
-from .run import train as train
+from .recipes import DecorrelateRecipe, LoopRecipe, NearestRecipe, Recipe, TaggerRecipe, load_recipe
+from .run import train
+
+__all__ = [
+    "DecorrelateRecipe",
+    "LoopRecipe",
+    "NearestRecipe",
+    "Recipe",
+    "TaggerRecipe",
+    "load_recipe",
+    "train",
+]
