@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from soundstage.audio import SoundReader, StreamResampler, open_sound
-from soundstage.audio import Source as AudioSource
+from soundstage.audio import SoundReader, Source as AudioSource, StreamResampler, open_sound
 from soundstage.binaural.presets import RADIUS, constant
 from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
 from soundstage.binaural.trajectory_files import parse_json, read_trajectory
 from soundstage.errors import InputError, OptionError
+from soundstage.stereo import is_dual_mono
 
 LOUDSPEAKERS = 30.0  # degrees
 LOUDSPEAKER_GAIN = 0.5**0.5  # two loudspeakers, added in power, are as loud as one
@@ -47,7 +47,6 @@ RANGES = {  # minimum, maximum and default of the values of a source
 }
 POSITION = ("azimuth", "elevation", "distance")
 FIELDS = ("file", *POSITION, "trajectory", "gain", "start", "downmix")
-_DUAL_MONO = 1e-6  # largest power of left − right over that of left + right
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,7 @@ def sources_of(
             f"{sound.name} has {sound.channels} channels; a source has one: export one channel or "
             "a stereo version."
         )
-    if sound.channels == 1 or downmix or (trajectory is not None and _is_dual_mono(sound)):
+    if sound.channels == 1 or downmix or (trajectory is not None and is_dual_mono(sound)):
         return [Source(sound, trajectory or constant(0.0), None, gain, start)]
     if trajectory is not None:
         raise InputError(
@@ -204,12 +203,3 @@ def _value(entry: dict[str, Any], name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InputError(f"{name} must be {low:g} to {high:,g}, not {reprlib.repr(value)}.")
     return float(value)
-
-
-def _is_dual_mono(sound: SoundReader) -> bool:
-    """Whether both channels are the same; reads the file once."""
-    side = mid = 0.0
-    for left, right in sound.blocks(READ_FRAMES):
-        side += float(((left - right) ** 2).sum(dtype=np.float64))
-        mid += float(((left + right) ** 2).sum(dtype=np.float64))
-    return side <= _DUAL_MONO * mid

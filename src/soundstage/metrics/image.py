@@ -17,9 +17,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from soundstage.metrics.fidelity import centered
-from soundstage.stereo import TRANSFORM, band_sums, to_mid_side
+from soundstage.stereo import TRANSFORM, MidSideMeter, band_sums, to_mid_side
 
-DUAL_MONO_DB = -60.0  # side over mid; below this the two channels are one signal, coded twice
 LOWEST_DB, HIGHEST_DB = -40.0, 20.0  # of a side balance: beyond, heard as mono or as opposite phase
 EMPTY_SHARE = 1e-9  # of the energy; a band 90 dB below the whole has no width
 
@@ -38,7 +37,7 @@ class ImageMeter:
 
     def __init__(self) -> None:
         self._products = np.zeros((2, 2))
-        self._mid_side = np.zeros(2)  # separate, since LL + RR − 2·LR cancels to rounding noise
+        self._mid_side = MidSideMeter()  # separate, since LL + RR − 2·LR cancels to rounding noise
         self._sums = np.zeros(2)
         self._frames = 0
 
@@ -47,18 +46,17 @@ class ImageMeter:
         block = stereo.astype(np.float64)
         # einsum, not a matrix product, which would start other threads for little work
         self._products += np.einsum("ct,dt->cd", block, block)
-        halves = 0.5 * np.stack([block[0] + block[1], block[0] - block[1]])
-        self._mid_side += np.einsum("ct,ct->c", halves, halves)
+        self._mid_side.push(block)
         self._sums += block.sum(axis=1)
         self._frames += block.shape[1]
 
     def powers(self) -> Powers:
         """Sums of squares of left, right, mid and side so far."""
-        return Powers(*map(float, (*self._products.diagonal(), *self._mid_side)))
+        return Powers(*map(float, (*self._products.diagonal(), *self._mid_side.energies)))
 
     def width(self) -> float:
         """2·rms(S)/rms(M): 0 for mono and silence, ∞ without a mid."""
-        mid, side = self._mid_side
+        mid, side = self._mid_side.energies
         if side <= 0:
             return 0.0
         return float(2 * np.sqrt(side / mid)) if mid > 0 else float("inf")
@@ -73,7 +71,7 @@ class ImageMeter:
 
     def is_dual_mono(self) -> bool:
         """Whether the side is 60 dB or more below the mid; true for digital silence."""
-        return self.width() <= 2 * 10 ** (DUAL_MONO_DB / 20)
+        return self._mid_side.is_dual_mono()
 
 
 def normalized_width(stereo: Float[Tensor, "*batch 2 frames"]) -> Float[Tensor, "*batch"]:

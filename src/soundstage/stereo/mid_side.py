@@ -37,7 +37,7 @@ class MidSideMeter:
 
     def push(self, stereo: Float[np.ndarray, "2 frames"]) -> None:
         """Measure the next frames."""
-        block = stereo.astype(np.float64)
+        block = stereo.astype(np.float64, copy=False)
         halves = 0.5 * np.stack([block[0] + block[1], block[0] - block[1]])
         # einsum and not a matrix product, which would wake other threads for so little work
         self.energies += np.einsum("ct,ct->c", halves, halves)
