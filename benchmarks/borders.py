@@ -17,11 +17,13 @@ from pages import write_page
 from soundstage.audio import open_sound
 from soundstage.corpora.layouts import read_excerpt
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
+from soundstage.networks.models.side_diffusion import SideDiffusionConfig
+from soundstage.networks.models.stereo_autoregression import StereoAutoregressionConfig
+from soundstage.networks.models.stereo_tokens import StereoTokensConfig
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import load_method, make_side
-from soundstage.upmixing.diffusion_weights import load_diffusion_network
-from soundstage.upmixing.generative_weights import load_network
 from soundstage.upmixing.methods.diffusion import DiffusionDecoding
+from soundstage.weights.model import load_model
 
 PAGE = Path(__file__).parents[1] / "docs" / "masked.md"
 NEAR = 2  # frames on either side of a border: frames overlap, and the decoder smooths
@@ -30,13 +32,15 @@ NEAR = 2  # frames on either side of a border: frames overlap, and the decoder s
 def border_frames(method: str, frames: int) -> torch.Tensor:
     """Frames at which one window ends and the next begins; of `diffusion`, goes over into it."""
     if method == "diffusion":
-        shape = load_diffusion_network().shape
-        stride, patch = shape.stride, shape.patch
+        config = load_model(method, SideDiffusionConfig).config
+        stride, patch = config.stride, config.context_frames
         overlap = DiffusionDecoding().shared(patch)
         hop, first = patch - overlap, patch - overlap // 2
     else:
-        tokens = load_network(method, method).shape
-        stride, hop, first = tokens.stride, tokens.patch // 2, tokens.patch
+        kind = StereoTokensConfig if method == "masked" else StereoAutoregressionConfig
+        tokens = load_model(method, kind).config
+        stride, first = tokens.stride, tokens.context_frames
+        hop = first // 2
     return stride * torch.arange(first, max(frames // stride, first), hop)
 
 

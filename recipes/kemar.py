@@ -15,7 +15,7 @@ from jaxtyping import Float
 from soundstage.atomic_files import write_atomically
 from soundstage.binaural import equalized, read_hrtf
 from soundstage.binaural.hrtf.bundled import FAMILY, write_bundled
-from soundstage.weights.model import FOLDER
+from soundstage.weights.cards import FOLDER
 
 BUNDLED = FOLDER / "heads" / "kemar.safetensors"
 CARD = {

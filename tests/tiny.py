@@ -1,22 +1,29 @@
 """Upmixers with small weights of their own, so that tests do not lean on the shipped ones."""
 
-from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from sounds import song
-from soundstage.networks.backbones.transformer import TransformerConfig
-from soundstage.networks.models.side_diffusion import SideDiffusion
-from soundstage.networks.models.stereo_regression import StereoRegression
+from soundstage.networks.backbones.transformer import MemoryConfig, TokenConfig
+from soundstage.networks.models.side_diffusion import SideDiffusion, SideDiffusionConfig
+from soundstage.networks.models.stereo_autoregression import StereoAutoregressionConfig
+from soundstage.networks.models.stereo_regression import StereoRegression, StereoRegressionConfig
+from soundstage.networks.models.stereo_tokens import StereoTokensConfig
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM, band_sums
-from soundstage.stereo.features import FEATURES, LEVELS, STATISTICS
+from soundstage.stereo.features import (
+    BANDS_OF_LEVELS,
+    CONTEXT_FEATURES,
+    FEATURES,
+    LEVELS,
+    SEGMENT_FRAMES,
+    SEGMENTS,
+    STATISTICS,
+)
 from soundstage.stereo.style_prior import STYLE_FEATURES, StylePrior
 from soundstage.upmixing import Upmixer
-from soundstage.upmixing.diffusion_weights import DiffusionShape
-from soundstage.upmixing.diffusion_weights import network_tensors as diffusion_network_tensors
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor
-from soundstage.upmixing.generative_weights import TokenModelConfig, network_tensors
 from soundstage.upmixing.methods.autoregressive import AutoregressiveSampler
 from soundstage.upmixing.methods.comb import Comb
 from soundstage.upmixing.methods.decorrelate import Decorrelate
@@ -25,6 +32,7 @@ from soundstage.upmixing.methods.masked import MaskedDecoding, MaskedSampler
 from soundstage.upmixing.methods.nearest import NearestPredictor, similarity_keys
 from soundstage.upmixing.methods.regression import RegressionPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.weights.model import save_model
 
 
 def coherences() -> Tensor:
@@ -53,44 +61,59 @@ def predictor(count: int = 200, *, records: int = 8, seed: int = 0) -> NearestPr
     return NearestPredictor(tensors["keys"], tensors["tokens"], tensors["record_ends"])
 
 
-def regression_tensors(*, seed: int = 0) -> dict[str, Tensor]:
-    """Weights for `regression`: a network of one small block that was taught nothing."""
-    size = TransformerConfig(blocks=1, width=16, heads=2, expansion=3)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        state = StereoRegression(LEVELS, FEATURES, size).state_dict()
-    return {
-        **{name: value.half() for name, value in state.items()},
-        "size": torch.tensor([size.blocks, size.width, size.heads, size.expansion]),
-    }
+REGRESSION = StereoRegressionConfig(depth=1, dim=16, heads=2, n_levels=LEVELS, n_outputs=FEATURES)
 
 
 def regression_network(*, seed: int = 0) -> StereoRegression:
-    """The network of these weights."""
-    tensors = regression_tensors(seed=seed)
-    network = StereoRegression(LEVELS, FEATURES, TransformerConfig(*tensors.pop("size").tolist()))
-    network.load_state_dict({name: value.float() for name, value in tensors.items()})
-    return network.eval()
+    """An untrained network of one small block."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return _half(REGRESSION.build())
 
 
-MASKED = TokenModelConfig(
-    blocks=1, width=16, heads=2, expansion=2, head=8, patch=16, stride=2, split=1, styled=1,
-    remembers=1, fast=0, hearing=4,
-)  # fmt: skip
-SHAPES = {"masked": MASKED, "autoregressive": replace(MASKED, fast=1)}
+def save_regression(path: Path) -> None:
+    """Weights of that network."""
+    save_model(path, REGRESSION, regression_network().state_dict())
+
+
+_TOKENS = {
+    "depth": 1,
+    "dim": 16,
+    "heads": 2,
+    "mlp_ratio": 2,
+    "n_levels": LEVELS,
+    "tokens": TokenConfig(n_bands=BANDS, codebook_sizes=(31, 8)),
+    "style_dim": len(STYLE_FEATURES),
+    "memory": MemoryConfig(n_vectors=SEGMENTS, dim=CONTEXT_FEATURES, hop=SEGMENT_FRAMES // 2),
+    "cond_channels": 4,
+    "context_frames": 16,
+    "stride": 2,
+}
+MASKED = StereoTokensConfig(**_TOKENS, rank=8)
+AUTOREGRESSIVE = StereoAutoregressionConfig(**_TOKENS, head_dim=8)
+CONFIGS = {"masked": MASKED, "autoregressive": AUTOREGRESSIVE}
 
 
 def generative_network(family: str, *, seed: int = 0) -> torch.nn.Module:
-    """A network of one small block that was taught nothing."""
+    """An untrained network of one small block."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return SHAPES[family].network().eval().requires_grad_(False)
+        network = CONFIGS[family].build()
+    network.encoder.band_weights.copy_(BANDS_OF_LEVELS)
+    return network.eval().requires_grad_(False)
 
 
-def generative_tensors(family: str, *, seed: int = 0) -> dict[str, Tensor]:
-    """Weights for `masked` or `autoregressive`."""
+def save_generative(path: Path, family: str, *, seed: int = 0) -> None:
+    """Weights of `masked` or `autoregressive`."""
     state = generative_network(family, seed=seed).state_dict()
-    return network_tensors(SHAPES[family], state, style_prior())
+    save_model(path, CONFIGS[family], state, style_prior().tensors())
+
+
+def _half(network: torch.nn.Module) -> torch.nn.Module:
+    """The network as files of weights hold it."""
+    for parameter in network.requires_grad_(False).parameters():
+        parameter.copy_(parameter.half())
+    return network.eval()
 
 
 def style_prior() -> StylePrior:
@@ -103,33 +126,41 @@ def style_prior() -> StylePrior:
 
 def generative(family: str) -> PatchPredictor:
     """The predictor of that network, in few steps."""
-    network, shape = generative_network(family), SHAPES[family]
+    network, config = generative_network(family), CONFIGS[family]
     if family == "masked":
-        sampler = MaskedSampler(network, shape, MaskedDecoding(2, 3), prior=style_prior())
+        sampler = MaskedSampler(network, config, MaskedDecoding(2, 3), prior=style_prior())
         return PatchPredictor(sampler)
-    return PatchPredictor(AutoregressiveSampler(network, shape, prior=style_prior()))
+    return PatchPredictor(AutoregressiveSampler(network, config, prior=style_prior()))
 
 
-DIFFUSION = DiffusionShape(
-    blocks=2, width=16, heads=2, expansion=2, vector_positions=4, vector_bands=2, hearing=4,
-    patch=16, stride=2, styled=1,
-)  # fmt: skip
+DIFFUSION = SideDiffusionConfig(
+    depth=2,
+    dim=16,
+    heads=2,
+    mlp_ratio=2,
+    patch_size=(4, 2),
+    cond_channels=4,
+    style_dim=len(STYLE_FEATURES),
+    context_frames=16,
+    stride=2,
+)
 
 
 def diffusion_network(*, seed: int = 0) -> SideDiffusion:
     """A network of two small blocks with random weights, where training would begin from zeros."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = DIFFUSION.network().eval().requires_grad_(False)
+        network = DIFFUSION.build().eval().requires_grad_(False)
+        network.encoder.band_weights.copy_(BANDS_OF_LEVELS)
         for parameter in network.parameters():
             parameter.copy_(0.1 * torch.randn_like(parameter).half())
     return network
 
 
-def diffusion_tensors(*, seed: int = 0) -> dict[str, Tensor]:
-    """Weights for `diffusion`."""
+def save_diffusion(path: Path, *, seed: int = 0) -> None:
+    """Weights of `diffusion`."""
     state = diffusion_network(seed=seed).state_dict()
-    return diffusion_network_tensors(DIFFUSION, state, style_prior())
+    save_model(path, DIFFUSION, state, style_prior().tensors())
 
 
 def diffusion(

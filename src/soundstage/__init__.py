@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from soundstage.audio import Audio
     from soundstage.binaural import binauralize
     from soundstage.errors import SoundstageError
-    from soundstage.evaluation import EvaluationOptions, evaluate
+    from soundstage.evaluation import evaluate
     from soundstage.metrics import analyze
     from soundstage.upmixing import (
         METHODS,
@@ -26,21 +26,20 @@ if TYPE_CHECKING:
         upmix_stream,
         upmix_takes,
     )
-    from soundstage.weights import load_card, shipped
+    from soundstage.weights import list_models, model_card
 
 _HOMES = {
     "METHODS": "soundstage.upmixing",
     "Audio": "soundstage.audio",
     "Controls": "soundstage.upmixing",
-    "EvaluationOptions": "soundstage.evaluation",
     "SoundstageError": "soundstage.errors",
     "Style": "soundstage.upmixing",
     "analyze": "soundstage.metrics",
     "binauralize": "soundstage.binaural",
     "evaluate": "soundstage.evaluation",
-    "load_card": "soundstage.weights",
+    "model_card": "soundstage.weights",
     "load_method": "soundstage.upmixing",
-    "shipped": "soundstage.weights",
+    "list_models": "soundstage.weights",
     "upmix": "soundstage.upmixing",
     "upmix_file": "soundstage.upmixing",
     "upmix_stream": "soundstage.upmixing",
@@ -51,15 +50,14 @@ __all__ = [
     "METHODS",
     "Audio",
     "Controls",
-    "EvaluationOptions",
     "SoundstageError",
     "Style",
     "analyze",
     "binauralize",
     "evaluate",
-    "load_card",
+    "model_card",
     "load_method",
-    "shipped",
+    "list_models",
     "upmix",
     "upmix_file",
     "upmix_stream",

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-
+from hypothesis import given, strategies as st
 from soundstage.binaural.render.neural_weights import (
     STEPS,
     BinauralWaveNetConfig,
@@ -21,11 +19,12 @@ from soundstage.binaural.render.neural_weights import (
     load_network,
     network_tensors,
 )
+from soundstage.networks.models.binaural_grad_frames import BinauralGradFrames
+
 from soundstage.diffusion import Parametrization
 from soundstage.errors import WeightsError
 from soundstage.networks.models.binaural_grad import BinauralGrad, Stage, StepEmbedding
-from soundstage.networks.models.binaural_grad_frames import BinauralGradFrames
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 
 CALIBRATION = Calibration(scale=12.5, loudness=0.4, nearest=0.3, farthest=2.5)
 WAVENET = BinauralWaveNetConfig(view=0, blocks=1, layers=2, channels=4, kernel=2)

@@ -17,7 +17,7 @@ from soundstage.errors import InputError, WeightsError
 from soundstage.stereo import BANDS, TRANSFORM, encode, quantize
 from soundstage.stereo.encoding import BAND_EDGES
 from soundstage.stereo.features import LEVELS, mid_levels
-from soundstage.weights import load_weights, save_weights
+from soundstage.weights.model import load_weights, save_weights
 
 FINGERPRINT = bytes(range(32))
 BAND_HZ = np.convolve(np.asarray(BAND_EDGES), [0.5, 0.5], "valid") * RATE / TRANSFORM.frame

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, network_tensors
 
 from sounds import RATE, stereo_scene
 from soundstage.errors import OptionError, WeightsError
@@ -12,9 +13,8 @@ from soundstage.evaluation.systems import BASELINES, System, find_systems
 from soundstage.metrics import fold_down_error, normalized_width
 from soundstage.stereo import to_mid_side
 from soundstage.upmixing import READY_METHODS
-from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, network_tensors
 from soundstage.upmixing.methods.masked import MaskedDecoding
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 from tiny import regression_tensors
 
 SCENE = stereo_scene(3 * RATE)

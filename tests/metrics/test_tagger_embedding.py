@@ -7,7 +7,8 @@ from safetensors.torch import load_file
 from sounds import drums, noise, song
 from soundstage.errors import WeightsError
 from soundstage.metrics.embeddings.built_in import SIZE, STEP, WINDOW, TaggerEmbedding
-from soundstage.weights import load_card, save_weights, weights_path
+from soundstage.weights import model_card, model_path
+from soundstage.weights.model import save_weights
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +80,11 @@ def test_four_signals_of_thirty_seconds_take_little_time(embedding):
 
 
 def test_the_card_states_accuracy_size_and_both_licenses():
-    card = load_card("tagger")
+    card = model_card("tagger")
     assert card["test"]["folds"] == [4]
     assert card["test"]["clips"] == 397
     assert card["test"]["accuracy"] >= 0.65
-    assert card["bytes"] == weights_path("tagger").stat().st_size <= 6e6
+    assert card["bytes"] == model_path("tagger").stat().st_size <= 6e6
     assert set(card["licenses"]) == {"CC0", "CC-BY"}
     assert "CC BY-NC 3.0" in card["licence_reading"]
     assert sum(card["licenses"].values()) == card["trained"]["clips"]
@@ -91,7 +92,7 @@ def test_the_card_states_accuracy_size_and_both_licenses():
 
 
 def spoilt(tmp_path, **changes):
-    tensors = load_file(weights_path("tagger"))
+    tensors = load_file(model_path("tagger"))
     tensors.update({name.replace("/", "."): value for name, value in changes.items()})
     path = tmp_path / "spoilt.safetensors"
     save_weights(path, "tagger", {k: v for k, v in tensors.items() if v is not None})

@@ -26,7 +26,7 @@ from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.distributed import average_gradients, get_rank, run_distributed
 from soundstage.training.loop import Task, run_loop
 from soundstage.training.recipes import LoopRecipe
-from soundstage.weights import load_weights
+from soundstage.weights.model import load_weights
 
 pytestmark = pytest.mark.slow
 KEY = bytes(range(32))

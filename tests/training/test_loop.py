@@ -4,8 +4,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
@@ -14,7 +13,7 @@ from soundstage.training.checkpoints import checkpoint_path, init_from, weights_
 from soundstage.training.logs import tensorboard_logs
 from soundstage.training.loop import Task, learning_rate_factor, run_loop
 from soundstage.training.recipes import LoopRecipe
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 
 KEY = bytes(range(32))
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ from soundstage.training.recipes import (
     WarpNetRecipe,
     parse_recipe,
 )
-from soundstage.weights.model import FOLDER
+from soundstage.weights.cards import FOLDER
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 LOOP = {"epochs": 1, "batch_size": 2, "learning_rate": 0.001}

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
+from soundstage.upmixing.generative_weights import TokenModelConfig, load_network, network_tensors
 
 from sounds import cut, song
 from soundstage.errors import WeightsError
@@ -14,7 +14,6 @@ from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.upmixing import make_side
 from soundstage.upmixing.generative.sampling import gumbel_noise
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
-from soundstage.upmixing.generative_weights import TokenModelConfig, load_network, network_tensors
 from soundstage.upmixing.methods import autoregressive
 from soundstage.upmixing.methods.autoregressive import (
     AutoregressiveDecoding,
@@ -22,7 +21,7 @@ from soundstage.upmixing.methods.autoregressive import (
     load_autoregressive,
 )
 from soundstage.upmixing.parametric import ParametricUpmixer
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 from tiny import style_prior
 
 FAST = TokenModelConfig(

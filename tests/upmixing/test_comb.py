@@ -9,7 +9,7 @@ from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, encode_signal, to_left_right
 from soundstage.upmixing import make_side
 from soundstage.upmixing.methods.comb import CENTER, Comb, phase_swing, side_response
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 from tiny import coherences
 
 LENGTH = 200_000

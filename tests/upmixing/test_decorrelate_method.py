@@ -8,7 +8,7 @@ from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, encode_signal, to_left_right
 from soundstage.upmixing import make_side
 from soundstage.upmixing.methods.decorrelate import Decorrelate, side_response
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 from tiny import coherences
 
 LENGTH = 200_000

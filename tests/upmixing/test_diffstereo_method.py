@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
+from soundstage.upmixing.diffstereo_weights import (
+    FAMILY,
+    DiffStereoConfig,
+    load_stereo_diffusion,
+    network_tensors,
+)
 from torch import Tensor
 
 from sounds import cut, decibels, song
@@ -15,12 +20,6 @@ from soundstage.diffusion import trailing_times
 from soundstage.errors import WeightsError
 from soundstage.stereo.compressed_stft import GAMMA, compress, expand
 from soundstage.upmixing import make_side, upmix_file
-from soundstage.upmixing.diffstereo_weights import (
-    FAMILY,
-    DiffStereoConfig,
-    load_stereo_diffusion,
-    network_tensors,
-)
 from soundstage.upmixing.engine import upmix_blocks
 from soundstage.upmixing.methods.diffstereo import (
     PAPER,
@@ -28,7 +27,7 @@ from soundstage.upmixing.methods.diffstereo import (
     DiffStereoSampling,
     load_diffstereo,
 )
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 
 SHAPE = DiffStereoConfig(
     blocks=1, width=64, heads=2, expansion=1, patch_frames=2, patch_bins=8, frames=16, steps=50,

@@ -2,16 +2,16 @@ from dataclasses import astuple, fields, replace
 
 import pytest
 import torch
-
-from soundstage.errors import WeightsError
-from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.upmixing.diffusion_weights import (
     LARGEST,
     DiffusionShape,
     load_diffusion_network,
     network_tensors,
 )
-from soundstage.weights import save_weights
+
+from soundstage.errors import WeightsError
+from soundstage.stereo.style_prior import STYLE_FEATURES
+from soundstage.weights.model import save_weights
 from tiny import DIFFUSION, diffusion_network, diffusion_tensors
 
 

@@ -2,6 +2,12 @@ from dataclasses import astuple, fields, replace
 
 import pytest
 import torch
+from soundstage.upmixing.generative_weights import (
+    LARGEST,
+    TokenModelConfig,
+    load_network,
+    network_tensors,
+)
 
 from soundstage.errors import WeightsError
 from soundstage.networks.models.stereo_autoregression import StereoAutoregression
@@ -9,15 +15,8 @@ from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS
 from soundstage.stereo.features import LEVELS, STATISTICS
 from soundstage.stereo.style_prior import STYLE_FEATURES
-from soundstage.upmixing.generative_weights import (
-    LARGEST,
-    TokenModelConfig,
-    load_network,
-    network_tensors,
-)
-from soundstage.weights import save_weights
-from tiny import MASKED as SHAPE
-from tiny import style_prior
+from soundstage.weights.model import save_weights
+from tiny import MASKED as SHAPE, style_prior
 
 PLAIN = replace(SHAPE, head=0, stride=1, split=0, styled=0, remembers=0, hearing=0)
 FAST = replace(SHAPE, fast=1)

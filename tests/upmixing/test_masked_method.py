@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
+from soundstage.upmixing.generative_weights import TokenModelConfig, network_tensors
 
 from sounds import cut, song
 from soundstage.stereo import BANDS, TOKENS, TRANSFORM
@@ -12,12 +12,10 @@ from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.upmixing import make_side
 from soundstage.upmixing.generative.decoding_order import mask_schedule
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
-from soundstage.upmixing.generative_weights import TokenModelConfig, network_tensors
 from soundstage.upmixing.methods.masked import MaskedDecoding, MaskedSampler, load_masked
 from soundstage.upmixing.parametric import ParametricUpmixer
-from soundstage.weights import save_weights
-from tiny import MASKED as SHAPE
-from tiny import style_prior
+from soundstage.weights.model import save_weights
+from tiny import MASKED as SHAPE, style_prior
 
 ORDERS = ["confidence", "certainty", "random", "spread"]
 QUICK = MaskedDecoding(temperature=1.0, steps=3, first_steps=4)

@@ -14,7 +14,8 @@ from soundstage.upmixing import (
     load_method,
     make_side,
 )
-from soundstage.weights import load_card, save_weights, shipped
+from soundstage.weights import list_models, model_card
+from soundstage.weights.model import save_weights
 from tiny import coherences, diffusion_tensors, generative_tensors, pairs, regression_tensors
 
 
@@ -38,8 +39,8 @@ def weights(tmp_path: Path) -> dict[str, str]:
 def test_every_method_runs_with_the_weights_it_ships(name: str) -> None:
     method = METHODS[name]
     assert method.name == name
-    assert method.weights in shipped()
-    assert load_card(method.weights)["paper"]
+    assert method.weights in list_models()
+    assert model_card(method.weights)["paper"]
     mid = song(20_000)
     side = make_side(load_method(name), mid)
     assert side.shape == (1, 20_000)

@@ -3,8 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sounds import cut, noise, song
 from soundstage.errors import WeightsError
@@ -15,7 +14,7 @@ from soundstage.upmixing.methods.nearest import (
     RunningMean,
     similarity_keys,
 )
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 from tiny import pairs, predictor
 
 FRAMES = 60

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from sounds import cut, song
 from soundstage.errors import WeightsError
@@ -12,7 +11,7 @@ from soundstage.stereo.features import mid_levels, parameters_from_features
 from soundstage.upmixing import make_side
 from soundstage.upmixing.methods.regression import HOP, SHARED, WINDOW, RegressionPredictor
 from soundstage.upmixing.parametric import ParametricUpmixer
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 from tiny import regression_network, regression_tensors
 
 NETWORK = regression_network()

@@ -11,14 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from soundstage.errors import OutputError, SoundstageError, WeightsError
-from soundstage.weights import (
-    factored,
-    load_card,
-    load_weights,
-    save_weights,
-    shipped,
-    store,
-)
+from soundstage.weights import list_models, model_card
+from soundstage.weights.model import factored, load_weights, save_weights, store
 
 
 @pytest.fixture
@@ -193,18 +187,18 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_refused_and_the_known_ones_are_told() -> None:
-    refused("unheard-of", "'unheard-of'", *shipped())
+    refused("unheard-of", "'unheard-of'", *list_models())
     with pytest.raises(WeightsError, match="'unheard-of'"):
-        load_card("unheard-of")
+        model_card("unheard-of")
 
 
 def test_a_weights_error_is_one_of_ours() -> None:
     assert issubclass(WeightsError, SoundstageError)
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", list_models())
 def test_the_card_of_a_shipped_model_fits_its_file(name: str) -> None:
-    card, content = load_card(name), (store.FOLDER / f"{name}.safetensors").read_bytes()
+    card, content = model_card(name), (store.FOLDER / f"{name}.safetensors").read_bytes()
     assert card["name"] == name
     assert card["sha256"] == hashlib.sha256(content).hexdigest()
     assert card["bytes"] == len(content)
@@ -212,16 +206,16 @@ def test_the_card_of_a_shipped_model_fits_its_file(name: str) -> None:
     assert card["parameters"] == sum(tensor.numel() for tensor in weights.tensors.values())
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", list_models())
 def test_a_card_says_what_a_user_must_know(name: str) -> None:
-    card = load_card(name)
+    card = model_card(name)
     for key in ("paper", "data", "recipe", "trained", "limits"):
         assert card.get(key), key
 
 
 def test_every_card_has_its_weights_and_every_weights_a_card() -> None:
-    assert {path.stem for path in store.FOLDER.glob("*.json")} == set(shipped())
-    assert shipped()
+    assert {path.stem for path in store.FOLDER.glob("*.json")} == set(list_models())
+    assert list_models()
 
 
 def test_factors_give_the_matrices_again_where_they_are_read(tmp_path):

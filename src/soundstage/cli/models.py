@@ -12,9 +12,9 @@ def models(
     import json
 
     from soundstage.upmixing.registry import DEFAULT_METHOD, METHODS
-    from soundstage.weights import load_card, shipped
+    from soundstage.weights import list_models, model_card
 
-    cards = {name: load_card(name) for name in shipped()}
+    cards = {name: model_card(name) for name in list_models()}
     if json_output:
         methods = [
             {

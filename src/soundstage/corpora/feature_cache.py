@@ -33,7 +33,7 @@ from soundstage.stereo import (
     quantize,
 )
 from soundstage.stereo.features import IID_LIMIT_DB, LEVELS, mid_levels
-from soundstage.weights import load_weights, save_weights
+from soundstage.weights.model import load_weights, save_weights
 
 FAMILY = "features"
 BLOCK_SECONDS = 10

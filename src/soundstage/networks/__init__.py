@@ -1,1 +1,1 @@
-"""Networks: layers and shapes only; they know no files, no training and no sound in a file."""
+"""Networks: no input or output, no training, no audio."""

@@ -21,7 +21,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from soundstage.networks.models.stereo_regression import CENTER, SPREAD
+from soundstage.networks.backbones.transformer import LEVEL_MEAN, LEVEL_STD
 from soundstage.spectra.filterbanks import htk_mel_filters
 from soundstage.stereo.encoding import BAND_OF_BIN, BANDS, RATE, TRANSFORM, Parameters
 
@@ -97,7 +97,7 @@ def context_vectors(
     count = min(len(levels) // frames, SEGMENTS)
     vectors = torch.full((SEGMENTS, CONTEXT_FEATURES), math.nan)
     if count:
-        scaled = (levels[-count * frames :] - CENTER) / SPREAD
+        scaled = (levels[-count * frames :] - LEVEL_MEAN) / LEVEL_STD
         targets = parameter_features(parameters)[:, -count * frames :].T
         joined = torch.cat([scaled, targets], dim=1)
         vectors[SEGMENTS - count :] = joined.unflatten(0, (count, frames)).mean(dim=1)

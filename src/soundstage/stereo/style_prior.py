@@ -24,9 +24,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from soundstage.errors import WeightsError
 from soundstage.stereo.descriptors import DESCRIPTORS, REGIONS, descriptors
 from soundstage.stereo.encoding import Parameters
-from soundstage.stereo.features import IID_LIMIT_DB, level_statistics
+from soundstage.stereo.features import IID_LIMIT_DB, STATISTICS, level_statistics
+from soundstage.weights.model import Weights
 
 TILE_MEANS = (
     "coherence_low",
@@ -97,6 +99,9 @@ def _normalized(values: Tensor) -> Tensor:
     return (torch.where(_LOGARITHMIC, logarithms, values) - _MEAN) / _DEVIATION
 
 
+_PRIOR_FIELDS = ("mean", "covariance", "summary", "slope")
+
+
 @dataclass(frozen=True)
 class StylePrior:
     """A Gaussian over `STYLE_FEATURES`, with a mean that depends on the level statistics."""
@@ -134,6 +139,29 @@ class StylePrior:
         covariance = torch.cat([residual, mirrored]).T.cov()
         covariance = (covariance + covariance.T) / 2 + MIN_VARIANCE * torch.eye(len(mean))
         return cls(mean.float(), covariance.float(), summary.float(), slope.float())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The prior as files of weights hold it."""
+        return {f"style_{name}": getattr(self, name) for name in _PRIOR_FIELDS}
+
+    @classmethod
+    def load(cls, weights: Weights) -> "StylePrior":
+        """The prior of a file of weights.
+
+        Raises:
+            WeightsError: it is missing, or not Gaussian.
+        """
+        count = len(STYLE_FEATURES)
+        shapes = ((count,), (count, count), (2, STATISTICS), (STATISTICS, count))
+        mean, covariance, summary, slope = (
+            weights.tensor(f"style_{name}", torch.float32, shape).cpu()
+            for name, shape in zip(_PRIOR_FIELDS, shapes, strict=True)
+        )
+        if not torch.equal(covariance, covariance.T) or torch.linalg.eigvalsh(covariance).min() < 0:
+            raise WeightsError(f"{weights.source}: the style covariance is not positive.")
+        if not summary[1].min() > 0:
+            raise WeightsError(f"{weights.source}: the level statistics have no deviation.")
+        return cls(mean, covariance, summary, slope)
 
     def expected(self, levels: Float[Tensor, "positions levels"]) -> Float[Tensor, " style"]:
         """Mean style of a sound with these levels."""

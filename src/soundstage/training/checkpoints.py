@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from soundstage.errors import OptionError
-from soundstage.weights import Weights, load_weights, save_weights, weights_path
+from soundstage.weights import model_path
+from soundstage.weights.model import Weights, load_weights, save_weights
 
 FAMILY = "checkpoint"
 COUNTERS = ("step", "seconds", "loss_sum")
@@ -71,7 +72,7 @@ def weights_digest(source: str) -> bytes:
     Raises:
         WeightsError: there is no pretrained model of that name.
     """
-    path = Path(source) if source.endswith(".safetensors") else weights_path(source)
+    path = Path(source) if source.endswith(".safetensors") else model_path(source)
     return hashlib.sha256(path.read_bytes()).digest()
 
 

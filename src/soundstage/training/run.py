@@ -40,7 +40,8 @@ from soundstage.training.tasks.regression import RegressionTask
 from soundstage.training.tasks.stereo_tokens import StereoTokensTask
 from soundstage.training.tasks.tables import compute_table
 from soundstage.training.tasks.tagger import TaggerTask
-from soundstage.weights import Card, load_weights, save_weights
+from soundstage.weights import Card
+from soundstage.weights.model import load_weights, save_weights
 
 TASKS: dict[type, Callable[[Any, Path, int], NetworkTask]] = {
     TaggerRecipe: TaggerTask.open,

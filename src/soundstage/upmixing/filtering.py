@@ -10,7 +10,7 @@ from torch import Tensor
 
 from soundstage.spectra import SampleQueue, StreamingConvolver
 from soundstage.stereo import BANDS, RATE, TransientStream
-from soundstage.weights import load_weights
+from soundstage.weights.model import load_weights
 
 
 class FilterUpmixer:

@@ -1,29 +1,10 @@
-"""The shipped models: NAME.safetensors beside NAME.json, its card, and their loader.
+"""Pretrained models, their cards, and the format of weights.
 
-A file of weights says in its own header what it is, under `soundstage`: the family of the model and
-the version of the layout, as in "nearest/1". A stranger's file is refused before anything is
-computed.
-Nothing is ever unpickled. Measured heads lie the same way in `heads/`, apart: nobody trained them.
+`cards` lists the models without importing torch, `model` reads and writes files of weights,
+`config` is the base of all configs of networks, and `external` reads weights of other projects.
+HRTF sets are stored in the same format in `hrtf/`.
 """
 
-from soundstage.weights.model import (
-    Card,
-    Weights,
-    factored,
-    load_card,
-    load_weights,
-    save_weights,
-    shipped,
-    weights_path,
-)
+from soundstage.weights.cards import Card, list_models, model_card, model_path
 
-__all__ = [
-    "Card",
-    "Weights",
-    "factored",
-    "load_card",
-    "load_weights",
-    "save_weights",
-    "shipped",
-    "weights_path",
-]
+__all__ = ["Card", "list_models", "model_card", "model_path"]

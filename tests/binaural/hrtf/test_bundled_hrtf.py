@@ -13,8 +13,9 @@ from soundstage.binaural.hrtf.bundled import FAMILY, read_bundled, write_bundled
 from soundstage.binaural.hrtf.equalization import sphere_shares
 from soundstage.binaural.hrtf.onsets import onset_delays
 from soundstage.errors import InputError, WeightsError
-from soundstage.weights import save_weights, shipped
-from soundstage.weights.model import FOLDER
+from soundstage.weights import list_models
+from soundstage.weights.cards import FOLDER
+from soundstage.weights.model import save_weights
 from spheres import directions, grid, sphere_head, write_sofa
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "recipes"))
@@ -103,7 +104,7 @@ def test_each_set_has_a_card_that_matches_its_file() -> None:
 
 
 def test_hrtf_sets_are_not_listed_as_models() -> None:
-    assert not set(list_hrtf_sets()) & set(shipped())
+    assert not set(list_hrtf_sets()) & set(list_models())
 
 
 def test_a_sofa_file_is_not_equalized(tmp_path: Path) -> None:

@@ -6,10 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-
-from making_recordings import write_direct_speech
-from soundstage.binaural.render.binauralgrad import PAPER_STEPS
 from soundstage.binaural.render.neural_weights import (
     Calibration,
     GradShape,
@@ -17,6 +13,11 @@ from soundstage.binaural.render.neural_weights import (
     load_network,
     network_tensors,
 )
+from soundstage.training.tasks.binaural_speech import HeldOut, Speech, open_speech
+from torch import Tensor
+
+from making_recordings import write_direct_speech
+from soundstage.binaural.render.binauralgrad import PAPER_STEPS
 from soundstage.errors import OptionError, WeightsError
 from soundstage.networks.backbones.neural_warp import warped
 from soundstage.networks.backbones.pose_upsampling import upsampled
@@ -27,9 +28,8 @@ from soundstage.training.data.binaural_batches import MARGIN, BinauralBatches, H
 from soundstage.training.recipes import BinauralGradRecipe
 from soundstage.training.run import TrainingResult, train
 from soundstage.training.tasks.binaural_losses import BinauralLoss
-from soundstage.training.tasks.binaural_speech import HeldOut, Speech, open_speech
 from soundstage.training.tasks.binauralgrad import GradTask, NoisyExamples, shape_of
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_weights
 
 LOOP = {
     "epochs": 3,

@@ -16,7 +16,7 @@ from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.hrtf.sofa import read_hrtf
 from soundstage.errors import WeightsError
 
-FAMILY = "head"
+FAMILY = "hrtf"
 _SAME = 1e-4  # tolerance of mirrored unit vectors
 _MAX_SIZE = 4096  # directions, and taps
 _FARTHEST = 100.0  # m
@@ -58,7 +58,7 @@ def read_bundled(path: Path) -> HrtfSet:
     """
     import torch
 
-    from soundstage.weights import load_weights
+    from soundstage.weights.model import load_weights
 
     weights = load_weights(path, FAMILY)
     left = weights.tensor("responses", torch.float16, (None, None)).float().numpy()
@@ -96,7 +96,7 @@ def write_bundled(path: Path, hrtf: HrtfSet) -> str:
     """
     import torch
 
-    from soundstage.weights import save_weights
+    from soundstage.weights.model import save_weights
 
     mirrored = _mirrored(hrtf.directions)
     if mirrored is None or hrtf.delays.any():
@@ -114,9 +114,9 @@ def write_bundled(path: Path, hrtf: HrtfSet) -> str:
 
 
 def _folder() -> Path:
-    from soundstage.weights.model import FOLDER
+    from soundstage.weights.cards import FOLDER
 
-    return FOLDER / "heads"
+    return FOLDER / "hrtf"
 
 
 def _mirrored(directions: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"] | None:

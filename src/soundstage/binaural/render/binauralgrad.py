@@ -26,7 +26,6 @@ from soundstage.binaural.render.neural_stream import (
     NetworkInputs,
     NeuralRenderer,
 )
-from soundstage.binaural.render.neural_weights import GradShape, LoadedNetwork, load_network
 from soundstage.binaural.renderers import PRETRAINED, check_sampling
 from soundstage.diffusion import (
     CounterNoise,
@@ -40,8 +39,10 @@ from soundstage.diffusion import (
     uniform_times,
 )
 from soundstage.errors import WeightsError
-from soundstage.networks.backbones.neural_warp import warped
-from soundstage.networks.models.binaural_grad import Stage
+from soundstage.networks.backbones.neural_warp import warp
+from soundstage.networks.models.binaural_grad import BinauralGradConfig, Stage
+from soundstage.parallel import resolve_device
+from soundstage.weights.model import LoadedModel, load_model
 
 PAPER_STEPS, PAPER_TEMPERATURE = 6, 1.0
 OUR_STEPS, OUR_TEMPERATURE = 1, 0.0  # selected on validation recordings
@@ -63,21 +64,21 @@ class BinauralGradSampling:
     def __post_init__(self) -> None:
         check_sampling(self.steps, self.temperature)
 
-    def steps_of(self, config: GradShape) -> int:
+    def steps_of(self, config: BinauralGradConfig) -> int:
         """The number of steps for a network."""
-        return self.steps or (OUR_STEPS if config.flow else PAPER_STEPS)
+        return self.steps or (OUR_STEPS if config.noise == "flow" else PAPER_STEPS)
 
-    def temperature_of(self, config: GradShape) -> float:
+    def temperature_of(self, config: BinauralGradConfig) -> float:
         """The temperature for a network."""
         if self.temperature is not None:
             return self.temperature
-        return OUR_TEMPERATURE if config.flow else PAPER_TEMPERATURE
+        return OUR_TEMPERATURE if config.noise == "flow" else PAPER_TEMPERATURE
 
 
 def warped_ears(
     mono: Float[Tensor, "batch samples"],
     delays: Float[Tensor, "batch 2 samples"],
-    config: GradShape,
+    config: BinauralGradConfig,
 ) -> Float[Tensor, "batch 2 samples"]:
     """x̂, with linear interpolation as in the paper (eq. 3), cubic for our networks.
 
@@ -87,12 +88,12 @@ def warped_ears(
         config: of the network.
     """
     times = torch.arange(mono.shape[-1], dtype=torch.float64, device=mono.device)
-    return warped(mono, times - delays, cubic=bool(config.frame))
+    return warp(mono, times - delays, cubic=config.frames is not None)
 
 
 def sample_stage(
     network: nn.Module,
-    config: GradShape,
+    config: BinauralGradConfig,
     signals: Float[Tensor, "batch signals samples"],
     pose: Float[Tensor, "batch features poses"],
     noise: Float[Tensor, "batch channels samples"],
@@ -104,7 +105,7 @@ def sample_stage(
     Args:
         network: of the stage.
         config: of the network.
-        signals: conditioning audio, from `Stage.heard`.
+        signals: conditioning audio, from `Stage.conditioning`.
         pose: encoded poses, one for every 400 samples.
         noise: standard Gaussian.
         step_noise: more of it for each step of the paper's sampler.
@@ -113,9 +114,9 @@ def sample_stage(
     steps, temperature = sampling.steps_of(config), sampling.temperature_of(config)
     denoiser = Denoiser(
         timed(network, config),
-        config.parametrization(),
+        config.parametrization,
         config.schedule(),
-        {"signals": signals, "view": pose},
+        {"signals": signals, "pose": pose},
     )
     schedule = denoiser.schedule
     start = temperature * noise
@@ -126,11 +127,11 @@ def sample_stage(
     return ancestral(denoiser, start, times, step_noise=lambda step: temperature * step_noise(step))
 
 
-def timed(network: nn.Module, config: GradShape) -> Callable[..., Tensor]:
+def timed(network: nn.Module, config: BinauralGradConfig) -> Callable[..., Tensor]:
     """The network as a function of the times of its schedule."""
 
     def model(states: Tensor, times: Tensor, **condition: Tensor) -> Tensor:
-        return network(states, config.time_factor * times, **condition)
+        return network(states, config.time_scale * times, **condition)
 
     return model
 
@@ -150,19 +151,19 @@ class BinauralGradRenderer(NeuralRenderer):
 
     def __init__(
         self,
-        networks: Sequence[LoadedNetwork[GradShape]],
+        networks: Sequence[LoadedModel[BinauralGradConfig]],
         *,
         sampling: BinauralGradSampling | None = None,
         seed: int = 0,
         as_recorded: bool = False,
     ) -> None:
-        stages = [each.shape.of_stage for each in networks]
+        stages = [Stage(each.config.stage) for each in networks]
         if stages not in ([Stage.COMMON, Stage.SPECIFIC], [Stage.SINGLE]):
             raise WeightsError(
                 "BinauralGrad needs a common and a specific stage, or a single one, not "
                 f"{' and '.join(stage.value for stage in stages) or 'none'}."
             )
-        if len({(each.calibration, each.shape.view) for each in networks}) > 1:
+        if len({(each.config.calibration, each.config.pose_encoding) for each in networks}) > 1:
             raise WeightsError(
                 "The two stages differ in their training recordings or pose encoding: train both "
                 "on one data set."
@@ -170,28 +171,29 @@ class BinauralGradRenderer(NeuralRenderer):
         super().__init__(networks[0], as_recorded=as_recorded)
         self._networks, self._sampling = networks, sampling or BinauralGradSampling()
         self._seed = seed
-        self.frame = math.lcm(*(max(each.shape.frame, 1) for each in networks))
+        self.frame = math.lcm(
+            *(each.config.frames.hop if each.config.frames else 1 for each in networks)
+        )
 
     @property
     def receptive_field(self) -> tuple[int, int]:
         """Samples before and after an output sample that affect it, in one step."""
-        before, after = zip(*(each.network.reach for each in self._networks), strict=True)
+        before, after = zip(*(each.network.receptive_field for each in self._networks), strict=True)
         delay = math.ceil((self.calibration.farthest + HEAD_RADIUS) * SAMPLES_PER_METER) + 2
         return max(before) + delay, max(after)
 
     def predict(self, inputs: NetworkInputs) -> Float32[Tensor, "2 samples"]:
         """The ear signals of a window."""
         sampled: Tensor | None = None
-        for number, (config, _, network) in enumerate(self._networks):
+        for number, model in enumerate(self._networks):
+            config, stage = model.config, Stage(model.config.stage)
             common = None if sampled is None else sampled[:, 0]
-            signals = config.of_stage.heard(
+            signals = stage.conditioning(
                 warped_ears(inputs.mono, inputs.delays, config), inputs.mono, common
             )
-            noise = _WindowNoise(
-                CounterNoise((config.of_stage.channels,), self._seed, take=number), inputs
-            )
+            noise = _WindowNoise(CounterNoise((stage.channels,), self._seed, take=number), inputs)
             sampled = sample_stage(
-                network, config, signals, inputs.pose, noise(-1), noise, self._sampling
+                model.network, config, signals, inputs.pose, noise(-1), noise, self._sampling
             )
         assert sampled is not None
         return sampled[0]
@@ -228,5 +230,7 @@ def load_binauralgrad(
         WeightsError: a file is missing, damaged, or of another network or stage.
         OptionError: the device is unavailable.
     """
-    networks = [load_network(source, GradShape) for source in sources]
+    networks = [
+        load_model(source, BinauralGradConfig, resolve_device(device)) for source in sources
+    ]
     return BinauralGradRenderer(networks, sampling=sampling, seed=seed)

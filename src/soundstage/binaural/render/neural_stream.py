@@ -12,7 +12,7 @@ they are joined by a short crossfade. So the result is the same for any size of 
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -22,24 +22,22 @@ from torch import Tensor
 from soundstage.audio import StreamResampler
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND, Poses
 from soundstage.binaural.presets import RADIUS
-from soundstage.binaural.render.neural_weights import (
-    BinauralWaveNetConfig,
-    Calibration,
-    GradShape,
-    LoadedNetwork,
-    WarpNetShape,
-)
 from soundstage.binaural.render.pose_encoding import (
     NETWORK_RATE,
+    POSE_FEATURES,
     POSE_HOP,
     PoseEncoding,
     ear_delays,
     encode_poses,
     facing_head,
+    uses_distance_law,
 )
 from soundstage.binaural.render.propagation import between_controls, control_frames
-from soundstage.binaural.trajectories import Trajectory
-from soundstage.networks.backbones.neural_warp import warped
+from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
+from soundstage.errors import WeightsError
+from soundstage.networks.backbones.neural_warp import warp
+from soundstage.networks.models.binaural_wavenet import BinauralConfig, Calibration
+from soundstage.weights.model import LoadedModel
 
 SAMPLES_PER_METER = NETWORK_RATE / SPEED_OF_SOUND
 CHUNK = 2 * NETWORK_RATE  # smallest number of output samples of a window
@@ -184,7 +182,7 @@ class NeuralStream:
             control_frames(first, length, CONTROL) / NETWORK_RATE
         )
         distances = np.linalg.norm(positions, axis=-1)
-        clipped = calibration.held(positions)
+        clipped = calibration.clip_distances(positions)
         # The distance law inside and outside of the range of the training data
         inside, outside, excess, *delays = between_controls(
             np.stack(
@@ -221,13 +219,30 @@ class NeuralStream:
         sound = np.pad(available, (end - start - len(available), 0))  # silent before the start
         positions = np.arange(len(delays)) + (first + self._advance - start) - delays
         signal, positions = torch.from_numpy(sound)[None], torch.from_numpy(positions)[None, None]
-        return warped(signal, positions, cubic=True)[0, 0].numpy()
+        return warp(signal, positions, cubic=True)[0, 0].numpy()
 
     def _forget(self, before: int) -> None:
         unneeded = before - self._first
         if unneeded > 0:
             self._sound = self._sound[unneeded:].copy()
             self._first += unneeded
+
+
+def check_config(model: LoadedModel[Any]) -> None:
+    """Refuse a network with another pose encoding, or trained at impossible distances.
+
+    Raises:
+        WeightsError: its config does not fit this version.
+    """
+    config: BinauralConfig = model.config
+    calibration = config.calibration
+    if (config.pose_dim, config.pose_hop) != (POSE_FEATURES[config.pose_encoding], POSE_HOP):
+        raise WeightsError(f"{model.source}: the network was trained with another pose encoding.")
+    if not NEAREST <= calibration.nearest <= calibration.farthest <= FARTHEST:
+        raise WeightsError(
+            f"{model.source}: it was trained at {calibration.nearest:g} to "
+            f"{calibration.farthest:g} m; distances are {NEAREST:g} to {FARTHEST:,g} m."
+        )
 
 
 class NeuralRenderer(ABC):
@@ -242,14 +257,16 @@ class NeuralRenderer(ABC):
 
     def __init__(
         self,
-        loaded: LoadedNetwork[BinauralWaveNetConfig]
-        | LoadedNetwork[WarpNetShape]
-        | LoadedNetwork[GradShape],
+        loaded: LoadedModel[Any],
         *,
         as_recorded: bool,
     ) -> None:
-        self.calibration, self._as_recorded = loaded.calibration, as_recorded
-        self.pose_encoding, self.distance_law = loaded.shape.view_name, loaded.shape.leveled
+        check_config(loaded)
+        config: BinauralConfig = loaded.config
+        self.calibration, self._as_recorded = config.calibration, as_recorded
+        self.pose_encoding = config.pose_encoding
+        self.distance_law = uses_distance_law(config.pose_encoding)
+        self._device = next(loaded.network.parameters()).device
 
     @property
     @abstractmethod

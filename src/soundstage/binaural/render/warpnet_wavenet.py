@@ -20,13 +20,14 @@ from soundstage.binaural.render.neural_stream import (
     NetworkInputs,
     NeuralRenderer,
 )
-from soundstage.binaural.render.neural_weights import (
+from soundstage.networks.models.binaural_wavenet import (
+    BinauralWaveNet,
     BinauralWaveNetConfig,
-    LoadedNetwork,
-    WarpNetShape,
-    load_network,
+    WarpNet,
+    WarpNetConfig,
 )
-from soundstage.networks.models.binaural_wavenet import BinauralWaveNet, WarpNet
+from soundstage.parallel import resolve_device
+from soundstage.weights.model import LoadedModel, load_model
 
 LEARNED_DELAY = 96  # samples assumed for the learned part of a delay: 2 ms
 
@@ -39,7 +40,7 @@ class WarpNetRenderer(NeuralRenderer):
         as_recorded: keep the level of the training recordings.
     """
 
-    def __init__(self, loaded: LoadedNetwork[WarpNetShape], *, as_recorded: bool = False) -> None:
+    def __init__(self, loaded: LoadedModel[WarpNetConfig], *, as_recorded: bool = False) -> None:
         super().__init__(loaded, as_recorded=as_recorded)
         self._network = cast(WarpNet, loaded.network)
 
@@ -47,7 +48,7 @@ class WarpNetRenderer(NeuralRenderer):
     def receptive_field(self) -> tuple[int, int]:
         """Samples before and after."""
         farthest = math.ceil((self.calibration.farthest + HEAD_RADIUS) * SAMPLES_PER_METER)
-        return self._network.reach(farthest + LEARNED_DELAY)
+        return self._network.receptive_field(farthest + LEARNED_DELAY)
 
     def predict(self, inputs: NetworkInputs) -> Float32[Tensor, "2 samples"]:
         """The ear signals of a window."""
@@ -63,7 +64,7 @@ class WaveNetRenderer(NeuralRenderer):
     """
 
     def __init__(
-        self, loaded: LoadedNetwork[BinauralWaveNetConfig], *, as_recorded: bool = False
+        self, loaded: LoadedModel[BinauralWaveNetConfig], *, as_recorded: bool = False
     ) -> None:
         super().__init__(loaded, as_recorded=as_recorded)
         self._network = cast(BinauralWaveNet, loaded.network)
@@ -71,21 +72,21 @@ class WaveNetRenderer(NeuralRenderer):
     @property
     def receptive_field(self) -> tuple[int, int]:
         """Samples before and after."""
-        return self._network.reach
+        return self._network.receptive_field
 
     def predict(self, inputs: NetworkInputs) -> Float32[Tensor, "2 samples"]:
         """The ear signals of a window."""
         return self._network(inputs.mono, inputs.pose)[0]
 
 
-def load_warpnet(source: str = WarpNetShape.family, *, device: str = "auto") -> WarpNetRenderer:
+def load_warpnet(source: str = WarpNetConfig.family, *, device: str = "auto") -> WarpNetRenderer:
     """Load `warpnet`, pretrained or from a file made by `soundstage train`.
 
     Raises:
         WeightsError: the file is missing, damaged, or of another network.
         OptionError: the device is unavailable.
     """
-    return WarpNetRenderer(load_network(source, WarpNetShape))
+    return WarpNetRenderer(load_model(source, WarpNetConfig, resolve_device(device)))
 
 
 def load_wavenet(
@@ -97,4 +98,4 @@ def load_wavenet(
         WeightsError: the file is missing, damaged, or of another network.
         OptionError: the device is unavailable.
     """
-    return WaveNetRenderer(load_network(source, BinauralWaveNetConfig))
+    return WaveNetRenderer(load_model(source, BinauralWaveNetConfig, resolve_device(device)))

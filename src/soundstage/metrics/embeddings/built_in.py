@@ -12,18 +12,17 @@ the parametric coder, mean and standard deviation over time of
 where ⟨X, X⟩ sums |X|² over a band of a frame. The root of a distance over these 68 values is in dB.
 """
 
-import re
 from functools import cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from soundstage.errors import WeightsError
 from soundstage.metrics.embeddings.embedding import pad_to, windows
-from soundstage.networks.models.tagger import RATE as TAGGER_RATE
-from soundstage.networks.models.tagger import Tagger
+from soundstage.networks.models.tagger import RATE as TAGGER_RATE, Tagger, TaggerConfig
 from soundstage.stereo.encoding import BANDS, RATE, TRANSFORM, band_sums
-from soundstage.weights import load_weights
+from soundstage.weights.model import load_model
 
 TAGGER_WINDOW = 30_720  # samples at 16 kHz, 1.92 s
 TAGGER_SIZE = 128
@@ -34,9 +33,6 @@ WINDOW_HOPS = 44  # 1.02 s
 WINDOW = WINDOW_HOPS * TRANSFORM.hop
 WINDOW_FRAMES = (WINDOW - TRANSFORM.frame) // TRANSFORM.hop + 1  # inside the window
 FRAMES_AT_ONCE = 256  # to limit memory
-
-_DOWN = re.compile(r"stages\.\d+\.down\.0\.weight")
-_DEEPER = re.compile(r"stages\.0\.deeper\.\d+\.0\.weight")
 
 
 class TaggerEmbedding:
@@ -70,22 +66,18 @@ class TaggerEmbedding:
 
 @cache
 def _load(source: str) -> Tagger:
-    """The network, with sizes inferred from the tensors."""
-    weights = load_weights(source, "tagger")
-    stages = sorted(int(name.split(".")[1]) for name in weights.tensors if _DOWN.fullmatch(name))
-    names = ["stem.0.weight", *(f"stages.{index}.down.0.weight" for index in stages)]
-    channels = [
-        weights.tensor(name, torch.float16, (None, None, None, None)).shape[0] for name in names
-    ]
-    depth = sum(bool(_DEEPER.fullmatch(name)) for name in weights.tensors)
-    classes = weights.tensor("classes.weight", torch.float16, (None, TAGGER_SIZE)).shape[0]
-    network = Tagger(classes, channels=tuple(channels), size=TAGGER_SIZE, depth=depth).eval()
-    wanted = {name: value for name, value in network.state_dict().items() if value.ndim}
-    held = {
-        name: weights.tensor(name, torch.float16, tuple(value.shape)).float()
-        for name, value in wanted.items()
-    }
-    network.load_state_dict(held, strict=False)  # without the batch counters of the training
+    """The network of a file.
+
+    Raises:
+        WeightsError: its embeddings have another size.
+    """
+    model = load_model(source, TaggerConfig)
+    if model.config.embedding_dim != TAGGER_SIZE:
+        raise WeightsError(
+            f"{model.source}: its embeddings have {model.config.embedding_dim} values, "
+            f"not {TAGGER_SIZE}."
+        )
+    network: Tagger = model.network
     return network
 
 

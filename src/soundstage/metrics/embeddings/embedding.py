@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.errors import OptionError, WeightsError
-from soundstage.weights.external import find_foreign_file, first_sentence
+from soundstage.weights.external import find_external_file, first_sentence
 
 
 class Embedding(Protocol):
@@ -53,13 +53,13 @@ def _bands() -> Embedding:
 def _vggish(place: str) -> Embedding:
     from soundstage.metrics.embeddings.published import VGGishEmbedding
 
-    return VGGishEmbedding.load(find_foreign_file(place))
+    return VGGishEmbedding.load(find_external_file(place))
 
 
 def _panns(place: str) -> Embedding:
     from soundstage.metrics.embeddings.published import PannsEmbedding
 
-    return PannsEmbedding.load(find_foreign_file(place))
+    return PannsEmbedding.load(find_external_file(place))
 
 
 def _clap(place: str) -> Embedding:

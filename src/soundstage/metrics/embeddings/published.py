@@ -20,10 +20,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.metrics.embeddings.embedding import embed_windows, windows
-from soundstage.networks.models.panns import MEL_BANDS, Cnn14
+from soundstage.networks.models.cnn14 import MEL_BANDS, Cnn14
 from soundstage.networks.models.vggish import PATCH_BANDS, PATCH_FRAMES, VGGish
 from soundstage.spectra.filterbanks import htk_mel_filters, slaney_mel_filters
-from soundstage.weights.external import load_foreign_network
+from soundstage.weights.external import load_external_network
 
 VGGISH_RATE = 16_000  # Hz
 VGGISH_FRAME, VGGISH_HOP, VGGISH_TRANSFORM = 400, 160, 512  # samples
@@ -67,7 +67,7 @@ class VGGishEmbedding:
     rate = VGGISH_RATE
 
     def __init__(self, network: VGGish) -> None:
-        self.size = network.size
+        self.size = network.embedding_dim
         self._network = network.eval()
 
     @classmethod
@@ -77,7 +77,7 @@ class VGGishEmbedding:
         Raises:
             WeightsError: the file is missing, damaged, or of another network.
         """
-        return cls(load_foreign_network(path, "vggish", VGGish, "features.0.weight"))
+        return cls(load_external_network(path, "vggish", VGGish, "features.0.weight"))
 
     def embed(self, sound: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch windows size"]:
         """Embeddings of windows of 1 s every 0.5 s of sound at 16 kHz."""
@@ -116,7 +116,7 @@ class PannsEmbedding:
     rate = PANNS_RATE
 
     def __init__(self, network: Cnn14) -> None:
-        self.size = network.size
+        self.size = network.embedding_dim
         self._network = network.eval()
 
     @classmethod
@@ -127,7 +127,7 @@ class PannsEmbedding:
             WeightsError: the file is missing, damaged, or of another network.
         """
         return cls(
-            load_foreign_network(path, "panns", Cnn14, "conv_block1.conv1.weight", PANNS_TABLES)
+            load_external_network(path, "panns", Cnn14, "conv_block1.conv1.weight", PANNS_TABLES)
         )
 
     def embed(self, sound: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch windows size"]:

@@ -1,1 +1,1 @@
-"""backbones."""
+"""Parts that several networks share: transformer, DiT, dilated stacks, warping."""

@@ -1,18 +1,18 @@
 """Residual stacks of dilated convolutions with gated units (WaveNet, DiffWave).
 
-A stack is `blocks` times `layers` layers; the dilation of a convolution doubles from layer to layer
-and begins at 1 again with every block, so that few layers reach far. With a hidden signal h, a
-condition c and the embedding s of a step of diffusion, a layer is
+A stack has `blocks` times `layers` layers; the dilation doubles from layer to layer and starts
+again at 1 in every block, so that few layers have a large receptive field. With a hidden signal h,
+a condition c and the embedding s of the diffusion time, a layer is
 
     z = tanh(W_f ∗ (h + A·s) + V_f·c) ⊙ σ(W_g ∗ (h + A·s) + V_g·c)
     h ← (h + U_r·z)/√2,    result = Σ U_s·z / √(layers of the stack)
 
 (van den Oord et al. 2016, eq. 5; Kong et al. 2021, §3 and figure 2, who halve the variance of h and
-add s). WaveNet's convolutions are causal; those of DiffWave look both ways. The last layer makes
-no h, which nothing would read.
+add s). WaveNet's convolutions are causal, DiffWave's are centered. The last layer has no residual
+output, since nothing would read it.
 
-A *separable* convolution W∗ filters every channel by itself and mixes them afterwards (Chollet
-2017): with a kernel of three it costs about a third.
+A *separable* convolution filters every channel by itself and mixes them afterwards (Chollet 2017):
+with a kernel of three it costs about a third.
 """
 
 import math
@@ -24,127 +24,112 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from soundstage.networks.backbones.pose_upsampling import upsampled
+from soundstage.networks.backbones.pose_upsampling import upsample
+from soundstage.weights.config import Config, bounded
 
 Layer = TypeVar("Layer", nn.Conv1d, nn.ConvTranspose1d)
 
 
-@dataclass(frozen=True)
-class DilatedStackConfig:
-    """How large a stack is; the defaults are WarpNet's (Richard et al. 2021).
+@dataclass(frozen=True, kw_only=True)
+class DilatedStackConfig(Config):
+    """Size of a stack; the defaults are WarpNet's (Richard et al. 2021)."""
 
-    Raises:
-        ValueError: a number is below 1.
-    """
-
-    blocks: int = 3
-    layers: int = 10
+    blocks: int = bounded(1, 16, 3)
+    layers: int = bounded(1, 16, 10)
     """Of a block."""
-    channels: int = 64
-    kernel: int = 2
+    channels: int = bounded(1, 1024, 64)
+    kernel_size: int = bounded(1, 9, 2)
     separable: bool = False
-
-    def __post_init__(self) -> None:
-        if min(self.blocks, self.layers, self.channels, self.kernel) < 1:
-            raise ValueError("a size is made of numbers from 1 up")
 
     @property
     def dilations(self) -> list[int]:
         """Of every layer."""
         return self.blocks * [2**layer for layer in range(self.layers)]
 
-    def reach(self, *, causal: bool) -> tuple[int, int]:
-        """Samples before and after one that the result there depends on.
+    def receptive_field(self, *, causal: bool) -> tuple[int, int]:
+        """Samples before and after a sample that its result depends on.
 
-        >>> DilatedStackConfig().reach(causal=True), DilatedStackConfig(kernel=3).reach(causal=False)
-        ((3069, 0), (3069, 3069))
+        >>> DilatedStackConfig().receptive_field(causal=True)
+        (3069, 0)
         """
-        spans = [span(self.kernel, dilation, causal=causal) for dilation in self.dilations]
+        spans = [span(self.kernel_size, dilation, causal=causal) for dilation in self.dilations]
         before, after = zip(*spans, strict=True)
         return sum(before), sum(after)
 
 
 class DilatedStack(nn.Module):
-    """The sum of the skip paths of all layers.
+    """The sum of the skip connections of all layers.
 
     Args:
-        size: of the stack.
-        causal: whether a sample hears only those before it.
-        condition: channels of c, 0 for none.
-        step: length of s, 0 for none.
+        config: size of the stack.
+        causal: causal convolutions, or centered ones.
+        cond_channels: of c, 0 for none.
+        time_dim: of s, 0 for none.
         hop: samples from one vector of c to the next.
 
     Raises:
-        ValueError: the stack looks both ways with a kernel that has no middle.
+        ValueError: the convolutions are centered and the kernel size is even.
     """
 
     def __init__(
         self,
-        size: DilatedStackConfig,
+        config: DilatedStackConfig,
         *,
         causal: bool,
-        condition: int = 0,
-        step: int = 0,
+        cond_channels: int = 0,
+        time_dim: int = 0,
         hop: int = 1,
     ) -> None:
         super().__init__()
-        self.size, self.causal = size, causal
-        self.condition, self.hop = condition, hop
-        last = size.blocks * size.layers - 1
+        self.config, self.causal = config, causal
+        last = config.blocks * config.layers - 1
         self.layers = nn.ModuleList(
-            _GatedLayer(size, dilation, causal, condition, step, hop, is_last=index == last)
-            for index, dilation in enumerate(size.dilations)
+            _GatedLayer(
+                config, dilation, causal, cond_channels, time_dim, hop, is_last=index == last
+            )
+            for index, dilation in enumerate(config.dilations)
         )
 
     @property
-    def reach(self) -> tuple[int, int]:
-        """Samples before and after one that the result there depends on.
-
-        Windows that overlap by both together give the same result as the whole signal.
-        """
-        return self.size.reach(causal=self.causal)
-
-    @property
-    def operations(self) -> float:
-        """Multiply-adds for a sample."""
-        of_condition = len(self.layers) * self.condition * 2 * self.size.channels
-        return weights_of_convolutions(self) - of_condition * (1 - 1 / self.hop)
+    def receptive_field(self) -> tuple[int, int]:
+        """Samples before and after a sample that its result depends on."""
+        return self.config.receptive_field(causal=self.causal)
 
     def forward(
         self,
         hidden: Float[Tensor, "batch channels samples"],
-        condition: Float[Tensor, "batch condition rows"] | None = None,
-        step: Float[Tensor, "batch step"] | None = None,
+        cond: Float[Tensor, "batch cond_channels poses"] | None = None,
+        time: Float[Tensor, "batch time_dim"] | None = None,
     ) -> Float[Tensor, "batch channels samples"]:
-        """Of every sample; beyond both ends of the signal there is silence.
+        """The sum for every sample; beyond both ends of the signal there is silence.
 
         Args:
             hidden: h before the first layer.
-            condition: c at every `hop`-th sample, linear in between (`pose_rows`).
-            step: s, one for a whole signal.
+            cond: c at every `hop`-th sample, linear in between.
+            time: s, one for a whole signal.
         """
         total: Tensor | None = None
         for layer in self.layers:
-            hidden, skip = layer(hidden, condition, step)
+            hidden, skip = layer(hidden, cond, time)
             total = skip if total is None else total + skip
         assert total is not None
         return total / math.sqrt(len(self.layers))
 
 
-def span(kernel: int, dilation: int, *, causal: bool) -> tuple[int, int]:
-    """Samples before and after one that a convolution reads.
+def span(kernel_size: int, dilation: int, *, causal: bool) -> tuple[int, int]:
+    """Samples before and after a sample that a convolution reads.
 
     Raises:
-        ValueError: it looks both ways with a kernel that has no middle.
+        ValueError: it is centered and the kernel size is even.
     """
-    if not causal and kernel % 2 == 0:
-        raise ValueError(f"a kernel of {kernel} that looks both ways has no middle")
-    whole = (kernel - 1) * dilation
+    if not causal and kernel_size % 2 == 0:
+        raise ValueError(f"a centered convolution needs an odd kernel size, not {kernel_size}")
+    whole = (kernel_size - 1) * dilation
     return (whole, 0) if causal else (whole // 2, whole // 2)
 
 
 def kaiming(layer: Layer) -> Layer:
-    """The same layer, with weights after He et al. (2015) and no offsets."""
+    """The same layer, with weights after He et al. (2015) and zero bias."""
     nn.init.kaiming_normal_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -152,61 +137,57 @@ def kaiming(layer: Layer) -> Layer:
 
 
 def zero(layer: Layer) -> Layer:
-    """The same layer, which makes nothing at first."""
+    """The same layer, with zero weights and bias."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
     return layer
 
 
-def weights_of_convolutions(module: nn.Module) -> int:
-    """Multiply-adds for a sample of all plain convolutions inside, where none has a stride."""
-    return sum(each.weight.numel() for each in module.modules() if isinstance(each, nn.Conv1d))
-
-
 class _GatedLayer(nn.Module):
     def __init__(
         self,
-        size: DilatedStackConfig,
+        config: DilatedStackConfig,
         dilation: int,
         causal: bool,
-        condition: int,
-        step: int,
+        cond_channels: int,
+        time_dim: int,
         hop: int,
         *,
         is_last: bool,
     ) -> None:
         super().__init__()
-        channels = size.channels
-        self.padding = span(size.kernel, dilation, causal=causal)
+        channels, kernel_size = config.channels, config.kernel_size
+        self.padding = span(kernel_size, dilation, causal=causal)
         self.hop = hop
-        self.dilated: nn.Module
-        if size.separable:
-            alone = nn.Conv1d(channels, channels, size.kernel, dilation=dilation, groups=channels)
-            self.dilated = nn.Sequential(
-                kaiming(alone), kaiming(nn.Conv1d(channels, 2 * channels, 1))
+        self.conv: nn.Module
+        if config.separable:
+            depthwise = nn.Conv1d(
+                channels, channels, kernel_size, dilation=dilation, groups=channels
             )
+            pointwise = nn.Conv1d(channels, 2 * channels, 1)
+            self.conv = nn.Sequential(kaiming(depthwise), kaiming(pointwise))
         else:
-            self.dilated = kaiming(
-                nn.Conv1d(channels, 2 * channels, size.kernel, dilation=dilation)
-            )
-        self.condition = kaiming(nn.Conv1d(condition, 2 * channels, 1)) if condition else None
-        self.step = nn.Linear(step, channels) if step else None
-        self.out = kaiming(nn.Conv1d(channels, channels if is_last else 2 * channels, 1))
+            self.conv = kaiming(nn.Conv1d(channels, 2 * channels, kernel_size, dilation=dilation))
+        self.cond_proj = (
+            kaiming(nn.Conv1d(cond_channels, 2 * channels, 1)) if cond_channels else None
+        )
+        self.time_proj = nn.Linear(time_dim, channels) if time_dim else None
+        self.proj = kaiming(nn.Conv1d(channels, channels if is_last else 2 * channels, 1))
         self.is_last = is_last
 
     def forward(
-        self, hidden: Tensor, condition: Tensor | None, step: Tensor | None
+        self, hidden: Tensor, cond: Tensor | None, time: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        told = hidden
-        if self.step is not None:
-            told = told + self.step(step)[..., None]
-        both = self.dilated(F.pad(told, self.padding))
-        if self.condition is not None:
-            both = both + upsampled(self.condition(condition), self.hop, hidden.shape[-1])
-        heard, gate = both.chunk(2, dim=1)
-        made = self.out(torch.tanh(heard) * torch.sigmoid(gate))
+        x = hidden
+        if self.time_proj is not None:
+            x = x + self.time_proj(time)[..., None]
+        both = self.conv(F.pad(x, self.padding))
+        if self.cond_proj is not None:
+            both = both + upsample(self.cond_proj(cond), self.hop, hidden.shape[-1])
+        signal, gate = both.chunk(2, dim=1)
+        output = self.proj(torch.tanh(signal) * torch.sigmoid(gate))
         if self.is_last:
-            return hidden, made
-        residual, skip = made.chunk(2, dim=1)
+            return hidden, output
+        residual, skip = output.chunk(2, dim=1)
         return (hidden + residual) / math.sqrt(2), skip

@@ -1,369 +1,392 @@
-"""A transformer over frames: the levels of a sound in, one vector a frame out.
+"""A transformer over frames: levels of a sound in, one vector a frame out.
 
-After Serrà et al. (2023, §3.2). A frame enters as
+After Serrà et al. (2023, §3.2). The input of a frame is
 
     H = φ(S) + Σ_i ξ_i(Q_i)
 
-where S are its levels in bands, φ a perceptron of two layers, Q_i the token of band i and ξ_i the
-embedding of that band; the sum is there only for networks that also hear tokens, each of which
-may be masked. Sinusoidal positions are added, then come blocks of attention and perceptron, each
-normalized before (pre-norm) and added to what it read. Where a whole example is to go without the
-sound, φ(S) is replaced by one learned vector (classifier-free guidance).
+where S are its levels in bands, φ a perceptron of two layers, Q_i the token of band i, and ξ_i the
+embedding of that band; networks without tokens omit the sum. Sinusoidal positions are added; then
+come pre-norm blocks of attention and perceptron. For classifier-free guidance, one learned vector
+replaces φ(S) of unconditional examples.
 
-Two more things can be heard, which are ours. A *style* is a few numbers for the whole example, of
-which any may be left open. A *memory* is a row of vectors that sum up stretches before the example,
-the nearest last; they stand before the frames in the attention, and nothing comes out for them.
+Two more inputs are ours. A *style* is a vector for the whole example; NaN leaves an element open. A
+*memory* is a sequence of vectors that summarize the time before the example, the latest last; they
+precede the frames in the attention and have no output.
 
-A causal network hears frames up to the present one alone, and can go on from where it was: `begin`
-takes the memory in, each `advance` a few frames more.
+A causal network can run step by step: `new_cache` takes the memory in, each `step` a few frames.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-PERIOD = 10_000.0  # frames in 2π of the slowest position wave (Vaswani et al. 2017, §3.5)
+from soundstage.weights.config import Config, ModelConfig, bounded
+
+LEVEL_MEAN, LEVEL_STD = -58.0, 20.0  # dB, about those of a band in music
+PERIOD = 10_000.0  # frames in 2π of the slowest sinusoid (Vaswani et al. 2017, §3.5)
 
 
-@dataclass(frozen=True)
-class TransformerConfig:
-    """How large a `FrameTransformer` is; the defaults are the paper's.
+@dataclass(frozen=True, kw_only=True)
+class TransformerConfig(ModelConfig):
+    """Size of a `FrameTransformer`; the defaults are the paper's.
 
     Raises:
-        ValueError: the heads do not share the width evenly, or it is odd.
+        ValueError: the dimension is odd, or no multiple of the heads.
     """
 
-    blocks: int = 7
-    width: int = 512
-    heads: int = 16
-    expansion: int = 3
-    """Of the perceptron inside a block."""
+    depth: int = bounded(1, 64, 7)
+    """Blocks."""
+    dim: int = bounded(1, 4096, 512)
+    heads: int = bounded(1, 256, 16)
+    mlp_ratio: int = bounded(1, 16, 3)
+    n_levels: int = bounded(1, 4096, 128)
+    """Levels of a frame."""
+    dropout: float = bounded(0, 0.9, 0.0)
 
     def __post_init__(self) -> None:
-        if min(self.blocks, self.width, self.heads, self.expansion) < 1:
-            raise ValueError("a size is made of numbers from 1 up")
-        if self.width % self.heads or self.width % 2:
-            raise ValueError(f"{self.heads} heads cannot share a width of {self.width}")
+        super().__post_init__()
+        if self.dim % self.heads or self.dim % 2:
+            raise ValueError(f"a dim of {self.dim} is odd or no multiple of {self.heads} heads")
 
 
-@dataclass(frozen=True)
-class TokenInput:
-    """The tokens that a network hears beside the sound."""
+@dataclass(frozen=True, kw_only=True)
+class TokenConfig(Config):
+    """The tokens of a frame.
 
-    bands: int
+    Raises:
+        ValueError: there are more than 4096 classes.
+    """
+
+    n_bands: int = bounded(1, 256)
     """Tokens a frame."""
-    groups: tuple[int, ...]
-    """A token is one of `classes`: (248,) gives each its own embedding; (31, 8) reads it as
-    8·a + b and adds an embedding of a to one of b."""
+    codebook_sizes: tuple[int, ...] = bounded(1, 4096)
+    """(248,) gives each token its own embedding; with (31, 8), the embedding of the token 8·a + b
+    is that of a plus that of b."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 < self.classes <= 4096:
+            raise ValueError(f"tokens have 2 to 4096 classes, not {self.classes}")
 
     @property
     def classes(self) -> int:
-        """Values of a token; the number `classes` itself is the mask."""
-        return math.prod(self.groups)
+        """Values of a token; the value `classes` itself is the mask."""
+        return math.prod(self.codebook_sizes)
 
     @property
-    def rows(self) -> int:
-        """Embeddings of one band, a mask for each group among them."""
-        return sum(self.groups) + len(self.groups)
+    def embeddings(self) -> int:
+        """Embeddings of one band, with a mask for each codebook."""
+        return sum(self.codebook_sizes) + len(self.codebook_sizes)
+
+    @property
+    def one_band(self) -> "TokenConfig":
+        """The same tokens, of a single band."""
+        return replace(self, n_bands=1)
 
 
-@dataclass(frozen=True)
-class MemoryInput:
-    """What a network is told of the time before an example."""
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig(Config):
+    """The memory of a network."""
 
-    stretches: int
-    """How many there are, at most."""
-    frames: int
-    """Frames of the network that one sums up."""
-    numbers: int
-    """That sum it up, near zero mean and unit deviation."""
+    n_vectors: int = bounded(1, 4096)
+    dim: int = bounded(1, 4096)
+    """Of a vector, with about zero mean and unit deviation."""
+    hop: int = bounded(1, 4096)
+    """Frames of the network from vector to vector."""
 
 
 class FrameTransformer(nn.Module):
     """Hidden states of frames.
 
     Args:
-        levels: numbers that describe the sound of a frame, near zero mean and unit deviation.
-        size: of the network.
-        tokens: where it hears tokens too, of what kind.
-        style: numbers of a style, where it hears one.
-        memory: where it has one, of what kind.
-        causal: whether a frame hears those after it.
-        dropout: share of every branch that training hides.
+        config: size of the network.
+        tokens: None for a network without tokens.
+        style_dim: 0 for a network without a style.
+        memory: None for a network without memory.
+        causal: whether frames attend to no later frames.
     """
 
     def __init__(
         self,
-        levels: int,
-        size: TransformerConfig,
+        config: TransformerConfig,
         *,
-        tokens: TokenInput | None = None,
-        style: int = 0,
-        memory: MemoryInput | None = None,
+        tokens: TokenConfig | None = None,
+        style_dim: int = 0,
+        memory: MemoryConfig | None = None,
         causal: bool = False,
-        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.size, self.tokens, self.memory, self.causal = size, tokens, memory, causal
-        self.sound = mlp(levels, size.width)
-        self.no_sound = nn.Parameter(0.02 * torch.randn(size.width))
-        if tokens:
-            self.embedding = TokenEmbedding(tokens, size.width)
-        if style:
-            self.style = mlp(2 * style, size.width)
-        if memory:
-            self.remembered = mlp(memory.numbers, size.width)
-            self.nothing_remembered = nn.Parameter(0.02 * torch.randn(size.width))
-        self.blocks = nn.ModuleList(_Block(size, dropout) for _ in range(size.blocks))
-        self.norm = nn.LayerNorm(size.width)
+        self.config, self.memory, self.causal = config, memory, causal
+        dim = config.dim
+        self.level_mlp = mlp(config.n_levels, dim)
+        self.null_levels = nn.Parameter(0.02 * torch.randn(dim))
+        self.token_embedding = TokenEmbedding(tokens, dim) if tokens else None
+        self.style_mlp = mlp(2 * style_dim, dim) if style_dim else None
+        self.memory_mlp = mlp(memory.dim, dim) if memory else None
+        self.null_memory = nn.Parameter(0.02 * torch.randn(dim)) if memory else None
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(dim)
 
     def forward(
         self,
         levels: Float[Tensor, "batch frames levels"],
         tokens: Integer[Tensor, "batch frames bands"] | None = None,
-        deaf: Bool[Tensor, " batch"] | None = None,
+        uncond: Bool[Tensor, " batch"] | None = None,
         *,
         style: Float[Tensor, "batch style"] | None = None,
-        memory: Float[Tensor, "batch stretches numbers"] | None = None,
-    ) -> Float[Tensor, "batch frames width"]:
+        memory: Float[Tensor, "batch vectors features"] | None = None,
+    ) -> Float[Tensor, "batch frames dim"]:
         """The last hidden state, normalized.
 
         Args:
-            levels: of the sound.
-            tokens: 0 to `classes`, for networks that hear tokens.
-            deaf: examples that go without the sound and the style.
-            style: of every example; NaN leaves a number open.
-            memory: of every example; NaN where there is nothing to remember.
+            levels: of the sound, in dB.
+            tokens: 0 to `classes`, for networks with tokens.
+            uncond: examples without levels and style, for guidance.
+            style: NaN leaves an element open.
+            memory: NaN where there is none.
         """
-        hidden = self._entered(levels, tokens, deaf, style, first=0)
-        mask, before = None, 0
+        hidden = self._embed(levels, tokens, uncond, style, first_frame=0)
+        mask, prefix = None, 0
         if memory is not None:
-            hidden = torch.cat([self._recalled(memory), hidden], dim=1)
-            before = memory.shape[1]
+            hidden = torch.cat([self._embed_memory(memory), hidden], dim=1)
+            prefix = memory.shape[1]
         if self.causal:
-            mask = _no_future(hidden.shape[1], before).to(hidden.device)
+            mask = _causal_mask(hidden.shape[1], prefix).to(hidden.device)
         for block in self.blocks:
             hidden = block(hidden, mask)
-        return self.norm(hidden[:, before:])
+        return self.norm(hidden[:, prefix:])
 
-    def begin(
-        self, memory: Float[Tensor, "batch stretches numbers"] | None, batch: int, frames: int
+    def new_cache(
+        self,
+        memory: Float[Tensor, "batch vectors features"] | None,
+        batch_size: int,
+        max_frames: int,
     ) -> "KVCache":
         """The state of a causal network before its first frame.
 
         Args:
-            memory: as in `forward`.
-            batch: examples.
-            frames: that will be heard, at most.
+            memory: as for `forward`.
+            batch_size: examples.
+            max_frames: of all steps together.
         """
-        before = 0 if memory is None else memory.shape[1]
-        past = KVCache(self.size, batch, before + frames, before, self.norm.weight)
+        prefix = 0 if memory is None else memory.shape[1]
+        cache = KVCache(self.config, batch_size, prefix + max_frames, prefix, self.norm.weight)
         if memory is not None:
-            hidden = self._recalled(memory)
+            hidden = self._embed_memory(memory)
             for index, block in enumerate(self.blocks):
-                hidden = block(hidden, None, past.of_block(index, before))
-            past.length = before
-        return past
+                hidden = block(hidden, None, cache.of_block(index, prefix))
+            cache.length = prefix
+        return cache
 
-    def advance(
+    def step(
         self,
-        past: "KVCache",
+        cache: "KVCache",
         levels: Float[Tensor, "batch frames levels"],
         tokens: Integer[Tensor, "batch frames bands"] | None = None,
-        deaf: Bool[Tensor, " batch"] | None = None,
+        uncond: Bool[Tensor, " batch"] | None = None,
         *,
         style: Float[Tensor, "batch style"] | None = None,
-    ) -> Float[Tensor, "batch frames width"]:
-        """What `forward` gives for the next frames of a causal network; `past` grows by them."""
+    ) -> Float[Tensor, "batch frames dim"]:
+        """The output of `forward` for the next frames of a causal network; fills the cache."""
         count = levels.shape[1]
-        hidden = self._entered(levels, tokens, deaf, style, first=past.length - past.before)
+        first = cache.length - cache.prefix
+        hidden = self._embed(levels, tokens, uncond, style, first_frame=first)
         mask = None
         if count > 1:
-            whole = _no_future(past.length + count, past.before).to(hidden.device)
-            mask = whole[past.length :]
+            whole = _causal_mask(cache.length + count, cache.prefix).to(hidden.device)
+            mask = whole[cache.length :]
         for index, block in enumerate(self.blocks):
-            hidden = block(hidden, mask, past.of_block(index, count))
-        past.length += count
+            hidden = block(hidden, mask, cache.of_block(index, count))
+        cache.length += count
         return self.norm(hidden)
 
-    def _entered(
+    def _embed(
         self,
         levels: Tensor,
         tokens: Tensor | None,
-        deaf: Tensor | None,
+        uncond: Tensor | None,
         style: Tensor | None,
         *,
-        first: int,
-    ) -> Float[Tensor, "batch frames width"]:
-        hidden = self.sound(levels)
-        if deaf is not None:
-            hidden = torch.where(deaf[:, None, None], self.no_sound.to(hidden.dtype), hidden)
+        first_frame: int,
+    ) -> Float[Tensor, "batch frames dim"]:
+        hidden = self.level_mlp((levels - LEVEL_MEAN) / LEVEL_STD)
+        if uncond is not None:
+            hidden = torch.where(uncond[:, None, None], self.null_levels.to(hidden.dtype), hidden)
         if tokens is not None:
-            hidden = hidden + self.embedding(tokens)
+            assert self.token_embedding is not None
+            hidden = hidden + self.token_embedding(tokens)
         if style is not None:
-            if deaf is not None:
-                style = style.masked_fill(deaf[:, None], math.nan)
-            told = ~style.isnan()
-            hidden = hidden + self.style(torch.cat([style.nan_to_num(), told], dim=1))[:, None]
-        places = torch.arange(first, first + levels.shape[1], device=levels.device)
-        return hidden + sinusoidal_embedding(places, self.size.width).to(hidden)
+            assert self.style_mlp is not None
+            hidden = hidden + embed_style(self.style_mlp, style, uncond)[:, None]
+        places = torch.arange(first_frame, first_frame + levels.shape[1], device=levels.device)
+        return hidden + sinusoidal_embedding(places, self.config.dim).to(hidden)
 
-    def _recalled(self, memory: Tensor) -> Float[Tensor, "batch stretches width"]:
-        assert self.memory is not None
-        nothing = memory.isnan().any(dim=-1, keepdim=True)
-        hidden = self.remembered(memory.nan_to_num())
-        hidden = torch.where(nothing, self.nothing_remembered.to(hidden.dtype), hidden)
+    def _embed_memory(self, memory: Tensor) -> Float[Tensor, "batch vectors dim"]:
+        assert self.memory
+        assert self.memory_mlp is not None
+        assert self.null_memory is not None
+        missing = memory.isnan().any(dim=-1, keepdim=True)
+        hidden = self.memory_mlp(memory.nan_to_num())
+        hidden = torch.where(missing, self.null_memory.to(hidden.dtype), hidden)
         ago = torch.arange(memory.shape[1], 0, -1, device=memory.device) - 0.5
-        return hidden + sinusoidal_embedding(-self.memory.frames * ago, self.size.width).to(hidden)
+        return hidden + sinusoidal_embedding(-self.memory.hop * ago, self.config.dim).to(hidden)
 
 
 class KVCache:
-    """Keys and values of the frames that a causal network has heard.
+    """Keys and values of the frames so far of a causal network.
 
     Args:
-        size: of the network.
-        batch: examples.
-        frames: room, the memory's stretches among them.
-        before: stretches of memory.
-        like: a tensor of the wanted type, on the wanted device.
+        config: of the network.
+        batch_size: examples.
+        capacity: frames, the vectors of the memory included.
+        prefix: vectors of the memory.
+        like: a tensor of the same type and device.
     """
 
     def __init__(
-        self, size: TransformerConfig, batch: int, frames: int, before: int, like: Tensor
+        self, config: TransformerConfig, batch_size: int, capacity: int, prefix: int, like: Tensor
     ) -> None:
-        shape = (size.blocks, 2, batch, size.heads, frames, size.width // size.heads)
+        head_dim = config.dim // config.heads
+        shape = (config.depth, 2, batch_size, config.heads, capacity, head_dim)
         self._stored = like.new_zeros(shape)
-        self.before = before
+        self.prefix = prefix
         self.length = 0
 
-    def of_block(self, index: int, count: int) -> "_BlockPast":
-        """Where a block reads, and where it adds `count` frames."""
+    def of_block(self, index: int, count: int) -> "_BlockCache":
+        """The part of a block, with room for `count` more frames."""
         keys, values = self._stored[index]
-        return _BlockPast(keys, values, self.length, self.length + count)
+        return _BlockCache(keys, values, self.length, self.length + count)
 
 
 @dataclass(frozen=True)
-class _BlockPast:
+class _BlockCache:
     keys: Tensor
     values: Tensor
-    begin: int
+    start: int
     end: int
 
     def extended(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        self.keys[:, :, self.begin : self.end] = keys
-        self.values[:, :, self.begin : self.end] = values
+        self.keys[:, :, self.start : self.end] = keys
+        self.values[:, :, self.start : self.end] = values
         return self.keys[:, :, : self.end], self.values[:, :, : self.end]
 
 
 class TokenEmbedding(nn.Module):
-    """Σ_i ξ_i(Q_i), out of one table in which each band has its own rows.
+    """Σ_i ξ_i(Q_i), from one table with separate rows for each band.
 
     Args:
-        tokens: their kind.
-        width: of an embedding.
+        tokens: of a frame.
+        dim: of an embedding.
     """
 
-    def __init__(self, tokens: TokenInput, width: int) -> None:
+    def __init__(self, tokens: TokenConfig, dim: int) -> None:
         super().__init__()
-        self.table = nn.Embedding(tokens.bands * tokens.rows, width)
-        nn.init.normal_(self.table.weight, std=1 / math.sqrt(tokens.bands * len(tokens.groups)))
+        self.table = nn.Embedding(tokens.n_bands * tokens.embeddings, dim)
+        codebooks = len(tokens.codebook_sizes)
+        nn.init.normal_(self.table.weight, std=1 / math.sqrt(tokens.n_bands * codebooks))
         self._rows: Tensor
         self.register_buffer("_rows", _rows_of_tokens(tokens), persistent=False)
-        self._first = tokens.rows * torch.arange(tokens.bands)
+        self._first: Tensor
+        first = tokens.embeddings * torch.arange(tokens.n_bands)[:, None]
+        self.register_buffer("_first", first, persistent=False)
 
     def rows(
         self, tokens: Integer[Tensor, "*batch bands"]
-    ) -> Integer[Tensor, "*batch bands groups"]:
-        """Of the table, for every token."""
-        return self._rows[tokens.long()] + self._first.to(tokens.device)[:, None]
+    ) -> Integer[Tensor, "*batch bands codebooks"]:
+        """Rows of the table for every token."""
+        return self._rows[tokens.long()] + self._first
 
     def forward(
         self, tokens: Integer[Tensor, "batch frames bands"]
-    ) -> Float[Tensor, "batch frames width"]:
+    ) -> Float[Tensor, "batch frames dim"]:
         """The sum over the bands of a frame."""
         rows = self.rows(tokens).flatten(2).flatten(0, 1)
         return F.embedding_bag(rows, self.table.weight, mode="sum").unflatten(0, tokens.shape[:2])
 
+    def of_one_band(
+        self, tokens: Integer[Tensor, "batch frames bands"]
+    ) -> Float[Tensor, "batch frames bands dim"]:
+        """Embeddings of single tokens, where all bands share the rows of one."""
+        return self.table(self.rows(tokens[..., None])).sum(dim=(-3, -2))
 
-def _rows_of_tokens(tokens: TokenInput) -> Integer[Tensor, "classes_and_mask groups"]:
-    """Which rows of its band's part of the table make a token; the mask has the last of a group."""
-    whole = torch.arange(tokens.classes)
+
+def _rows_of_tokens(tokens: TokenConfig) -> Integer[Tensor, "classes_and_mask codebooks"]:
+    """Rows of a token within its band; the mask has the last row of each codebook."""
+    every = torch.arange(tokens.classes)
     columns, left = [], tokens.classes
     first = 0
-    for group in tokens.groups:
-        left //= group
-        digits = torch.cat([whole // left % group, torch.tensor([group])])
+    for size in tokens.codebook_sizes:
+        left //= size
+        digits = torch.cat([every // left % size, torch.tensor([size])])
         columns.append(first + digits)
-        first += group + 1
+        first += size + 1
     return torch.stack(columns, dim=1)
 
 
 class _Block(nn.Module):
-    def __init__(self, size: TransformerConfig, dropout: float) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        width = size.width
-        self.heads, self.dropout = size.heads, dropout
-        self.attention_norm = nn.LayerNorm(width)
-        self.queries_keys_values = nn.Linear(width, 3 * width)
-        self.attention_out = nn.Linear(width, width)
-        self.mixing_norm = nn.LayerNorm(width)
-        self.mixing = nn.Sequential(
-            nn.Linear(width, size.expansion * width),
-            nn.GELU(),
-            nn.Linear(size.expansion * width, width),
-        )
+        dim, hidden = config.dim, config.mlp_ratio * config.dim
+        self.heads, self.dropout = config.heads, config.dropout
+        self.norm1 = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
 
     def forward(
         self,
-        hidden: Float[Tensor, "batch frames width"],
-        mask: Bool[Tensor, "frames heard"] | None = None,
-        past: _BlockPast | None = None,
+        hidden: Float[Tensor, "batch frames dim"],
+        mask: Bool[Tensor, "queries keys"] | None = None,
+        cache: _BlockCache | None = None,
     ) -> Tensor:
-        heard = self._attend(self.attention_norm(hidden), mask, past)
-        hidden = hidden + self._hide(self.attention_out(heard))
-        return hidden + self._hide(self.mixing(self.mixing_norm(hidden)))
+        attended = self._attend(self.norm1(hidden), mask, cache)
+        hidden = hidden + self._drop(self.proj(attended))
+        return hidden + self._drop(self.mlp(self.norm2(hidden)))
 
-    def _attend(self, x: Tensor, mask: Tensor | None, past: _BlockPast | None) -> Tensor:
-        parts = self.queries_keys_values(x).unflatten(-1, (3, self.heads, -1))
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # each (batch, heads, frames, width)
-        if past is not None:
-            keys, values = past.extended(keys, values)
-        heard = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        return heard.transpose(1, 2).flatten(2)
+    def _attend(self, x: Tensor, mask: Tensor | None, cache: _BlockCache | None) -> Tensor:
+        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))
+        queries, keys, values = qkv.permute(2, 0, 3, 1, 4)  # each (batch, heads, frames, head_dim)
+        if cache is not None:
+            keys, values = cache.extended(keys, values)
+        attended = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        return attended.transpose(1, 2).flatten(2)
 
-    def _hide(self, branch: Tensor) -> Tensor:
+    def _drop(self, branch: Tensor) -> Tensor:
         return F.dropout(branch, self.dropout, self.training)
 
 
-def _no_future(count: int, before: int) -> Bool[Tensor, "count count"]:
-    """Which of `count` frames hear which; the first `before` are a memory, heard by all."""
+def _causal_mask(count: int, prefix: int) -> Bool[Tensor, "queries keys"]:
+    """Causal attention over `count` frames; all attend to the first `prefix`, a memory."""
     mask = torch.ones(count, count, dtype=torch.bool).tril()
-    mask[:before, :before] = True
+    mask[:prefix, :prefix] = True
     return mask
 
 
-def mlp(inputs: int, outputs: int, *, between: int | None = None) -> nn.Sequential:
-    """A perceptron of two layers, twice as wide between them as at its output unless told.
-
-    For an output head of a wide hidden state pass `between=2 * width`.
-    """
-    between = between or 2 * outputs
-    return nn.Sequential(nn.Linear(inputs, between), nn.GELU(), nn.Linear(between, outputs))
+def mlp(inputs: int, outputs: int, *, hidden: int | None = None) -> nn.Sequential:
+    """A perceptron of two layers; its hidden layer has `2 * outputs` units unless given."""
+    hidden = hidden or 2 * outputs
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, outputs))
 
 
-def positions(frames: int, width: int) -> Float[Tensor, "frames width"]:
-    """Waves of the frames from 0 on."""
-    return sinusoidal_embedding(torch.arange(frames), width)
+def embed_style(
+    style_mlp: nn.Module,
+    style: Float[Tensor, "batch style"],
+    uncond: Bool[Tensor, " batch"] | None,
+) -> Float[Tensor, "batch dim"]:
+    """Embedding of a style: its elements, zero where open, and a flag for each that is set."""
+    if uncond is not None:
+        style = style.masked_fill(uncond[:, None], math.nan)
+    return style_mlp(torch.cat([style.nan_to_num(), ~style.isnan()], dim=1))
 
 
-def sinusoidal_embedding(
-    places: Float[Tensor, " places"], width: int
-) -> Float[Tensor, "places width"]:
-    """Sines, then cosines, of sinusoidal_embedding whose lengths grow from 2π to 2π·`PERIOD` frames."""
-    rates = PERIOD ** -(torch.arange(width // 2, device=places.device) / (width // 2))
-    angles = places[:, None] * rates
+def sinusoidal_embedding(places: Float[Tensor, " places"], dim: int) -> Float[Tensor, "places dim"]:
+    """Sines, then cosines, with periods from 2π to 2π·`PERIOD`."""
+    half = dim // 2
+    exponents = torch.arange(half, dtype=torch.float32, device=places.device) / half
+    angles = places[:, None] * PERIOD**-exponents
     return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -1,179 +1,198 @@
-"""The network of `autoregressive` (PS-AR) in its fast form: one pass a frame, one small one a band.
+"""The network of `autoregressive` (PS-AR) in its fast form: one pass a frame, a small head a band.
 
-The paper's order (Serrà et al. 2023, §3.2): the bands of a frame from low to high, then the next
-frame. There the whole network runs once a band. Here a causal transformer runs once a frame: it
-hears the levels up to the present and the tokens up to the frame before, and remembers what it
-computed of the past. What it says of a frame, h, goes to a small head that every band of it shares:
+The paper's order (Serrà et al. 2023, §3.2) is the bands of a frame from low to high, then the next
+frame, with one pass of the whole network for each band. Here a causal transformer runs once a frame
+over the levels up to the present and the tokens up to the previous frame, with cached keys and
+values. Its output h goes to a small head that all bands of the frame share:
 
-    x_i = A·h + b_i + Σ_{j<i} ξ_j(Q_j) + ζ(Q_{i−1}) + η(Q_i of the frame before)
-    scores of band i = shared matrix · norm(x_i + perceptron(norm(x_i))) + offsets of band i
+    x_i = A·h + b_i + Σ_{j<i} ξ_j(Q_j) + ζ(Q_{i−1}) + η(Q_i of the previous frame)
+    logits of band i = U·norm(x_i + perceptron(norm(x_i))) + bias of band i
 
-so that a band hears all lower bands of its frame, that just below it and its own past best. Where
-the network hears tiles (`tile_hearing.py`), what each one hears, after it too, is added to its x.
+so that a band depends on all lower bands of its frame, and most directly on the next lower one and
+on its own past. With local conditioning (`local_conditioning.py`), its vector is added to x.
 """
 
 import math
+from dataclasses import dataclass, fields
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 
-from soundstage.networks.backbones.local_conditioning import TileHearing, TileInput
+from soundstage.networks.backbones.local_conditioning import LocalConditioning
 from soundstage.networks.backbones.transformer import (
     FrameTransformer,
     KVCache,
-    MemoryInput,
+    TokenConfig,
     TokenEmbedding,
-    TokenInput,
-    TransformerConfig,
     mlp,
 )
-from soundstage.networks.models.stereo_regression import CENTER, SPREAD
+from soundstage.networks.models.stereo_tokens import (
+    StereoTokens,
+    StereoTokensConfig,
+    TokenModelConfig,
+)
+from soundstage.weights.config import bounded
+
+
+@dataclass(frozen=True, kw_only=True)
+class StereoAutoregressionConfig(TokenModelConfig):
+    """Config of a network of `autoregressive`.
+
+    Raises:
+        ValueError: there is local conditioning in the form of the paper.
+    """
+
+    family: ClassVar[str] = "autoregressive"
+
+    form: Literal["fast", "paper"] = "fast"
+    """"fast" builds a `StereoAutoregression`, "paper" a `StereoTokens` with the paper's head."""
+    head_dim: int = bounded(1, 4096, 128)
+    """Features of a band in the head of the fast form."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form == "paper" and self.cond_channels:
+            raise ValueError("local conditioning needs the fast form")
+
+    def build(self) -> "StereoAutoregression | StereoTokens":
+        """The network, with random weights."""
+        if self.form == "fast":
+            return StereoAutoregression(self)
+        shared = {field.name: getattr(self, field.name) for field in fields(TokenModelConfig)}
+        return StereoTokens(StereoTokensConfig(**shared))
 
 
 class StereoAutoregression(nn.Module):
-    """Scores of tokens, each given those before it.
+    """Logits of tokens, each given the tokens before it.
 
-    Args:
-        levels: bands that describe a frame, in dB.
-        tokens: kind of the tokens heard and told.
-        size: of the transformer.
-        width: of the head.
-        style: numbers of a style, 0 for none.
-        memory: where it has one, of what kind.
-        tiles: where each tile hears the sound around it, of what kind.
-        dropout: share of the transformer's branches that training hides.
+    Attributes:
+        encoder: the local conditioning, or None.
     """
 
-    def __init__(
-        self,
-        levels: int,
-        tokens: TokenInput,
-        size: TransformerConfig,
-        *,
-        width: int = 128,
-        style: int = 0,
-        memory: MemoryInput | None = None,
-        tiles: TileInput | None = None,
-        dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, config: StereoAutoregressionConfig) -> None:
         super().__init__()
-        self.tokens = tokens
+        tokens, head_dim = config.tokens, config.head_dim
+        self.mask = tokens.classes
         self.transformer = FrameTransformer(
-            levels, size, tokens=tokens, style=style, memory=memory, causal=True, dropout=dropout
+            config, tokens=tokens, style_dim=config.style_dim, memory=config.memory, causal=True
         )
-        self.head = BandByBand(size.width, tokens, width)
-        self.hearing = TileHearing(tiles, width) if tiles else None
+        self.head = BandwiseHead(config.dim, tokens, head_dim)
+        self.encoder = (
+            LocalConditioning(config.n_levels, tokens.n_bands, config.cond_channels, head_dim)
+            if config.cond_channels
+            else None
+        )
 
     def forward(
         self,
         levels: Float[Tensor, "batch frames levels"],
         tokens: Integer[Tensor, "batch frames bands"],
-        deaf: Bool[Tensor, " batch"] | None = None,
+        uncond: Bool[Tensor, " batch"] | None = None,
         *,
         style: Float[Tensor, "batch style"] | None = None,
-        memory: Float[Tensor, "batch stretches numbers"] | None = None,
-        before: Integer[Tensor, "batch bands"] | None = None,
+        memory: Float[Tensor, "batch vectors features"] | None = None,
+        previous: Integer[Tensor, "batch bands"] | None = None,
     ) -> Float[Tensor, "batch frames bands classes"]:
-        """Scores before a softmax of every token, given the true ones before it.
+        """Logits of every token given the true tokens before it (teacher forcing).
 
         Args:
-            levels: of the sound.
+            levels: of the sound, in dB.
             tokens: the true ones.
-            deaf: examples that go without the sound and the style, for guidance.
-            style: of every example; NaN leaves a number open.
-            memory: of every example; NaN where there is nothing to remember.
-            before: tokens of the frame before the first; masked unless told.
+            uncond: examples without levels and style, for guidance.
+            style: NaN leaves an element open.
+            memory: NaN where there is none.
+            previous: tokens of the frame before the first; None for the mask.
         """
-        if before is None:
-            before = torch.full_like(tokens[:, 0], self.tokens.classes)
-        shifted = torch.cat([before[:, None], tokens[:, :-1]], dim=1)
-        hidden = self.transformer(
-            (levels - CENTER) / SPREAD, shifted, deaf, style=style, memory=memory
-        )
-        return self.head(hidden, tokens, shifted, self.hear(levels, deaf))
+        if previous is None:
+            previous = torch.full_like(tokens[:, 0], self.mask)
+        shifted = torch.cat([previous[:, None], tokens[:, :-1]], dim=1)
+        hidden = self.transformer(levels, shifted, uncond, style=style, memory=memory)
+        return self.head(hidden, tokens, shifted, self.encode(levels, uncond))
 
-    def hear(
+    def encode(
         self,
         levels: Float[Tensor, "batch frames levels"],
-        deaf: Bool[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch frames bands width"] | None:
-        """What tiles hear of all the sound that is heard at once; None for a network without.
+        uncond: Bool[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch frames bands head_dim"] | None:
+        """The local conditioning, from later frames too; None for a network without.
 
         Args:
             levels: in dB.
-            deaf: examples that go without the sound.
+            uncond: examples without levels.
         """
-        return None if self.hearing is None else self.hearing(levels, deaf)
+        return None if self.encoder is None else self.encoder(levels, uncond)
 
-    def begin(
-        self, memory: Float[Tensor, "batch stretches numbers"] | None, batch: int, frames: int
-    ) -> KVCache:
-        """The state before the first frame; see `FrameTransformer.begin`."""
-        return self.transformer.begin(memory, batch, frames)
-
-    def advance(
+    def new_cache(
         self,
-        past: KVCache,
+        memory: Float[Tensor, "batch vectors features"] | None,
+        batch_size: int,
+        max_frames: int,
+    ) -> KVCache:
+        """The state before the first frame; see `FrameTransformer.new_cache`."""
+        return self.transformer.new_cache(memory, batch_size, max_frames)
+
+    def step(
+        self,
+        cache: KVCache,
         levels: Float[Tensor, "batch frames levels"],
-        shifted: Integer[Tensor, "batch frames bands"],
-        deaf: Bool[Tensor, " batch"] | None = None,
+        previous: Integer[Tensor, "batch frames bands"],
+        uncond: Bool[Tensor, " batch"] | None = None,
         *,
         style: Float[Tensor, "batch style"] | None = None,
-    ) -> Float[Tensor, "batch frames width"]:
-        """What the transformer says of the next frames, given the tokens of each one before."""
-        return self.transformer.advance(
-            past, (levels - CENTER) / SPREAD, shifted, deaf, style=style
-        )
+    ) -> Float[Tensor, "batch frames dim"]:
+        """Hidden states of the next frames, for the head; `previous` has the tokens before each."""
+        return self.transformer.step(cache, levels, previous, uncond, style=style)
 
 
-class BandByBand(nn.Module):
-    """The head: scores of one band after another.
+class BandwiseHead(nn.Module):
+    """The head: logits of one band after another.
 
     Args:
-        hidden: width of what the transformer says.
-        tokens: kind of the tokens heard and told.
-        width: its own.
+        hidden_dim: of the transformer's output.
+        tokens: of a frame.
+        dim: of the head.
     """
 
-    def __init__(self, hidden: int, tokens: TokenInput, width: int) -> None:
+    def __init__(self, hidden_dim: int, tokens: TokenConfig, dim: int) -> None:
         super().__init__()
-        self.frame = nn.Linear(hidden, width)
-        self.band = nn.Parameter(0.02 * torch.randn(tokens.bands, width))
-        one = TokenInput(1, tokens.groups)
-        self.lower = TokenEmbedding(tokens, width)
-        self.below, self.earlier = TokenEmbedding(one, width), TokenEmbedding(one, width)
-        for embedding in (self.below, self.earlier):
-            nn.init.normal_(embedding.table.weight, std=1 / math.sqrt(len(tokens.groups)))
-        self.norm, self.mixing = nn.LayerNorm(width), mlp(width, width)
-        self.last_norm = nn.LayerNorm(width)
-        self.shared = nn.Linear(width, tokens.classes, bias=False)
-        self.offsets = nn.Parameter(torch.zeros(tokens.bands, tokens.classes))
+        self.proj = nn.Linear(hidden_dim, dim)
+        self.band_embedding = nn.Parameter(0.02 * torch.randn(tokens.n_bands, dim))
+        one = tokens.one_band
+        self.lower_embedding = TokenEmbedding(tokens, dim)
+        self.below_embedding = TokenEmbedding(one, dim)
+        self.previous_embedding = TokenEmbedding(one, dim)
+        for embedding in (self.below_embedding, self.previous_embedding):
+            codebooks = len(tokens.codebook_sizes)
+            nn.init.normal_(embedding.table.weight, std=1 / math.sqrt(codebooks))
+        self.norm, self.mlp = nn.LayerNorm(dim), mlp(dim, dim)
+        self.norm_out = nn.LayerNorm(dim)
+        self.out = nn.Linear(dim, tokens.classes, bias=False)
+        self.out_bias = nn.Parameter(torch.zeros(tokens.n_bands, tokens.classes))
         self.mask = tokens.classes
 
     def forward(
         self,
-        hidden: Float[Tensor, "batch frames hidden"],
+        hidden: Float[Tensor, "batch frames hidden_dim"],
         tokens: Integer[Tensor, "batch frames bands"],
-        earlier: Integer[Tensor, "batch frames bands"],
-        heard: Float[Tensor, "batch frames bands width"] | None = None,
+        previous: Integer[Tensor, "batch frames bands"],
+        cond: Float[Tensor, "batch frames bands dim"] | None = None,
     ) -> Float[Tensor, "batch frames bands classes"]:
-        """Of all bands at once, given the true tokens.
+        """Logits of all bands at once, given the true tokens.
 
         Args:
-            hidden: of the frames.
+            hidden: output of the transformer.
             tokens: of the frames.
-            earlier: of the frames before each.
-            heard: by each tile of the sound around it.
+            previous: tokens of the frame before each.
+            cond: local conditioning.
         """
-        each = self.lower.table(self.lower.rows(tokens)).sum(dim=-2)
+        each = self.lower_embedding.table(self.lower_embedding.rows(tokens)).sum(dim=-2)
         lower = each.cumsum(dim=-2) - each
         below = torch.cat([torch.full_like(tokens[..., :1], self.mask), tokens[..., :-1]], dim=-1)
-        x = self.frame(hidden)[..., None, :] + self.band + lower
-        x = x + self._single(self.below, below) + self._single(self.earlier, earlier)
-        if heard is not None:
-            x = x + heard
-        return self.shared(self.last_norm(x + self.mixing(self.norm(x)))) + self.offsets
-
-    def _single(self, embedding: TokenEmbedding, tokens: Tensor) -> Tensor:
-        return embedding.table(embedding.rows(tokens[..., None])).sum(dim=(-3, -2))
+        x = self.proj(hidden)[..., None, :] + self.band_embedding + lower
+        x = x + self.below_embedding.of_one_band(below)
+        x = x + self.previous_embedding.of_one_band(previous)
+        if cond is not None:
+            x = x + cond
+        return self.out(self.norm_out(x + self.mlp(self.norm(x)))) + self.out_bias

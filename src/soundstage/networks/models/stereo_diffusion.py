@@ -1,54 +1,78 @@
-"""The network of `diffstereo`: pictures of left and right out of noise, given that of the mono.
+"""The network of `diffstereo`: spectrograms of left and right from noise, given that of the mono.
 
-DiffStereo (Zhang et al. 2025, §2.2 and §3.2): a diffusion transformer (`dit.py`) whose vectors are
-patches of a few frames and bins, with sines and cosines for their positions; the mono's patch at
-the same place steers each of them, together with the time of the diffusion. DiT-S with patches of
-9 × 9 over 729 frames of 513 bins makes 81 × 57 vectors. That every vector hears all others is the
-paper's; in turn its own moment and its own bins costs far less and is ours.
+DiffStereo (Zhang et al. 2025, §2.2 and §3.2): a diffusion transformer (`dit.py`) over patches of a
+few frames and bins with sinusoidal positions; the mono's patch at the same place modulates each,
+together with the time of the diffusion. DiT-S with patches of 9 × 9 over 729 frames of 513 bins has
+81 × 57 patches. Full attention is the paper's; axial attention, ours, costs far less.
 
-The paper says that its decoder tells a covariance beside the noise, as DiT's does, and trains by
-the squared error of the noise alone (eq. 4), from which no covariance can be learned. So nothing but
-the noise is told here, and samplers take the variance that follows from the schedule.
+The paper says that its decoder outputs a covariance beside the noise, as DiT's does, and trains by
+the squared error of the noise alone (eq. 4), from which no covariance can be learned. So the only
+output here is the noise, and samplers take the variance that follows from the schedule.
 
-A patch has to hold no more numbers than a vector is wide: noise has no structure, and what does
-not fit through the width of the network cannot be told.
+A patch must not hold more values than the dimension of the network: noise has no structure, so a
+bottleneck would lose part of it.
 """
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from soundstage.networks.backbones.dit import DiT, DiTSize
-from soundstage.networks.backbones.grid_attention import Plan
+from soundstage.diffusion import DiscreteSchedule, linear_betas
+from soundstage.networks.backbones.dit import Attention, DiT, DiTConfig
+from soundstage.weights.config import bounded
 
-STEREO, MONO = 4, 2  # channels of a picture: real and imaginary part of each row of sound
+STEREO, MONO = 4, 2  # channels of an image: real and imaginary part of each channel of sound
+
+
+@dataclass(frozen=True, kw_only=True)
+class StereoDiffusionConfig(DiTConfig):
+    """Config of a `StereoDiffusion`.
+
+    Raises:
+        ValueError: a patch holds more values than the dimension.
+    """
+
+    family: ClassVar[str] = "diffstereo"
+
+    attention: Attention = "full"
+    context_frames: int = bounded(8, 8192)
+    """Frames of a spectrogram that it makes at once."""
+    diffusion_steps: int = bounded(50, 10_000, 1000)
+    """In training."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if STEREO * math.prod(self.patch_size) > self.dim:
+            raise ValueError(
+                f"a patch of {self.patch_size[0]} × {self.patch_size[1]} holds more values than a "
+                f"dim of {self.dim}"
+            )
+
+    def build(self) -> "StereoDiffusion":
+        """The network, with random weights."""
+        return StereoDiffusion(self)
+
+    def schedule(self) -> DiscreteSchedule:
+        """Linear β; with 1000 steps as in Ho et al. (2020, §4), with fewer as much larger."""
+        steps = self.diffusion_steps
+        scale = 1000 / steps
+        return DiscreteSchedule(linear_betas(steps, 1e-4 * scale, 0.02 * scale))
 
 
 class StereoDiffusion(nn.Module):
-    """What a model of diffusion says of a noisy picture of left and right.
+    """The training target, the noise, for a noisy image of left and right."""
 
-    Args:
-        size: of the transformer.
-        patch: frames and bins of one of its vectors.
-        attention: what a vector hears.
-
-    Raises:
-        ValueError: the numbers make no network.
-    """
-
-    def __init__(self, size: DiTSize, patch: tuple[int, int], *, attention: Plan = "full") -> None:
+    def __init__(self, config: StereoDiffusionConfig) -> None:
         super().__init__()
-        if STEREO * patch[0] * patch[1] > size.width:
-            raise ValueError(
-                f"a patch of {patch[0]} × {patch[1]} holds more numbers than a width of "
-                f"{size.width} lets through"
-            )
         self.transformer = DiT(
+            config,
             STEREO,
-            size,
-            patch=patch,
-            condition_channels=MONO,
-            condition="adaln",
-            attention=attention,
+            cond_channels=MONO,
+            conditioning="adaln",
+            attention=config.attention,
         )
 
     def forward(
@@ -57,12 +81,12 @@ class StereoDiffusion(nn.Module):
         time: Float[Tensor, " batch"],
         mono: Float[Tensor, "batch 2 bins frames"],
     ) -> Float[Tensor, "batch 4 bins frames"]:
-        """The target of its training, of every example.
+        """The training target.
 
         Args:
             noisy: the state.
             time: of the diffusion, in the paper from 1 to 1000.
-            mono: picture of the mean of left and right.
+            mono: image of the mean of left and right.
         """
-        told = self.transformer(noisy.transpose(-1, -2), time, mono.transpose(-1, -2))
-        return told.transpose(-1, -2)
+        output = self.transformer(noisy.transpose(-1, -2), time, mono.transpose(-1, -2))
+        return output.transpose(-1, -2)

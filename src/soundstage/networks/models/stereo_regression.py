@@ -1,36 +1,45 @@
-"""The network of PS-Reg: from levels of the mid to level differences and coherences.
+"""The network of PS-Reg: from levels of the mid to intensity differences and coherences.
 
-The transformer of `transformer.py` without tokens, and a perceptron of two layers with an
-expansion of 2 after it (Serrà et al. 2023, §3.2 and §4.1).
+The transformer of `transformer.py` without tokens, followed by a perceptron of two layers with an
+expansion of 2 (Serrà et al. 2023, §3.2 and §4.1).
 """
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from soundstage.networks.backbones.transformer import FrameTransformer, TransformerConfig, mlp
+from soundstage.weights.config import bounded
 
-CENTER, SPREAD = -58.0, 20.0  # dB, about the mean and the deviation of a band in music
+
+@dataclass(frozen=True, kw_only=True)
+class StereoRegressionConfig(TransformerConfig):
+    """Config of a `StereoRegression`."""
+
+    family: ClassVar[str] = "regression"
+
+    n_outputs: int = bounded(1, 4096)
+    """Outputs of a frame."""
+    context_frames: int = bounded(8, 8192, 256)
+    """Frames of a training example."""
+
+    def build(self) -> "StereoRegression":
+        """The network, with random weights."""
+        return StereoRegression(self)
 
 
 class StereoRegression(nn.Module):
-    """Numbers for each frame of a mid.
+    """Outputs for each frame of a mid."""
 
-    Args:
-        levels: bands that describe a frame, in dB.
-        outputs: numbers a frame.
-        size: of the transformer.
-        dropout: share of its branches that training hides.
-    """
-
-    def __init__(
-        self, levels: int, outputs: int, size: TransformerConfig, *, dropout: float = 0.0
-    ) -> None:
+    def __init__(self, config: StereoRegressionConfig) -> None:
         super().__init__()
-        self.transformer = FrameTransformer(levels, size, dropout=dropout)
-        self.head = mlp(size.width, outputs, between=2 * size.width)
+        self.transformer = FrameTransformer(config)
+        self.head = mlp(config.dim, config.n_outputs, hidden=2 * config.dim)
 
     def forward(
         self, levels: Float[Tensor, "batch frames levels"]
     ) -> Float[Tensor, "batch frames outputs"]:
-        """Of every frame, seen with all the others of its example."""
-        return self.head(self.transformer((levels - CENTER) / SPREAD))
+        """Outputs of every frame, given all frames of its example; levels in dB."""
+        return self.head(self.transformer(levels))

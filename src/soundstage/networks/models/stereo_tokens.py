@@ -1,90 +1,112 @@
-"""The network of `masked` (PS-MTM): from levels and known tokens to what every token may be.
+"""The network of `masked` (PS-MTM): from levels and known tokens to logits of every token.
 
-The transformer of `transformer.py` with tokens beside the sound, and a perceptron of two layers
-after it whose outputs are scores of tokens in every band of a frame (Serrà et al. 2023, §3.2). The
-paper's own PS-AR is the same network with another mask.
+The transformer of `transformer.py` with tokens beside the levels, and a perceptron of two layers
+for the logits of all bands of a frame (Serrà et al. 2023, §3.2). The paper's own PS-AR is the same
+network with another mask.
 
-The paper's perceptron ends in 34 × 248 numbers, more than all of a small transformer, and all that
-it knows of the tokens around a tile has come through one vector a frame. `rank` makes a head of
-ours instead, which all tiles share: a vector x of so many numbers for each band, to which the
-tokens of the neighbors in time and over bands are added,
+The paper's perceptron has 34 × 248 outputs, more parameters than the rest of a small transformer,
+and all its information about nearby tokens passes through one vector a frame. `rank` replaces it by
+a head of ours that all bands share. Each band has a vector x of `rank` features, to which the
+tokens of its neighbors in time and over bands are added:
 
-    x = A_band·h + W·[ξ(Q) of the neighbors],  scores = matrix · norm(x + perceptron(norm(x)))
+    x = A_band·h + W·[ξ(Q) of the neighbors],    logits = U·norm(x + perceptron(norm(x))) + bias
 
-to which each band adds its own offsets. How a token goes with those beside it is then learned once,
-for all bands, so that a small part of the data that the paper had teaches it. Where the network
-hears tiles (`tile_hearing.py`), what each one hears is added to its x.
+So the relation of neighboring tokens is learned once for all bands, from a small part of the
+paper's data. With local conditioning (`local_conditioning.py`), its vector is added to x.
 """
+
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from soundstage.networks.backbones.local_conditioning import TileHearing, TileInput
+from soundstage.networks.backbones.local_conditioning import LocalConditioning
 from soundstage.networks.backbones.transformer import (
     FrameTransformer,
-    MemoryInput,
+    MemoryConfig,
+    TokenConfig,
     TokenEmbedding,
-    TokenInput,
     TransformerConfig,
     mlp,
 )
-from soundstage.networks.models.stereo_regression import CENTER, SPREAD
+from soundstage.weights.config import bounded
 
 NEIGHBORS = (
     *((later, 0) for later in (-6, -3, -2, -1, 1, 2, 3, 6)),
     *((0, higher) for higher in (-3, -2, -1, 1, 2, 3)),
     *((later, higher) for later in (-1, 1) for higher in (-1, 1)),
-)  # of a tile: frames later, bands higher
-REACH = (6, 3)  # the furthest of them
-NEIGHBOR_WIDTH = 24
+)  # offsets of tokens: frames later, bands higher
+NEIGHBOR_RADIUS = (6, 3)  # the largest of them
+NEIGHBOR_DIM = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenModelConfig(TransformerConfig):
+    """The common part of the configs of networks over stereo tokens."""
+
+    tokens: TokenConfig
+    style_dim: int = bounded(0, 256, 0)
+    """0: no style."""
+    memory: MemoryConfig | None = None
+    cond_channels: int = bounded(0, 4096, 0)
+    """Of the convolution of the local conditioning; 0: none."""
+    context_frames: int = bounded(8, 4096)
+    """Frames of the network that it attends to at once."""
+    stride: int = bounded(1, 8, 1)
+    """Frames of the stereo parameters from one frame of the network to the next."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StereoTokensConfig(TokenModelConfig):
+    """Config of a `StereoTokens`.
+
+    Raises:
+        ValueError: there is local conditioning with the head of the paper, which has no input for
+            it.
+    """
+
+    family: ClassVar[str] = "masked"
+
+    rank: int = bounded(0, 4096, 0)
+    """Features of a band in the shared head; 0: the paper's perceptron."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cond_channels and not self.rank:
+            raise ValueError("local conditioning needs a shared head: set its rank")
+
+    def build(self) -> "StereoTokens":
+        """The network, with random weights."""
+        return StereoTokens(self)
 
 
 class StereoTokens(nn.Module):
-    """Scores of the tokens of each frame of a mid.
+    """Logits of the tokens of each frame of a mid.
 
-    Args:
-        levels: bands that describe a frame, in dB.
-        tokens: kind of the tokens heard and told.
-        size: of the transformer.
-        rank: numbers a band in the head that all tiles share; 0 for the paper's perceptron.
-        style: numbers of a style, 0 for none.
-        memory: where it has one, of what kind.
-        tiles: where each tile hears the sound around it, of what kind; for a shared head alone.
-        dropout: share of its branches that training hides.
-
-    Raises:
-        ValueError: the head of the paper has nowhere to put what tiles hear.
+    Attributes:
+        encoder: the local conditioning, or None.
     """
 
-    def __init__(
-        self,
-        levels: int,
-        tokens: TokenInput,
-        size: TransformerConfig,
-        *,
-        rank: int = 0,
-        style: int = 0,
-        memory: MemoryInput | None = None,
-        tiles: TileInput | None = None,
-        dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, config: StereoTokensConfig) -> None:
         super().__init__()
-        if tiles and not rank:
-            raise ValueError("tiles hear the sound through a head that they share")
-        self.tokens = tokens
+        tokens, dim = config.tokens, config.dim
         self.transformer = FrameTransformer(
-            levels, size, tokens=tokens, style=style, memory=memory, dropout=dropout
+            config, tokens=tokens, style_dim=config.style_dim, memory=config.memory
         )
-        whole = tokens.bands * tokens.classes
-        self.hearing = TileHearing(tiles, rank) if tiles else None
+        self.encoder = (
+            LocalConditioning(config.n_levels, tokens.n_bands, config.cond_channels, config.rank)
+            if config.cond_channels
+            else None
+        )
         self.head: nn.Module = (
-            LocalHead(size.width, tokens, rank)
-            if rank
+            LocalHead(dim, tokens, config.rank)
+            if config.rank
             else nn.Sequential(
-                mlp(size.width, whole, between=2 * size.width),
-                nn.Unflatten(-1, (tokens.bands, tokens.classes)),
+                mlp(dim, tokens.n_bands * tokens.classes, hidden=2 * dim),
+                nn.Unflatten(-1, (tokens.n_bands, tokens.classes)),
             )
         )
 
@@ -92,106 +114,103 @@ class StereoTokens(nn.Module):
         self,
         levels: Float[Tensor, "batch frames levels"],
         tokens: Integer[Tensor, "batch frames bands"],
-        deaf: Bool[Tensor, " batch"] | None = None,
+        uncond: Bool[Tensor, " batch"] | None = None,
         *,
         style: Float[Tensor, "batch style"] | None = None,
-        memory: Float[Tensor, "batch stretches numbers"] | None = None,
-        first: int = 0,
-        tiles: Bool[Tensor, "batch rest bands"] | None = None,
-        heard: Float[Tensor, "batch frames bands rank"] | None = None,
-    ) -> Float[Tensor, "batch rest bands classes"] | Float[Tensor, "tiles classes"]:
-        """Scores before a softmax.
+        memory: Float[Tensor, "batch vectors features"] | None = None,
+        first_frame: int = 0,
+        select: Bool[Tensor, "batch rest bands"] | None = None,
+        cond: Float[Tensor, "batch frames bands rank"] | None = None,
+    ) -> Float[Tensor, "batch rest bands classes"] | Float[Tensor, "selected classes"]:
+        """Logits of the frames from `first_frame` on.
 
         Args:
-            levels: of the sound.
-            tokens: those that are known; any other is the mask.
-            deaf: examples that go without the sound and the style, for guidance.
-            style: of every example; NaN leaves a number open.
-            memory: of every example; NaN where there is nothing to remember.
-            first: the scores of frames before this one are not wanted.
-            tiles: where given, those of these tiles alone are wanted, in a row.
-            heard: what `hear` gives, where it is known already.
+            levels: of the sound, in dB.
+            tokens: the known tokens, and the mask elsewhere.
+            uncond: examples without levels and style, for guidance.
+            style: NaN leaves an element open.
+            memory: NaN where there is none.
+            first_frame: first frame of the output.
+            select: the tokens to compute logits for; None for all.
+            cond: the result of `encode`, if it is known already.
         """
-        hidden = self.transformer(
-            (levels - CENTER) / SPREAD, tokens, deaf, style=style, memory=memory
-        )
+        hidden = self.transformer(levels, tokens, uncond, style=style, memory=memory)
         if isinstance(self.head, LocalHead):
-            heard = self.hear(levels, deaf) if heard is None else heard
-            return self.head(
-                hidden[:, first:], tokens, tiles, None if heard is None else heard[:, first:]
-            )
-        scores = self.head(hidden[:, first:])
-        return scores if tiles is None else scores[tiles]
+            cond = self.encode(levels, uncond) if cond is None else cond
+            cond = None if cond is None else cond[:, first_frame:]
+            return self.head(hidden[:, first_frame:], tokens, select, cond)
+        logits = self.head(hidden[:, first_frame:])
+        return logits if select is None else logits[select]
 
-    def hear(
+    def encode(
         self,
         levels: Float[Tensor, "batch frames levels"],
-        deaf: Bool[Tensor, " batch"] | None = None,
+        uncond: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch frames bands rank"] | None:
-        """What tiles hear of the sound, whatever tokens are known; None for a network without.
+        """The local conditioning, which does not depend on tokens; None for a network without.
 
         Args:
             levels: in dB.
-            deaf: examples that go without the sound.
+            uncond: examples without levels.
         """
-        return None if self.hearing is None else self.hearing(levels, deaf)
+        return None if self.encoder is None else self.encoder(levels, uncond)
 
 
 class LocalHead(nn.Module):
-    """Scores out of hidden states and of the tokens that are known around a tile.
+    """Logits from hidden states and from the known tokens around each token.
 
     Args:
-        width: of a hidden state.
-        tokens: what is heard and told.
-        rank: numbers a band.
+        dim: of a hidden state.
+        tokens: of a frame.
+        rank: features of a band.
     """
 
-    def __init__(self, width: int, tokens: TokenInput, rank: int) -> None:
+    def __init__(self, dim: int, tokens: TokenConfig, rank: int) -> None:
         super().__init__()
-        self.bands = nn.Linear(width, tokens.bands * rank)
-        self.neighbor = TokenEmbedding(TokenInput(1, tokens.groups), NEIGHBOR_WIDTH)
-        self.around = nn.Linear(len(NEIGHBORS) * NEIGHBOR_WIDTH, rank)
-        self.norm, self.mixing = nn.LayerNorm(rank), mlp(rank, rank)
-        self.last_norm = nn.LayerNorm(rank)
-        self.shared = nn.Linear(rank, tokens.classes, bias=False)
-        self.offsets = nn.Parameter(torch.zeros(tokens.bands, tokens.classes))
+        self.proj = nn.Linear(dim, tokens.n_bands * rank)
+        self.neighbor_embedding = TokenEmbedding(tokens.one_band, NEIGHBOR_DIM)
+        self.neighbor_proj = nn.Linear(len(NEIGHBORS) * NEIGHBOR_DIM, rank)
+        self.norm, self.mlp = nn.LayerNorm(rank), mlp(rank, rank)
+        self.norm_out = nn.LayerNorm(rank)
+        self.out = nn.Linear(rank, tokens.classes, bias=False)
+        self.out_bias = nn.Parameter(torch.zeros(tokens.n_bands, tokens.classes))
 
     def forward(
         self,
-        hidden: Float[Tensor, "batch rest width"],
+        hidden: Float[Tensor, "batch rest dim"],
         tokens: Integer[Tensor, "batch frames bands"],
-        tiles: Bool[Tensor, "batch rest bands"] | None = None,
-        heard: Float[Tensor, "batch rest bands rank"] | None = None,
-    ) -> Float[Tensor, "batch rest bands classes"] | Float[Tensor, "tiles classes"]:
-        """Before a softmax, of the last frames.
+        select: Bool[Tensor, "batch rest bands"] | None = None,
+        cond: Float[Tensor, "batch rest bands rank"] | None = None,
+    ) -> Float[Tensor, "batch rest bands classes"] | Float[Tensor, "selected classes"]:
+        """Logits of the last frames.
 
         Args:
-            hidden: of the frames that are wanted.
-            tokens: of these and of those before; any that is not known is the mask.
-            tiles: the only ones that are wanted.
-            heard: by each tile of the sound around it.
+            hidden: of these frames.
+            tokens: of these and of earlier frames; the mask where unknown.
+            select: the tokens to compute logits for; None for all.
+            cond: local conditioning of these frames.
         """
-        x = self.bands(hidden).unflatten(-1, (len(self.offsets), -1))
-        if heard is not None:
-            x = x + heard
-        around = self._around(tokens, hidden.shape[1])
-        offsets: Tensor = self.offsets
-        if tiles is not None:
-            x, around = x[tiles], around[tiles]
-            offsets = offsets[tiles.nonzero()[:, -1]]
-        x = x + self.around(around)
-        return self.shared(self.last_norm(x + self.mixing(self.norm(x)))) + offsets
+        x = self.proj(hidden).unflatten(-1, (len(self.out_bias), -1))
+        if cond is not None:
+            x = x + cond
+        neighbors = self._neighbors(tokens, hidden.shape[1])
+        bias: Tensor = self.out_bias
+        if select is not None:
+            x, neighbors = x[select], neighbors[select]
+            bias = bias[select.nonzero()[:, -1]]
+        x = x + self.neighbor_proj(neighbors)
+        return self.out(self.norm_out(x + self.mlp(self.norm(x)))) + bias
 
-    def _around(self, tokens: Tensor, rest: int) -> Float[Tensor, "batch rest bands numbers"]:
-        """Embeddings of the neighbors side by side; zeros beyond the borders."""
+    def _neighbors(self, tokens: Tensor, rest: int) -> Float[Tensor, "batch rest bands features"]:
+        """Embeddings of the neighbors, concatenated; zeros beyond the borders."""
         frames, bands = tokens.shape[1:]
-        table = self.neighbor.table
-        each = table(self.neighbor.rows(tokens[..., None])).sum(dim=(-3, -2))
-        padded = F.pad(each, (0, 0, REACH[1], REACH[1], REACH[0], REACH[0]))
-        first = frames - rest + REACH[0]
+        each = self.neighbor_embedding.of_one_band(tokens)
+        time, band = NEIGHBOR_RADIUS
+        padded = F.pad(each, (0, 0, band, band, time, time))
+        first = frames - rest + time
         return torch.cat(
             [
-                padded[:, first + later : first + later + rest, REACH[1] + higher :][:, :, :bands]
+                padded[:, first + later : first + later + rest, band + higher :][:, :, :bands]
                 for later, higher in NEIGHBORS
             ],
             dim=-1,

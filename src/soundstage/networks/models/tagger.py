@@ -1,14 +1,16 @@
-"""A small convolutional tagger of sound events, which hears mono sound at 16 kHz.
+"""A small convolutional tagger of sound events, for mono sound at 16 kHz.
 
-Log-mel bands of the sound are looked at as a picture by a short residual network. Each of its
-stages halves both axes and widens the channels, as in the networks of Kong et al. (PANNs, IEEE/ACM
-TASLP 28, 2020, §III-A), of which this is a miniature; like theirs it averages over frequency and
-takes mean and maximum over time, so that any length is heard. Convolutions treat all bands alike,
-and an average forgets where they lie; a second input channel therefore says how high each band is
-(Koutini et al., MediaEval 2019). The layer before the classes is the embedding.
+A short residual network over a log-mel spectrogram. Each of its stages halves both axes and widens
+the channels, as in the networks of Kong et al. (PANNs, IEEE/ACM TASLP 28, 2020, §III-A), of which
+this is a miniature; like theirs it averages over frequency and takes mean and maximum over time, so
+that sounds may have any length. Convolutions and the average do not depend on the frequency of a
+band, so a second input channel holds it (Koutini et al., MediaEval 2019). The layer before the
+classes is the embedding.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -16,22 +18,52 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from soundstage.spectra.filterbanks import htk_mel_filters
+from soundstage.weights.config import ModelConfig, bounded
 
 RATE = 16_000  # Hz
-FFT = 512  # samples a frame, of which the window covers the middle 400: 25 ms
+FFT = 512  # samples a frame; the window covers the middle 400 of them: 25 ms
 WINDOW = 400
 HOP = 160  # 10 ms
 MELS = 64
 LOWEST, HIGHEST = 40.0, 7_900.0  # Hz
-FLOOR = 1e-9  # in power, −90 dB under full scale: below what 16 bits hold in a band
-LEVEL, SPREAD = -55.0, 20.0  # dB, about the mean and the deviation of a band in recordings
+FLOOR = 1e-9  # of the power, −90 dB under full scale: below the resolution of 16 bits in a band
+LEVEL, SPREAD = -55.0, 20.0  # dB, about mean and deviation of a band in recordings
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggerConfig(ModelConfig):
+    """Config of a `Tagger`.
+
+    Raises:
+        ValueError: there is no stage.
+    """
+
+    family: ClassVar[str] = "tagger"
+
+    n_classes: int = bounded(1, 4096)
+    channels: tuple[int, ...] = bounded(1, 4096, (32, 64, 128, 256))
+    """Of the stem and of each stage."""
+    depth: int = bounded(0, 16, 1)
+    """Residual convolutions of a stage."""
+    embedding_dim: int = bounded(1, 4096, 128)
+    dropout: float = bounded(0, 0.9, 0.3)
+    """Of the embedding, in training."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 2 <= len(self.channels) <= 16:
+            raise ValueError("channels are those of the stem and of 1 to 15 stages")
+
+    def build(self) -> "Tagger":
+        """The network, with random weights."""
+        return Tagger(self)
 
 
 class LogMel(nn.Module):
-    """Levels of 64 mel bands, 100 frames a second, near zero mean and unit deviation.
+    """Log-mel spectrogram: 64 bands, 100 frames a second, about zero mean and unit deviation.
 
-    Bands from 40 to 7,900 Hz, after HTK; a sine at full scale reads (−6 to −3 dB − LEVEL)/SPREAD
-    in its own.
+    HTK bands from 40 to 7,900 Hz; a sine at full scale has (−6 to −3 dB − LEVEL)/SPREAD in its
+    band.
     """
 
     window: Tensor
@@ -40,13 +72,13 @@ class LogMel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         window = torch.hann_window(WINDOW)
-        # Computed, never stored: they follow from the constants above
+        # Not stored: they follow from the constants above
         self.register_buffer("window", window / window.sum(), persistent=False)
         bands = htk_mel_filters(MELS, FFT, RATE, LOWEST, HIGHEST)
         self.register_buffer("bands", bands, persistent=False)
 
-    def forward(self, sound: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch mels time"]:
-        """Bands of a sound of at least `FFT` samples, 1 + (frames − 512) // 160 columns."""
+    def forward(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch mels frames"]:
+        """Bands of a sound of at least `FFT` samples, 1 + (samples − 512) // 160 frames."""
         spectrum = torch.stft(
             sound, FFT, HOP, WINDOW, self.window, center=False, return_complex=True
         )
@@ -55,61 +87,50 @@ class LogMel(nn.Module):
 
 
 class _Stage(nn.Module):
-    """Half the size by a strided convolution, then residual convolutions at that size."""
+    """A strided convolution to half the size, then residual convolutions."""
 
-    def __init__(self, before: int, after: int, depth: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, depth: int) -> None:
         super().__init__()
-        self.down = _convolution(before, after, stride=2)
-        self.deeper = nn.ModuleList(_convolution(after, after) for _ in range(depth))
+        self.down = _convolution(in_channels, out_channels, stride=2)
+        self.residual = nn.ModuleList(
+            _convolution(out_channels, out_channels) for _ in range(depth)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.relu(self.down(x))
-        for layer in self.deeper:
+        for layer in self.residual:
             x = x + F.relu(layer(x))
         return x
 
 
 class Tagger(nn.Module):
-    """Scores of sound events, and the 128 numbers they are read from.
+    """Logits of sound events, and the embedding.
 
-    Layers: log-mel of 64 bands, and beside it their height from −1 to 1; a 5 × 5 convolution to 32
-    channels at half size; three stages to 64, 128 and 256 channels, each a strided 3 × 3
-    convolution and residual 3 × 3 convolutions, with batch norm and ReLU; mean over frequency; mean
-    and maximum over time, added; linear to the embedding; ReLU, dropout and linear to the classes.
-
-    Args:
-        classes: how many events it tells apart.
-        channels: of the stem and of the stages.
-        size: of the embedding.
-        depth: residual convolutions in a stage.
-        dropout: share of the embedding that training hides.
+    Layers: log-mel spectrogram of 64 bands, with their frequency from −1 to 1 as a second channel;
+    a 5 × 5 convolution to 32 channels at half size; three stages to 64, 128 and 256 channels, each
+    a strided 3 × 3 convolution and residual 3 × 3 convolutions, with batch norm and ReLU; mean over
+    frequency; mean plus maximum over time; linear to the embedding; ReLU, dropout and linear to the
+    classes.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        channels: tuple[int, ...] = (32, 64, 128, 256),
-        size: int = 128,
-        depth: int = 1,
-        dropout: float = 0.3,
-    ) -> None:
+    def __init__(self, config: TaggerConfig) -> None:
         super().__init__()
+        channels = config.channels
         self.mel = LogMel()
-        self.stem = _convolution(2, channels[0], kernel=5, stride=2)
-        self.stages = nn.ModuleList(_Stage(*pair, depth) for pair in pairwise(channels))
-        self.embedding = nn.Linear(channels[-1], size)
-        self.dropout = nn.Dropout(dropout)
-        self.classes = nn.Linear(size, classes)
+        self.stem = _convolution(2, channels[0], kernel_size=5, stride=2)
+        self.stages = nn.ModuleList(_Stage(*pair, config.depth) for pair in pairwise(channels))
+        self.embedding = nn.Linear(channels[-1], config.embedding_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(config.embedding_dim, config.n_classes)
 
-    def forward(self, mels: Float[Tensor, "batch mels time"]) -> Float[Tensor, "batch classes"]:
-        """Scores, before a softmax, of log-mel bands."""
-        return self.classes(self.dropout(F.relu(self.embed(mels))))
+    def forward(self, mels: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch classes"]:
+        """Logits."""
+        return self.classifier(self.dropout(F.relu(self.embed(mels))))
 
-    def embed(self, mels: Float[Tensor, "batch mels time"]) -> Float[Tensor, "batch size"]:
-        """The embedding of log-mel bands, of at least 16 columns."""
-        height = torch.linspace(-1, 1, MELS, device=mels.device)[:, None].expand_as(mels)
-        x = torch.stack([mels, height], dim=1).contiguous(memory_format=torch.channels_last)
+    def embed(self, mels: Float[Tensor, "batch mels frames"]) -> Float[Tensor, "batch dim"]:
+        """The embedding of a spectrogram of at least 16 frames."""
+        frequency = torch.linspace(-1, 1, MELS, device=mels.device)[:, None].expand_as(mels)
+        x = torch.stack([mels, frequency], dim=1).contiguous(memory_format=torch.channels_last)
         x = F.relu(self.stem(x))
         for stage in self.stages:
             x = stage(x)
@@ -117,8 +138,10 @@ class Tagger(nn.Module):
         return self.embedding(x.mean(dim=2) + x.amax(dim=2))
 
 
-def _convolution(before: int, after: int, *, kernel: int = 3, stride: int = 1) -> nn.Sequential:
+def _convolution(
+    in_channels: int, out_channels: int, *, kernel_size: int = 3, stride: int = 1
+) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(after),
+        nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, bias=False),
+        nn.BatchNorm2d(out_channels),
     )

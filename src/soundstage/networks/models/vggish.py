@@ -1,8 +1,8 @@
-"""VGGish: a picture network over log-mel patches of about one second (Hershey et al., 2017).
+"""VGGish: a convolutional network over log-mel patches of about one second (Hershey et al., 2017).
 
-Configuration A of VGG with its last group of convolutions left out: six 3 × 3 convolutions in four
-groups, each group followed by 2 × 2 maximum pooling, then three dense layers down to 128 numbers.
-Tensors carry the names of the PyTorch port torchvggish, `features.N` and `embeddings.N`.
+Configuration A of VGG without its last group of convolutions: six 3 × 3 convolutions in four
+groups, each group followed by 2 × 2 maximum pooling, then three dense layers down to 128 features.
+Tensors have the names of the PyTorch port torchvggish, `features.N` and `embeddings.N`.
 """
 
 from jaxtyping import Float
@@ -10,24 +10,24 @@ from torch import Tensor, nn
 
 PATCH_FRAMES = 96
 PATCH_BANDS = 64
-GROUPS = ((1,), (2,), (4, 4), (8, 8))  # convolutions a group, in multiples of the width
-POOLED = (PATCH_FRAMES // 16) * (PATCH_BANDS // 16)  # places left after four poolings
+GROUPS = ((1,), (2,), (4, 4), (8, 8))  # convolutions of a group, in multiples of the width
+POOLED = (PATCH_FRAMES // 16) * (PATCH_BANDS // 16)  # size after four poolings
 
 
 class VGGish(nn.Module):
-    """From a log-mel patch to its embedding.
+    """The embedding of a log-mel patch.
 
     The last layer has no activation here: `embeddings.5` of the port, a ReLU, is left out, as in
     Google's definition, whose embedding is "pre-activation", and in the measure built on it.
 
     Args:
         width: channels of the first convolution. 64 is the published network of 72,141,184
-            numbers; all other layers are multiples.
+            parameters; all other layers are multiples.
     """
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.size = 2 * width
+        self.embedding_dim = 2 * width
         layers: list[nn.Module] = []
         channels = 1
         for group in GROUPS:
@@ -41,11 +41,11 @@ class VGGish(nn.Module):
             nn.ReLU(),
             nn.Linear(64 * width, 64 * width),
             nn.ReLU(),
-            nn.Linear(64 * width, self.size),
+            nn.Linear(64 * width, self.embedding_dim),
         )
 
-    def forward(self, patches: Float[Tensor, "batch 96 64"]) -> Float[Tensor, "batch size"]:
+    def forward(self, patches: Float[Tensor, "batch 96 64"]) -> Float[Tensor, "batch dim"]:
         """Embeddings of patches: natural logarithms, frames by mel bands."""
         maps = self.features(patches[:, None])
-        # The dense layers were trained on channels that lie innermost
+        # The dense layers were trained on channels in the last dimension
         return self.embeddings(maps.permute(0, 2, 3, 1).flatten(1))

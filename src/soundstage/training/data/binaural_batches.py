@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,9 +26,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from soundstage.binaural.geometry import Poses
-from soundstage.binaural.render.neural_weights import Calibration
 from soundstage.binaural.render.pose_encoding import (
     NETWORK_RATE,
+    POSE_FEATURES,
     POSE_HOP,
     PoseEncoding,
     ear_delays,
@@ -47,7 +47,8 @@ from soundstage.corpora.binaural_speech import (
 )
 from soundstage.corpora.feature_cache import files_fingerprint
 from soundstage.errors import InputError
-from soundstage.networks.backbones.pose_upsampling import upsampled
+from soundstage.networks.backbones.pose_upsampling import upsample
+from soundstage.networks.models.binaural_wavenet import Calibration
 from soundstage.training.recipes import BinauralGradRecipe, WarpNetRecipe, WaveNetRecipe
 from soundstage.weights import Card
 
@@ -74,7 +75,7 @@ class BinauralExamples(NamedTuple):
     @property
     def sample_delays(self) -> Float64[Tensor, "batch 2 samples"]:
         """Delays at every sample, interpolated linearly."""
-        return upsampled(self.delays.double(), POSE_HOP, self.mono.shape[-1])
+        return upsample(self.delays.double(), POSE_HOP, self.mono.shape[-1])
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,16 @@ def _credits(subjects: Sequence[Card]) -> Iterator[tuple[str, str, str]]:
         yield hrtf["listener"], "HRTF set", hrtf["license"] or "not stated"
         for clip in subject["speech"]:
             yield clip["speaker"], "speaker", clip.get("license") or "not stated"
+
+
+def pose_config(recipe: BinauralRecipe, calibration: Calibration) -> dict[str, Any]:
+    """The fields of a `BinauralConfig` that describe poses and recordings."""
+    return {
+        "pose_encoding": recipe.pose_encoding,
+        "pose_dim": POSE_FEATURES[recipe.pose_encoding],
+        "pose_hop": POSE_HOP,
+        "calibration": calibration,
+    }
 
 
 def open_speech(folder: Path, recipe: BinauralRecipe) -> SpeechDataset:
@@ -246,8 +257,8 @@ def make_example(
     poses = chunk.poses
     mono = gain * calibration.scale * torch.from_numpy(chunk.mono)
     if uses_distance_law(encoding):
-        distances = torch.from_numpy(calibration.held(poses.positions))
-        mono = mono / upsampled(distances, POSE_HOP, len(mono))
+        distances = torch.from_numpy(calibration.clip_distances(poses.positions))
+        mono = mono / upsample(distances, POSE_HOP, len(mono))
     return BinauralExamples(
         mono.float()[None],
         torch.from_numpy(encode_poses(encoding, poses, calibration.distances)).float()[None],

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from soundstage.binaural.render.neural_weights import (
+from soundstage.networks.backbones.dilated import DilatedStackConfig
+from soundstage.networks.models.binaural_wavenet import (
     BinauralWaveNetConfig,
-    WarpNetShape,
-    network_tensors,
+    Calibration,
+    WarpNetConfig,
 )
-from soundstage.binaural.render.pose_encoding import POSE_ENCODINGS
 from soundstage.training.data.binaural_batches import (
     MARGIN,
     BinauralBatches,
@@ -21,11 +21,12 @@ from soundstage.training.data.binaural_batches import (
     SpeechDataset,
     ValidationSegments,
     open_speech,
+    pose_config,
 )
 from soundstage.training.recipes import WarpNetRecipe, WaveNetRecipe
 from soundstage.training.tasks.binaural_losses import BinauralLoss
 from soundstage.training.tasks.network_task import NetworkTask, build_network
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_model
 
 
 class BinauralRegressionTask(NetworkTask):
@@ -48,7 +49,8 @@ class BinauralRegressionTask(NetworkTask):
         """
         speech = open_speech(folder, recipe)
         batches = BinauralBatches(speech.train, speech.calibration, recipe)
-        model = build_network(config_of(recipe).network, recipe.loop.seed)
+        config = config_of(recipe, speech.calibration)
+        model = build_network(config.build, recipe.loop.seed)
         task = cls(recipe, speech, model, batches, example=f"{recipe.segment_samples} samples")
         if speech.valid:
             task.valid_segments = ValidationSegments(speech, recipe)
@@ -75,8 +77,7 @@ class BinauralRegressionTask(NetworkTask):
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
         """Write the weights in half precision, with the calibration."""
-        tensors = network_tensors(config_of(self.recipe), self.dataset.calibration, state)
-        return save_weights(path, self.recipe.family, tensors)
+        return save_model(path, config_of(self.recipe, self.dataset.calibration), state)
 
     def metric_value(self, score: float) -> float:
         """Wave L2 in thousandths."""
@@ -88,11 +89,18 @@ class BinauralRegressionTask(NetworkTask):
         return model(examples.mono, examples.poses, examples.sample_delays)
 
 
-def config_of(recipe: WaveNetRecipe | WarpNetRecipe) -> BinauralWaveNetConfig | WarpNetShape:
+def config_of(
+    recipe: WaveNetRecipe | WarpNetRecipe, calibration: Calibration
+) -> BinauralWaveNetConfig | WarpNetConfig:
     """Configuration of the network."""
-    size = recipe.size
-    stack = (size.blocks, size.layers, size.channels, size.kernel_size)
-    encoding = POSE_ENCODINGS.index(recipe.pose_encoding)
+    shared = pose_config(recipe, calibration)
+    stack = DilatedStackConfig(**recipe.size.model_dump())
     if isinstance(recipe, WaveNetRecipe):
-        return BinauralWaveNetConfig(encoding, *stack)
-    return WarpNetShape(encoding, *stack, recipe.rank, recipe.warp_layers, recipe.warp_channels)
+        return BinauralWaveNetConfig(**shared, stack=stack)
+    return WarpNetConfig(
+        **shared,
+        stack=stack,
+        rank=recipe.rank,
+        warp_layers=recipe.warp_layers,
+        warp_channels=recipe.warp_channels,
+    )

@@ -25,17 +25,11 @@ from soundstage.binaural.render.binauralgrad import (
     timed,
     warped_ears,
 )
-from soundstage.binaural.render.neural_weights import (
-    STAGES,
-    GradShape,
-    LoadedNetwork,
-    load_network,
-    network_tensors,
-)
-from soundstage.binaural.render.pose_encoding import POSE_ENCODINGS
 from soundstage.diffusion import Noised, Objective
 from soundstage.errors import OptionError
-from soundstage.networks.models.binaural_grad import Stage
+from soundstage.networks.backbones.dilated import DilatedStackConfig
+from soundstage.networks.models.binaural_grad import BinauralGradConfig, FramesConfig, Stage
+from soundstage.networks.models.binaural_wavenet import Calibration
 from soundstage.training.checkpoints import weights_digest
 from soundstage.training.data.binaural_batches import (
     MARGIN,
@@ -44,11 +38,12 @@ from soundstage.training.data.binaural_batches import (
     SpeechDataset,
     ValidationSegments,
     open_speech,
+    pose_config,
 )
 from soundstage.training.recipes import BinauralGradRecipe
 from soundstage.training.tasks.binaural_losses import BinauralLoss
 from soundstage.training.tasks.network_task import NetworkTask, build_network
-from soundstage.weights import save_weights
+from soundstage.weights.model import LoadedModel, load_model, save_model
 
 ONE_STEP = BinauralGradSampling(1)
 
@@ -70,7 +65,7 @@ class BinauralGradTask(NetworkTask):
     metric = "wave_l2_thousandths"
     recipe: BinauralGradRecipe
     dataset: SpeechDataset
-    common: LoadedNetwork[GradShape] | None
+    common: LoadedModel[BinauralGradConfig] | None
     valid_segments: ValidationSegments | None = None
 
     def __init__(
@@ -79,15 +74,16 @@ class BinauralGradTask(NetworkTask):
         dataset: SpeechDataset,
         model: nn.Module,
         batches: BinauralBatches,
-        common: LoadedNetwork[GradShape] | None = None,
+        common: LoadedModel[BinauralGradConfig] | None = None,
     ) -> None:
         example = f"{recipe.segment_samples} samples"
         super().__init__(recipe, dataset, model, batches, example=example)
-        self.common, self._config = common, config_of(recipe)
+        self.common, self._config = common, config_of(recipe, dataset.calibration)
+        self._stage = Stage(recipe.stage)
         self._loss = BinauralLoss(1.0, recipe.preemphasis_weight, recipe.phase_weight)
         self._objective = Objective(
             self._config.schedule(),
-            self._config.parametrization(),
+            self._config.parametrization,
             self._often_last if recipe.pure_noise_prob else None,
         )
 
@@ -101,18 +97,20 @@ class BinauralGradTask(NetworkTask):
                 first stage with the same pose encoding.
             WeightsError: the weights of the first stage cannot be read.
         """
-        config, common = config_of(recipe), None
+        common = None
         if recipe.common_weights:
-            common = load_network(recipe.common_weights, GradShape)
-            is_first = common.shape.of_stage is Stage.COMMON
-            if not is_first or common.shape.view != config.view:
+            common = load_model(recipe.common_weights, BinauralGradConfig)
+            found = (common.config.stage, common.config.pose_encoding)
+            if found != ("common", recipe.pose_encoding):
                 raise OptionError(
                     f"{recipe.common_weights}: is not a first stage with the pose encoding "
                     f"{recipe.pose_encoding!r}."
                 )
         speech = open_speech(folder, recipe)
         batches = BinauralBatches(speech.train, speech.calibration, recipe)
-        model = build_network(config.network, recipe.loop.seed)
+        model = build_network(
+            lambda: config_of(recipe, speech.calibration).build(), recipe.loop.seed
+        )
         task = cls(recipe, speech, model, batches, common)
         if speech.valid:
             task.valid_segments = ValidationSegments(speech, recipe)
@@ -153,7 +151,7 @@ class BinauralGradTask(NetworkTask):
         """
         if self.valid_segments is None:
             return None
-        sampling = BinauralGradSampling(1 if self._config.flow else None)
+        sampling = BinauralGradSampling(1 if self._config.noise == "flow" else None)
 
         def render(examples: BinauralExamples, index: int) -> tuple[Tensor, Tensor]:
             target, device = self._target(examples), examples.mono.device
@@ -170,7 +168,7 @@ class BinauralGradTask(NetworkTask):
                 model,
                 self._config,
                 inputs["signals"],
-                inputs["view"],
+                inputs["pose"],
                 noise(),
                 noise,
                 sampling,
@@ -181,8 +179,7 @@ class BinauralGradTask(NetworkTask):
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
         """Write the weights in half precision, with the calibration."""
-        tensors = network_tensors(self._config, self.dataset.calibration, state)
-        return save_weights(path, self.recipe.family, tensors)
+        return save_model(path, self._config, state)
 
     def fingerprint(self) -> bytes:
         """SHA-256 of everything that determines the result, including the first stage."""
@@ -196,14 +193,14 @@ class BinauralGradTask(NetworkTask):
         return round(-score, 4)
 
     def _target(self, examples: BinauralExamples) -> Tensor:
-        is_common = self._config.of_stage is Stage.COMMON
+        is_common = self._stage is Stage.COMMON
         return examples.ears.mean(dim=1, keepdim=True) if is_common else examples.ears
 
     def _inputs(
         self, examples: BinauralExamples, common_noise: Tensor, teacher_forcing: Tensor
     ) -> dict[str, Tensor]:
         """Inputs of the network other than the noisy state."""
-        stage = self._config.of_stage
+        stage = self._stage
         ears = _warp(examples, self._config)
         common = None
         if stage is Stage.SPECIFIC:
@@ -211,31 +208,31 @@ class BinauralGradTask(NetworkTask):
             if self.common is not None:
                 predicted = self._predict_common(self.common, examples, common_noise)
                 common = torch.where(teacher_forcing[:, None], common, predicted)
-        return {"signals": stage.heard(ears, examples.mono, common), "view": examples.poses}
+        return {"signals": stage.conditioning(ears, examples.mono, common), "pose": examples.poses}
 
     def _predict_common(
-        self, first: LoadedNetwork[GradShape], examples: BinauralExamples, noise: Tensor
+        self, first: LoadedModel[BinauralGradConfig], examples: BinauralExamples, noise: Tensor
     ) -> Tensor:
         first.network.to(examples.mono.device)
         # The two networks may have been trained at different levels
-        ratio = first.calibration.scale / self.dataset.calibration.scale
+        ratio = first.config.calibration.scale / self.dataset.calibration.scale
         mono = ratio * examples.mono
-        ears = _warp(examples._replace(mono=mono), first.shape)
+        ears = _warp(examples._replace(mono=mono), first.config)
         with torch.no_grad():
             output = sample_stage(
                 first.network,
-                first.shape,
-                Stage.COMMON.heard(ears, mono),
+                first.config,
+                Stage.COMMON.conditioning(ears, mono),
                 examples.poses,
                 noise[:, :1],
                 lambda step: noise[:, step + 1 : step + 2],
-                ONE_STEP if first.shape.flow else BinauralGradSampling(),
+                ONE_STEP if first.config.noise == "flow" else BinauralGradSampling(),
             )
         return output[:, 0] / ratio
 
     def _clean_estimate(self, noised: Noised, prediction: Tensor) -> Tensor:
         """Estimate of the clean signal from the prediction."""
-        if self._config.flow:
+        if self._config.noise == "flow":
             return prediction
         level = self._objective.schedule.level(noised.times)
         alpha, sigma = (each.to(prediction.dtype)[:, None, None] for each in level)
@@ -248,11 +245,11 @@ class BinauralGradTask(NetworkTask):
     @property
     def _draws(self) -> int:
         """Noise draws of the first stage per example, each used once."""
-        is_paper = self.common is not None and not self.common.shape.flow
+        is_paper = self.common is not None and self.common.config.noise != "flow"
         return 1 + PAPER_STEPS if is_paper else 1
 
 
-def _warp(examples: BinauralExamples, config: GradShape) -> Tensor:
+def _warp(examples: BinauralExamples, config: BinauralGradConfig) -> Tensor:
     return warped_ears(examples.mono, examples.sample_delays, config)
 
 
@@ -266,21 +263,23 @@ def unpack(batch: tuple[Tensor, ...]) -> NoisyExamples:
     )
 
 
-def config_of(recipe: BinauralGradRecipe) -> GradShape:
-    """Configuration of the network."""
-    size, frames = recipe.size, recipe.frames
-    return GradShape(
-        view=POSE_ENCODINGS.index(recipe.pose_encoding),
-        blocks=size.blocks,
-        layers=size.layers,
-        channels=size.channels,
-        kernel=size.kernel_size,
-        stage=[stage.value for stage in STAGES].index(recipe.stage),
-        frame=frames.frame_size if frames else 0,
-        separable=int(frames.separable) if frames else 0,
-        condition=recipe.cond_channels,
-        taps=frames.filter_taps if frames else 0,
-        rank=frames.rank if frames else 0,
-        step=recipe.timestep_dim,
-        flow=int(recipe.noise == "flow"),
+def config_of(recipe: BinauralGradRecipe, calibration: Calibration) -> BinauralGradConfig:
+    """Configuration of the network.
+
+    Raises:
+        ValueError: the configuration is not supported.
+    """
+    frames = recipe.frames
+    return BinauralGradConfig(
+        **pose_config(recipe, calibration),
+        stack=DilatedStackConfig(
+            **recipe.size.model_dump(), separable=frames is not None and frames.separable
+        ),
+        stage=recipe.stage,
+        noise=recipe.noise,
+        cond_channels=recipe.cond_channels,
+        time_features=recipe.timestep_dim,
+        frames=FramesConfig(hop=frames.frame_size, taps=frames.filter_taps, rank=frames.rank)
+        if frames
+        else None,
     )

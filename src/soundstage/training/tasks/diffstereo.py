@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from soundstage.corpora.feature_cache import files_fingerprint
 from soundstage.diffusion import Noised, Objective, Parametrization
+from soundstage.networks.models.stereo_diffusion import StereoDiffusionConfig
 from soundstage.stereo.compressed_stft import (
     COMPRESSED_RATE,
     COMPRESSED_TRANSFORM,
@@ -29,8 +30,8 @@ from soundstage.training.data.stereo_clips import StereoClips
 from soundstage.training.data.tracks import TRAIN, TrackSplit, split_tracks, track_facts
 from soundstage.training.recipes import DiffStereoRecipe
 from soundstage.training.tasks.network_task import NetworkTask, build_network, mean_error
-from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, network_tensors
-from soundstage.weights import Card, save_weights
+from soundstage.weights import Card
+from soundstage.weights.model import save_model
 
 VALID_CLIPS = 32
 VALID_BATCH_SIZE = 4
@@ -132,7 +133,7 @@ class DiffStereoTask(NetworkTask):
             OptionError: the recipe has an unsupported configuration.
         """
         tracks = split_tracks(folder)
-        model = build_network(config_of(recipe).network, recipe.loop.seed)
+        model = build_network(lambda: config_of(recipe).build(), recipe.loop.seed)
 
         def batches(part: list[Path], batch_size: int) -> SpectrumBatches:
             return SpectrumBatches(
@@ -169,21 +170,19 @@ class DiffStereoTask(NetworkTask):
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
         """Write the weights in half precision."""
-        tensors = network_tensors(config_of(self.recipe), state)
-        return save_weights(path, self.recipe.family, tensors)
+        return save_model(path, config_of(self.recipe), state)
 
 
-def config_of(recipe: DiffStereoRecipe) -> DiffStereoConfig:
-    """Configuration of the network."""
-    size = recipe.size
-    return DiffStereoConfig(
-        blocks=size.depth,
-        width=size.dim,
-        heads=size.heads,
-        expansion=size.mlp_ratio,
-        patch_frames=recipe.patch_size[0],
-        patch_bins=recipe.patch_size[1],
-        frames=recipe.context_frames,
-        steps=recipe.num_train_timesteps,
-        axial=int(recipe.attention == "axial"),
+def config_of(recipe: DiffStereoRecipe) -> StereoDiffusionConfig:
+    """Configuration of the network.
+
+    Raises:
+        ValueError: the configuration is not supported.
+    """
+    return StereoDiffusionConfig(
+        **recipe.size.model_dump(),
+        patch_size=recipe.patch_size,
+        attention=recipe.attention,
+        context_frames=recipe.context_frames,
+        diffusion_steps=recipe.num_train_timesteps,
     )

@@ -15,9 +15,16 @@ from torch import Tensor, nn
 from soundstage.corpora.feature_cache import FeatureCache
 from soundstage.diffusion import FlowSchedule, Objective, Parametrization, logit_normal
 from soundstage.diffusion.objectives import Noised
-from soundstage.networks.models.side_diffusion import SideDiffusion
+from soundstage.networks.models.side_diffusion import (
+    OFFSETS,
+    SideDiffusion,
+    SideDiffusionConfig,
+)
 from soundstage.seeding import seeded_generator
-from soundstage.stereo.side_parameters import to_side_parameters
+from soundstage.stereo import BANDS
+from soundstage.stereo.features import BANDS_OF_LEVELS, LEVELS
+from soundstage.stereo.side_parameters import SIDE_PARAMETERS, to_side_parameters
+from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.training.data.feature_batches import FeatureDataset, open_features
 from soundstage.training.data.stereo_examples import (
     NO_AUGMENTATION,
@@ -27,8 +34,7 @@ from soundstage.training.data.stereo_examples import (
 )
 from soundstage.training.recipes import DiffusionRecipe, StereoAugmentation
 from soundstage.training.tasks.network_task import NetworkTask, build_network, mean_error
-from soundstage.upmixing.diffusion_weights import OFFSETS, DiffusionShape, network_tensors
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_model
 
 VALID_PASSES = 4  # over the validation tracks, each with other noise
 VALID_BATCH_SIZE = 8
@@ -88,7 +94,9 @@ class DiffusionTask(NetworkTask):
             WeightsError: the features are damaged.
         """
         dataset = open_features(folder)
-        model = build_network(config_of(recipe).network, recipe.loop.seed)
+        model = build_network(lambda: config_of(recipe).build(), recipe.loop.seed)
+        assert isinstance(model, SideDiffusion)
+        model.encoder.band_weights.copy_(BANDS_OF_LEVELS)
         batches = side_batches(
             recipe,
             dataset.train,
@@ -126,10 +134,11 @@ class DiffusionTask(NetworkTask):
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
         """Write the weights in half precision, and the style prior if there is a style input."""
-        recipe, config, prior = self.recipe, config_of(self.recipe), None
-        if config.styled:
+        recipe, config, further = self.recipe, config_of(self.recipe), {}
+        if config.style_dim:
             prior = fit_style_prior(self.dataset.train, recipe.context_frames, recipe.stride)
-        return save_weights(path, recipe.family, network_tensors(config, state, prior))
+            further = prior.tensors()
+        return save_model(path, config, state, further)
 
 
 def velocity_errors(
@@ -142,7 +151,7 @@ def velocity_errors(
     """Mean squared error of every example; `noised` are the fields of a `Noised`."""
     noisy = Noised(*noised)
     assert isinstance(model, SideDiffusion)
-    output = model(noisy.state, noisy.times, model.hear(levels), uncond, styles)
+    output = model(noisy.state, noisy.times, model.encode(levels), uncond, styles)
     return (output.float() - noisy.target).square().mean(dim=(1, 2, 3))
 
 
@@ -165,18 +174,20 @@ def side_batches(
     )
 
 
-def config_of(recipe: DiffusionRecipe) -> DiffusionShape:
-    """Configuration of the network."""
-    size = recipe.size
-    return DiffusionShape(
-        blocks=size.depth,
-        width=size.dim,
-        heads=size.heads,
-        expansion=size.mlp_ratio,
-        vector_positions=recipe.patch_size[0],
-        vector_bands=recipe.patch_size[1],
-        hearing=recipe.cond_channels,
-        patch=recipe.context_frames,
+def config_of(recipe: DiffusionRecipe) -> SideDiffusionConfig:
+    """Configuration of the network.
+
+    Raises:
+        ValueError: the configuration is not supported.
+    """
+    return SideDiffusionConfig(
+        **recipe.size.model_dump(),
+        patch_size=recipe.patch_size,
+        channels=len(SIDE_PARAMETERS),
+        n_levels=LEVELS,
+        n_bands=BANDS,
+        cond_channels=recipe.cond_channels,
+        style_dim=len(STYLE_FEATURES) if recipe.augmentation.style_prob > 0 else 0,
+        context_frames=recipe.context_frames,
         stride=recipe.stride,
-        styled=int(recipe.augmentation.style_prob > 0),
     )

@@ -4,15 +4,12 @@ Mean squared error over the 68 features of a frame, which are not quantized (Ser
 §4.1). Examples get a random gain, and left and right are swapped in half of them.
 """
 
-from functools import partial
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from soundstage.networks.backbones.transformer import TransformerConfig
-from soundstage.networks.models.stereo_regression import StereoRegression
+from soundstage.networks.models.stereo_regression import StereoRegressionConfig
 from soundstage.stereo.features import FEATURES, LEVELS
 from soundstage.training.data.feature_batches import (
     FeatureBatches,
@@ -22,7 +19,7 @@ from soundstage.training.data.feature_batches import (
 )
 from soundstage.training.recipes import RegressionRecipe
 from soundstage.training.tasks.network_task import NetworkTask, build_network
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_model
 
 
 class RegressionTask(NetworkTask):
@@ -48,10 +45,7 @@ class RegressionTask(NetworkTask):
             gain_db=recipe.gain_db,
             seed=recipe.loop.seed,
         )
-        network = partial(
-            StereoRegression, LEVELS, FEATURES, config_of(recipe), dropout=recipe.dropout
-        )
-        model = build_network(network, recipe.loop.seed)
+        model = build_network(lambda: config_of(recipe).build(), recipe.loop.seed)
         task = cls(recipe, dataset, model, batches, example=f"{recipe.context_frames} frames")
         task.tokens_per_example = recipe.context_frames
         return task
@@ -77,14 +71,15 @@ class RegressionTask(NetworkTask):
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
         """Write the weights in half precision."""
-        tensors = {name: value.detach().cpu().half() for name, value in state.items()}
-        size = config_of(self.recipe)
-        numbers = [size.blocks, size.width, size.heads, size.expansion]
-        tensors["size"] = torch.tensor(numbers, dtype=torch.int64)
-        return save_weights(path, self.recipe.family, tensors)
+        return save_model(path, config_of(self.recipe), state)
 
 
-def config_of(recipe: RegressionRecipe) -> TransformerConfig:
+def config_of(recipe: RegressionRecipe) -> StereoRegressionConfig:
     """Configuration of the network."""
-    size = recipe.size
-    return TransformerConfig(size.depth, size.dim, size.heads, size.mlp_ratio)
+    return StereoRegressionConfig(
+        **recipe.size.model_dump(),
+        n_levels=LEVELS,
+        dropout=recipe.dropout,
+        n_outputs=FEATURES,
+        context_frames=recipe.context_frames,
+    )

@@ -5,7 +5,7 @@ best epoch has the highest likelihood of the validation tracks, unweighted, with
 the true past as memory.
 """
 
-from functools import partial
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -15,10 +15,28 @@ from torch.nn import functional as F  # noqa: N812
 
 from soundstage.corpora.feature_cache import FeatureCache
 from soundstage.errors import OptionError
-from soundstage.networks.models.stereo_autoregression import BandByBand
-from soundstage.networks.models.stereo_tokens import LocalHead, StereoTokens
+from soundstage.networks.backbones.transformer import MemoryConfig, TokenConfig
+from soundstage.networks.models.stereo_autoregression import (
+    BandwiseHead,
+    StereoAutoregression,
+    StereoAutoregressionConfig,
+)
+from soundstage.networks.models.stereo_tokens import (
+    LocalHead,
+    StereoTokens,
+    StereoTokensConfig,
+    TokenModelConfig,
+)
 from soundstage.stereo import BANDS, TOKENS
 from soundstage.stereo.encoding import IC_STEPS
+from soundstage.stereo.features import (
+    BANDS_OF_LEVELS,
+    CONTEXT_FEATURES,
+    LEVELS,
+    SEGMENT_FRAMES,
+    SEGMENTS,
+)
+from soundstage.stereo.style_prior import STYLE_FEATURES
 from soundstage.training.data.feature_batches import FeatureDataset, open_features
 from soundstage.training.data.stereo_examples import (
     NO_AUGMENTATION,
@@ -36,8 +54,7 @@ from soundstage.training.data.token_batches import (
 )
 from soundstage.training.recipes import AutoregressiveRecipe, MaskedRecipe
 from soundstage.training.tasks.network_task import NetworkTask, build_network
-from soundstage.upmixing.generative_weights import TokenModelConfig, network_tensors
-from soundstage.weights import save_weights
+from soundstage.weights.model import save_model
 
 TokenRecipe = MaskedRecipe | AutoregressiveRecipe
 VALID_PASSES = 2  # over the validation tracks, each with other masks
@@ -62,13 +79,15 @@ class StereoTokensTask(NetworkTask):
             WeightsError: the features are damaged.
         """
         dataset = open_features(folder)
-        network = partial(config_of(recipe).network, dropout=recipe.dropout)
-        model = build_network(network, recipe.loop.seed)
+        model = build_network(lambda: config_of(recipe).build(), recipe.loop.seed)
+        assert isinstance(model, StereoTokens | StereoAutoregression)
+        if model.encoder is not None:
+            model.encoder.band_weights.copy_(BANDS_OF_LEVELS)
         if recipe.init_output_bias:
-            if not isinstance(model.head, LocalHead | BandByBand):
+            if not isinstance(model.head, LocalHead | BandwiseHead):
                 raise OptionError("init_output_bias: the output head of the paper has no bias.")
             with torch.no_grad():
-                model.head.offsets.copy_(token_log_frequencies(dataset.train))
+                model.head.out_bias.copy_(token_log_frequencies(dataset.train))
         batches = TokenBatches(
             examples_of(recipe, dataset.train, recipe.augmentation),
             batch_size=recipe.loop.batch_size,
@@ -115,20 +134,22 @@ class StereoTokensTask(NetworkTask):
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
         """Write the weights in half precision, and the style prior if there is a style input."""
-        recipe, config, prior = self.recipe, config_of(self.recipe), None
-        if config.styled:
+        recipe, config, further = self.recipe, config_of(self.recipe), {}
+        if config.style_dim:
             prior = fit_style_prior(self.dataset.train, recipe.context_frames, recipe.stride)
-        return save_weights(path, recipe.family, network_tensors(config, state, prior))
+            further = prior.tensors()
+        return save_model(path, config, state, further)
 
 
 def token_losses(model: nn.Module, batch: TokenBatch) -> Float[Tensor, " masked"]:
     """Cross-entropy of every masked token."""
+    assert isinstance(model, StereoTokens | StereoAutoregression)
     memory = batch.memory if batch.memory.numel() else None
-    style = batch.style if hasattr(model.transformer, "style") else None
+    style = batch.style if model.transformer.style_mlp is not None else None
     levels, tokens, mask, uncond = batch.levels, batch.tokens, batch.mask, batch.uncond
     if isinstance(model, StereoTokens):
         inputs = torch.where(mask, TOKENS, tokens.int())
-        logits = model(levels, inputs, uncond, style=style, memory=memory, tiles=mask)
+        logits = model(levels, inputs, uncond, style=style, memory=memory, select=mask)
     else:
         logits = model(levels, tokens, uncond, style=style, memory=memory)[mask]
     return F.cross_entropy(logits.float(), tokens[mask].long(), reduction="none")
@@ -153,22 +174,31 @@ def mask_of(recipe: TokenRecipe) -> DrawMask:
     return full_mask if recipe.form == "fast" else last_frame_mask
 
 
-def config_of(recipe: TokenRecipe) -> TokenModelConfig:
-    """Configuration of the network."""
-    fast = isinstance(recipe, AutoregressiveRecipe) and recipe.form == "fast"
-    head = recipe.rank if isinstance(recipe, MaskedRecipe) else recipe.head_dim if fast else 0
-    size = recipe.size
-    return TokenModelConfig(
-        blocks=size.depth,
-        width=size.dim,
-        heads=size.heads,
-        expansion=size.mlp_ratio,
-        head=head,
-        patch=recipe.context_frames,
+def config_of(recipe: TokenRecipe) -> StereoTokensConfig | StereoAutoregressionConfig:
+    """Configuration of the network.
+
+    Raises:
+        ValueError: the configuration is not supported.
+    """
+    memory = None
+    if recipe.memory:
+        if SEGMENT_FRAMES % recipe.stride:
+            raise ValueError(f"a memory needs a stride that divides {SEGMENT_FRAMES}")
+        memory = MemoryConfig(
+            n_vectors=SEGMENTS, dim=CONTEXT_FEATURES, hop=SEGMENT_FRAMES // recipe.stride
+        )
+    shared = TokenModelConfig(
+        **recipe.size.model_dump(),
+        n_levels=LEVELS,
+        dropout=recipe.dropout,
+        tokens=TokenConfig(n_bands=BANDS, codebook_sizes=recipe.codebook_sizes),
+        style_dim=len(STYLE_FEATURES) if recipe.augmentation.style_prob > 0 else 0,
+        memory=memory,
+        cond_channels=recipe.cond_channels,
+        context_frames=recipe.context_frames,
         stride=recipe.stride,
-        split=int(recipe.codebook_sizes == (31, 8)),
-        styled=int(recipe.augmentation.style_prob > 0),
-        remembers=int(recipe.memory),
-        fast=int(fast),
-        hearing=recipe.cond_channels,
     )
+    values = {field.name: getattr(shared, field.name) for field in fields(shared)}
+    if isinstance(recipe, MaskedRecipe):
+        return StereoTokensConfig(**values, rank=recipe.rank)
+    return StereoAutoregressionConfig(**values, form=recipe.form, head_dim=recipe.head_dim)

@@ -19,13 +19,14 @@ from torch.nn import functional as F  # noqa: N812
 from soundstage.corpora.events import EventClip, event_clips, read_event, recordings
 from soundstage.errors import InputError
 from soundstage.metrics.embeddings.built_in import TAGGER_WINDOW as WINDOW
-from soundstage.networks.models.tagger import RATE, Tagger
+from soundstage.networks.models.tagger import RATE, LogMel, Tagger, TaggerConfig
 from soundstage.training.checkpoints import TrainingState
 from soundstage.training.data.event_batches import EventBatches, Sound
 from soundstage.training.data.tracks import map_tracks
 from soundstage.training.recipes import TaggerRecipe
 from soundstage.training.tasks.network_task import NetworkTask, build_network
-from soundstage.weights import Card, save_weights
+from soundstage.weights import Card
+from soundstage.weights.model import save_model
 
 SILENCE = 8 / 32768  # −72 dB: clips are padded with digital silence, perhaps after a lossy codec
 CONFUSIONS = 8  # most frequent ones in the card
@@ -133,23 +134,18 @@ class TaggerTask(NetworkTask):
             InputError: the folder is not such a collection, or lacks the folds of the recipe.
         """
         dataset = open_events(recipe, folder, jobs)
-        count = len(dataset.classes)
-
-        def network() -> Tagger:
-            channels, depth = recipe.channels, recipe.depth
-            return Tagger(count, channels=channels, depth=depth, dropout=recipe.dropout)
-
         batches = EventBatches(
             *dataset.labeled(dataset.train),
-            classes=count,
+            classes=len(dataset.classes),
             batch_size=min(recipe.loop.batch_size, len(dataset.train)),
             augmentation=recipe.augmentation,
             label_smoothing=recipe.label_smoothing,
             seed=recipe.loop.seed,
-            mel=Tagger(1).mel,
+            mel=LogMel(),
         )
         shortest, longest = recipe.augmentation.segment_seconds
-        model = build_network(network, recipe.loop.seed)
+        config = config_of(recipe, len(dataset.classes))
+        model = build_network(config.build, recipe.loop.seed)
         return cls(recipe, dataset, model, batches, example=f"{shortest:g} to {longest:g} s")
 
     def loss(self, *batch: Tensor) -> Tensor:
@@ -167,26 +163,29 @@ class TaggerTask(NetworkTask):
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
         """Write the weights in half precision."""
-        return save_weights(path, self.recipe.family, stored_tensors(state))
+        return save_model(path, config_of(self.recipe, len(self.dataset.classes)), state)
 
     def facts(self, state: TrainingState, device: torch.device) -> Card:
         """Card entries, with the accuracy of the saved weights on the test clips."""
         facts = super().facts(state, device)
         if self.dataset.test:
             assert state.best is not None
-            facts["test"] = self._test(stored_tensors(state.best))
+            facts["test"] = self._test(state.best)
         return facts
 
     def metric_value(self, score: float) -> float:
         """The accuracy."""
         return round(score, 4)
 
-    def _test(self, tensors: dict[str, Tensor]) -> Card:
+    def _test(self, state: dict[str, Tensor]) -> Card:
         """Accuracy and confusions of weights."""
         model = self.model
         assert isinstance(model, Tagger)
-        rounded = {name: value.float() for name, value in tensors.items()}
-        model.load_state_dict(rounded, strict=False)
+        half = {
+            name: value.half().float() if value.is_floating_point() else value
+            for name, value in state.items()
+        }
+        model.load_state_dict(half)
         sounds, labels = self.dataset.labeled(self.dataset.test)
         classes, clips = self.dataset.classes, self.dataset.test
         predictions = classify(model, sounds).tolist()
@@ -219,10 +218,11 @@ def classify(model: Tagger, sounds: Sequence[Sound]) -> Int[Tensor, " clips"]:
     return torch.cat(predictions)
 
 
-def stored_tensors(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of the file, in half precision; scalars such as batch counters are left out."""
-    tensors = {name: value.detach().cpu() for name, value in state.items() if value.ndim}
-    return {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in tensors.items()
-    }
+def config_of(recipe: TaggerRecipe, n_classes: int) -> TaggerConfig:
+    """Configuration of the network."""
+    return TaggerConfig(
+        n_classes=n_classes,
+        channels=recipe.channels,
+        depth=recipe.depth,
+        dropout=recipe.dropout,
+    )

@@ -20,14 +20,18 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 
 from soundstage.networks.backbones.transformer import TokenEmbedding
-from soundstage.networks.models.stereo_autoregression import BandByBand, StereoAutoregression
+from soundstage.networks.models.stereo_autoregression import (
+    BandwiseHead,
+    StereoAutoregression,
+    StereoAutoregressionConfig,
+)
 from soundstage.networks.models.stereo_tokens import StereoTokens
 from soundstage.stereo import BANDS, TOKENS, Parameters, quantize
 from soundstage.stereo.features import MIN_LEVEL_DB
 from soundstage.stereo.style_prior import StylePrior
+from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, gumbel_noise
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
-from soundstage.upmixing.generative_weights import TokenModelConfig, load_network
 
 FAMILY: Final = "autoregressive"
 TOGETHER = 4
@@ -55,7 +59,7 @@ class AutoregressiveSampler:
 
     Args:
         network: in evaluation mode.
-        shape: of the network; tells which form it is.
+        config: of the network; tells which form it is.
         decoding: how.
         style: numbers of `stereo.styles`, NaN where nothing is asked; None for no style.
         prior: what the rest is drawn from.
@@ -64,7 +68,7 @@ class AutoregressiveSampler:
     def __init__(
         self,
         network: StereoAutoregression | StereoTokens,
-        shape: TokenModelConfig,
+        config: StereoAutoregressionConfig,
         decoding: AutoregressiveDecoding | None = None,
         style: Float[Tensor, " style"] | None = None,
         prior: StylePrior | None = None,
@@ -75,9 +79,9 @@ class AutoregressiveSampler:
             decoding = replace(decoding, style_guidance=0.0)
         self._form: _FastForm | _PaperForm
         if isinstance(network, StereoAutoregression):
-            self._form = _FastForm(network, shape, decoding)
+            self._form = _FastForm(network, config, decoding)
         else:
-            self._form = _PaperForm(network, shape, decoding)
+            self._form = _PaperForm(network, config, decoding)
         self.patch, self.stride = self._form.patch, self._form.stride
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
@@ -91,12 +95,12 @@ class _FastForm:
     def __init__(
         self,
         network: StereoAutoregression,
-        shape: TokenModelConfig,
+        config: StereoAutoregressionConfig,
         decoding: AutoregressiveDecoding,
     ) -> None:
-        self._network, self._shape, self._decoding = network, shape, decoding
+        self._network, self._config, self._decoding = network, config, decoding
         self._bands = _BandDraw(network.head, decoding.temperature)
-        self.patch, self.stride = shape.patch, shape.stride
+        self.patch, self.stride = config.context_frames, config.stride
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """`TOGETHER` takes at a time."""
@@ -117,18 +121,18 @@ class _FastForm:
         heard = torch.cat([masked, known], dim=1)  # tokens before each position of the next step
         count = heard.shape[1]
         memory = None
-        if self._shape.remembers:
+        if self._config.memory:
             memory = window.memory[rows].repeat(ways, 1, 1)
-        past = self._network.begin(memory, ways * TOGETHER, total)
-        hearing = self._network.hear(levels, guidance.deaf)
+        past = self._network.new_cache(memory, ways * TOGETHER, total)
+        hearing = self._network.encode(levels, guidance.deaf)
         made: list[Tensor] = []
         for position in range(count - 1, total):
-            hidden = self._network.advance(
+            hidden = self._network.step(
                 past,
                 levels[:, position + 1 - count : position + 1],
                 heard.repeat(ways, 1, 1),
                 guidance.deaf,
-                style=guidance.styles if self._shape.styled else None,
+                style=guidance.styles if self._config.style_dim else None,
             )[:, -1].unflatten(0, (ways, TOGETHER))
             noise = [gumbel_noise((BANDS, TOKENS), generator) for generator in generators]
             noise += noise[-1:] * (TOGETHER - len(noise))
@@ -141,19 +145,19 @@ class _FastForm:
 
 
 class _BandDraw:
-    """The head of the fast form, `BandByBand`, unrolled: scores and a draw, band after band.
+    """The head of the fast form, `BandwiseHead`, unrolled: scores and a draw, band after band.
 
     Args:
         head: of the network.
         temperature: τ.
     """
 
-    def __init__(self, head: BandByBand, temperature: float) -> None:
+    def __init__(self, head: BandwiseHead, temperature: float) -> None:
         self._head, self._temperature = head, temperature
-        self._lower = _embeddings(head.lower, BANDS)
-        (self._below,) = _embeddings(head.below, 1)
-        (self._earlier,) = _embeddings(head.earlier, 1)
-        self._shared = head.shared.weight.T.contiguous()
+        self._lower = _embeddings(head.lower_embedding, BANDS)
+        (self._below,) = _embeddings(head.below_embedding, 1)
+        (self._earlier,) = _embeddings(head.previous_embedding, 1)
+        self._shared = head.out.weight.T.contiguous()
 
     def __call__(
         self,
@@ -173,18 +177,18 @@ class _BandDraw:
             guidance: how the ways are put together.
         """
         head = self._head
-        known = (head.band + self._earlier[earlier]).transpose(0, 1)
-        frames = known[:, None] + head.frame(hidden)
+        known = (head.band_embedding + self._earlier[earlier]).transpose(0, 1)
+        frames = known[:, None] + head.proj(hidden)
         if tiles is not None:
             frames = frames + tiles.movedim(2, 0)
         # A score divided by τ plus noise is highest where the score plus τ times the noise is.
-        offsets = head.offsets[:, None] + self._temperature * noise
-        lower = torch.zeros(len(earlier), head.frame.out_features)
+        offsets = head.out_bias[:, None] + self._temperature * noise
+        lower = torch.zeros(len(earlier), head.proj.out_features)
         heard = self._below[TOKENS].expand_as(lower)
         drawn = []
         for frame, offset, embeddings in zip(frames, offsets, self._lower, strict=True):
             x = frame + heard
-            x = head.last_norm(x + head.mixing(head.norm(x)))
+            x = head.norm_out(x + head.mlp(head.norm(x)))
             scores = torch.addmm(offset, guidance.together(x), self._shared)
             drawn.append(scores.argmax(dim=-1))
             lower = lower + embeddings[drawn[-1]]
@@ -201,19 +205,19 @@ def _embeddings(embedding: TokenEmbedding, bands: int) -> Float[Tensor, "bands t
 class _PaperForm:
     """One pass of the whole network a token, over the last positions.
 
-    The network learns to tell the last of `shape.patch` positions alone, so that a window is made
+    The network learns to tell the last of `config.context_frames` positions alone, so that a window is made
     as long as will give each of its positions all of those before; a signal begins after silence.
     """
 
     def __init__(
         self,
         network: StereoTokens,
-        shape: TokenModelConfig,
+        config: StereoAutoregressionConfig,
         decoding: AutoregressiveDecoding,
     ) -> None:
-        self._network, self._shape, self._decoding = network, shape, decoding
-        self._before = shape.patch - 1  # positions that a token is told by
-        self.patch, self.stride = 2 * self._before, shape.stride
+        self._network, self._config, self._decoding = network, config, decoding
+        self._before = config.context_frames - 1  # positions that a token is told by
+        self.patch, self.stride = 2 * self._before, config.stride
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Take by take."""
@@ -256,9 +260,9 @@ class _PaperForm:
             levels.expand(ways, -1, -1),
             tokens.expand(ways, -1, -1),
             guidance.deaf,
-            style=guidance.styles if self._shape.styled else None,
-            memory=memory.expand(ways, -1, -1) if self._shape.remembers else None,
-            first=self._before,
+            style=guidance.styles if self._config.style_dim else None,
+            memory=memory.expand(ways, -1, -1) if self._config.memory else None,
+            first_frame=self._before,
         )
         return guidance.together(scores[:, 0])
 
@@ -274,6 +278,6 @@ def load_autoregressive(
     Raises:
         WeightsError: the weights are missing, damaged, or of another family.
     """
-    shape, network, prior = load_network(source, FAMILY)
-    assert isinstance(network, StereoAutoregression | StereoTokens)
-    return PatchPredictor(AutoregressiveSampler(network, shape, decoding, style, prior))
+    model, prior = load_generative(source, StereoAutoregressionConfig)
+    sampler = AutoregressiveSampler(model.network, model.config, decoding, style, prior)
+    return PatchPredictor(sampler)

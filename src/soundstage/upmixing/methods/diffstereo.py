@@ -42,7 +42,11 @@ from soundstage.diffusion import (
 )
 from soundstage.diffusion.samplers import StepNoise
 from soundstage.diffusion.schedules import Schedule
-from soundstage.networks.models.stereo_diffusion import STEREO, StereoDiffusion
+from soundstage.networks.models.stereo_diffusion import (
+    STEREO,
+    StereoDiffusion,
+    StereoDiffusionConfig,
+)
 from soundstage.spectra import AnalysisStream, SynthesisStream
 from soundstage.stereo import to_mid_side
 from soundstage.stereo.compressed_stft import (
@@ -52,8 +56,8 @@ from soundstage.stereo.compressed_stft import (
     limit_magnitude,
     to_compressed,
 )
-from soundstage.upmixing.diffstereo_weights import DiffStereoConfig, load_stereo_diffusion
 from soundstage.upmixing.takes import OnlyTake
+from soundstage.weights.model import load_model
 
 SamplerName = Literal["ddim", "dpm-solver", "ancestral"]
 
@@ -106,7 +110,7 @@ class DiffStereo:
 
     Args:
         network: in evaluation mode.
-        shape: of the network.
+        config: of the network.
         sampling: how.
 
     Raises:
@@ -119,11 +123,11 @@ class DiffStereo:
     def __init__(
         self,
         network: StereoDiffusion,
-        shape: DiffStereoConfig,
+        config: StereoDiffusionConfig,
         sampling: DiffStereoSampling | None = None,
     ) -> None:
-        self.shape, self.sampling = shape, sampling or DiffStereoSampling()
-        self.schedule = shape.schedule()
+        self.config, self.sampling = config, sampling or DiffStereoSampling()
+        self.schedule = config.schedule()
         trailing_times(self.schedule, self.sampling.steps)
         self._network = network
 
@@ -152,7 +156,7 @@ class DiffStereoTakes:
     """
 
     def __init__(self, upmixer: DiffStereo, seeds: list[int]) -> None:
-        sampling, size = upmixer.sampling, upmixer.shape.frames
+        sampling, size = upmixer.sampling, upmixer.config.context_frames
         self._size, self._overlap = size, max(int(sampling.overlap * size), 1)
         self._windows = ContinuedStream(
             lambda mono: upmixer.denoiser(mono, len(seeds)),
@@ -225,5 +229,5 @@ def load_diffstereo(source: str, *, sampling: DiffStereoSampling | None = None) 
         WeightsError: the file is missing, damaged, or its tensors make no such network.
         ValueError: there are more steps of sampling than of training.
     """
-    shape, network = load_stereo_diffusion(source)
-    return DiffStereo(network, shape, sampling)
+    model = load_model(source, StereoDiffusionConfig)
+    return DiffStereo(model.network, model.config, sampling)

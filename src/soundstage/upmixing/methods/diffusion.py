@@ -17,7 +17,7 @@ inside each step, so that each is the same whatever is made beside it.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 import torch
 from jaxtyping import Complex, Float
@@ -38,23 +38,23 @@ from soundstage.diffusion import (
     uniform_times,
 )
 from soundstage.diffusion.samplers import StepNoise
-from soundstage.networks.models.side_diffusion import SideDiffusion
+from soundstage.networks.models.side_diffusion import (
+    OFFSETS,
+    SideDiffusion,
+    SideDiffusionConfig,
+)
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, Parameters
 from soundstage.stereo.features import LEVELS, energy_of_levels, mid_levels
 from soundstage.stereo.side_parameters import SIDE_PARAMETERS, add_side_gain, from_side_parameters
 from soundstage.stereo.style_prior import StylePrior
-from soundstage.upmixing.diffusion_weights import (
-    FAMILY,
-    OFFSETS,
-    DiffusionShape,
-    load_diffusion_network,
-)
+from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.sampling import TakeStyle
 from soundstage.upmixing.generative.windowed_decoding import frames_between, joined
 from soundstage.upmixing.takes import OnlyTake
 
 SamplerName = Literal["euler", "dpm-solver", "heun", "ancestral"]
+FAMILY: Final = "diffusion"
 SCHEDULE = FlowSchedule()
 SILENCE = 40.0  # dB under the loudest position of a window
 
@@ -121,7 +121,7 @@ class DiffusionPredictor:
 
     Args:
         network: in evaluation mode.
-        shape: of the network.
+        config: of the network.
         decoding: how.
         style: numbers of `stereo.styles`, NaN where nothing is asked; None for no style.
         prior: what the rest is drawn from.
@@ -130,12 +130,12 @@ class DiffusionPredictor:
     def __init__(
         self,
         network: SideDiffusion,
-        shape: DiffusionShape,
+        config: SideDiffusionConfig,
         decoding: DiffusionDecoding | None = None,
         style: Float[Tensor, " style"] | None = None,
         prior: StylePrior | None = None,
     ) -> None:
-        self.shape, self.decoding = shape, decoding or DiffusionDecoding()
+        self.config, self.decoding = config, decoding or DiffusionDecoding()
         self.style = TakeStyle(style, prior, self.decoding.style_spread)
         self._network = network
 
@@ -155,16 +155,18 @@ class DiffusionPredictor:
         """Of the pictures of all takes where this is heard."""
         count = len(leanings)
         condition = {
-            "heard": self._network.hear(without_silence(levels)[None]).expand(count, -1, -1, -1),
-            "deaf": torch.zeros(count, dtype=torch.bool),
+            "cond": self._network.encode(without_silence(levels)[None]).expand(count, -1, -1, -1),
+            "uncond": torch.zeros(count, dtype=torch.bool),
         }
-        if self.shape.styled:
+        if self.config.style_dim:
             condition["style"] = self.style.of(leanings, levels)
         made = Denoiser(self._network, Parametrization.FLOW, SCHEDULE, condition, max_batch=1)
         chosen = self.decoding
         if chosen.guidance != 1:
-            return CFGDenoiser(made, {"deaf": torch.ones(count, dtype=torch.bool)}, chosen.guidance)
-        if self.shape.styled and self.style.is_asked and chosen.style_guidance != 1:
+            return CFGDenoiser(
+                made, {"uncond": torch.ones(count, dtype=torch.bool)}, chosen.guidance
+            )
+        if self.config.style_dim and self.style.is_asked and chosen.style_guidance != 1:
             nothing = torch.full_like(condition["style"], torch.nan)
             return CFGDenoiser(made, {"style": nothing}, chosen.style_guidance)
         return made
@@ -192,7 +194,7 @@ class DiffusionTakes:
     """
 
     def __init__(self, predictor: DiffusionPredictor, seeds: list[int]) -> None:
-        self._stride, self._wanted = predictor.shape.stride, predictor.shape.patch
+        self._stride, self._wanted = predictor.config.stride, predictor.config.context_frames
         overlap = predictor.decoding.shared(self._wanted)
         self._gain = predictor.decoding.side_gain
         self._hop = self._wanted - overlap  # positions that every window but the first wants
@@ -253,5 +255,5 @@ def load_diffusion(
     Raises:
         WeightsError: the weights are missing, damaged, or of another family.
     """
-    shape, network, prior = load_diffusion_network(source)
-    return DiffusionPredictor(network, shape, decoding, style, prior)
+    model, prior = load_generative(source, SideDiffusionConfig)
+    return DiffusionPredictor(model.network, model.config, decoding, style, prior)

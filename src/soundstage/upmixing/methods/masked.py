@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Bool, Float, Integer
 from torch import Tensor
 
-from soundstage.networks.models.stereo_tokens import StereoTokens
+from soundstage.networks.models.stereo_tokens import StereoTokens, StereoTokensConfig
 from soundstage.stereo import BANDS, TOKENS
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.upmixing.generative.decoding_order import Order, mask_schedule, spread_ranks
+from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, draw_tokens
 from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
-from soundstage.upmixing.generative_weights import TokenModelConfig, load_network
 
 FAMILY: Final = "masked"
 
@@ -70,7 +70,7 @@ class MaskedSampler:
 
     Args:
         network: in evaluation mode.
-        shape: of the network.
+        config: of the network.
         decoding: how.
         style: numbers of `stereo.styles`, NaN where nothing is asked; None for no style.
         prior: what the rest is drawn from.
@@ -79,17 +79,17 @@ class MaskedSampler:
     def __init__(
         self,
         network: StereoTokens,
-        shape: TokenModelConfig,
+        config: StereoTokensConfig,
         decoding: MaskedDecoding | None = None,
         style: Float[Tensor, " style"] | None = None,
         prior: StylePrior | None = None,
     ) -> None:
-        self._network, self._shape = network, shape
+        self._network, self._config = network, config
         decoding = decoding or MaskedDecoding()
         self.style = TakeStyle(style, prior, decoding.style_spread)
         self._decoding = decoding
         self._style_guidance = decoding.style_guidance if self.style.is_asked else 0.0
-        self.patch, self.stride = shape.patch, shape.stride
+        self.patch, self.stride = config.context_frames, config.stride
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known, take by take."""
@@ -119,7 +119,7 @@ class MaskedSampler:
         steps = chosen.steps if len(known) else chosen.first_steps
         counts = mask_schedule(steps, made.numel(), slow_start=chosen.slow_start)
         ranks = self._ranks(rest, generator)
-        tiles_hear = self._network.hear(levels.expand(guidance.ways, -1, -1), guidance.deaf)
+        tiles_hear = self._network.encode(levels.expand(guidance.ways, -1, -1), guidance.deaf)
         heard = _Heard(levels, memory, guidance, tiles_hear)
         before = 0
         for count in counts:
@@ -156,11 +156,11 @@ class MaskedSampler:
             levels.expand(count, -1, -1),
             tokens.expand(count, -1, -1),
             guidance.deaf,
-            style=guidance.styles if self._shape.styled else None,
-            memory=memory.expand(count, -1, -1) if self._shape.remembers else None,
-            first=len(tokens) - len(tiles),
-            tiles=tiles.expand(count, -1, -1),
-            heard=tiles_hear,
+            style=guidance.styles if self._config.style_dim else None,
+            memory=memory.expand(count, -1, -1) if self._config.memory else None,
+            first_frame=len(tokens) - len(tiles),
+            select=tiles.expand(count, -1, -1),
+            cond=tiles_hear,
         )
         return guidance.together(scores.unflatten(0, (count, -1)))
 
@@ -196,6 +196,5 @@ def load_masked(
     Raises:
         WeightsError: the weights are missing, damaged, or of another family.
     """
-    shape, network, prior = load_network(source, FAMILY)
-    assert isinstance(network, StereoTokens)
-    return PatchPredictor(MaskedSampler(network, shape, decoding, style, prior))
+    model, prior = load_generative(source, StereoTokensConfig)
+    return PatchPredictor(MaskedSampler(model.network, model.config, decoding, style, prior))

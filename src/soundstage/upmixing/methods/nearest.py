@@ -27,7 +27,7 @@ from torch import Tensor
 
 from soundstage.errors import WeightsError
 from soundstage.stereo import BANDS, TOKENS, Parameters, band_sums, dequantize
-from soundstage.weights import load_weights
+from soundstage.weights.model import load_weights
 
 KEY_FRAMES = 20
 SMOOTHING = 0.8

@@ -17,18 +17,16 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.errors import WeightsError
-from soundstage.networks.backbones.transformer import TransformerConfig
-from soundstage.networks.models.stereo_regression import StereoRegression
+from soundstage.networks.models.stereo_regression import StereoRegression, StereoRegressionConfig
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import Parameters
 from soundstage.stereo.features import FEATURES, LEVELS, mid_levels, parameters_from_features
-from soundstage.weights import load_weights
+from soundstage.weights.model import load_model
 
 FAMILY = "regression"
 WINDOW = 256  # frames; what the shipped model was trained with
 HOP = 192
 SHARED = WINDOW - HOP
-LARGEST = (64, 4096, 256, 16)  # of a size that a file may claim: blocks, width, heads, expansion
 
 
 class RegressionPredictor:
@@ -48,23 +46,12 @@ class RegressionPredictor:
         Raises:
             WeightsError: the file is missing, damaged, or its tensors make no such network.
         """
-        weights = load_weights(source, FAMILY)
-        numbers = weights.tensor("size", torch.int64, (4,)).tolist()
-        if any(number > most for number, most in zip(numbers, LARGEST, strict=True)):
-            raise WeightsError(f"{weights.source}: claims a network of unheard-of size {numbers}.")
-        try:
-            size = TransformerConfig(*numbers)
-        except ValueError as error:
-            raise WeightsError(f"{weights.source}: {error}.") from error
-        with torch.device("meta"):
-            network = StereoRegression(LEVELS, FEATURES, size)
-        wanted = network.state_dict()
-        tensors = {
-            name: weights.tensor(name, torch.float16, tuple(tensor.shape)).float()
-            for name, tensor in wanted.items()
-        }
-        network.load_state_dict(tensors, assign=True)
-        return cls(network)
+        model = load_model(source, StereoRegressionConfig)
+        if (model.config.n_levels, model.config.n_outputs) != (LEVELS, FEATURES):
+            raise WeightsError(
+                f"{model.source}: the network was trained for another analysis of the sound."
+            )
+        return cls(model.network)
 
     def stream(self, *, seed: int) -> "RegressionStream":
         """Begin a signal; every seed gives the same parameters."""

@@ -2,8 +2,8 @@
 
 Six blocks of two 3 × 3 convolutions with batch normalization, five of them followed by 2 × 2 mean
 pooling; the mean over bands, the mean plus the maximum over time, and one dense layer with a ReLU,
-whose 2048 numbers are the embedding. Tensors carry the names of the published
-`Cnn14_mAP=0.431.pth`; its last layer, which scores the 527 classes of AudioSet, is left out.
+whose 2048 outputs are the embedding. Tensors have the names of the published
+`Cnn14_mAP=0.431.pth`; its last layer, with the logits of the 527 classes of AudioSet, is left out.
 """
 
 import torch
@@ -29,34 +29,32 @@ class ConvBlock(nn.Module):
     def forward(
         self, maps: Float[Tensor, "batch channels frames bands"]
     ) -> Float[Tensor, "batch out frames bands"]:
-        """Feature maps of the same extent."""
+        """Feature maps of the same size."""
         maps = F.relu(self.bn1(self.conv1(maps)))
         return F.relu(self.bn2(self.conv2(maps)))
 
 
 class Cnn14(nn.Module):
-    """From a log-mel spectrogram to one embedding.
+    """The embedding of a log-mel spectrogram.
 
     Args:
-        width: channels of the first block. 64 is the published network of 79,673,792 numbers
-            without its class scores; all other layers but the mel bands are multiples.
+        width: channels of the first block. 64 is the published network of 79,673,792 parameters
+            without its class logits; all other layers but the mel bands are multiples.
     """
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.size = BLOCKS[-1] * width
+        self.embedding_dim = BLOCKS[-1] * width
         self.bn0 = nn.BatchNorm2d(MEL_BANDS)
         channels = 1
         for number, multiple in enumerate(BLOCKS, start=1):
             self.add_module(f"conv_block{number}", ConvBlock(channels, multiple * width))
             channels = multiple * width
-        self.fc1 = nn.Linear(self.size, self.size)
+        self.fc1 = nn.Linear(self.embedding_dim, self.embedding_dim)
 
-    def forward(
-        self, spectrograms: Float[Tensor, "batch frames 64"]
-    ) -> Float[Tensor, "batch size"]:
+    def forward(self, spectrograms: Float[Tensor, "batch frames 64"]) -> Float[Tensor, "batch dim"]:
         """Embeddings of spectrograms in decibels, of at least `MIN_FRAMES` frames."""
-        # bn0 normalizes each mel band, so the bands stand where it expects channels
+        # bn0 normalizes each mel band, so the bands take the place of its channels
         maps = self.bn0(spectrograms.transpose(1, 2)[..., None]).transpose(1, 3)
         for number in range(1, len(BLOCKS) + 1):
             maps = self.get_submodule(f"conv_block{number}")(maps)
