@@ -379,8 +379,6 @@ def test_the_first_of_several_is_heard_as_loud_as_alone_in_the_open(tmp_path, re
 
 
 # from test_binaural_report.py
-import json
-import math
 
 import pytest
 

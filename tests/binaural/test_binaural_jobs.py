@@ -1,16 +1,17 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
 import soundfile
 
 from soundstage.audio import open_sound
-from soundstage.binaural import scene_jobs as batch
-from soundstage.binaural.binaural_jobs import plan_jobs
-from soundstage.binaural.trajectory_options import TrajectoryOptions
+from soundstage.binaural import RenderOptions, TrajectoryOptions, binaural_jobs
+from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
 from soundstage.errors import InputError, OptionError, OutputError
 
 RATE = 8_000
+NOWHERE = TrajectoryOptions()
 
 
 @pytest.fixture
@@ -29,78 +30,88 @@ def names(jobs):
     return [job.target.name for job in jobs]
 
 
-def test_results_lie_beside_their_inputs_with_their_suffix_and_a_scene_gives_wav(desk):
-    jobs = plan_jobs(
-        [desk / "a.wav", desk / "b.flac", desk / "scene.json"], None, TrajectoryOptions()
-    )
+def test_targets_are_beside_their_inputs_with_the_same_suffix_or_wav_for_a_scene(desk):
+    jobs = plan_jobs([desk / "a.wav", desk / "b.flac", desk / "scene.json"], None, NOWHERE)
     assert names(jobs) == ["a-binaural.wav", "b-binaural.flac", "scene-binaural.wav"]
-    assert [job.picture.name for job in jobs] == ["a-path.png", "b-path.png", "scene-path.png"]
+    pictures = [job.picture.name for job in jobs]
+    assert pictures == [f"{stem}-trajectory.png" for stem in ("a", "b", "scene")]
     assert {job.target.parent for job in jobs} == {job.picture.parent for job in jobs} == {desk}
 
 
-def test_a_folder_stands_for_its_sounds_and_not_for_its_scenes(desk):
+def test_a_folder_contributes_its_sounds_but_no_scenes(desk):
     (desk / "out").mkdir()
-    jobs = plan_jobs(
-        [desk], str(desk / "out"), TrajectoryOptions(), suffix="ogg", name="{stem}_ears{ext}"
-    )
+    jobs = plan_jobs([desk], str(desk / "out"), NOWHERE, suffix="ogg", name="{stem}_ears{ext}")
     assert names(jobs) == ["a_ears.ogg", "b_ears.ogg", "two_ears.ogg"]
     assert {job.picture.parent for job in jobs} == {desk / "out"}
 
 
-def test_pictures_of_inputs_that_differ_in_their_suffix_alone_keep_it(desk):
+def test_pictures_keep_the_suffix_of_inputs_that_differ_in_it_only(desk):
     (desk / "a.flac").write_bytes((desk / "b.flac").read_bytes())
-    jobs = plan_jobs([desk / "a.wav", desk / "a.flac", desk / "b.flac"], None, TrajectoryOptions())
-    pictures = [job.picture.name for job in jobs]
-    assert pictures == ["a.wav-path.png", "a.flac-path.png", "b-path.png"]
+    jobs = plan_jobs([desk / "a.wav", desk / "a.flac", desk / "b.flac"], None, NOWHERE)
+    stems = [job.picture.name.removesuffix("-trajectory.png") for job in jobs]
+    assert stems == ["a.wav", "a.flac", "b"]
 
 
-def test_a_job_knows_what_is_to_be_heard(desk):
+def test_a_job_opens_its_sources(desk):
     (job,) = plan_jobs([desk / "a.wav"], None, TrajectoryOptions(azimuth=90.0))
     (source,) = job.sources()
     assert source.trajectory.positions[0] == pytest.approx([0, 1.5, 0], abs=1e-9)
-    (job,) = plan_jobs([desk / "two.wav"], None, TrajectoryOptions())
+    (job,) = plan_jobs([desk / "two.wav"], None, NOWHERE)
     assert [source.channel for source in job.sources()] == [0, 1]
     (job,) = plan_jobs([desk / "two.wav"], None, TrajectoryOptions(orbit=2.0), downmix=True)
     assert [source.channel for source in job.sources()] == [None]
-    (job,) = plan_jobs([desk / "scene.json"], None, TrajectoryOptions())
+    (job,) = plan_jobs([desk / "scene.json"], None, NOWHERE)
     assert [source.sound.path.name for source in job.sources()] == ["a.wav", "two.wav", "two.wav"]
 
 
-def test_a_way_lasts_as_long_as_its_sound(desk):
+def test_a_preset_lasts_as_long_as_its_sound(desk, monkeypatch):
+    options = TrajectoryOptions(approach=10.0, distance=2.0)
     soundfile.write(desk / "long.wav", np.zeros(3 * RATE), RATE)
-    for name, seconds in (("a.wav", 1.0), ("long.wav", 3.0)):
-        (job,) = plan_jobs([desk / name], None, TrajectoryOptions(approach=10.0, distance=2.0))
-        assert job.sources()[0].trajectory.times[-1] == pytest.approx(seconds)
+    jobs = plan_jobs([desk / "a.wav", desk / "long.wav"], None, options)
+    ends = [job.sources()[0].trajectory.times[-1] for job in jobs]
+    assert ends == pytest.approx([1.0, 3.0])
 
-
-def test_a_sound_that_does_not_tell_its_length_is_read_for_it(desk, monkeypatch):
-    def untold(path):
+    def without_length(path):
         sound = open_sound(path)
         sound.seconds = None
         return sound
 
-    monkeypatch.setattr(batch, "open_sound", untold)
-    (job,) = plan_jobs([desk / "a.wav"], None, TrajectoryOptions(fly_by=10.0))
-    assert job.sources()[0].trajectory.times[-1] == pytest.approx(1.0)
+    monkeypatch.setattr(binaural_jobs, "open_sound", without_length)
+    assert jobs[0].sources()[0].trajectory.times[-1] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
-    ("way", "downmix"), [(TrajectoryOptions(azimuth=1.0), False), (TrajectoryOptions(), True)]
+    ("options", "downmix"), [(TrajectoryOptions(azimuth=1.0), False), (NOWHERE, True)]
 )
-def test_a_scene_has_its_places_in_its_file(desk, way, downmix):
-    with pytest.raises(OptionError, match="stand in its file"):
-        plan_jobs([desk / "a.wav", desk / "scene.json"], None, way, downmix=downmix)
+def test_a_scene_is_not_combined_with_positions_or_downmix(desk, options, downmix):
+    with pytest.raises(OptionError, match="sets its own positions"):
+        plan_jobs([desk / "a.wav", desk / "scene.json"], None, options, downmix=downmix)
 
 
-def test_results_never_meet_one_another_nor_a_source(desk):
+def test_conflicting_targets_are_refused(desk):
     with pytest.raises(OptionError, match="both be written"):
-        plan_jobs([desk / "a.wav", desk / "two.wav"], str(desk / "x.wav"), TrajectoryOptions())
+        plan_jobs([desk / "a.wav", desk / "two.wav"], str(desk / "x.wav"), NOWHERE)
     with pytest.raises(OutputError, match="source"):
-        plan_jobs([desk / "a.wav"], str(desk / "a.wav"), TrajectoryOptions())
+        plan_jobs([desk / "a.wav"], str(desk / "a.wav"), NOWHERE)
     (desk / "a-binaural.wav").write_bytes((desk / "a.wav").read_bytes())
     with pytest.raises(OutputError, match="one of the sources"):
-        plan_jobs([desk / "a.wav", desk / "a-binaural.wav"], None, TrajectoryOptions())
+        plan_jobs([desk / "a.wav", desk / "a-binaural.wav"], None, NOWHERE)
     with pytest.raises(OptionError, match="singer"):
-        plan_jobs([desk / "a.wav"], None, TrajectoryOptions(), name="{singer}{ext}")
+        plan_jobs([desk / "a.wav"], None, NOWHERE, name="{singer}{ext}")
     with pytest.raises(InputError, match="does not exist"):
-        plan_jobs([desk / "missing.wav"], None, TrajectoryOptions())
+        plan_jobs([desk / "missing.wav"], None, NOWHERE)
+
+
+def test_work_and_jobs_survive_pickling_and_render(desk):
+    (job,) = plan_jobs([desk / "a.wav"], None, TrajectoryOptions(azimuth=90.0))
+    job, work = pickle.loads(pickle.dumps((job, BinauralWork("warp", tail=False))))
+    fractions = []
+    report = pickle.loads(pickle.dumps(work.load()(job, fractions.append)))
+    assert (report.method, report.frames, report.encoding) == ("warp", RATE, "PCM_16")
+    assert fractions[-1] == pytest.approx(1)
+    assert soundfile.info(job.target).frames == RATE
+
+
+def test_work_with_impossible_options_is_refused_before_loading():
+    with pytest.raises(OptionError, match="warp has no HRTF set"):
+        BinauralWork("warp", RenderOptions(air=True))

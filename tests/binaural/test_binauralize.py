@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,49 +11,69 @@ from soundstage.binaural.renderers import render
 from soundstage.errors import InputError, OptionError
 from spheres import RATE, grid, sphere_head
 
-MADE = HrtfRenderer(sphere_head(grid(15)))
+RENDERER = HrtfRenderer(sphere_head(grid(15)))
 SOUND = Audio(noise(5000).numpy(), RATE)
 
 
-def test_mono_goes_its_way() -> None:
-    way = orbit(1, 1)
-    found = binauralize(SOUND, way, renderer=MADE)
+def test_mono_is_rendered_along_its_trajectory() -> None:
+    path = orbit(1, 1)
+    found = binauralize(SOUND, path, method=RENDERER)
     assert found.rate == RATE
-    np.testing.assert_array_equal(found.samples, render(SOUND.samples[0], way, RATE, MADE))
+    np.testing.assert_array_equal(found.samples, render(SOUND.samples[0], path, RATE, RENDERER))
+    short = binauralize(SOUND, path, method=RENDERER, tail=False)
+    np.testing.assert_array_equal(short.samples, found.samples[:, : SOUND.frames])
 
 
-def test_mono_without_a_way_is_ahead() -> None:
-    left, right = binauralize(SOUND, renderer=MADE).samples
+def test_mono_without_a_position_is_ahead() -> None:
+    left, right = binauralize(SOUND, method=RENDERER).samples
     np.testing.assert_allclose(left, right, atol=1e-6)
 
 
-def test_stereo_is_two_loudspeakers() -> None:
+def test_positions_and_trajectory_files_are_accepted(tmp_path) -> None:
+    expected = binauralize(SOUND, constant(80, 10, 2), method=RENDERER)
+    found = binauralize(SOUND, azimuth=80, elevation=10, distance=2, method=RENDERER)
+    assert found == expected
+    path = tmp_path / "position.csv"
+    path.write_text("time,azimuth,elevation,radius\n0,80,10,2\n")
+    assert binauralize(SOUND, path, method=RENDERER) == expected
+    with pytest.raises(OptionError, match="sets the position"):
+        binauralize(SOUND, path, azimuth=80, method=RENDERER)
+
+
+def test_stereo_is_rendered_as_two_loudspeakers() -> None:
     pair = Audio(np.stack([SOUND.samples[0], np.zeros(5000)]), RATE)
-    heard = binauralize(pair, renderer=MADE).samples
-    alone = render(SOUND.samples[0], constant(30), RATE, MADE)
-    np.testing.assert_allclose(heard, alone * np.sqrt(0.5), atol=1e-6)
+    found = binauralize(pair, method=RENDERER).samples
+    left = render(SOUND.samples[0], constant(30), RATE, RENDERER)
+    np.testing.assert_allclose(found, left * np.sqrt(0.5), atol=1e-6)
 
 
-def test_a_file_is_read(tmp_path) -> None:
-    soundfile.write(tmp_path / "mono.wav", SOUND.samples[0], RATE, subtype="FLOAT")
-    found = binauralize(tmp_path / "mono.wav", constant(80), renderer=MADE)
-    assert found == binauralize(SOUND, constant(80), renderer=MADE)
+def test_files_and_arrays_give_the_same_as_audio(tmp_path) -> None:
+    path = tmp_path / "mono.wav"
+    soundfile.write(path, SOUND.samples[0], RATE, subtype="FLOAT")
+    expected = binauralize(SOUND, azimuth=80, method=RENDERER)
+    sources = (path, io.BytesIO(path.read_bytes()), (SOUND.samples[0], RATE))
+    for source in sources:
+        assert binauralize(source, azimuth=80, method=RENDERER) == expected
 
 
 @pytest.mark.parametrize(
-    ("source", "way"),
+    ("source", "azimuth"),
     [
-        (Audio(np.zeros((1, 0)), RATE), None),
-        (Audio([0.0, np.nan], RATE), None),
-        (Audio(np.zeros((3, 10)), RATE), None),
-        (Audio(np.zeros((2, 10)), RATE), constant(10)),
+        ((np.zeros((1, 0)), RATE), None),
+        (([0.0, np.nan], RATE), None),
+        ((np.zeros((3, 100)), RATE), None),
+        ((noise(200).numpy().reshape(2, 100), RATE), 10),
     ],
 )
-def test_what_cannot_be_rendered_is_refused(source, way) -> None:
+def test_unusable_sounds_are_refused(source, azimuth) -> None:
     with pytest.raises(InputError):
-        binauralize(source, way, renderer=MADE)
+        binauralize(source, azimuth=azimuth, method=RENDERER)
 
 
-def test_unknown_renderers_are_refused() -> None:
+def test_impossible_methods_and_options_are_refused() -> None:
     with pytest.raises(OptionError, match="magic"):
-        binauralize(SOUND, renderer="magic")
+        binauralize(SOUND, method="magic")
+    with pytest.raises(OptionError, match="warp has no HRTF set"):
+        binauralize(SOUND, method="warp", air=True)
+    with pytest.raises(OptionError, match="loaded renderer"):
+        binauralize(SOUND, method=RENDERER, air=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from soundstage.binaural.render.neural_weights import (
     STEPS,
     BinauralWaveNetConfig,

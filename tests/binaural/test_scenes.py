@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sounds import decibels
 from soundstage.audio import open_sound, resample
 from soundstage.binaural import Source, constant, read_scene, sources_of
-from soundstage.binaural.scenes import FIELDS, MAX_START, MAX_SOURCES
+from soundstage.binaural.scenes import FIELDS, MAX_SOURCES, MAX_START
 from soundstage.errors import InputError, OptionError
 
 RATE = 8_000

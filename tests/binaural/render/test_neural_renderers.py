@@ -5,12 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-
-from sounds import noise
-from soundstage.binaural import constant, orbit
-from soundstage.binaural.renderers import render
-from soundstage.binaural.render import neural_stream as streaming
-from soundstage.binaural.render.binauralgrad import BinauralGradRenderer, BinauralGradSampling
 from soundstage.binaural.render.neural_weights import (
     BinauralWaveNetConfig,
     Calibration,
@@ -18,9 +12,13 @@ from soundstage.binaural.render.neural_weights import (
     LoadedNetwork,
     WarpNetShape,
 )
-from soundstage.binaural.render.warpnet_wavenet import WarpNetRenderer
-from soundstage.binaural.render.warpnet_wavenet import WaveNetRenderer
-from soundstage.binaural.renderers import Renderer
+
+from sounds import noise
+from soundstage.binaural import constant, orbit
+from soundstage.binaural.render import neural_stream as streaming
+from soundstage.binaural.render.binauralgrad import BinauralGradRenderer, BinauralGradSampling
+from soundstage.binaural.render.warpnet_wavenet import WarpNetRenderer, WaveNetRenderer
+from soundstage.binaural.renderers import Renderer, render
 from soundstage.errors import OptionError, WeightsError
 
 RATE = 48_000

@@ -5,15 +5,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soundstage.binaural.render.neural_weights import Calibration
 
 from sounds import noise
 from soundstage.audio import resample
 from soundstage.binaural import Trajectory, constant, ear_positions, orbit
-from soundstage.binaural.renderers import render
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND
 from soundstage.binaural.render import neural_stream as module
-from soundstage.binaural.render.neural_stream import NeuralStream, NetworkInputs
-from soundstage.binaural.render.neural_weights import Calibration
+from soundstage.binaural.render.neural_stream import NetworkInputs, NeuralStream
+from soundstage.binaural.renderers import render
 from soundstage.networks.backbones.neural_warp import warped
 
 RATE = 48_000
