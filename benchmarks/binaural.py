@@ -49,7 +49,7 @@ SPLIT = 4000.0  # Hz
 EDGE = 8000  # frames of the transients of the measuring filter
 
 
-class EvalItem(NamedTuple):
+class Case(NamedTuple):
     """A line of the table of costs."""
 
     name: str
@@ -58,12 +58,12 @@ class EvalItem(NamedTuple):
 
 
 CASES = [
-    EvalItem("at rest", constant(40), {}),
-    EvalItem("at rest, in a room", constant(40), {"room": ROOM}),
-    EvalItem("moving, nearest direction", orbit(8, SECONDS), {"nearest": True}),
-    EvalItem("moving", orbit(8, SECONDS), {}),
-    EvalItem("moving, in a room", orbit(8, SECONDS), {"room": ROOM}),
-    EvalItem("moving, in a room, with air", orbit(8, SECONDS), {"room": ROOM, "air": True}),
+    Case("at rest", constant(40), {}),
+    Case("at rest, in a room", constant(40), {"room": ROOM}),
+    Case("moving, nearest direction", orbit(8, SECONDS), {"nearest": True}),
+    Case("moving", orbit(8, SECONDS), {}),
+    Case("moving, in a room", orbit(8, SECONDS), {"room": ROOM}),
+    Case("moving, in a room, with air", orbit(8, SECONDS), {"room": ROOM, "air": True}),
 ]
 
 
@@ -90,7 +90,7 @@ FADES = {
 }
 
 
-def measure_cost(case: EvalItem, folder: Path) -> tuple[float, float]:
+def measure_cost(case: Case, folder: Path) -> tuple[float, float]:
     """Real-time factor, and start-up time in seconds."""
     source, target = folder / "noise.wav", folder / "binaural.wav"
     if not source.exists():

@@ -17,7 +17,7 @@ import torch
 
 import soundstage
 from soundstage.audio import Audio
-from soundstage.evaluation.plots.image_analysis import portray
+from soundstage.evaluation.plots.image_analysis import analyze_image
 from soundstage.evaluation.plots.plotting import (
     LARGE,
     MEDIUM,
@@ -59,7 +59,7 @@ def side_distance(made: Audio, truth: Audio) -> float:
 
 def draw(sounds: dict[str, Audio], target: Path) -> None:
     """A row for each: mid and side."""
-    portraits = {name: portray(sound) for name, sound in sounds.items()}
+    portraits = {name: analyze_image(sound) for name, sound in sounds.items()}
     span = Span.of(*portraits.values())
     canvas = Canvas(target, height=TOP + len(sounds) * (ROW + GAP) + 40, overwrite=True)
     canvas.text(LEFT, 34, "Mid and side, true and made from the mono", size=LARGE, bold=True)

@@ -24,8 +24,7 @@ from soundstage.binaural import (
     render_file,
     sources_of,
 )
-from soundstage.evaluation import EvaluationOptions, plot_comparison
-from soundstage.evaluation.command import run
+from soundstage.evaluation import plot_comparison
 from soundstage.upmixing import DEFAULT_METHOD, READY_METHODS
 
 
@@ -82,8 +81,7 @@ def report_on(truth: Path, folder: Path) -> Path:
     tracks = folder / "true-stereo"
     tracks.mkdir(exist_ok=True)
     shutil.copy(truth, tracks / "band.wav")
-    options = EvaluationOptions(seconds=0)
-    run(tracks, folder / "evaluation", options, overwrite=True)
+    soundstage.evaluate(tracks, folder / "evaluation", seconds=0, overwrite=True)
     return folder / "evaluation" / "report.html"
 
 

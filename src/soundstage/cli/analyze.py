@@ -61,7 +61,7 @@ def analyze(
 
 
 def _load(plot: Path | None, overwrite: bool) -> "Work[Path, _Measured]":
-    from soundstage.evaluation import band_rows, figure_rows, plot_analysis
+    from soundstage.evaluation import band_rows, summary_rows, plot_analysis
     from soundstage.metrics import analyze as measure
 
     def work(source: Path, progress: "Progress") -> _Measured:
@@ -69,7 +69,7 @@ def _load(plot: Path | None, overwrite: bool) -> "Work[Path, _Measured]":
             result = plot_analysis(source, plot, overwrite=overwrite, progress=progress)
         else:
             result = measure(source, progress=progress)
-        return _Measured(str(source), result.as_dict(), figure_rows(result), [*band_rows(result)])
+        return _Measured(str(source), result.as_dict(), summary_rows(result), [*band_rows(result)])
 
     return work
 
@@ -78,7 +78,7 @@ def _print(measured: _Measured) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from soundstage.evaluation.tables import BAND_COLUMNS
+    from soundstage.evaluation.analysis_text import BAND_COLUMNS
 
     figures = Table(box=None, show_header=False, pad_edge=False)
     for row in measured.figures:

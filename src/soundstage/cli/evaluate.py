@@ -63,36 +63,35 @@ def evaluate(
     import sys
 
     from soundstage.cli.console import progress_bar
-    from soundstage.evaluation.command import run
-    from soundstage.evaluation.run import EvaluationOptions
+    from soundstage.evaluation.api import evaluate as run
+    from soundstage.evaluation.markdown_tables import summary_table
 
-    chosen: dict[str, tuple[str, ...]] = {}
-    for name, text in (("methods", methods), ("baselines", baselines), ("embeddings", embeddings)):
-        if text is not None:
-            chosen[name] = tuple(part.strip() for part in text.split(",") if part.strip())
-    options = EvaluationOptions(
-        **chosen,
-        split=split,
-        limit=limit,
-        seconds=seconds,
-        seed=seed,
-        takes=takes,
-        examples=examples,
-        reference_free=reference_free,
-    )
     with progress_bar("evaluating", shown=not quiet) as tell:
-        outcome = run(
+        results = run(
             data,
             output,
-            options,
-            workers=workers,
+            methods=None if methods is None else _split(methods),
+            baselines=None if baselines is None else _split(baselines),
+            embeddings=_split(embeddings),
+            split=split,
+            limit=limit,
+            seconds=seconds,
+            seed=seed,
+            takes=takes,
+            examples=examples,
+            reference_free=reference_free,
             report=report,
+            jobs=workers,
             overwrite=overwrite,
             progress=tell,
         )
-    for reason in outcome.results.left_out:
-        print(f"left out: {reason}", file=sys.stderr)
+    for reason in results.skipped:
+        print(f"skipped: {reason}", file=sys.stderr)
     if not quiet:
-        print(outcome.text)
-    for path in outcome.files:
+        print(summary_table(results))
+    for path in results.files:
         print(path)
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]

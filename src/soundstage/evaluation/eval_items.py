@@ -1,4 +1,4 @@
-"""One clip made ready to be measured: mono, true stereo where there is one, known sources."""
+"""One clip, ready for evaluation: mono input, true stereo and separate sources, if available."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,27 +15,27 @@ from soundstage.stereo import RATE, Parameters, encode_signal, to_mid_side
 
 
 @dataclass(frozen=True)
-class Case:
-    """What every system is given, and what it is measured against, at 44.1 kHz."""
+class EvalItem:
+    """Input and references of one clip, at 44.1 kHz."""
 
     mono: Float[Tensor, " frames"]
     truth: Float[Tensor, "2 frames"] | None
-    """None for a mono recording."""
+    """True stereo; None for a mono recording."""
     energies: Float[Tensor, "sources bands frames"] | None
-    """Of the separate sources, where they are known."""
+    """Band energies of the separate sources, if they are known."""
 
     @cached_property
     def parameters(self) -> Parameters | None:
-        """Of the true stereo, analyzed once for all systems."""
+        """Stereo parameters of the truth, computed once for all systems."""
         return None if self.truth is None else encode_signal(self.truth)
 
 
-def load_case(clip: Clip, seconds: float) -> Case:
-    """Read a clip, or render it where only its sources are there.
+def load_eval_item(clip: Clip, seconds: float) -> EvalItem:
+    """Read a clip, or mix its stems at known positions if there is no mix.
 
     Args:
-        clip: out of a corpus.
-        seconds: of the middle of the clip; 0 for all of it.
+        clip: of a corpus.
+        seconds: length of the excerpt from the middle of the clip; 0 for the whole clip.
 
     Raises:
         InputError: a file cannot be read.
@@ -47,13 +47,13 @@ def load_case(clip: Clip, seconds: float) -> Case:
         sources = torch.stack([fold[:length] for fold in folds])
     energies = source_energies(sources) if sources is not None else None
     if clip.mix is None:
-        assert sources is not None  # a clip has a record or sources
+        assert sources is not None  # a clip has a mix or stems
         truth = place_sources(sources, spread_places(len(sources)))
-        return Case(to_mid_side(*truth)[0], truth, energies)
+        return EvalItem(to_mid_side(*truth)[0], truth, energies)
     samples = torch.from_numpy(read_excerpt(clip.mix, RATE, seconds))
     if samples.shape[0] == 1:
-        return Case(samples[0], None, energies)
-    return Case(to_mid_side(*samples)[0], samples, energies)
+        return EvalItem(samples[0], None, energies)
+    return EvalItem(to_mid_side(*samples)[0], samples, energies)
 
 
 def _mono(path: Path, seconds: float) -> Float[Tensor, " frames"]:

@@ -1,4 +1,4 @@
-"""What a person would reach for instead: FFmpeg's stereo filters, through PyAV."""
+"""Baselines: the stereo filters of FFmpeg, through PyAV."""
 
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -18,19 +18,19 @@ BLOCK_FRAMES = 65_536
 def filter_sound(
     name: str, mono: Float[np.ndarray, " frames"], rate: int, *, seed: int = 0
 ) -> Float[np.ndarray, "2 frames"]:
-    """Stereo out of one filter with its default options, as long as the input.
+    """Apply one filter with its default options; the output has the length of the input.
 
     Args:
         name: one of `FILTERS`.
         mono: samples.
-        rate: in Hz.
-        seed: for `adecorrelate`, which draws a new one at every run unless it is told.
+        rate: sample rate in Hz.
+        seed: of `adecorrelate`, which would use a random one otherwise.
 
     Raises:
-        OptionError: there is no such filter, or PyAV is missing.
+        OptionError: the filter is unknown, or PyAV is not installed.
     """
     if name not in FILTERS:
-        raise OptionError(f"There is no filter {name!r}; choose one of {', '.join(FILTERS)}.")
+        raise OptionError(f"Unknown filter {name!r}; choose one of {', '.join(FILTERS)}.")
     try:
         import av
     except ModuleNotFoundError as error:
@@ -41,27 +41,27 @@ def filter_sound(
         graph.add_abuffer(
             sample_rate=rate, format="fltp", layout="mono", time_base=Fraction(1, rate)
         ),
-        # the filters take two channels; FFmpeg's own conversion would make the mono 3 dB quieter
+        # two equal channels; the automatic conversion of FFmpeg would attenuate by 3 dB
         graph.add("pan", "stereo|c0=c0|c1=c0"),
         graph.add(name, options),
         graph.add("aformat", "sample_fmts=fltp:channel_layouts=stereo"),
         graph.add("abuffersink"),
     ]
     graph.link_nodes(*chain).configure()
-    made: list[np.ndarray] = []
+    blocks: list[np.ndarray] = []
     for start in range(0, mono.size, BLOCK_FRAMES):
         block = np.ascontiguousarray(mono[None, start : start + BLOCK_FRAMES], dtype=np.float32)
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
         frame.sample_rate, frame.pts = rate, start
         graph.push(frame)
-        made += _drained(graph)
+        blocks += _pull_all(graph)
     graph.push(None)
-    made += _drained(graph)
-    stereo = np.concatenate([np.zeros((2, 0), np.float32), *made], axis=1)[:, : mono.size]
+    blocks += _pull_all(graph)
+    stereo = np.concatenate([np.zeros((2, 0), np.float32), *blocks], axis=1)[:, : mono.size]
     return np.pad(stereo, ((0, 0), (0, mono.size - stereo.shape[1])))
 
 
-def _drained(graph: "av.filter.Graph") -> list[np.ndarray]:
+def _pull_all(graph: "av.filter.Graph") -> list[np.ndarray]:
     import av
 
     frames = []

@@ -1,4 +1,4 @@
-"""Every metric of one result."""
+"""All metrics of one result."""
 
 import math
 import time
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.evaluation.eval_items import Case
+from soundstage.evaluation.eval_items import EvalItem
 from soundstage.evaluation.results import TRUTH
 from soundstage.evaluation.systems import System
 from soundstage.metrics.artifacts import artifact
@@ -36,83 +36,83 @@ from soundstage.stereo import RATE, Parameters, encode_signal, to_mid_side
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What is kept of one result of one clip."""
+class Measures:
+    """Stored measures of one result."""
 
     scores: dict[str, float]
-    """By the key of the column; NaN where a metric says nothing."""
+    """By column key; NaN if a metric is undefined."""
     parameters: GaussianPool
-    """Of the stereo parameters of its sound."""
+    """Stereo parameters of the result, for D_F."""
     embeddings: dict[str, Float[Tensor, "signals windows size"]] = field(default_factory=dict)
-    """By the name of the embedding, for mid, side, left and right."""
+    """By name of the embedding, for mid, side, left and right."""
 
 
 def measure(
     system: System,
-    case: Case,
+    item: EvalItem,
     *,
     seed: int,
     takes: int,
     embeddings: Sequence[Embedding],
-) -> tuple[Float[Tensor, "2 frames"], Measured]:
-    """Run a system on a case and measure what it makes.
+) -> tuple[Float[Tensor, "2 frames"], Measures]:
+    """Run a system on an item and measure the result.
 
     Args:
-        system: what to run.
-        case: out of `load_case`.
-        seed: of the result that is measured.
-        takes: how many results, of seeds from `seed` on, E_min chooses the best of.
+        system: a method or baseline.
+        item: from `load_eval_item`.
+        seed: of the measured result.
+        takes: number of results, with seeds from `seed` on, from which E_min takes the best.
         embeddings: for the Fréchet audio distances.
 
     Returns:
-        The result, and its measures.
+        The stereo result and its measures.
     """
     with torch.inference_mode():
-        system.make(case.mono[:RATE], _head(case.truth), seed=seed)  # loads what it needs
+        system.upmix(item.mono[:RATE], _first_second(item.truth), seed=seed)  # loads the model
         started = time.process_time()
-        stereo = system.make(case.mono, case.truth, seed=seed)
+        stereo = system.upmix(item.mono, item.truth, seed=seed)
         seconds = time.process_time() - started
         parameters = encode_signal(stereo)
-        scores = _reference_free_scores(stereo, parameters, case)
+        scores = _reference_free_scores(stereo, parameters, item)
         scores["rtf"] = math.nan
         if system.name != TRUTH:
-            scores["rtf"] = seconds * RATE / case.mono.shape[0]
-        if case.truth is not None and case.parameters is not None:
-            scores |= _truth_scores(stereo, case.truth)
-            results = _takes(system, case, parameters, seed, takes)
-            scores["e_min"] = minimum_error(results, case.parameters)
-        if case.energies is not None:
-            placement = placement_consistency(parameters, case.energies)
+            scores["rtf"] = seconds * RATE / item.mono.shape[0]
+        if item.truth is not None and item.parameters is not None:
+            scores |= _truth_scores(stereo, item.truth)
+            results = _takes(system, item, parameters, seed, takes)
+            scores["e_min"] = minimum_error(results, item.parameters)
+        if item.energies is not None:
+            placement = placement_consistency(parameters, item.energies)
             scores["placement_bands"] = placement.over_bands
             scores["placement_time"] = placement.over_time
         embedded = {e.name: embed_signals(e, stereo, RATE) for e in embeddings}
-    return stereo, Measured(scores, parameter_pool(parameters), embedded)
+    return stereo, Measures(scores, parameter_pool(parameters), embedded)
 
 
-def _head(truth: Tensor | None) -> Tensor | None:
+def _first_second(truth: Tensor | None) -> Tensor | None:
     return None if truth is None else truth[:, :RATE]
 
 
 def _takes(
-    system: System, case: Case, first: Parameters, seed: int, takes: int
+    system: System, item: EvalItem, first: Parameters, seed: int, takes: int
 ) -> Iterator[Parameters]:
-    """Parameters of every take, the first of which is there already."""
+    """Parameters of every take; the first one is given."""
     yield first
     if system.has_takes:
         for other in range(seed + 1, seed + takes):
-            yield encode_signal(system.make(case.mono, case.truth, seed=other))
+            yield encode_signal(system.upmix(item.mono, item.truth, seed=other))
 
 
 def _reference_free_scores(
-    stereo: Float[Tensor, "2 frames"], parameters: Parameters, case: Case
+    stereo: Float[Tensor, "2 frames"], parameters: Parameters, item: EvalItem
 ) -> dict[str, float]:
     return {
-        "artifact": float(artifact(stereo, case.mono, case.truth, RATE)),
+        "artifact": float(artifact(stereo, item.mono, item.truth, RATE)),
         "width": float(normalized_width(stereo)),
         "correlation": float(channel_correlation(stereo)),
         "phase_correlation": float(phase_correlation(stereo)),
         "iid_fluctuation": iid_fluctuation(parameters.iid),
-        "fold_down": float(fold_down_error(stereo, case.mono)),
+        "fold_down": float(fold_down_error(stereo, item.mono)),
         "loudness": integrated_loudness(stereo, RATE),
         "true_peak": true_peak(stereo, RATE),
     }

@@ -1,17 +1,16 @@
-"""The papers' own tables, with what they print beside what is measured here.
+"""The tables of the two papers: printed values beside our measurements.
 
 Serrà et al., "Mono-to-stereo through parametric stereo generation" (ISMIR 2023), Tables 1 and 3;
-DiffStereo (2025), Tables 1 and 2. A row whose method is not here yet says so, and so does a column
-that needs listeners.
+DiffStereo (2025), Tables 1 and 2. Methods without implementation are listed as such.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 
-from soundstage.evaluation.markdown import NOTHING, markdown
+from soundstage.evaluation.markdown_tables import NOTHING, markdown
 from soundstage.evaluation.results import FLOOR, TRUTH, Results
 from soundstage.upmixing import READY_METHODS
-from soundstage.weights import load_card
+from soundstage.weights import model_card
 
 # Approach, our system, E_min, D_F, preference
 PS_TABLE_1 = (
@@ -46,7 +45,7 @@ DIFFSTEREO_TABLE_1 = (
     ),
     (
         "Ambisonizer",
-        "ambisonic",
+        "ambisonizer",
         *("0.4351", "0.6572", "0.4550", "0.4580"),
         *("47.78", "-31.57", "4.64", "4.93"),
     ),
@@ -62,17 +61,17 @@ DIFFSTEREO_TABLE_1 = (
 DIFFSTEREO_TABLE_2 = (
     ("Ground Truth", TRUTH, "0.715", "0.761", "0.238", *(NOTHING,) * 4),
     ("Waves PS22", "comb", "0.966", "0.592", "0.408", "11.92", "10.69", "11.36", "10.93"),
-    ("Ambisonizer", "ambisonic", "0.910", "0.653", "0.347", "0.00", "0.62", "0.18", "0.14"),
+    ("Ambisonizer", "ambisonizer", "0.910", "0.653", "0.347", "0.00", "0.62", "0.18", "0.14"),
     ("DiffStereo", "diffstereo", "0.867", "0.676", "0.324", "0.20", "1.53", "0.33", "0.33"),
 )
 
 
 def paper_tables(results: Results, *, embedding: str = "tagger") -> str:
-    """All four tables in Markdown, in the papers' order.
+    """All four tables in Markdown.
 
     Args:
         results: of an evaluation with true stereo.
-        embedding: whose Fréchet audio distance stands in DiffStereo's Table 2.
+        embedding: of the Fréchet audio distance in Table 2 of DiffStereo.
     """
     cell = Cells(results)
     fad = [f"fad_{embedding}_{signal}" for signal in SIGNALS]
@@ -90,9 +89,9 @@ def paper_tables(results: Results, *, embedding: str = "tagger") -> str:
         ),
         "### Parametric stereo, Table 3",
         _table(
-            ("numbers held", "real-time factor ↓"),
+            ("parameters", "real-time factor ↓"),
             [
-                (approach, system, printed, (numbers_held(system), cell(system, "rtf")))
+                (approach, system, printed, (parameter_count(system), cell(system, "rtf")))
                 for approach, system, *printed in PS_TABLE_3
             ],
         ),
@@ -118,29 +117,29 @@ def paper_tables(results: Results, *, embedding: str = "tagger") -> str:
 
 
 class Cells:
-    """Looks figures up."""
+    """Formatted values by system and column."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
         self._digits = {column.key: column.metric.digits for column in results.columns}
 
     def __call__(self, system: str, key: str) -> str:
-        """A figure as it is printed, or a dash."""
+        """A formatted value, or a dash."""
         estimate = self._results.summaries.get((system, key))
         if estimate is None or math.isnan(estimate.value):
             return NOTHING
         return f"{estimate.value:.{self._digits[key]}f}"
 
     def stereo_e_min(self, system: str) -> str:
-        """E_min; the row "Stereo" is the true stereo here, of which only D_F needs other music."""
+        """E_min; the paper's row "Stereo" is the true stereo here, except for D_F."""
         return self(TRUTH if system == FLOOR else system, "e_min")
 
 
-def numbers_held(system: str) -> str:
-    """How many numbers the weights of one of our methods hold."""
+def parameter_count(system: str) -> str:
+    """Number of parameters of the pretrained weights of a method."""
     if system not in READY_METHODS:
         return NOTHING
-    count = load_card(READY_METHODS[system].weights)["parameters"]
+    count = model_card(READY_METHODS[system].weights)["parameters"]
     return f"{count / 1e6:.1f} M" if count >= 1e5 else str(count)
 
 
@@ -149,11 +148,11 @@ def _table(
     rows: Sequence[tuple[str, str, Sequence[str], Sequence[str]]],
     extra: tuple[str, Sequence[str]] | None = None,
 ) -> str:
-    """Printed and ours side by side, column by column."""
-    head = ["approach", "ours"]
+    """Printed and measured values side by side, column by column."""
+    headings = ["approach", "ours"]
     for column in columns:
-        head += [f"{column} printed", f"{column} here"]
-    lines = [[*head, *([f"{extra[0]} printed"] if extra else [])]]
+        headings += [f"{column} printed", f"{column} here"]
+    lines = [[*headings, *([f"{extra[0]} printed"] if extra else [])]]
     for index, (approach, system, printed, ours) in enumerate(rows):
         line = [approach, named(system)]
         for pair in zip(printed, ours, strict=True):
@@ -169,7 +168,7 @@ def _printed_and_ours(
     cell: Cells,
     results: Results,
 ) -> str:
-    """The paper's rows first, then ours, since most of ours have no counterpart there."""
+    """The rows of the paper first, then ours."""
     lines = [["model", *columns]]
     lines += [[f"{model} (printed)", *values] for model, _, *values in printed]
     counterpart: Mapping[str, str] = {system: model for model, system, *_ in printed}
@@ -180,11 +179,11 @@ def _printed_and_ours(
         like = f"{system} (as {known})" if known and system != TRUTH else system
         lines.append([like, *(cell(system, key) for key in keys)])
     missing = [system for _, system, *_ in printed if system not in results.systems]
-    lines += [[f"{system}, not here yet", *(NOTHING for _ in keys)] for system in missing]
+    lines += [[f"{system}, not implemented", *(NOTHING for _ in keys)] for system in missing]
     return markdown(lines)
 
 
 def named(system: str) -> str:
-    """A method that is in the list, or the plan to have it."""
+    """The name of a system, marked if it is not implemented."""
     known = system in READY_METHODS or system in (TRUTH, FLOOR, "mono")
-    return f"`{system}`" if known else f"{system}, not here yet"
+    return f"`{system}`" if known else f"{system}, not implemented"

@@ -1,7 +1,4 @@
-"""What an evaluation found out: numbers by system and column, intervals, comparisons, excerpts.
-
-The tables, the paper-shaped pages and the report are all made from this one object.
-"""
+"""Results of an evaluation: values by system and column, intervals, comparisons, excerpts."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,13 +10,13 @@ from jaxtyping import Float
 
 from soundstage.metrics.catalog import Column
 
-TRUTH = "true stereo"  # the system that is measured against itself
-FLOOR = "floor"  # the row of real music as it is, which no system has made
+TRUTH = "true stereo"  # a system as well, measured against itself
+FLOOR = "floor"  # the row of real music, for D_F
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its 95 % bootstrap interval over clips; NaN where there is none."""
+    """A value and its 95 % bootstrap interval over clips; NaN if undefined."""
 
     value: float
     low: float = math.nan
@@ -30,7 +27,7 @@ class Estimate:
 class Comparison:
     """Two systems in one column, clip by clip: Wilcoxon signed-rank, Holm-Bonferroni adjusted.
 
-    Where the column's good end is the truth, the distances to the truth are compared.
+    If the best value of the column is the true one, distances to it are compared.
     """
 
     column: str
@@ -38,37 +35,39 @@ class Comparison:
     first: str
     second: str
     p: float
-    """Adjusted for all pairs of the column; NaN where the two never differ."""
+    """Adjusted for all pairs of the column; NaN if the two never differ."""
     better: str
-    """The name of the better one, or "" where the difference may be chance (p ≥ 0.05)."""
+    """Name of the better system, or "" if the difference is not significant (p ≥ 0.05)."""
     clips: int
-    """Compared: those where both have a value."""
+    """Number of clips for which both have a value."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that an evaluation leaves behind."""
+    """All results of an evaluation."""
 
     title: str
     settings: Mapping[str, str]
-    """What was asked, in words, such as {"data": "music/test", "seed": "0"}."""
+    """Settings in words, such as {"data": "music/test", "seed": "0"}."""
     systems: Sequence[str]
-    """In the order of the tables; `TRUTH` is one of them, unless there is none."""
+    """In the order of the tables, with `TRUTH` if there is one."""
     clips: Sequence[str]
     columns: Sequence[Column]
-    """In the order of the tables; those of `over="set"` have no scores."""
+    """In the order of the tables; columns with `over="set"` have no scores."""
     scores: Mapping[tuple[str, str], Float[np.ndarray, " clips"]]
-    """By (system, column key), in the order of `clips`; NaN where a metric says nothing."""
+    """By (system, column key), in the order of `clips`; NaN if a metric is undefined."""
     summaries: Mapping[tuple[str, str], Estimate]
     """By (system, column key): the mean over clips, or the value of the set."""
     comparisons: Sequence[Comparison] = ()
     excerpts: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
-    """Stereo FLAC files by clip and system, all of a clip aligned and equally long."""
-    left_out: Sequence[str] = ()
-    """A sentence for every file that could not be used."""
+    """Stereo FLAC files by clip and system; all of a clip have equal length and alignment."""
+    skipped: Sequence[str] = ()
+    """A message for every unusable file."""
+    files: Sequence[Path] = ()
+    """The written tables, and the report."""
 
     def best(self, column: Column) -> str:
-        """The system at the good end of a column, the truth itself left aside; "" if none."""
+        """The best system of a column, except the truth; "" if there is none."""
         found = {
             system: self.summaries[system, column.key].value
             for system in self.systems

@@ -1,12 +1,13 @@
-"""Runs systems over a collection and measures what they make.
+"""Run all systems over a collection and measure the results.
 
-The collection is folded down; every system turns every clip back into stereo; what comes out is
-measured beside the truth. One result of one clip is one file, so that a run that was stopped in any
-way goes on where it was, and a system that is added later costs only its own work.
+Every clip is folded down and upmixed by every system; the results are measured against the true
+stereo. Each result of a clip is one file: an interrupted run continues where it stopped, and an
+added system costs only its own work.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,75 +18,72 @@ from torch import Tensor
 from soundstage.audio import Audio
 from soundstage.corpora import Clip, Corpus, open_corpus
 from soundstage.errors import InputError, OptionError, SoundstageError
-from soundstage.evaluation.eval_items import load_case
-from soundstage.evaluation.measures import Measured, measure
+from soundstage.evaluation.eval_items import load_eval_item
+from soundstage.evaluation.measures import Measures, measure
 from soundstage.evaluation.results import FLOOR, TRUTH, Results
-from soundstage.evaluation.store import Store, in_its_folder
+from soundstage.evaluation.store import Store, with_folder
 from soundstage.evaluation.summary import (
     clip_columns,
     clip_scores,
     compared,
-    mean_figures,
+    mean_values,
     set_jobs,
     summarize,
 )
 from soundstage.evaluation.systems import DEFAULT_BASELINES, System, find_systems
 from soundstage.metrics.embeddings import Embedding, load_embedding
 from soundstage.metrics.loudness import integrated_loudness
-from soundstage.parallel import Mapper, parallel_map
+from soundstage.parallel import Mapper, Progress, parallel_map, resolve_device
 from soundstage.stereo import RATE
 from soundstage.upmixing import READY_METHODS
 
 EXCERPT_SECONDS = 10
-EXCERPT_LUFS = -23.0  # EBU R 128: equally loud, so that the louder one does not win by that alone
-LAYOUT = 1  # of the numbers; one more makes older folders be measured again
-
-Progress = Callable[[int, int], None]
+EXCERPT_LUFS = -23.0  # EBU R 128; equal loudness for a fair comparison
+LAYOUT = 1  # version of the stored values; a new one invalidates older folders
 
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """What is asked of an evaluation beside its data."""
+    """Options of `evaluate`, which documents them."""
 
-    methods: tuple[str, ...] = tuple(READY_METHODS)
+    methods: tuple[str, ...] | None = None
+    """None: all pretrained methods."""
     baselines: tuple[str, ...] | None = None
-    """None: `DEFAULT_BASELINES`, those left aside that the data has no truth for."""
+    """None: the `DEFAULT_BASELINES`; with `reference_free`, those without a truth."""
     embeddings: tuple[str, ...] = ("tagger", "bands")
-    """For the Fréchet audio distances; see `load_embedding`."""
     split: str | None = None
-    """Of a collection that has splits."""
     limit: int = 0
-    """How many clips, the first in order of name; 0 for all."""
     seconds: float = 30.0
-    """Of the middle of each clip; 0 for all of it."""
     seed: int = 0
     takes: int = 4
-    """Results of each method that E_min chooses the best of; the paper takes 128."""
     examples: int = 6
-    """Clips with pictures and players in the report."""
     reference_free: bool = False
-    """The data is mono: measure what can be said without a truth."""
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.seconds < 0 or self.takes < 1 or self.examples < 0 or self.limit < 0:
-            raise OptionError("seconds, limit and examples are 0 or more, takes at least 1.")
+            raise OptionError(
+                "`seconds`, `limit` and `examples` must be at least 0, and `takes` at least 1."
+            )
         if not np.isfinite(self.seconds) or 0 < self.seconds < 1:
-            raise OptionError("A clip is measured over a second at least.")
+            raise OptionError("`seconds` must be 0 or at least 1.")
 
     def systems(self) -> tuple[System, ...]:
-        """What is run, in the order of the tables.
+        """The systems, in the order of the tables.
 
         Raises:
-            OptionError: a name is unknown, or needs a true stereo that there is not.
+            OptionError: a name is unknown, or requires true stereo with `reference_free`.
         """
         free, baselines = self.reference_free, self.baselines
         if baselines is None:
             kept = (name for name in DEFAULT_BASELINES if not (free and System(name).needs_truth))
             baselines = tuple(kept)
-        return find_systems((*baselines, *self.methods), reference_free=free)
+        methods = tuple(READY_METHODS) if self.methods is None else self.methods
+        return find_systems((*baselines, *methods), reference_free=free)
 
-    def numbers(self) -> dict[str, object]:
-        """All that the numbers of one result depend on."""
+    def settings(self) -> dict[str, object]:
+        """All settings that the values of one result depend on."""
+        device = resolve_device(self.device).type
         return {
             "layout": LAYOUT,
             "seconds": self.seconds,
@@ -93,12 +91,12 @@ class EvaluationOptions:
             "takes": self.takes,
             "embeddings": list(self.embeddings),
             "reference-free": self.reference_free,
-        }
+        } | ({} if device == "cpu" else {"device": device})
 
 
 @dataclass(frozen=True)
 class _Job:
-    """All that a process needs to measure one clip."""
+    """The systems to run on one clip."""
 
     clip: Clip
     systems: tuple[System, ...]
@@ -107,52 +105,49 @@ class _Job:
     excerpts: bool
 
 
-def evaluate(
+def measure_corpus(
     data: Path,
     output: Path,
-    options: EvaluationOptions | None = None,
+    options: EvaluationOptions,
     *,
-    workers: int = 1,
+    jobs: int = 1,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Results:
-    """Measure systems on a collection; results that are in `output` already are kept.
+    """Measure all systems on a collection; results already in `output` are kept.
 
     Args:
-        data: folder of true stereo (or of mono recordings, where `reference_free`), in any layout
-            that `open_corpus` knows.
+        data: folder in a layout known to `open_corpus`: true stereo, or mono recordings with
+            `reference_free`.
         output: folder of the evaluation; see `Store`.
-        options: what is asked.
-        workers: processes.
-        overwrite: whether an evaluation with other settings may be replaced.
-        progress: told how many results are there, and of how many.
+        options: methods, metrics and settings.
+        jobs: number of processes.
+        overwrite: replace an evaluation with other settings.
+        progress: called with the fraction of finished results.
 
     Raises:
-        InputError: the folder holds nothing that can be used.
-        OptionError: a name is unknown, or the output holds an evaluation with other settings.
+        InputError: the folder has no usable file.
+        OptionError: a name is unknown, or the output has an evaluation with other settings.
         OutputError: the output cannot be written.
     """
-    options = options or EvaluationOptions()
     systems = options.systems()
     for name in options.embeddings:
-        load_embedding(name)  # a wrong one is told before hours of work
+        load_embedding(name)  # to report unusable ones early
     corpus = open_corpus(data, split=options.split, channels=1 if options.reference_free else 2)
     clips = corpus.clips[: options.limit or None]
-    shown = _examples(clips, options.examples)
-    store = Store(output, options.numbers())
+    examples = _examples(clips, options.examples)
+    store = Store(output, options.settings())
     store.open(overwrite=overwrite)
-    jobs = _missing(clips, systems, store, shown, options)
-    todo = sum(len(job.systems) for job in jobs)
-    total = len(clips) * len(systems)
-    with parallel_map(workers) as each:
-        failed = _measured(jobs, each, total - todo, total, progress)
+    missing = _missing(clips, systems, store, examples, options)
+    with parallel_map(jobs) as each:
+        failed = _run_jobs(missing, each, len(clips) * len(systems), progress)
         clips = tuple(clip for clip in clips if clip.name not in failed)
         if not clips:
             raise InputError(f"{data}: no clip could be measured; {next(iter(failed.values()))}")
         results = _results(corpus, clips, failed, systems, store, options, each)
     excerpts = {
         clip.name: {system.name: store.excerpt_path(clip, system) for system in systems}
-        for clip in shown
+        for clip in examples
         if clip.name not in failed
     }
     return replace(results, excerpts=excerpts)
@@ -162,12 +157,12 @@ def _missing(
     clips: Sequence[Clip],
     systems: Sequence[System],
     store: Store,
-    shown: Sequence[Clip],
+    examples: Sequence[Clip],
     options: EvaluationOptions,
 ) -> list[_Job]:
     jobs = []
     for clip in clips:
-        excerpts = clip in shown
+        excerpts = clip in examples
         missing = tuple(
             system
             for system in systems
@@ -180,29 +175,30 @@ def _missing(
 
 
 def _examples(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """Evenly spread over the list."""
+    """Clips evenly spread over the list."""
     places = np.linspace(0, len(clips) - 1, min(count, len(clips))).round().astype(int)
     return [clips[place] for place in places]
 
 
-def _measured(
-    jobs: Sequence[_Job], each: Mapper, done: int, total: int, progress: Progress | None
+def _run_jobs(
+    jobs: Sequence[_Job], each: Mapper, total: int, progress: Progress | None
 ) -> dict[str, str]:
-    """Every job done; a sentence for every clip that failed, by its name."""
+    """Run all jobs; returns an error message for each failed clip, by its name."""
     failed = {}
+    done = total - sum(len(job.systems) for job in jobs)
     if progress:
-        progress(done, total)
+        progress(done / total)
     for job, failure in zip(jobs, each(_attempt, jobs), strict=True):
         if failure:
             failed[job.clip.name] = failure
         done += len(job.systems)
         if progress:
-            progress(done, total)
+            progress(done / total)
     return failed
 
 
 def _attempt(job: _Job) -> str:
-    """Why a clip cannot be measured; nothing if it was."""
+    """Measure a clip; returns an error message, or ""."""
     try:
         _measure_clip(job)
     except InputError as error:
@@ -212,34 +208,30 @@ def _attempt(job: _Job) -> str:
 
 def _measure_clip(job: _Job) -> None:
     options = job.options
-    store = Store(job.folder, options.numbers())
+    store = Store(job.folder, options.settings())
     embeddings = [_embedding(name) for name in options.embeddings]
-    case = load_case(job.clip, options.seconds)
+    item = load_eval_item(job.clip, options.seconds)
     for system in job.systems:
-        stereo, measured = measure(
+        stereo, measures = measure(
             system,
-            case,
+            item,
             seed=system.seed(job.clip.name, options.seed),
             takes=options.takes,
             embeddings=embeddings,
         )
         if job.excerpts:
             _write_excerpt(store.excerpt_path(job.clip, system), stereo)
-        store.write(job.clip, system, measured)
+        store.write(job.clip, system, measures)
 
 
-_EMBEDDINGS: dict[str, Embedding] = {}
-
-
+@cache
 def _embedding(name: str) -> Embedding:
-    """Loaded once a process."""
-    if name not in _EMBEDDINGS:
-        _EMBEDDINGS[name] = load_embedding(name)
-    return _EMBEDDINGS[name]
+    """Loaded once per process."""
+    return load_embedding(name)
 
 
 def _write_excerpt(path: Path, stereo: Float[Tensor, "2 frames"]) -> None:
-    """The middle, as loud as every other excerpt unless that would pass full scale."""
+    """Write the middle, normalized in loudness as far as full scale permits."""
     length = EXCERPT_SECONDS * RATE
     start = max((stereo.shape[1] - length) // 2, 0)
     middle = stereo[:, start : start + length]
@@ -249,7 +241,7 @@ def _write_excerpt(path: Path, stereo: Float[Tensor, "2 frames"]) -> None:
     if peak * gain > 1:
         gain = 0.999 / peak
     sound = Audio((gain * middle).numpy(), RATE)
-    sound.write(in_its_folder(path), bit_depth=16)
+    sound.write(with_folder(path), bit_depth=16)
 
 
 def _results(
@@ -261,19 +253,19 @@ def _results(
     options: EvaluationOptions,
     each: Mapper,
 ) -> Results:
-    measures: dict[str, list[Measured]] = {system.name: [] for system in systems}
+    measures: dict[str, list[Measures]] = {system.name: [] for system in systems}
     for clip in clips:
         for system in systems:
-            measured = store.read(clip, system)
-            if measured is None:
+            stored = store.read(clip, system)
+            if stored is None:
                 raise SoundstageError(
-                    f"{store.path(clip, system)} went away while it was needed: run again."
+                    f"{store.path(clip, system)} was removed during the run: run again."
                 )
-            measures[system.name].append(measured)
+            measures[system.name].append(stored)
     columns = clip_columns(measures)
     scores = clip_scores(measures, columns)
     jobs = set_jobs(measures)
-    summaries = summarize(jobs, each) | mean_figures(scores)
+    summaries = summarize(jobs, each) | mean_values(scores)
     set_columns = list(dict.fromkeys(job.column for job in jobs))
     names = [system.name for system in systems]
     if not options.reference_free:
@@ -287,18 +279,18 @@ def _results(
         scores=scores,
         summaries=summaries,
         comparisons=compared(scores, columns),
-        left_out=(*corpus.skipped, *failed.values()),
+        skipped=(*corpus.skipped, *failed.values()),
     )
 
 
 def _settings(corpus: Corpus, clips: Sequence[Clip], options: EvaluationOptions) -> dict[str, str]:
     from importlib.metadata import version
 
-    whole = "the whole clip" if not options.seconds else f"the middle {options.seconds:g} s at most"
+    measured = f"the middle {options.seconds:g} s at most" if options.seconds else "the whole clip"
     return {
         "data": f"{corpus.folder.resolve().name} ({corpus.layout})",
         "clips": str(len(clips)),
-        "measured": whole,
+        "measured": measured,
         "seed": str(options.seed),
         "takes for E_min": str(options.takes),
         "rate": f"{RATE} Hz",

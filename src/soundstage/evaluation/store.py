@@ -1,11 +1,11 @@
-"""The folder of an evaluation: what is measured stays measured, whatever happens afterwards.
+"""The output folder of an evaluation, which keeps finished results for later runs.
 
-    OUT/settings.json                  what the numbers depend on
+    OUT/settings.json                      settings that the values depend on
     OUT/measured/CLIP/SYSTEM.safetensors   scores and statistics of one result
-    OUT/sound/CLIP/SYSTEM.flac         excerpts for the report, of some clips
+    OUT/sound/CLIP/SYSTEM.flac             excerpts for the report, of some clips
 
-Files appear by rename, so that one that is there is complete. A file whose fingerprint is not that
-of the system, clip and settings of today is measured again.
+Files are written atomically. A result with another fingerprint (of system, clip and settings) is
+measured again.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from safetensors.torch import save
 from soundstage.atomic_files import write_atomically
 from soundstage.corpora import Clip
 from soundstage.errors import OptionError, OutputError
-from soundstage.evaluation.measures import Measured
+from soundstage.evaluation.measures import Measures
 from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool
 
@@ -36,7 +36,7 @@ class Store:
 
     Args:
         folder: of the evaluation.
-        settings: everything that the numbers depend on beside clip and system.
+        settings: everything the values depend on beside clip and system.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
@@ -45,13 +45,13 @@ class Store:
         self._text = json.dumps(settings, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
     def open(self, *, overwrite: bool = False) -> None:
-        """Make the folder, or see that it holds an evaluation with the same settings.
+        """Create the folder, or check that it has an evaluation with the same settings.
 
         Args:
-            overwrite: whether an evaluation with other settings may be replaced.
+            overwrite: replace an evaluation with other settings.
 
         Raises:
-            OptionError: the folder holds something else.
+            OptionError: the folder has other content or other settings.
             OutputError: it cannot be written.
         """
         place = self.folder / "settings.json"
@@ -61,22 +61,22 @@ class Store:
                 _check_settings(place, self._settings, overwrite=overwrite)
             elif any(self.folder.iterdir()):
                 raise OptionError(
-                    f"{self.folder} holds files and no evaluation: choose another folder."
+                    f"{self.folder} has files but no evaluation: choose another folder."
                 )
         except OSError as error:
             raise OutputError(f"{self.folder} cannot be written ({error.strerror}).") from error
         write_atomically(place, self._text)
 
     def path(self, clip: Clip, system: System) -> Path:
-        """Where a result's measures lie."""
+        """File of the measures of a result."""
         return self.folder / "measured" / file_name(clip.name) / f"{file_name(system.name)}{SUFFIX}"
 
     def excerpt_path(self, clip: Clip, system: System) -> Path:
-        """Where a result's excerpt lies."""
+        """File of the excerpt of a result."""
         return self.folder / "sound" / file_name(clip.name) / f"{file_name(system.name)}.flac"
 
     def fingerprint(self, clip: Clip, system: System) -> str:
-        """Changes when the clip's files, the system or the settings do."""
+        """Hash of the files of the clip, the system and the settings."""
         facts = [self._text, system.fingerprint()]
         for path in (clip.mix, *clip.stems):
             if path:
@@ -84,17 +84,17 @@ class Store:
                 facts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}")
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
-    def write(self, clip: Clip, system: System, measured: Measured) -> None:
-        """Keep the measures of a result."""
-        tensors = {PARAMETERS + k: v for k, v in measured.parameters.tensors().items()}
-        tensors |= {EMBEDDING + k: v.contiguous() for k, v in measured.embeddings.items()}
-        scores = {k: v if math.isfinite(v) else None for k, v in measured.scores.items()}
+    def write(self, clip: Clip, system: System, measures: Measures) -> None:
+        """Store the measures of a result."""
+        tensors = {PARAMETERS + k: v for k, v in measures.parameters.tensors().items()}
+        tensors |= {EMBEDDING + k: v.contiguous() for k, v in measures.embeddings.items()}
+        scores = {k: v if math.isfinite(v) else None for k, v in measures.scores.items()}
         header = {"fingerprint": self.fingerprint(clip, system), "scores": scores}
-        path = in_its_folder(self.path(clip, system))
+        path = with_folder(self.path(clip, system))
         write_atomically(path, save(tensors, metadata={HEADER: json.dumps(header)}))
 
-    def read(self, clip: Clip, system: System) -> Measured | None:
-        """What was measured of a result; None if it must be measured (again)."""
+    def read(self, clip: Clip, system: System) -> Measures | None:
+        """Stored measures of a result; None if it has to be measured."""
         path = self.path(clip, system)
         try:
             with safe_open(path, framework="pt") as file:
@@ -102,7 +102,7 @@ class Store:
                 if header["fingerprint"] != self.fingerprint(clip, system):
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Measured(
+            return Measures(
                 {k: math.nan if v is None else float(v) for k, v in header["scores"].items()},
                 GaussianPool.from_tensors(_below(PARAMETERS, tensors)),
                 _below(EMBEDDING, tensors),
@@ -111,21 +111,21 @@ class Store:
             return None
 
 
-def in_its_folder(path: Path) -> Path:
-    """The path, once its folder is there.
+def with_folder(path: Path) -> Path:
+    """The path, after creating its folder.
 
     Raises:
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be created.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{path.parent} cannot be made ({error.strerror}).") from error
+        raise OutputError(f"{path.parent} cannot be created ({error.strerror}).") from error
     return path
 
 
 def file_name(name: str) -> str:
-    """A name for a folder: readable, and different for different clips."""
+    """A readable and unique name for a file or folder."""
     readable = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60]
     if readable == name:
         return name
@@ -142,10 +142,10 @@ def _check_settings(place: Path, settings: Mapping[str, object], *, overwrite: b
     except ValueError:
         found = None
     if not isinstance(found, dict) or "layout" not in found:
-        raise OptionError(f"{place} is no settings of an evaluation: choose another folder.")
+        raise OptionError(f"{place} has no settings of an evaluation: choose another folder.")
     for name in sorted(settings.keys() | found.keys()):
         if found.get(name) != settings.get(name) and not overwrite:
             raise OptionError(
-                f"{place.parent} holds an evaluation with {name} {found.get(name)!r}, not "
-                f"{settings.get(name)!r}: choose another folder, or --overwrite it."
+                f"{place.parent} has an evaluation with {name} {found.get(name)!r}, not "
+                f"{settings.get(name)!r}: choose another folder, or allow overwriting it."
             )

@@ -1,4 +1,4 @@
-"""From the measures of every result to the figures of the tables."""
+"""Means, set distances and comparisons from the measures of all results."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.evaluation.measures import Measured
+from soundstage.evaluation.measures import Measures
 from soundstage.evaluation.results import FLOOR, TRUTH, Comparison, Estimate
 from soundstage.evaluation.statistics import compare, mean_estimate, set_estimate
 from soundstage.metrics.catalog import (
@@ -30,18 +30,18 @@ from soundstage.metrics.frechet import (
 )
 from soundstage.parallel import Mapper
 from soundstage.stereo.features import FEATURES
-from soundstage.weights import load_weights
+from soundstage.weights.model import load_weights
 
-LARGEST_RESAMPLED = 512  # numbers a window; beyond, one distance takes seconds, and 200 minutes
-Measures = Mapping[str, Sequence[Measured]]
-"""By system, clips in one order."""
+MAX_RESAMPLED_SIZE = 512  # dimensions; above, one distance takes seconds and 200 take minutes
+AllMeasures = Mapping[str, Sequence[Measures]]
+"""By system, with the clips in one order."""
 
 
 def music_pool() -> GaussianPool:
-    """The stereo parameters of the shipped training music.
+    """The stereo parameters of the bundled training music.
 
     Raises:
-        WeightsError: the shipped file is damaged.
+        WeightsError: the bundled file is damaged.
     """
     weights = load_weights("music", "parameter-pool")
     size = FEATURES
@@ -53,17 +53,17 @@ def music_pool() -> GaussianPool:
     return GaussianPool.from_tensors(tensors)
 
 
-def clip_columns(measures: Measures) -> list[Column]:
-    """The columns of the metrics that some result has a value of."""
+def clip_columns(measures: AllMeasures) -> list[Column]:
+    """Columns of the metrics with a value in any result."""
     found = {key for rows in measures.values() for row in rows for key in row.scores}
     columns = [Column(metric, signal) for metric in CLIP_METRICS for signal in metric.signals]
     return [column for column in columns if column.key in found]
 
 
 def clip_scores(
-    measures: Measures, columns: Sequence[Column]
+    measures: AllMeasures, columns: Sequence[Column]
 ) -> dict[tuple[str, str], Float[np.ndarray, " clips"]]:
-    """Values of every clip, by system and key."""
+    """Values of every clip, by system and column key."""
     return {
         (system, column.key): np.array([row.scores.get(column.key, math.nan) for row in rows])
         for system, rows in measures.items()
@@ -74,7 +74,7 @@ def clip_scores(
 def compared(
     scores: Mapping[tuple[str, str], Float[np.ndarray, " clips"]], columns: Sequence[Column]
 ) -> list[Comparison]:
-    """Every pair of systems, column by column; where the truth is wanted, distances to it."""
+    """All pairs of systems, column by column; for "→ true" columns, of distances to the truth."""
     found: list[Comparison] = []
     systems = list(dict.fromkeys(system for system, _ in scores if system != TRUTH))
     for column in columns:
@@ -91,28 +91,28 @@ def compared(
 
 @dataclass(frozen=True)
 class SetJob:
-    """One figure of the whole set, to be worked out anywhere."""
+    """One value of the whole set, computed in any process."""
 
     system: str
     column: Column
     work: Callable[[], Estimate]
 
 
-def set_jobs(measures: Measures) -> list[SetJob]:
-    """Every Fréchet distance, plain and extrapolated."""
+def set_jobs(measures: AllMeasures) -> list[SetJob]:
+    """All Fréchet distances, plain and extrapolated."""
     parameters = {system: [row.parameters for row in rows] for system, rows in measures.items()}
     if TRUTH not in measures:
         column = Column(*REFERENCE_FREE_SET_METRICS)
         music = music_pool()
         return [
-            SetJob(system, column, partial(_against, music, pools))
+            SetJob(system, column, partial(_distance_to, music, pools))
             for system, pools in parameters.items()
         ]
     plain, extrapolated = map(Column, SET_METRICS)
-    floor = partial(_against, music_pool(), parameters[TRUTH])
+    floor = partial(_distance_to, music_pool(), parameters[TRUTH])
     jobs = [SetJob(FLOOR, plain, floor)]
-    jobs += _to_truth(plain, _paired, parameters)
-    jobs += _to_truth(extrapolated, _extrapolated, parameters)
+    jobs += _distances_to_truth(plain, _paired, parameters)
+    jobs += _distances_to_truth(extrapolated, _extrapolated, parameters)
     for name in measures[TRUTH][0].embeddings:
         for index, signal in enumerate(ALL_FOUR):
             plain, extrapolated = (Column(m, signal) for m in frechet_audio_metrics(name))
@@ -120,36 +120,34 @@ def set_jobs(measures: Measures) -> list[SetJob]:
                 system: [row.embeddings[name][index] for row in rows]
                 for system, rows in measures.items()
             }
-            jobs += _to_truth(plain, _paired_windows, windows)
-            jobs += _to_truth(extrapolated, _extrapolated_windows, windows)
+            jobs += _distances_to_truth(plain, _paired_windows, windows)
+            jobs += _distances_to_truth(extrapolated, _extrapolated_windows, windows)
     return jobs
 
 
 def summarize(jobs: Sequence[SetJob], each: Mapper) -> dict[tuple[str, str], Estimate]:
-    """The figures of the set, worked out over processes."""
-    places = [(job.system, job.column.key) for job in jobs]
-    return dict(zip(places, each(_done, jobs), strict=True))
+    """Values of the set, computed over processes."""
+    keys = [(job.system, job.column.key) for job in jobs]
+    return dict(zip(keys, each(_run, jobs), strict=True))
 
 
-def _done(job: SetJob) -> Estimate:
+def _run(job: SetJob) -> Estimate:
     return job.work()
 
 
-def mean_figures(
+def mean_values(
     scores: Mapping[tuple[str, str], Float[np.ndarray, " clips"]],
 ) -> dict[tuple[str, str], Estimate]:
-    """Means over clips with their intervals; nothing where no clip has a value."""
+    """Means over clips with intervals, without columns that have no value."""
     return {
-        place: mean_estimate(values)
-        for place, values in scores.items()
-        if np.isfinite(values).any()
+        key: mean_estimate(values) for key, values in scores.items() if np.isfinite(values).any()
     }
 
 
-def _to_truth(
+def _distances_to_truth(
     column: Column, work: Callable[..., Estimate], statistics: Mapping[str, Sequence[object]]
 ) -> list[SetJob]:
-    """The distance of every system to the truth; its own is 0 by definition."""
+    """Distances of all systems to the truth, which has 0 itself."""
     truth = statistics[TRUTH]
     return [
         SetJob(
@@ -162,14 +160,14 @@ def _to_truth(
 
 
 def _paired_windows(truth: Sequence[Tensor], made: Sequence[Tensor]) -> Estimate:
-    if truth[0].shape[1] <= LARGEST_RESAMPLED:
+    if truth[0].shape[1] <= MAX_RESAMPLED_SIZE:
         return _paired(list(map(embedding_pool, truth)), list(map(embedding_pool, made)))
     both = (embedding_pool(torch.cat(list(windows))) for windows in (truth, made))
     return Estimate(_distance(*both))
 
 
 def _extrapolated_windows(truth: Sequence[Tensor], made: Sequence[Tensor]) -> Estimate:
-    if truth[0].shape[1] > LARGEST_RESAMPLED:
+    if truth[0].shape[1] > MAX_RESAMPLED_SIZE:
         return Estimate(math.nan)
     return _extrapolated(list(map(embedding_pool, truth)), list(map(embedding_pool, made)))
 
@@ -181,12 +179,12 @@ def _paired(truth: Sequence[GaussianPool], made: Sequence[GaussianPool]) -> Esti
     return set_estimate(distance, len(truth))
 
 
-def _against(fixed: GaussianPool, pools: Sequence[GaussianPool]) -> Estimate:
+def _distance_to(fixed: GaussianPool, pools: Sequence[GaussianPool]) -> Estimate:
     return set_estimate(lambda clips: _distance(fixed, merged(pools[i] for i in clips)), len(pools))
 
 
 def _extrapolated(truth: Sequence[GaussianPool], made: Sequence[GaussianPool]) -> Estimate:
-    """NaN where there are too few clips, or too few frames for so many numbers."""
+    """NaN for too few clips, or too few frames per feature."""
     try:
         return Estimate(extrapolated_frechet_distance(truth, made, paired=True))
     except ValueError:
@@ -194,5 +192,5 @@ def _extrapolated(truth: Sequence[GaussianPool], made: Sequence[GaussianPool]) -
 
 
 def _distance(one: GaussianPool, other: GaussianPool) -> float:
-    """NaN where the clips are too short to have a covariance."""
+    """NaN if the clips are too short for a covariance."""
     return frechet_distance(one, other) if min(one.frames, other.frames) > 1 else math.nan

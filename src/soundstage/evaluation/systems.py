@@ -1,9 +1,8 @@
-"""What an evaluation compares: our methods, and the baselines that frame them.
+"""Systems that an evaluation compares: methods and baselines.
 
-Every system turns a mono clip into stereo. `true stereo` is the clip itself, `mono` its fold-down
-on both sides, `coder` the true parameters decoded by our decoder: the best that any predictor of
-parametric stereo could do. With weights of one's own, METHOD=FILE, a system has the name of the
-file.
+Every system turns a mono clip into stereo. `true stereo` returns the clip itself, `mono` its
+fold-down, `coder` the decoded true parameters, an upper bound for every predictor of stereo
+parameters. METHOD=FILE is a method with your own weights, named after the file.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from soundstage.evaluation.results import TRUTH
 from soundstage.stereo import RATE, Decoder, decode_signal, encode_signal, to_left_right
 from soundstage.upmixing import METHODS, READY_METHODS, Method, load_method, make_side, upmix
 from soundstage.upmixing.upmixer import Upmixer
-from soundstage.weights import weights_path
+from soundstage.weights import model_path
 
 MONO, CODER = "mono", "coder"
 BASELINES = (MONO, CODER, "coder-mixing", *(f"ffmpeg-{name}" for name in FILTERS))
@@ -30,29 +29,29 @@ DEFAULT_BASELINES = (MONO, CODER, "ffmpeg-haas", "ffmpeg-adecorrelate")
 
 @dataclass(frozen=True)
 class System:
-    """One line of the tables."""
+    """One row of the tables."""
 
     name: str
     method: str = ""
-    """Of `METHODS`, where `weights` are given."""
+    """Name in `METHODS`, if `weights` is given."""
     weights: str = ""
-    """A file in place of what is shipped."""
+    """Path of weights in place of the pretrained ones."""
 
     @property
     def needs_truth(self) -> bool:
-        """Whether it cannot be run on a mono recording."""
+        """Whether it requires true stereo."""
         return self.name == TRUTH or self.name.startswith(CODER)
 
     @property
     def has_takes(self) -> bool:
-        """Whether another seed gives another result worth measuring."""
+        """Whether results depend on the seed in a way that E_min should measure."""
         return self.name in READY_METHODS or self.method in READY_METHODS
 
     def seed(self, clip: str, seed: int) -> int:
-        """Of the first result for a clip.
+        """Seed of the first result for a clip.
 
-        A generative method draws as a whole too, wide or narrow, and with one seed all clips would
-        lean the same way: its draws are independent, as a distance of distributions wants them.
+        Generative methods also sample a global style. They get another seed for each clip, since
+        one seed would give all clips the same style offset and bias distances of distributions.
         """
         method = self._method()
         if method is None or method.settings is None:
@@ -60,15 +59,15 @@ class System:
         return int.from_bytes(hashlib.sha256(f"{seed} {clip}".encode()).digest()[:4], "big") + 1
 
     def fingerprint(self) -> str:
-        """Changes with the weights and the settings: no older result is taken for a new one."""
+        """Identifies weights and settings, so that changed ones are measured again."""
         method = self._method()
         if method is None:
             return self.name
-        path = Path(self.weights) if self.weights else weights_path(method.weights)
+        path = Path(self.weights) if self.weights else model_path(method.weights)
         settings = f" {method.settings}" if method.settings else ""
         return f"{method.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}{settings}"
 
-    def make(
+    def upmix(
         self,
         mono: Float[Tensor, " frames"],
         truth: Float[Tensor, "2 frames"] | None,
@@ -84,7 +83,7 @@ class System:
             filter_name = self.name.removeprefix("ffmpeg-")
             return torch.from_numpy(filter_sound(filter_name, mono.numpy(), RATE, seed=seed))
         if truth is None:
-            raise ValueError(f"{self.name} needs the true stereo")
+            raise ValueError(f"{self.name} requires true stereo")
         if self.name == TRUTH:
             return truth
         decoder: Decoder = "mixing" if self.name == "coder-mixing" else "prediction"
@@ -97,11 +96,11 @@ class System:
 
 
 def left_right(
-    made: Float[Tensor, "rows frames"], mono: Float[Tensor, " frames"]
+    outputs: Float[Tensor, "n_outputs frames"], mono: Float[Tensor, " frames"]
 ) -> Float[Tensor, "2 frames"]:
-    """Stereo from the rows of a decoder or method: the side alone, or a new mid and the side."""
-    mid = made[0] if made.shape[0] == 2 else mono
-    return torch.stack(to_left_right(mid, made[-1]))
+    """Stereo from the outputs of a decoder or method: a side, or a new mid and a side."""
+    mid = outputs[0] if outputs.shape[0] == 2 else mono
+    return torch.stack(to_left_right(mid, outputs[-1]))
 
 
 def _upmixed(
@@ -114,19 +113,19 @@ def _upmixed(
 
 @cache
 def _loaded(method: str, weights: str) -> Upmixer:
-    """Once a process."""
+    """Loaded once per process."""
     return load_method(method, weights=weights or None)
 
 
 def find_systems(names: tuple[str, ...], *, reference_free: bool) -> tuple[System, ...]:
-    """The systems of these names, in the order of the tables, truth and mono always first.
+    """Systems by name, in the order of the tables; truth and mono are always first.
 
     Args:
-        names: of baselines and methods, and METHOD=FILE for weights of one's own, which come last.
+        names: of baselines and methods, and METHOD=FILE for your own weights, which come last.
         reference_free: there is no true stereo.
 
     Raises:
-        OptionError: a name is unknown or there twice, or needs a true stereo that there is not.
+        OptionError: a name is unknown or duplicate, or requires true stereo with `reference_free`.
         WeightsError: a file of weights cannot be used.
     """
     known = (TRUTH, *BASELINES, *READY_METHODS)
@@ -134,8 +133,8 @@ def find_systems(names: tuple[str, ...], *, reference_free: bool) -> tuple[Syste
     for name in names:
         if "=" not in name and name not in known:
             raise OptionError(
-                f"There is no system {name!r}; choose among {', '.join(known[1:])}, "
-                "or give METHOD=FILE for weights of your own."
+                f"Unknown system {name!r}; choose from {', '.join(known[1:])}, "
+                "or METHOD=FILE for your own weights."
             )
     chosen = {TRUTH, MONO, *names}
     systems = [System(name) for name in known if name in chosen] + own
@@ -143,18 +142,20 @@ def find_systems(names: tuple[str, ...], *, reference_free: bool) -> tuple[Syste
     for system in own:
         if system.name in known or taken.count(system.name) > 1:
             raise OptionError(
-                f"{system.weights}: there is a system {system.name!r} already; rename the file."
+                f"{system.weights}: there is another system {system.name!r}; rename the file."
             )
     if not reference_free:
         return tuple(systems)
     for system in systems:
         if system.needs_truth and system.name in names:
-            raise OptionError(f"{system.name} needs true stereo: leave out --reference-free.")
+            raise OptionError(
+                f"{system.name} requires true stereo: evaluate without `reference_free`."
+            )
     return tuple(system for system in systems if not system.needs_truth)
 
 
 def _own_system(text: str) -> System:
-    """Of METHOD=FILE; a file that cannot be used is told before hours of work."""
+    """A system from METHOD=FILE; loaded here to report unusable files early."""
     method, file = (part.strip() for part in text.split("=", 1))
     load_method(method, weights=file)
     return System(Path(file).stem, method, file)

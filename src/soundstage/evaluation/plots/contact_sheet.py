@@ -1,8 +1,8 @@
-"""A contact sheet: the stages of several takes of one recording, side by side.
+"""A contact sheet: the stereo images of several takes of one recording, side by side.
 
-Each take has a panel of where its energy lies, from left to right, in each of the coder's 34 bands.
-A band's colors are shares of its own energy, so that treble shows as well as bass, and all takes
-have the same colors and axes. A curve beside it tells how wide each band is.
+The panel of a take shows its energy by position, left to right, in each of the 34 bands. Colors are
+shares of the energy of the band, so that treble is as visible as bass, with the same scale for all
+takes. A curve beside the panel shows the width of each band.
 """
 
 import math
@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.errors import OutputError
+from soundstage.evaluation.analysis_text import typeset
 from soundstage.evaluation.plots.plotting import EMPTY, INK, LARGE, MEDIUM, SMALL, WIDTH, Canvas
-from soundstage.evaluation.tables import typeset
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.upmixing.comparison import PLACES, Stage, TakesComparison
 from soundstage.upmixing.report import Report
@@ -24,37 +24,37 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
 
-MOST = 12  # takes that are drawn
+MAX_TAKES = 12
 LOWEST_HZ, HIGHEST_HZ = 40.0, 20_000.0
-WIDEST = 3.0  # of the curve's axis; 2 is two unrelated channels
-DENSITY_SPAN = 40.0  # dB of color, down from all of a band's energy in one place
-FAINT_SHARE = 1e-9  # of the energy; a band 90 dB under the whole has no stage to speak of
-CURVE = "#D55E00"  # vermilion of Okabe and Ito's colors
+WIDEST = 3.0  # of the axis of the curve; 2 means independent channels
+DENSITY_SPAN = 40.0  # dB, below all energy of a band in one position
+FAINT_SHARE = 1e-9  # of the energy; a band 90 dB below the whole has no image
+CURVE = "#D55E00"  # vermilion (Okabe and Ito)
 HERTZ = (100, 1000, 10_000)
 LEFT, RIGHT, TOP = 84, 32, 158  # pixels around the panels
 GAP, CURVE_WIDTH, HEIGHT, PITCH = 34, 64, 250, 344
 
 
 class ContactSheet:
-    """A picture to be drawn once the takes are made.
+    """A picture of takes, drawn after they are rendered.
 
     Args:
-        target: PNG to write, 1280 pixels wide; it appears only when it is complete.
-        takes: how many there are; the first `MOST` are drawn.
+        target: PNG to write, 1280 pixels wide.
+        takes: number of takes; the first `MAX_TAKES` are drawn.
         title: of the picture.
-        overwrite: whether an existing target may be replaced.
+        overwrite: replace an existing target.
 
     Raises:
         OutputError: the target exists and `overwrite` is false, or its folder does not exist.
-        OptionError: the target is no PNG, or matplotlib is missing.
+        OptionError: the target is not a PNG, or matplotlib is not installed.
     """
 
     def __init__(
         self, target: str | Path, *, takes: int, title: str, overwrite: bool = False
     ) -> None:
         if Path(target).exists() and not overwrite:
-            raise OutputError(f"{target} exists: allow overwriting it, or draw no contact sheet.")
-        drawn = min(takes, MOST)
+            raise OutputError(f"{target} exists: allow overwriting it, or make no contact sheet.")
+        drawn = min(takes, MAX_TAKES)
         self._columns = _columns(drawn)
         self._rows = math.ceil(drawn / self._columns)
         self._takes, self._title = takes, title
@@ -67,7 +67,7 @@ class ContactSheet:
 
         Args:
             reports: of every take.
-            comparison: of the same.
+            comparison: of the takes.
 
         Raises:
             OutputError: the picture cannot be written.
@@ -75,7 +75,7 @@ class ContactSheet:
         self._heading(reports, comparison)
         pitch = (WIDTH - LEFT - RIGHT + GAP) / self._columns
         for number, (report, stage) in enumerate(
-            zip(reports[:MOST], comparison.stages, strict=False)
+            zip(reports[:MAX_TAKES], comparison.stages, strict=False)
         ):
             row, column = divmod(number, self._columns)
             left, top = LEFT + column * pitch, TOP + row * PITCH
@@ -108,8 +108,8 @@ class ContactSheet:
         canvas = self._canvas
         canvas.text(left, top - 38, f"Take {number + 1}", size=MEDIUM, bold=True)
         canvas.text(left + width, top - 38, f"seed {report.seed}", size=SMALL, align="right")
-        told = f"width {report.width:.2f}  ·  correlation {report.correlation:.2f}"
-        canvas.text(left, top - 15, typeset(told), size=SMALL)
+        values = f"width {report.width:.2f}  ·  correlation {report.correlation:.2f}"
+        canvas.text(left, top - 15, typeset(values), size=SMALL)
         places = canvas.panel(left, top, width - CURVE_WIDTH - 6, HEIGHT)
         image = _draw_places(places, stage)
         curve = canvas.panel(left + width - CURVE_WIDTH, top, CURVE_WIDTH, HEIGHT)
@@ -122,25 +122,25 @@ class ContactSheet:
         if number % self._columns == 0:
             places.set_yticks(HERTZ, ["100", "1k", "10k"])
             places.set_ylabel("frequency, Hz", fontsize=SMALL, color=INK)
-        if number + self._columns >= min(self._takes, MOST):
+        if number + self._columns >= min(self._takes, MAX_TAKES):
             places.set_xlabel("left  ←  dB  →  right", fontsize=SMALL, color=INK)
             curve.set_xlabel("width", fontsize=SMALL, color=INK)
         return image
 
     def _notes(self) -> list[str]:
-        notes = ["Line: width of each band, 2·rms(S)/rms(M); 2 is two unrelated channels."]
-        if self._takes > MOST:
-            notes.append(f"The first {MOST} are drawn.")
+        notes = ["Line: width of each band, 2·rms(S)/rms(M); 2 means independent channels."]
+        if self._takes > MAX_TAKES:
+            notes.append(f"The first {MAX_TAKES} are drawn.")
         return notes
 
 
 def _columns(takes: int) -> int:
-    """Up to four, so that no row is left with a single take if another number avoids it."""
+    """Number of columns, at most four, with the fewest empty places."""
     return min(range(min(takes, 4), 1, -1), key=lambda columns: -takes % columns, default=1)
 
 
 def _draw_places(axes: "Axes", stage: Stage) -> "QuadMesh":
-    """Shares of every band's energy by place, left at the left."""
+    """Energy of every band by position."""
     image = axes.pcolormesh(
         np.arange(PLACES + 1) - PLACES / 2,
         np.maximum(BAND_EDGES_HZ, 1.0),
@@ -156,7 +156,7 @@ def _draw_places(axes: "Axes", stage: Stage) -> "QuadMesh":
 
 
 def _shares_db(places: Float[np.ndarray, "bands places"]) -> np.ma.MaskedArray:
-    """Of every band, in dB under all of it in one place; masked where a band has no stage."""
+    """Share of the band energy in dB; masked in bands without an image."""
     energy = places.sum(axis=1, keepdims=True)
     faint = np.broadcast_to(energy <= FAINT_SHARE * max(energy.sum(), 1e-30), places.shape)
     shares = np.divide(places, energy, out=np.zeros_like(places), where=energy > 0)
@@ -164,7 +164,7 @@ def _shares_db(places: Float[np.ndarray, "bands places"]) -> np.ma.MaskedArray:
 
 
 def _draw_widths(axes: "Axes", stage: Stage) -> None:
-    """The width of every band, upright beside its stage."""
+    """The width of every band."""
     energy = stage.places.sum(axis=1)
     shown = np.where(energy > FAINT_SHARE * energy.sum(), stage.widths, np.nan)
     axes.stairs(

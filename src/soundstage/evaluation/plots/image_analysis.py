@@ -1,8 +1,8 @@
-"""What is drawn of a file, gathered in one pass; memory does not grow with length.
+"""Spectrograms, maps and goniometer of a file, computed in one pass with constant memory.
 
-Spectrograms and maps keep at most `COLUMNS` columns: when they are full, neighbors are averaged in
-pairs and each new column takes twice as many frames. The goniometer counts samples on a grid whose
-range doubles, and whose cells merge by four, when a louder sample comes.
+Spectrograms and maps have at most `COLUMNS` columns: when they are full, pairs of columns are
+averaged, and each new column covers twice as many frames. The goniometer is a histogram on a grid;
+its range doubles, by merging cells, when a louder sample arrives.
 """
 
 from collections.abc import Callable
@@ -13,50 +13,51 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from soundstage.metrics.analysis import IID_RANGE_DB, Analysis, FrameBlock, Source, analyze
+from soundstage.audio import Source
+from soundstage.metrics.analysis import IID_RANGE_DB, Analysis, FrameBlock, analyze
 from soundstage.stereo import BANDS, RATE, TRANSFORM, to_mid_side
 
-COLUMNS = 1024  # at most, and at least half as many of a file that has them; even
+COLUMNS = 1024  # at most; even
 ROWS = 256  # of a spectrogram, equally spaced in log frequency
 LOWEST_HZ, HIGHEST_HZ = 30.0, 20_000.0
 FULL_SCALE = (TRANSFORM.frame / 4) ** 2  # power at the bin of a sine at full scale
 
-GRID = 1024  # cells a side of the goniometer's count
-DISPLAY = 181  # and of its picture; odd, so that mono is a line in the middle
-DISPLAYED = 0.9999  # of the samples lie within a file's radius
+GRID = 1024  # cells per axis of the histogram
+DISPLAY = 181  # cells per axis of the picture; odd, so that mono is a centered line
+DISPLAYED = 0.9999  # of the samples are within the radius
 
 
 @dataclass(frozen=True)
-class Portrait:
-    """Arrays to draw, time along the last axis and frequency upwards along the first."""
+class ImageAnalysis:
+    """Arrays to draw, frequency by time."""
 
     analysis: Analysis
     column_seconds: float
-    """Duration of a column; the first begins half a hop before the file."""
+    """Duration of a column; the first starts half a hop before the file."""
     mid: Float[np.ndarray, "rows columns"]
     """Power, 1 for a sine at full scale."""
     side: Float[np.ndarray, "rows columns"]
     energy: Float[np.ndarray, "bands columns"]
-    """Of both channels, in the same unit."""
+    """Energy of both channels, in the same unit."""
     iid: Float[np.ndarray, "bands columns"]
-    """Energy-weighted mean over the frames of a column, in dB; NaN where there is no energy."""
+    """Energy-weighted mean over the frames of a column, in dB; NaN without energy."""
     coherence: Float[np.ndarray, "bands columns"]
-    goniometer: "GoniometerCount"
+    goniometer: "GoniometerHistogram"
 
 
 class ColumnStore:
-    """Means over runs of frames whose length doubles whenever `limit` columns are full."""
+    """Means over blocks of frames; the block length doubles when `limit` columns are full."""
 
     def __init__(self, rows: int, limit: int = COLUMNS) -> None:
         if limit % 2:
-            raise ValueError("columns merge in pairs, so their limit is even")
+            raise ValueError("the limit must be even, since columns merge in pairs")
         self.stride = 1  # frames a column
         self._limit = limit
         self._frames = 0
         self._sums = np.zeros((rows, limit))
 
     def push(self, frames: Float[np.ndarray, "rows count"]) -> None:
-        """Count in frames."""
+        """Add frames."""
         while frames.shape[1]:
             if self._frames == self._limit * self.stride:
                 self._merge()
@@ -73,21 +74,21 @@ class ColumnStore:
         self.stride *= 2
 
     def means(self) -> Float[np.ndarray, "rows columns"]:
-        """Every column so far; the last may stand for fewer frames than the others."""
-        held = np.diff(np.r_[0 : self._frames : self.stride, self._frames])
-        return self._sums[:, : len(held)] / held
+        """Means of all columns; the last may cover fewer frames."""
+        counts = np.diff(np.r_[0 : self._frames : self.stride, self._frames])
+        return self._sums[:, : len(counts)] / counts
 
 
-class GoniometerCount:
-    """How often each pair of mid and side occurs."""
+class GoniometerHistogram:
+    """Histogram of pairs of mid and side."""
 
     def __init__(self) -> None:
-        self._range = 0.0  # the grid spans −range to range; a power of two, once there is sound
+        self._range = 0.0  # the grid spans ±range, a power of two (0 in silence)
         self._counts = np.zeros((GRID, GRID))
 
     def push(self, stereo: Float[np.ndarray, "2 length"]) -> None:
-        """Count in a block of left and right."""
-        sounding = stereo[:, (stereo != 0).any(axis=0)]  # digital silence has no place in it
+        """Add a block of left and right."""
+        sounding = stereo[:, (stereo != 0).any(axis=0)]  # digital silence does not count
         mid, side = to_mid_side(*sounding.astype(np.float64))
         peak = max(np.abs(mid).max(initial=0), np.abs(side).max(initial=0))
         if peak > 0:
@@ -101,30 +102,29 @@ class GoniometerCount:
         counts = np.bincount(row * GRID + column, minlength=GRID * GRID)
         self._counts += counts.reshape(GRID, GRID)
 
-    def _widen(self, wanted: float) -> None:
+    def _widen(self, range_: float) -> None:
         if not self._range:
-            self._range = wanted
-        while self._range < wanted:
+            self._range = range_
+        while self._range < range_:
             merged = self._counts.reshape(GRID // 2, 2, GRID // 2, 2).sum(axis=(1, 3))
             self._counts = np.pad(merged, GRID // 4)
             self._range *= 2
 
     def radius(self) -> float:
-        """Amplitude that neither mid nor side passes but for one sample in 10 000; 0 if silent."""
+        """Amplitude that mid and side exceed in one of 10 000 samples only; 0 for silence."""
         total = self._counts.sum()
         if not total:
             return 0.0
-        ring = np.abs(np.arange(GRID) - (GRID - 1) / 2).astype(np.int64)  # 0 in the middle
+        ring = np.abs(np.arange(GRID) - (GRID - 1) / 2).astype(np.int64)  # 0 at the center
         rings = np.maximum(ring[:, None], ring[None, :])
-        held = np.cumsum(np.bincount(rings.ravel(), weights=self._counts.ravel()))
-        reached = int(np.searchsorted(held, DISPLAYED * total)) + 1
-        return max(reached, 8) * 2 / GRID * self._range
+        inside = np.cumsum(np.bincount(rings.ravel(), weights=self._counts.ravel()))
+        radius = int(np.searchsorted(inside, DISPLAYED * total)) + 1
+        return max(radius, 8) * 2 / GRID * self._range
 
     def picture(self, radius: float) -> Float[np.ndarray, "cells cells"]:
-        """Samples in each cell of a square to ±`radius`: M upwards, −S to the right.
+        """Samples per cell of a square of ±`radius`: M upwards, −S to the right.
 
-        So left is left and right is right. A cell of the count that lies across a border of the
-        picture's cells is shared out by area.
+        Left is then left and right is right. Cells of the histogram are resampled by area.
         """
         if not radius or not self._range:
             return np.zeros((DISPLAY, DISPLAY))
@@ -138,8 +138,8 @@ class GoniometerCount:
 
 @cache
 def _row_weights() -> Float[torch.Tensor, "rows bins"]:
-    """Mean over each row of the power between bins, drawn as straight lines."""
-    points = 128  # a row, of which the highest spans 47 bins
+    """Weights for the mean power of each row, with linear interpolation between bins."""
+    points = 128  # per row; the highest row spans 47 bins
     edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, ROWS * points + 1) * TRANSFORM.frame / RATE
     below, past = np.divmod(np.sqrt(edges[:-1] * edges[1:]), 1)
     row, bin_below = np.repeat(np.arange(ROWS), points), below.astype(np.int64)
@@ -149,12 +149,12 @@ def _row_weights() -> Float[torch.Tensor, "rows bins"]:
     return torch.from_numpy(weights.astype(np.float32))
 
 
-class _Painter:
-    """The watcher of `analyze`."""
+class _Collector:
+    """Observer of `analyze`."""
 
     def __init__(self) -> None:
         self.columns = ColumnStore(2 * ROWS + 3 * BANDS)
-        self.goniometer = GoniometerCount()
+        self.goniometer = GoniometerHistogram()
 
     def samples(self, stereo: Float[np.ndarray, "2 length"]) -> None:
         self.goniometer.push(stereo)
@@ -169,24 +169,26 @@ class _Painter:
         self.columns.push(torch.cat([*powers, block.energy, *weighted]).numpy())
 
 
-def portray(source: Source, *, progress: Callable[[float], None] | None = None) -> Portrait:
-    """Gather what is drawn of a file of one or two channels.
+def analyze_image(
+    source: Source, *, progress: Callable[[float], None] | None = None
+) -> ImageAnalysis:
+    """Analyze a sound of one or two channels for plotting.
 
     Raises:
         InputError: as for `analyze`.
     """
-    painter = _Painter()
-    analysis = analyze(source, watcher=painter, progress=progress)
+    collector = _Collector()
+    analysis = analyze(source, observer=collector, progress=progress)
     rows = np.cumsum([ROWS, ROWS, BANDS, BANDS])
-    mid, side, energy, iid, coherence = np.split(painter.columns.means(), rows)
-    sounding = np.where(energy > 0, energy, np.nan)
-    return Portrait(
+    mid, side, energy, iid, coherence = np.split(collector.columns.means(), rows)
+    nonzero = np.where(energy > 0, energy, np.nan)
+    return ImageAnalysis(
         analysis=analysis,
-        column_seconds=painter.columns.stride * TRANSFORM.hop / RATE,
+        column_seconds=collector.columns.stride * TRANSFORM.hop / RATE,
         mid=mid / FULL_SCALE,
         side=side / FULL_SCALE,
         energy=energy / FULL_SCALE,
-        iid=iid / sounding,
-        coherence=coherence / sounding,
-        goniometer=painter.goniometer,
+        iid=iid / nonzero,
+        coherence=coherence / nonzero,
+        goniometer=collector.goniometer,
     )

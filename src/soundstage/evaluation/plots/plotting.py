@@ -1,8 +1,7 @@
-"""A picture whose panels are placed by the pixel, and what can be drawn into a panel.
+"""A canvas with panels in pixel coordinates, and the plots that fill a panel.
 
-Positions are in pixels from the upper left corner, so that what is at a distance here is at a
-distance in the picture, and no text meets another. matplotlib is imported on use, without pyplot
-and without a change to its global state.
+Positions are in pixels from the upper left corner. matplotlib is imported on use, without pyplot
+and without changes to its global state.
 """
 
 import math
@@ -17,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from soundstage.atomic_files import AtomicFile
 from soundstage.errors import OptionError, OutputError, missing_extra
-from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, Portrait
+from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, ImageAnalysis
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.stereo import BANDS, FRAME_RATE
 from soundstage.stereo.encoding import BAND_EDGES
@@ -33,52 +32,52 @@ WIDTH, DPI = 1280, 100  # pixels; pixels an inch
 LARGE, MEDIUM, SMALL = 18.0, 14.5, 12.0  # points of 1.4 pixels
 INK, FAINT, EMPTY = "#1b1b26", "#62626e", "#cbcbd1"
 
-SPAN_DB = 90.0  # of the spectrograms' colors, and how far down a cell has an image
-IID_SPAN_DB = 12.0  # of the level difference's colors, to each side; music is mostly within 6
-DENSITY_DECADES = 4.0  # of the goniometer's colors
-BRIGHTEST = 0.995  # of its cells are less dense; pauses pile up in the one in the middle
+SPAN_DB = 90.0  # color range of spectrograms; cells below it are empty
+IID_SPAN_DB = 12.0  # color range of the IID to each side; music is mostly within 6
+DENSITY_DECADES = 4.0  # color range of the goniometer
+BRIGHTEST = 0.995  # quantile of cells for the brightest color; pauses fill the center cell
 ROW_TICKS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)  # Hz
-BAND_TICKS = (100, 500, 1000, 2000, 5000, 10_000, 20_000)  # Hz, where bands are wide enough
+BAND_TICKS = (100, 500, 1000, 2000, 5000, 10_000, 20_000)  # Hz
 SECONDS_STEPS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30)
 MINUTES_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 960)
-MOST_TIME_TICKS = 6
+MAX_TIME_TICKS = 6
 
 
 @dataclass(frozen=True)
 class Span:
-    """The axes and colors that the panels of a picture share."""
+    """Common axes and color ranges of the panels of a picture."""
 
     duration: float
     """Seconds."""
     nyquist: float
-    """Hz, of the highest rate among the files."""
+    """Half the highest sample rate of the files, in Hz."""
     loudest_db: float
     """Level of the brightest color, re a sine at full scale."""
     radius: float
-    """Amplitude at the border of the goniometers."""
+    """Amplitude at the edge of the goniometers."""
 
     @classmethod
-    def of(cls, *portraits: Portrait) -> "Span":
-        """What holds all of these files."""
-        loudest = max(max(p.mid.max(), p.side.max()) for p in portraits)
+    def of(cls, *items: ImageAnalysis) -> "Span":
+        """The span of all these files."""
+        loudest = max(max(p.mid.max(), p.side.max()) for p in items)
         return cls(
-            duration=max(p.analysis.duration for p in portraits),
-            nyquist=max(p.analysis.rate for p in portraits) / 2,
+            duration=max(p.analysis.duration for p in items),
+            nyquist=max(p.analysis.rate for p in items) / 2,
             loudest_db=10.0 * math.ceil(math.log10(loudest)) if loudest > 0 else 0.0,
-            radius=1.05 * max(p.goniometer.radius() for p in portraits),  # a margin for the loudest
+            radius=1.05 * max(p.goniometer.radius() for p in items),  # with a margin
         )
 
     @property
     def faintest_db(self) -> float:
-        """Level of the darkest color; what lies below has no image."""
+        """Level of the darkest color."""
         return self.loudest_db - SPAN_DB
 
 
 class Canvas:
-    """A picture of `WIDTH` by `height` pixels on its way to a PNG.
+    """A picture of `WIDTH` by `height` pixels, saved as PNG.
 
     Raises:
-        OptionError: the target is no PNG, or matplotlib is missing.
+        OptionError: the target is not a PNG, or matplotlib is not installed.
         OutputError: the target exists and `overwrite` is false, or its folder does not exist.
     """
 
@@ -93,7 +92,7 @@ class Canvas:
 
     def _check_target(self) -> None:
         if self._target.suffix.lower() != ".png":
-            raise OptionError(f"{self._target}: pictures are written as PNG; name it ….png.")
+            raise OptionError(f"{self._target}: pictures are PNG files: use the suffix .png.")
         if self._target.exists() and not self._overwrite:
             raise OutputError(f"{self._target} exists; choose another name, or overwrite it.")
         if not self._target.parent.is_dir():
@@ -124,7 +123,7 @@ class Canvas:
         faint: bool = False,
         align: Literal["left", "center", "right"] = "left",
     ) -> None:
-        """Write a line whose middle is at height `y`."""
+        """Write a line of text, vertically centered at `y`."""
         self._figure.text(
             x / WIDTH,
             1 - y / self._height,
@@ -134,11 +133,11 @@ class Canvas:
             color=FAINT if faint else INK,
             ha=align,
             va="center",
-            parse_math=False,  # a dollar in a file's name is a dollar
+            parse_math=False,  # no math in file names
         )
 
     def panel(self, left: float, top: float, width: float, height: float) -> "Axes":
-        """Axes of that place and size, without ticks."""
+        """Axes at the given position and size, without ticks."""
         axes = self._figure.add_axes(
             (left / WIDTH, 1 - (top + height) / self._height, width / WIDTH, height / self._height)
         )
@@ -158,13 +157,13 @@ class Canvas:
         *,
         ends: bool,
     ) -> None:
-        """Fill `place`, upright or lying, with the colors of `image`.
+        """Draw the color bar of an image into a narrow panel, vertical or horizontal.
 
         Args:
-            image: whose colors.
-            place: a narrow panel.
-            label: what the numbers are.
-            ends: whether ticks go to both ends, or down from the upper by 20.
+            image: with a color map and limits.
+            place: the panel.
+            label: quantity and unit.
+            ends: ticks from end to end, instead of every 20 down from the top.
         """
         box = place.get_position()
         upright = box.height * self._height > box.width * WIDTH
@@ -180,7 +179,7 @@ class Canvas:
 
 
 def draw_spectrogram(
-    axes: "Axes", power: Float[np.ndarray, "rows columns"], portrait: Portrait, span: Span
+    axes: "Axes", power: Float[np.ndarray, "rows columns"], data: ImageAnalysis, span: Span
 ) -> "AxesImage":
     """Power in dB over time and log frequency."""
     image = axes.imshow(
@@ -188,28 +187,28 @@ def draw_spectrogram(
         cmap="viridis",
         vmin=span.faintest_db,
         vmax=span.loudest_db,
-        extent=_extent(portrait, ROWS),
+        extent=_extent(data, ROWS),
         origin="lower",
         aspect="auto",
     )
-    axes.set_facecolor(image.get_cmap()(0.0))  # after the end of the shorter files
+    axes.set_facecolor(image.get_cmap()(0.0))  # beyond the end of shorter files
     axes.set_xlim(0, span.duration)
     axes.set_ylim(0, _row_of(min(span.nyquist, HIGHEST_HZ)))
     return image
 
 
-def draw_band_map(axes: "Axes", kind: MapKind, portrait: Portrait, span: Span) -> "AxesImage":
-    """IID in dB, or IC, over time and the 34 bands; gray where both channels are too faint."""
+def draw_band_map(axes: "Axes", kind: MapKind, data: ImageAnalysis, span: Span) -> "AxesImage":
+    """IID in dB, or IC, over time and the 34 bands; gray where the energy is too low."""
     bins = np.diff(BAND_EDGES)[:, None]
-    faint = portrait.energy / (2 * bins) <= 10 ** (span.faintest_db / 10)  # 2(MM + SS) a bin
-    values = portrait.iid if kind == "iid" else portrait.coherence
+    faint = data.energy / (2 * bins) <= 10 ** (span.faintest_db / 10)  # 2(MM + SS) per bin
+    values = data.iid if kind == "iid" else data.coherence
     limit = IID_SPAN_DB if kind == "iid" else 1.0
     image = axes.imshow(
         np.ma.masked_where(faint | np.isnan(values), values),
         cmap="RdBu" if kind == "iid" else "cividis",
         vmin=-limit,
         vmax=limit,
-        extent=_extent(portrait, BANDS),
+        extent=_extent(data, BANDS),
         origin="lower",
         aspect="auto",
         interpolation="nearest" if values.shape[1] < 400 else "auto",
@@ -219,9 +218,9 @@ def draw_band_map(axes: "Axes", kind: MapKind, portrait: Portrait, span: Span) -
     return image
 
 
-def draw_goniometer(axes: "Axes", portrait: Portrait, span: Span) -> "AxesImage":
+def draw_goniometer(axes: "Axes", data: ImageAnalysis, span: Span) -> "AxesImage":
     """Density of the samples, mid upwards and left to the left; letters at the positive ends."""
-    density = gaussian_filter(portrait.goniometer.picture(span.radius), 0.6)
+    density = gaussian_filter(data.goniometer.picture(span.radius), 0.6)
     held = density[density > 0]
     brightest = np.quantile(held, BRIGHTEST) if held.size else 1.0
     image = axes.imshow(
@@ -255,7 +254,7 @@ def draw_goniometer(axes: "Axes", portrait: Portrait, span: Span) -> "AxesImage"
 
 
 def note(axes: "Axes", text: str, *, dark: bool) -> None:
-    """Say in the middle of a panel why it is empty."""
+    """Write a note into the middle of an empty panel."""
     axes.text(
         0.5,
         0.5,
@@ -269,15 +268,15 @@ def note(axes: "Axes", text: str, *, dark: bool) -> None:
 
 
 def shortened(name: str, longest: int) -> str:
-    """The name, without its middle if it has more letters than `longest`, an even number."""
+    """The name, with its middle elided beyond `longest` (even) characters."""
     half = longest // 2
     return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def label_time(axes: "Axes", span: Span, *, label: bool = True) -> None:
-    """Ticks along time, in seconds or, from a minute and a half on, in minutes and seconds."""
+    """Ticks along time, in seconds, or in minutes and seconds from 90 s on."""
     steps = (*SECONDS_STEPS, *(60 * minutes for minutes in MINUTES_STEPS))
-    step = next((s for s in steps if span.duration / s <= MOST_TIME_TICKS), span.duration)
+    step = next((s for s in steps if span.duration / s <= MAX_TIME_TICKS), span.duration)
     ticks = np.arange(0, span.duration * 1.0001, step)
     clock = span.duration >= 90
     names = [f"{t // 60:.0f}:{t % 60:02.0f}" if clock else f"{t:g}" for t in ticks]
@@ -291,7 +290,7 @@ def label_time(axes: "Axes", span: Span, *, label: bool = True) -> None:
 def label_hertz(
     axes: "Axes", kind: Literal["rows", "bands"], *, decades: bool = False, label: bool = True
 ) -> None:
-    """Ticks in Hz up a spectrogram or a map of bands; only 100, 1k and 10k with `decades`."""
+    """Ticks in Hz of a spectrogram or a band map; only 100, 1k and 10k with `decades`."""
     place, ticks = (_row_of, ROW_TICKS) if kind == "rows" else (_band_of, BAND_TICKS)
     top = axes.get_ylim()[1]
     shown = [
@@ -314,6 +313,6 @@ def _band_of(frequency: float) -> float:
     return float(np.interp(frequency, BAND_EDGES_HZ, np.arange(BANDS + 1)))
 
 
-def _extent(portrait: Portrait, rows: int) -> tuple[float, float, float, float]:
+def _extent(data: ImageAnalysis, rows: int) -> tuple[float, float, float, float]:
     start = -0.5 / FRAME_RATE  # the first frame is centered on the first sample
-    return (start, start + portrait.mid.shape[1] * portrait.column_seconds, 0.0, float(rows))
+    return (start, start + data.mid.shape[1] * data.column_seconds, 0.0, float(rows))

@@ -1,4 +1,4 @@
-"""One HTML file that shows an evaluation: tables, distributions, pictures, and players."""
+"""HTML report of an evaluation in one file: tables, distributions, pictures and players."""
 
 from soundstage.evaluation.report.page import write_report
 

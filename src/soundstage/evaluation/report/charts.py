@@ -1,7 +1,7 @@
-"""Distributions over clips: for every column a chart with a box and all clips of every system.
+"""Distributions over clips: one chart per column, with a box plot and all clips of every system.
 
-Geometry only, in units of the drawing; the template draws it. Boxes span the quartiles, whiskers
-reach the farthest clip within 1.5 times the box, after Tukey.
+Only the geometry, in SVG units; the template draws it. Boxes span the quartiles; whiskers extend to
+the farthest clip within 1.5 times the box (Tukey).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,17 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.evaluation.report.formatting import printed_tick, ticks
-from soundstage.evaluation.report.series_styles import Look
-from soundstage.evaluation.report.tables import HrtfSet, clip_columns, head_of
+from soundstage.evaluation.report.score_tables import ColumnHeader, clip_columns, header_of
+from soundstage.evaluation.report.series_styles import SeriesStyle
 from soundstage.evaluation.results import TRUTH, Results
 from soundstage.metrics.catalog import Column
 
-WIDTH = 360.0  # units of the drawing, about a pixel each
+WIDTH = 360.0  # SVG units, about one pixel each
 PITCH, TOP, BOTTOM, MARGIN = 28.0, 6.0, 40.0, 14.0
-GUTTER = (70.0, 146.0)  # narrowest and widest space for the names at the left
-LETTER = 6.7  # units of a name's letter
-DOTS, JITTER = -6.0, 4.0  # units from a row's middle to that of its dots, and these about it
-GOLDEN = 0.6180339887  # its multiples, less their whole part, spread evenly in any number
+GUTTER = (70.0, 146.0)  # minimum and maximum width of the names at the left
+LETTER = 6.7  # width of a letter
+DOTS, JITTER = -6.0, 4.0  # offset of the dots from the middle of a row, and their jitter
+GOLDEN_RATIO = 0.6180339887  # its multiples modulo 1 are evenly spread
 
 
 @dataclass(frozen=True)
@@ -39,48 +39,48 @@ class Box:
 class Strip:
     """The clips of one system."""
 
-    look: Look
+    style: SeriesStyle
     label: str
-    """The name, cut to fit."""
+    """The name, shortened to fit."""
     y: float
     dots: str
-    """Path with a point for every clip."""
+    """SVG path with a point per clip."""
     box: Box | None
     """None without clips."""
-    says: str
-    """In words, for who cannot see it."""
+    description: str
+    """In words, for screen readers."""
 
 
 @dataclass(frozen=True)
 class Chart:
     """The distributions of one column."""
 
-    head: HrtfSet
+    header: ColumnHeader
     strips: list[Strip]
     left: float
     right: float
     bottom: float
-    """Where the axis is."""
+    """Position of the axis."""
     height: float
     ticks: list[tuple[float, str]]
     missing: int
-    """Scores that are no finite number and have no place on the axis."""
+    """Number of scores that are not finite, and so not shown."""
 
 
-def charts(results: Results, looks: Mapping[str, Look]) -> list[Chart]:
-    """A chart for every column whose clips have scores."""
-    drawn = [_chart(column, results, looks) for column in clip_columns(results)]
+def charts(results: Results, styles: Mapping[str, SeriesStyle]) -> list[Chart]:
+    """One chart per column with scores of clips."""
+    drawn = [_chart(column, results, styles) for column in clip_columns(results)]
     return [chart for chart in drawn if chart is not None]
 
 
-def _chart(column: Column, results: Results, looks: Mapping[str, Look]) -> Chart | None:
+def _chart(column: Column, results: Results, styles: Mapping[str, SeriesStyle]) -> Chart | None:
     systems = _systems(column, results)
     scores = {system: np.asarray(results.scores[system, column.key]) for system in systems}
     finite = {system: values[np.isfinite(values)] for system, values in scores.items()}
-    held = np.concatenate([*finite.values(), np.zeros(0)])
-    if not held.size:
+    every = np.concatenate([*finite.values(), np.zeros(0)])
+    if not every.size:
         return None
-    low, high = _range(held)
+    low, high = _range(every)
     left = min(max(24 + LETTER * max(map(len, systems)), GUTTER[0]), GUTTER[1])
     right = WIDTH - MARGIN
     letters = int((left - 24) / LETTER)
@@ -92,11 +92,11 @@ def _chart(column: Column, results: Results, looks: Mapping[str, Look]) -> Chart
     for row, system in enumerate(systems):
         y = TOP + PITCH * (row + 0.5)
         label = system if len(system) <= letters else system[: letters - 1] + "…"
-        strips.append(_strip(looks[system], label, y, finite[system], place(finite[system])))
+        strips.append(_strip(styles[system], label, y, finite[system], place(finite[system])))
     bottom = TOP + PITCH * len(systems)
     named = ticks(low, high)
     return Chart(
-        head=head_of(column, results),
+        header=header_of(column, results),
         strips=strips,
         left=left,
         right=right,
@@ -108,7 +108,7 @@ def _chart(column: Column, results: Results, looks: Mapping[str, Look]) -> Chart
 
 
 def _systems(column: Column, results: Results) -> list[str]:
-    """Those with scores; not the truth where it could only be compared with itself."""
+    """Systems with scores; without the truth if it would be compared with itself."""
     trivial = column.metric.needs != "nothing" and column.metric.better != "truth"
     return [
         system
@@ -119,30 +119,30 @@ def _systems(column: Column, results: Results) -> list[str]:
 
 def _range(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
-    least = max(abs(low), abs(high), 1e-6) * 1e-3  # a range of nothing has no axis
+    least = max(abs(low), abs(high), 1e-6) * 1e-3  # an axis needs some range
     if high - low < least:
         return low - least, high + least
     return low, high
 
 
 def _strip(
-    look: Look,
+    style: SeriesStyle,
     label: str,
     y: float,
     values: Float[np.ndarray, " clips"],
     places: Float[np.ndarray, " clips"],
 ) -> Strip:
     if not values.size:
-        return Strip(look, label, y, "", None, f"{look.name}: no values")
-    shifts = ((np.arange(len(places)) * GOLDEN) % 1 - 0.5) * 2 * JITTER
+        return Strip(style, label, y, "", None, f"{style.name}: no values")
+    shifts = ((np.arange(len(places)) * GOLDEN_RATIO) % 1 - 0.5) * 2 * JITTER
     dots = "".join(
         f"M{x:.1f} {y + DOTS + shift:.1f}h0" for x, shift in zip(places, shifts, strict=True)
     )
     first, median, third = np.quantile(places, (0.25, 0.5, 0.75)).tolist()
-    reach = 1.5 * (third - first)
-    within = places[(places >= first - reach) & (places <= third + reach)]
+    whisker = 1.5 * (third - first)
+    within = places[(places >= first - whisker) & (places <= third + whisker)]
     box = Box(float(within.min()), first, median, third, float(within.max()))
-    return Strip(look, label, y, dots, box, f"{look.name}: {_in_words(values)}")
+    return Strip(style, label, y, dots, box, f"{style.name}: {_in_words(values)}")
 
 
 def _in_words(values: Sequence[float] | Float[np.ndarray, " clips"]) -> str:

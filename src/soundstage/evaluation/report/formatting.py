@@ -1,4 +1,4 @@
-"""Numbers as the page prints them."""
+"""Formatting of numbers in the report."""
 
 import math
 
@@ -6,7 +6,7 @@ NOTHING = "–"
 
 
 def printed(value: float, digits: int) -> str:
-    """A number with `digits` after the point, a real minus, and no −0; "–" for NaN."""
+    """A number with `digits` decimals and a typographic minus, never −0; "–" for NaN."""
     if math.isnan(value):
         return NOTHING
     if math.isinf(value):
@@ -15,24 +15,24 @@ def printed(value: float, digits: int) -> str:
 
 
 def printed_tick(value: float) -> str:
-    """As short as it can be."""
+    """The shortest form, for ticks."""
     return f"{value + 0.0:.6g}".replace("-", "−")
 
 
 def printed_p(p: float) -> str:
-    """A probability; "equal" where two systems never differ."""
+    """A p-value; "equal" if two systems never differ."""
     if math.isnan(p):
         return "equal"
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def ticks(low: float, high: float, *, most: int = 5) -> list[float]:
-    """Round numbers within a range, 1, 2 or 5 times a power of ten apart.
+    """Round numbers within a range, in steps of 1, 2 or 5 times a power of ten.
 
     Args:
-        low: end of the range.
-        high: the other end, above `low`.
-        most: number of ticks, at least 3; there are at least most/2.5, rounded down.
+        low: lower end of the range.
+        high: upper end of the range.
+        most: maximum number of ticks, at least 3.
     """
     power = 10.0 ** math.floor(math.log10((high - low) / most))
     step = next(s * power for s in (1, 2, 5, 10, 20) if (high - low) / (s * power) < most - 1e-6)

@@ -1,8 +1,7 @@
-"""The page itself: everything gathered, put into the templates, and written as one file.
+"""Renders the report from the templates and writes it as one file.
 
-Nothing on the page is fetched from anywhere: style, script, images and sound are part of it, and
-its content security policy lets no other script run and no request leave, whatever the names of
-files and systems may hold.
+Style, script, images and sound are embedded. The content security policy allows no other script and
+no requests, whatever the names of files and systems contain.
 """
 
 import base64
@@ -24,9 +23,9 @@ from soundstage.evaluation.report.pictures import (
     color_stops,
     density_ticks,
 )
-from soundstage.evaluation.report.series_styles import MARKERS, Look, looks_of
+from soundstage.evaluation.report.score_tables import Table, clip_table, main_tables, matrices
+from soundstage.evaluation.report.series_styles import MARKERS, SeriesStyle, styles_of
 from soundstage.evaluation.report.sound import mp3_base64, quality_for, total_seconds
-from soundstage.evaluation.report.tables import Table, clip_table, main_tables, matrices
 from soundstage.evaluation.results import TRUTH, Results
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ PAGE = "page.html.jinja"
 
 @dataclass(frozen=True)
 class Sound:
-    """What a player plays for one system."""
+    """The sound of one system in a player."""
 
-    look: Look
+    style: SeriesStyle
     mp3: str
     """In base64."""
 
@@ -63,18 +62,18 @@ def write_report(
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Write a report that can be read, heard and sent on as one HTML file.
+    """Write the report as one HTML file.
 
     Args:
-        results: numbers, and excerpts to see and hear; what is missing is left out or "–".
-        target: HTML file to write; it appears under its name only when it is complete.
-        overwrite: whether an existing target may be replaced.
-        progress: is told the part done, 0 to 1.
+        results: of an evaluation; missing values are "–".
+        target: HTML file to write.
+        overwrite: replace an existing target.
+        progress: called with the fraction done, 0 to 1.
 
     Raises:
         InputError: an excerpt cannot be read.
         OutputError: the target exists, or cannot be written.
-        OptionError: jinja2 or matplotlib is missing.
+        OptionError: jinja2 or matplotlib is not installed.
     """
     _check_target(target, overwrite=overwrite)
     check_matplotlib()
@@ -111,45 +110,45 @@ def _environment() -> "Environment":
 
 @cache
 def _part(name: str) -> str:
-    """A file of this package."""
+    """Text of a file of this package."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _contents(results: Results, progress: Callable[[float], None]) -> dict[str, object]:
-    """Everything that the page names."""
-    looks = looks_of(results.systems)
-    excerpts = _excerpts(results, looks, progress)
+    """Variables of the template."""
+    styles = styles_of(results.systems)
+    excerpts = _excerpts(results, styles, progress)
     shown = {excerpt.name for excerpt in excerpts}
     script = _part("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return {
         "results": results,
         "truth": TRUTH if TRUTH in results.systems else "",
-        "looks": looks.values(),
+        "styles": styles.values(),
         "markers": MARKERS,
-        "tables": main_tables(results, looks),
-        "matrices": matrices(results, looks),
-        "charts": charts(results, looks),
+        "tables": main_tables(results, styles),
+        "matrices": matrices(results, styles),
+        "charts": charts(results, styles),
         "excerpts": excerpts,
         "other_clips": [
-            clip_table(results, index, looks)
+            clip_table(results, index, styles)
             for index, clip in enumerate(results.clips)
             if clip not in shown
         ],
         "color_stops": color_stops(),
         "density_ticks": density_ticks(),
-        "style": _part("style.css"),
+        "css": _part("style.css"),
         "script": script,
         "script_hash": digest,
     }
 
 
 def _excerpts(
-    results: Results, looks: Mapping[str, Look], progress: Callable[[float], None]
+    results: Results, styles: Mapping[str, SeriesStyle], progress: Callable[[float], None]
 ) -> list[Excerpt]:
     ordered = {clip: _in_order(found, results) for clip, found in results.excerpts.items()}
-    held = {clip: found for clip, found in ordered.items() if found}
-    total = 2 * sum(map(len, held.values()))  # files, each drawn and encoded
+    present = {clip: found for clip, found in ordered.items() if found}
+    total = 2 * sum(map(len, present.values()))  # files, each drawn and encoded
     count = 0
 
     def done() -> None:
@@ -159,20 +158,20 @@ def _excerpts(
 
     clips = {clip: index for index, clip in enumerate(results.clips)}
     sections = []
-    pictures = {clip: clip_pictures(found, done=done) for clip, found in held.items()}
-    paths = [path for found in held.values() for path in found.values()]
+    pictures = {clip: clip_pictures(found, done=done) for clip, found in present.items()}
+    paths = [path for found in present.values() for path in found.values()]
     quality = quality_for(total_seconds(paths))
-    for clip, found in held.items():
+    for clip, found in present.items():
         sounds = []
         for system, path in found.items():
-            sounds.append(Sound(looks[system], mp3_base64(path, quality)))
+            sounds.append(Sound(styles[system], mp3_base64(path, quality)))
             done()
-        scores = clip_table(results, clips[clip], looks) if clip in clips else None
+        scores = clip_table(results, clips[clip], styles) if clip in clips else None
         seconds = total_seconds([next(iter(found.values()))])
         sections.append(Excerpt(clip, seconds, pictures[clip], sounds, scores))
     return sections
 
 
 def _in_order(found: Mapping[str, Path], results: Results) -> dict[str, Path]:
-    """Excerpts in the order of the tables, and only of their systems."""
+    """Excerpts in the order of the tables, only of their systems."""
     return {system: found[system] for system in results.systems if system in found}

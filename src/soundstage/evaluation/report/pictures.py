@@ -1,8 +1,7 @@
-"""What an excerpt looks like: the mid of the input, the side of every system, and goniometers.
+"""Pictures of an excerpt: mid spectrogram of the input, side spectrograms and goniometers.
 
-Only what is a picture becomes an image; axes and words are drawn by the page, so that they are
-sharp at every size and dark where the page is dark. All panels of a clip have the same axes and
-colors, and viridis is energy as in `soundstage.evaluation.plots.figures`.
+Images contain only the data; axes and labels are SVG in the page, sharp at every size and adapted
+to dark mode. All panels of a clip have the same axes and colors.
 """
 
 import base64
@@ -21,19 +20,19 @@ from soundstage.evaluation.plots.image_analysis import (
     HIGHEST_HZ,
     LOWEST_HZ,
     ROWS,
-    Portrait,
-    portray,
+    ImageAnalysis,
+    analyze_image,
 )
 from soundstage.evaluation.plots.plotting import BRIGHTEST, DENSITY_DECADES, SPAN_DB, Span
 from soundstage.evaluation.report.formatting import printed, printed_tick, ticks
 from soundstage.evaluation.results import TRUTH
 
-QUALITY = 85  # of WebP: some 20 kB a spectrogram, and no blocks to be seen
+QUALITY = 85  # of WebP: about 20 kB per spectrogram, without visible blocks
 HERTZ = ((100, "100"), (1000, "1k"), (10_000, "10k"))
 STOPS = 12  # of the gradient of a color bar
 
 Tick = tuple[float, str]
-"""Place, from 0 to 1 along the axis, and what stands there."""
+"""Position from 0 to 1 along the axis, and label."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Panel:
     system: str
     uri: str
     note: str = ""
-    """Why there is nothing to see."""
+    """Reason for an empty panel."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,19 @@ class ClipPictures:
 
     mid: Panel
     mid_of_input: bool
-    """Whether the mid is the mono input for certain: that of the truth, or of plain mono."""
+    """Whether the mid is that of the truth or of mono, and so the mono input."""
     sides: list[Panel]
     goniometers: list[Panel]
     seconds: list[Tick]
     hertz: list[Tick]
     decibels: list[Tick]
-    """Along the color bar, re a sine at full scale."""
+    """Ticks of the color bar, in dB re a sine at full scale."""
     border: str
-    """Level at the border of the goniometers, such as "−6.0 dBFS"; "" in silence."""
+    """Level at the edge of the goniometers, such as "−6.0 dBFS"; "" in silence."""
 
 
 def check_matplotlib() -> None:
-    """Raise an `OptionError` where the pictures cannot be made."""
+    """Raise an `OptionError` if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
@@ -78,23 +77,23 @@ def clip_pictures(
 
     Args:
         excerpts: stereo files by system, at least one.
-        done: is called after every file.
+        done: called after every file.
 
     Raises:
         InputError: a file cannot be read.
     """
-    portraits = {}
+    items = {}
     for system, path in excerpts.items():
-        portraits[system] = portray(path)
+        items[system] = analyze_image(path)
         done()
-    span = Span.of(*portraits.values())
-    known = [system for system in (TRUTH, "mono") if system in portraits]
-    source = (known or list(portraits))[0]
+    span = Span.of(*items.values())
+    known = [system for system in (TRUTH, "mono") if system in items]
+    source = (known or list(items))[0]
     return ClipPictures(
-        mid=_spectrogram(source, portraits[source].mid, span),
+        mid=_spectrogram(source, items[source].mid, span),
         mid_of_input=bool(known),
-        sides=[_side(system, portrait, span) for system, portrait in portraits.items()],
-        goniometers=[_goniometer(system, p, span) for system, p in portraits.items()],
+        sides=[_side(system, data, span) for system, data in items.items()],
+        goniometers=[_goniometer(system, p, span) for system, p in items.items()],
         seconds=[(t / span.duration, printed_tick(t)) for t in ticks(0, span.duration, most=6)],
         hertz=[(_height(f) / _height(_top(span)), n) for f, n in HERTZ if f <= _top(span)],
         decibels=_decibel_ticks(span),
@@ -103,7 +102,7 @@ def clip_pictures(
 
 
 def color_stops() -> list[Tick]:
-    """Places and colors of the gradient, from the faintest to the loudest."""
+    """Positions and colors of the gradient, from the faintest to the loudest."""
     places = np.linspace(0, 1, STOPS)
     return [
         (float(place), "#" + bytes(color).hex())
@@ -112,7 +111,7 @@ def color_stops() -> list[Tick]:
 
 
 def density_ticks() -> list[Tick]:
-    """Of the goniometers' color bar: powers of ten under the densest place."""
+    """Ticks of the goniometer color bar: powers of ten below the densest cell."""
     decades = int(DENSITY_DECADES)
     return [(i / decades, printed_tick(i - decades)) for i in range(decades + 1)]
 
@@ -123,20 +122,20 @@ def _decibel_ticks(span: Span) -> list[Tick]:
 
 
 def _top(span: Span) -> float:
-    """Hz, at the upper border of the spectrograms."""
+    """Upper limit of the spectrograms in Hz."""
     return min(span.nyquist, HIGHEST_HZ)
 
 
 def _height(hertz: float) -> float:
-    """Place on the log axis of a portrait, 0 to 1."""
+    """Position on the log frequency axis, 0 to 1."""
     return math.log(hertz / LOWEST_HZ) / math.log(HIGHEST_HZ / LOWEST_HZ)
 
 
-def _side(system: str, portrait: Portrait, span: Span) -> Panel:
-    panel = _spectrogram(system, portrait.side, span)
-    if portrait.analysis.width > 0:
+def _side(system: str, data: ImageAnalysis, span: Span) -> Panel:
+    panel = _spectrogram(system, data.side, span)
+    if data.analysis.width > 0:
         return panel
-    silent = not portrait.goniometer.radius()
+    silent = not data.goniometer.radius()
     return Panel(system, panel.uri, "silent" if silent else "no side: left and right are equal")
 
 
@@ -146,8 +145,8 @@ def _spectrogram(system: str, power: Float[np.ndarray, "rows columns"], span: Sp
     return Panel(system, _image((level - span.faintest_db) / SPAN_DB))
 
 
-def _goniometer(system: str, portrait: Portrait, span: Span) -> Panel:
-    density = gaussian_filter(portrait.goniometer.picture(span.radius), 0.6)
+def _goniometer(system: str, data: ImageAnalysis, span: Span) -> Panel:
+    density = gaussian_filter(data.goniometer.picture(span.radius), 0.6)
     held = density[density > 0]
     brightest = np.quantile(held, BRIGHTEST) if held.size else 1.0
     decades = np.log10(np.maximum(density / brightest, 1e-30))
@@ -162,7 +161,7 @@ def _colored(values: Float[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "ro
 
 
 def _image(values: Float[np.ndarray, "rows columns"]) -> str:
-    """A data URI; 0 is the darkest color, 1 the brightest, and the first row is the lowest."""
+    """Data URI of an image from 0 (darkest) to 1 (brightest), the first row at the bottom."""
     from PIL import Image, features  # matplotlib brings it
 
     kind = "WEBP" if features.check("webp") else "PNG"

@@ -1,41 +1,41 @@
 "use strict";
-// Tables that sort, and players that switch between systems at the same instant.
+// Sortable tables, and players that switch between systems without interruption.
 
 {
   const FADE = 0.01; // seconds of an equal-gain crossfade; all systems share their mid
-  const AHEAD = 0.02; // seconds from a command to the first sample, so that all sources are ready
+  const AHEAD = 0.02; // seconds before the first sample, to start all sources together
 
   // ---- Tables -------------------------------------------------------------------------------
 
-  function sortBy(table, head) {
-    const column = head.cellIndex;
-    const order = head.dataset.sorted === "best" ? "worst" : "best";
+  function sortBy(table, header) {
+    const column = header.cellIndex;
+    const order = header.dataset.sorted === "best" ? "worst" : "best";
     for (const other of table.tHead.rows[0].cells) {
       other.removeAttribute("aria-sort");
       delete other.dataset.sorted;
     }
-    head.dataset.sorted = order;
-    head.setAttribute("aria-sort", order === "best" ? "ascending" : "descending");
+    header.dataset.sorted = order;
+    header.setAttribute("aria-sort", order === "best" ? "ascending" : "descending");
     const rank = (row) => row.cells[column].dataset.rank;
     const body = table.tBodies[0];
     const [ranked, unranked] = [[], []];
     for (const row of body.rows) (rank(row) === "" ? unranked : ranked).push(row);
     const number = (row) => Number(rank(row).replace("inf", "Infinity"));
-    const compare = (a, b) => (a === b ? 0 : a < b ? -1 : 1); // ∞ − ∞ is no order
+    const compare = (a, b) => (a === b ? 0 : a < b ? -1 : 1); // subtraction fails for ∞ − ∞
     const sign = order === "best" ? 1 : -1;
     ranked.sort((a, b) => sign * compare(number(a), number(b)));
     body.append(...ranked, ...unranked);
   }
 
   for (const table of document.querySelectorAll("table.sortable")) {
-    for (const head of table.tHead.rows[0].cells) {
-      head.querySelector("button").addEventListener("click", () => sortBy(table, head));
+    for (const header of table.tHead.rows[0].cells) {
+      header.querySelector("button").addEventListener("click", () => sortBy(table, header));
     }
   }
 
   // ---- Players ------------------------------------------------------------------------------
 
-  let context = null; // made on the first play: browsers want a gesture before sound
+  let context = null; // created on the first play: browsers require a user gesture
   const players = [];
   let lastUsed = null;
 
@@ -77,14 +77,14 @@
       this.encoded = [...root.querySelectorAll(".sound")];
       this.buttons = [...this.group.querySelectorAll("button")];
       this.names = this.buttons.map((button) => button.querySelector(".label").textContent);
-      this.looks = this.buttons.map((button) => button.querySelector(".look").firstElementChild);
+      this.markers = this.buttons.map((button) => button.querySelector(".mark").firstElementChild);
       this.order = this.buttons.map((_, i) => i); // systems by place
       this.system = 0;
       this.duration = Number(root.dataset.seconds);
-      this.offset = 0; // seconds into the sound, at `startedAt` on the context's clock
+      this.offset = 0; // position in seconds at the context time `startedAt`
       this.startedAt = 0;
       this.playing = false;
-      this.frame = 0; // of the animation that moves the seek bar
+      this.frame = 0; // animation frame of the seek bar
       this.buffers = null;
       this.loading = null;
       this.gains = [];
@@ -108,7 +108,7 @@
       this.playButton.disabled = this.seekBar.disabled = false;
     }
 
-    // Seconds into the sound, now.
+    // Current position in seconds.
     position() {
       if (!this.playing) return this.offset;
       const position = this.offset + Math.max(context.currentTime - this.startedAt, 0);
@@ -171,7 +171,7 @@
       this.show();
     }
 
-    // All systems at once, from `offset`, on one clock.
+    // Start all systems at once, from `offset`, on one clock.
     start() {
       this.startedAt = context.currentTime + AHEAD;
       this.sources = this.buffers.map((buffer, i) => {
@@ -225,7 +225,7 @@
     }
 
     setLevel() {
-      const gain = (this.levelBar.value / 100) ** 2; // nearer to how loud it seems
+      const gain = (this.levelBar.value / 100) ** 2; // closer to perceived loudness
       if (this.master) this.master.gain.setTargetAtTime(gain, context.currentTime, FADE);
     }
 
@@ -240,7 +240,7 @@
       });
     }
 
-    // Hidden names in a shuffled order; when they come back, each keeps the letter it had.
+    // Hides the names and shuffles the order; afterwards each name shows its former letter.
     setBlind(blind) {
       const before = this.order;
       this.order = blind ? shuffled(this.names.length) : this.names.map((_, i) => i);
@@ -249,9 +249,9 @@
         const letter = String.fromCharCode(65 + (blind ? place : before.indexOf(system)));
         const label = blind ? letter : `${this.names[system]} (was ${letter})`;
         button.querySelector(".label").textContent = label;
-        button.querySelector(".look").replaceChildren(...(blind ? [] : [this.looks[system]]));
+        button.querySelector(".mark").replaceChildren(...(blind ? [] : [this.markers[system]]));
       });
-      this.choose(blind ? this.order[0] : this.system); // what played before gives nothing away
+      this.choose(blind ? this.order[0] : this.system); // the previous choice would give the name away
     }
 
     show() {
@@ -262,7 +262,7 @@
       if (this.playing) this.frame = requestAnimationFrame(() => this.show());
     }
 
-    // For tests, and for whoever wants to know.
+    // For tests.
     state() {
       return {
         position: this.position(),

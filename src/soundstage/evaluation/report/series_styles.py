@@ -1,7 +1,7 @@
-"""How systems are told apart: the colors of Okabe and Ito, each time with another marker.
+"""Colors (Okabe and Ito) and markers of the systems.
 
-Eight colors and nine markers have no common divisor, so 72 systems look different, and in print
-or to a color-blind eye the marker alone tells nine. `style.css` has the colors.
+Eight colors and nine markers are coprime and give 72 different combinations; nine systems differ by
+the marker alone, for print and color-blind readers. The colors are in `style.css`.
 """
 
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ MARKERS = (  # paths within ±5 units
 
 
 @dataclass(frozen=True)
-class Look:
-    """A system as the page shows it."""
+class SeriesStyle:
+    """Color and marker of a system."""
 
     name: str
     color: int
-    """Below `COLORS`."""
+    """Index, below `COLORS`."""
     marker: int
     """Index into `MARKERS`."""
 
 
-def looks_of(systems: Sequence[str]) -> dict[str, Look]:
-    """The look of every system, in their order."""
-    return {name: Look(name, i % COLORS, i % len(MARKERS)) for i, name in enumerate(systems)}
+def styles_of(systems: Sequence[str]) -> dict[str, SeriesStyle]:
+    """The styles of all systems, in their order."""
+    return {name: SeriesStyle(name, i % COLORS, i % len(MARKERS)) for i, name in enumerate(systems)}

@@ -1,7 +1,7 @@
-"""The numbers of a report in rows and cells, ready for the templates.
+"""Tables of the report, as rows and cells for the templates.
 
-A column is of one family of questions, and every family has a table. The best system of a column
-is marked, and with it those that no digit printed tells from it.
+Columns are grouped into families, one table each. The best system of a column is marked, together
+with all systems that print the same value.
 """
 
 import math
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from soundstage.evaluation.report.formatting import printed, printed_p
-from soundstage.evaluation.report.series_styles import Look
+from soundstage.evaluation.report.series_styles import SeriesStyle
 from soundstage.evaluation.results import TRUTH, Comparison, Estimate, Results
 from soundstage.metrics.catalog import Column
 
@@ -29,7 +29,7 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ),
     ),
     ("spectra", "Spectra and waveform", ("lsd", "si_snr", "mrstft")),
-    ("listening", "Distances in listening networks", ("fad_",)),
+    ("fad", "Fréchet audio distances", ("fad_",)),
     (
         "artifacts",
         "Artifacts, placement, level and fold-down",
@@ -37,36 +37,36 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
     ("other", "Speed and other measures", ("",)),
 )
-"""Anchor, heading, and names of metrics; one that ends in "_", or is empty, is a beginning."""
+"""Anchor, heading, and names of metrics; one that is empty or ends with "_" is a prefix."""
 
 
 @dataclass(frozen=True)
-class HrtfSet:
-    """The head of a column."""
+class ColumnHeader:
+    """Header of a column."""
 
     column: Column
     arrow: str
-    """Where the good end lies; "" where nobody can say."""
+    """Better direction; "" if undefined."""
     direction: str
-    """The same in words."""
+    """Better direction in words."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A number in a table."""
+    """A value in a table."""
 
     text: str
     interval: str = ""
     rank: str = ""
-    """What sorts it, the smaller the better; "" for no number."""
+    """Sort key, smaller is better; "" without a value."""
     best: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
-    """A system and its numbers."""
+    """A system and its values."""
 
-    look: Look
+    style: SeriesStyle
     cells: list[Cell]
 
 
@@ -76,13 +76,13 @@ class Table:
 
     anchor: str
     title: str
-    heads: list[HrtfSet]
+    headers: list[ColumnHeader]
     rows: list[Row]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A cell of a matrix of comparisons: the system of the row beside that of the column."""
+    """A cell of a comparison matrix: the system of the row against that of the column."""
 
     sign: str
     word: str
@@ -93,30 +93,30 @@ class Verdict:
 class Matrix:
     """All pairs of systems in one column."""
 
-    head: HrtfSet
+    header: ColumnHeader
     clips: str
-    """How many were compared, such as "33 clips"."""
-    looks: list[Look]
-    rows: list[tuple[Look, list[Verdict | None]]]
-    """None for a pair that was not compared."""
+    """Number of compared clips, such as "33 clips"."""
+    styles: list[SeriesStyle]
+    rows: list[tuple[SeriesStyle, list[Verdict | None]]]
+    """None for pairs without comparison."""
 
 
-def main_tables(results: Results, looks: Mapping[str, Look]) -> list[Table]:
-    """A table for every family of columns that the results have."""
+def main_tables(results: Results, styles: Mapping[str, SeriesStyle]) -> list[Table]:
+    """One table per family with columns."""
     return [
-        Table(anchor, title, _heads(columns, results), _summary_rows(columns, results, looks))
+        Table(anchor, title, _headers(columns, results), _summary_rows(columns, results, styles))
         for anchor, title, columns in families(results.columns)
         if columns
     ]
 
 
 def families(columns: Sequence[Column]) -> list[tuple[str, str, list[Column]]]:
-    """Anchor, heading and columns of every family, each column in the first that takes it."""
-    left = list(columns)
+    """Anchor, heading and columns of every family; a column is in the first that matches."""
+    remaining = list(columns)
     found = []
     for anchor, title, names in FAMILIES:
-        taken = [c for c in left if any(_named(c.metric.name, name) for name in names)]
-        left = [c for c in left if c not in taken]
+        taken = [c for c in remaining if any(_named(c.metric.name, name) for name in names)]
+        remaining = [c for c in remaining if c not in taken]
         found.append((anchor, title, taken))
     return found
 
@@ -125,8 +125,8 @@ def _named(metric: str, name: str) -> bool:
     return metric.startswith(name) if name.endswith("_") or not name else metric == name
 
 
-def clip_table(results: Results, clip: int, looks: Mapping[str, Look]) -> Table:
-    """Every score of one clip, by its index."""
+def clip_table(results: Results, clip: int, styles: Mapping[str, SeriesStyle]) -> Table:
+    """All scores of one clip, by its index."""
     columns = clip_columns(results)
 
     def value(system: str, column: Column) -> float:
@@ -141,40 +141,43 @@ def clip_table(results: Results, clip: int, looks: Mapping[str, Look]) -> Table:
             number = value(system, column)
             text = printed(number, column.metric.digits)
             cells.append(Cell(text, rank=_rank(number, column, truth)))
-        rows.append(Row(looks[system], cells))
-    return Table(f"scores-{clip}", results.clips[clip], _heads(columns, results), rows)
+        rows.append(Row(styles[system], cells))
+    return Table(f"scores-{clip}", results.clips[clip], _headers(columns, results), rows)
 
 
 def clip_columns(results: Results) -> list[Column]:
-    """Those where every clip has its own score."""
+    """Columns with scores per clip."""
     return [column for column in results.columns if column.metric.over == "clip"]
 
 
-def head_of(column: Column, results: Results) -> HrtfSet:
-    """The head of a column, with the arrow that these results allow."""
+def header_of(column: Column, results: Results) -> ColumnHeader:
+    """The header of a column."""
     if column.metric.better == "lower":
-        return HrtfSet(column, "↓", "lower is better")
+        return ColumnHeader(column, "↓", "lower is better")
     if column.metric.better == "higher":
-        return HrtfSet(column, "↑", "higher is better")
+        return ColumnHeader(column, "↑", "higher is better")
     if TRUTH in results.systems:
-        return HrtfSet(column, "→ true", f"nearer to the value of “{TRUTH}” is better")
-    return HrtfSet(column, "", "which value is right cannot be said without the true stereo")
+        return ColumnHeader(column, "→ true", f"closer to the value of “{TRUTH}” is better")
+    return ColumnHeader(column, "", "the better direction is unknown without true stereo")
 
 
-def matrices(results: Results, looks: Mapping[str, Look]) -> list[Matrix]:
-    """The comparisons of every column that has some."""
+def matrices(results: Results, styles: Mapping[str, SeriesStyle]) -> list[Matrix]:
+    """The comparison matrices of all compared columns."""
     by_column: dict[str, list[Comparison]] = {}
     for comparison in results.comparisons:
         by_column.setdefault(comparison.column, []).append(comparison)
     return [
-        _matrix(head_of(column, results), by_column[column.key], results.systems, looks)
+        _matrix(header_of(column, results), by_column[column.key], results.systems, styles)
         for column in results.columns
         if column.key in by_column
     ]
 
 
 def _matrix(
-    head: HrtfSet, pairs: Sequence[Comparison], systems: Sequence[str], looks: Mapping[str, Look]
+    header: ColumnHeader,
+    pairs: Sequence[Comparison],
+    systems: Sequence[str],
+    styles: Mapping[str, SeriesStyle],
 ) -> Matrix:
     known = {(pair.first, pair.second): pair for pair in pairs}
     known |= {(pair.second, pair.first): pair for pair in pairs}
@@ -182,10 +185,10 @@ def _matrix(
     shown = [system for system in systems if system in named]
     fewest, most = min(pair.clips for pair in pairs), max(pair.clips for pair in pairs)
     rows = [
-        (looks[row], [_verdict(known.get((row, other)), row) for other in shown]) for row in shown
+        (styles[row], [_verdict(known.get((row, other)), row) for other in shown]) for row in shown
     ]
     clips = f"{most} clips" if fewest == most else f"{fewest} to {most} clips"
-    return Matrix(head, clips, [looks[system] for system in shown], rows)
+    return Matrix(header, clips, [styles[system] for system in shown], rows)
 
 
 def _verdict(pair: Comparison | None, row: str) -> Verdict | None:
@@ -198,26 +201,26 @@ def _verdict(pair: Comparison | None, row: str) -> Verdict | None:
     return Verdict("▽", "worse", printed_p(pair.p))
 
 
-def _heads(columns: Sequence[Column], results: Results) -> list[HrtfSet]:
-    return [head_of(column, results) for column in columns]
+def _headers(columns: Sequence[Column], results: Results) -> list[ColumnHeader]:
+    return [header_of(column, results) for column in columns]
 
 
 def _summary_rows(
-    columns: Sequence[Column], results: Results, looks: Mapping[str, Look]
+    columns: Sequence[Column], results: Results, styles: Mapping[str, SeriesStyle]
 ) -> list[Row]:
-    makers = [_cell_maker(column, results) for column in columns]
-    return [Row(looks[system], [make(system) for make in makers]) for system in results.systems]
+    cells = [_cells(column, results) for column in columns]
+    return [Row(styles[system], [cell(system) for cell in cells]) for system in results.systems]
 
 
-def _cell_maker(column: Column, results: Results) -> Callable[[str], Cell]:
-    """Makes the cell of a system in this column."""
+def _cells(column: Column, results: Results) -> Callable[[str], Cell]:
+    """A function from a system to its cell in this column."""
     digits = column.metric.digits
     best = results.best(column)
     best_text = printed(results.summaries[best, column.key].value, digits) if best else ""
     nothing = Estimate(math.nan)
     truth = results.summaries.get((TRUTH, column.key), nothing).value
 
-    def make(system: str) -> Cell:
+    def cell(system: str) -> Cell:
         estimate = results.summaries.get((system, column.key), nothing)
         text = printed(estimate.value, digits)
         return Cell(
@@ -227,7 +230,7 @@ def _cell_maker(column: Column, results: Results) -> Callable[[str], Cell]:
             best=bool(best) and system != TRUTH and text == best_text,
         )
 
-    return make
+    return cell
 
 
 def _interval(estimate: Estimate, digits: int) -> str:

@@ -1,4 +1,4 @@
-"""The figures of a file in words: plain strings, with units, for a terminal or a picture."""
+"""Text of an `Analysis`: values with units, for a terminal or a picture."""
 
 import math
 
@@ -8,8 +8,8 @@ BAND_COLUMNS = ("band, Hz", "IID, dB", "spread, dB", "IC", "energy, dB")
 NOTHING = "-"
 
 
-def figure_rows(analysis: Analysis) -> list[tuple[str, str]]:
-    """Name and value of every figure of the whole file; "-" where there is none."""
+def summary_rows(analysis: Analysis) -> list[tuple[str, str]]:
+    """Name and value of every measurement of the whole file; "-" if undefined."""
     return [
         ("format", f"{analysis.format}, {_kilohertz(analysis)}"),
         ("length", _length(analysis)),
@@ -22,12 +22,12 @@ def figure_rows(analysis: Analysis) -> list[tuple[str, str]]:
         ("phase correlation", _number(analysis.phase_correlation, 3)),
         ("side over mid", _with_unit(analysis.side_to_mid_db, "dB")),
         ("left over right", _with_unit(analysis.balance_db, "dB")),
-        ("iid_fluctuation", _with_unit(analysis.iid_fluctuation_db, "dB", digits=2)),
+        ("IID fluctuation", _with_unit(analysis.iid_fluctuation_db, "dB", digits=2)),
     ]
 
 
 def band_rows(analysis: Analysis) -> list[tuple[str, str, str, str, str]]:
-    """A row for each of the 34 bands, under `BAND_COLUMNS`; "-" where a band is empty."""
+    """A row per band, with the columns `BAND_COLUMNS`; "-" if a band is empty."""
     return [
         (
             f"{band.low_hz:.0f} - {band.high_hz:.0f}",
@@ -41,7 +41,7 @@ def band_rows(analysis: Analysis) -> list[tuple[str, str, str, str, str]]:
 
 
 def describe(analysis: Analysis) -> str:
-    """One line, for a picture."""
+    """One line for a picture."""
     facts = [
         analysis.image,
         _kilohertz(analysis),
@@ -58,13 +58,13 @@ def describe_image(analysis: Analysis) -> str:
     facts = (
         f"width {_number(analysis.width, 2)}",
         f"correlation {_number(analysis.channel_correlation, 2)}",
-        f"iid_fluctuation {_with_unit(analysis.iid_fluctuation_db, 'dB')}",
+        f"IID fluctuation {_with_unit(analysis.iid_fluctuation_db, 'dB')}",
     )
     return "  ·  ".join(map(typeset, facts))
 
 
 def typeset(text: str) -> str:
-    """Signs as a printer sets them; a terminal may not have them."""
+    """Typographic minus and infinity signs, which a terminal may not have."""
     return text.replace("-", "−").replace("inf", "∞")
 
 

@@ -1,0 +1,116 @@
+"""Evaluate methods on a collection: measure, then write the tables and the report."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from soundstage.atomic_files import write_atomically
+from soundstage.evaluation.export import write_table
+from soundstage.evaluation.markdown_tables import tables_page
+from soundstage.evaluation.results import Results
+from soundstage.evaluation.run import EvaluationOptions, measure_corpus
+
+if TYPE_CHECKING:
+    from soundstage.parallel import Progress
+
+REPORT_SHARE = 0.05  # of the progress
+
+
+def evaluate(
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str] = "evaluation",
+    *,
+    methods: Sequence[str] | None = None,
+    baselines: Sequence[str] | None = None,
+    embeddings: Sequence[str] = ("tagger", "bands"),
+    split: str | None = None,
+    limit: int = 0,
+    seconds: float = 30.0,
+    seed: int = 0,
+    takes: int = 4,
+    examples: int = 6,
+    reference_free: bool = False,
+    report: bool = True,
+    jobs: int = 1,
+    device: str = "auto",
+    overwrite: bool = False,
+    progress: "Progress | None" = None,
+) -> Results:
+    """Upmix the fold-down of true stereo with several methods and measure the results.
+
+    Writes `table.csv`, `table.parquet`, `tables.md` and `report.html` into the output folder. An
+    interrupted run continues where it stopped; an added method costs only its own work.
+
+    Args:
+        data: folder of stereo tracks: plain, MUSDB18-HQ, or with a `manifest.csv`.
+        output: folder for tables and report.
+        methods: names, and METHOD=FILE for your own weights; by default all pretrained methods.
+        baselines: "mono", "coder", "coder-mixing", "ffmpeg-haas", "ffmpeg-adecorrelate",
+            "ffmpeg-stereowiden" or "ffmpeg-extrastereo"; by default all but "coder-mixing" and
+            the last two.
+        embeddings: for the Fréchet audio distance: "tagger", "bands", "vggish=FILE", "panns=FILE"
+            or "clap=FOLDER".
+        split: part of the collection, such as "test".
+        limit: number of clips, the first by name; 0 for all.
+        seconds: length of the excerpt measured, from the middle of each clip; 0 for the whole clip.
+        seed: of the methods.
+        takes: results per method from which E_min takes the best.
+        examples: clips with pictures and players in the report.
+        reference_free: the data is mono; use only metrics without a reference.
+        report: write `report.html`.
+        jobs: number of processes.
+        device: "auto", "cpu", "cuda" or "mps".
+        overwrite: replace an evaluation with other settings.
+        progress: called with the fraction done, 0 to 1.
+
+    Raises:
+        InputError: the folder has no usable file.
+        OptionError: an option is invalid, the output folder has an evaluation with other settings,
+            or a package of `soundstage[eval]` is not installed.
+        OutputError: the output cannot be written.
+        WeightsError: weights are missing or damaged.
+    """
+    chosen = EvaluationOptions(
+        methods=None if methods is None else tuple(methods),
+        baselines=None if baselines is None else tuple(baselines),
+        embeddings=tuple(embeddings),
+        split=split,
+        limit=limit,
+        seconds=seconds,
+        seed=seed,
+        takes=takes,
+        examples=examples,
+        reference_free=reference_free,
+        device=device,
+    )
+    folder = Path(output)
+    results = measure_corpus(
+        Path(data),
+        folder,
+        chosen,
+        jobs=jobs,
+        overwrite=overwrite,
+        progress=_part(progress, 0, 1 - REPORT_SHARE),
+    )
+    files = [*write_table(results, folder), folder / "tables.md"]
+    write_atomically(files[-1], tables_page(results))
+    if report:
+        from soundstage.evaluation.report import write_report
+
+        files.append(folder / "report.html")
+        write_report(
+            results,
+            files[-1],
+            overwrite=True,
+            progress=_part(progress, 1 - REPORT_SHARE, REPORT_SHARE),
+        )
+    return replace(results, files=tuple(files))
+
+
+def _part(progress: "Progress | None", start: float, share: float) -> Callable[[float], None]:
+    """Progress of one part of the work."""
+    if progress is None:
+        return lambda _: None
+    return lambda fraction: progress(start + share * fraction)

@@ -1,0 +1,110 @@
+"""Tables in Markdown: every system and every column, with intervals and significant differences."""
+
+import math
+from collections.abc import Sequence
+
+from soundstage.evaluation.results import TRUTH, Comparison, Results
+from soundstage.metrics.catalog import Column
+
+NOTHING = "–"
+ARROWS = {"lower": "↓", "higher": "↑", "truth": "→ true"}
+SHORT_COLUMNS = (
+    "d_f",
+    "d_f_music",
+    "e_min",
+    "iid_fluctuation",
+    "width",
+    "artifact",
+    "placement_bands",
+    "fold_down",
+)
+"""Keys of the columns in the summary on a terminal."""
+
+
+def tables_page(results: Results) -> str:
+    """All values in Markdown, significant differences, and the tables of the papers."""
+    from soundstage.evaluation.paper_tables import paper_tables
+
+    keys = [column.key for column in results.columns]
+    facts = "\n".join(f"- {name}: {value}" for name, value in results.settings.items())
+    parts = [f"# {results.title}", facts]
+    parts += [results_table(results, keys[start : start + 6]) for start in range(0, len(keys), 6)]
+    differences = significance_lines(results, keys)
+    if differences:
+        title = "Significant differences over clips (Wilcoxon, Holm-Bonferroni, p < 0.05):"
+        parts.append("\n".join([title, "", *differences]))
+    if "e_min" in keys:
+        parts.append(paper_tables(results))
+    return "\n\n".join(parts) + "\n"
+
+
+def summary_table(results: Results) -> str:
+    """The most important columns, without intervals."""
+    return results_table(results, SHORT_COLUMNS, intervals=False)
+
+
+def results_table(results: Results, keys: Sequence[str], *, intervals: bool = True) -> str:
+    """A table of systems (rows) by columns; the best value of a column is marked with *.
+
+    Args:
+        results: of an evaluation.
+        keys: of columns; those without values are omitted.
+        intervals: add 95 % intervals.
+    """
+    by_key = {column.key: column for column in results.columns}
+    columns = [by_key[key] for key in keys if key in by_key]
+    truth = TRUTH in results.systems
+    lines = [["system", *(heading(column, truth=truth) for column in columns)]]
+    best = {column.key: results.best(column) for column in columns}
+    for system in results.systems:
+        cells = [_cell(results, system, column, best[column.key], intervals) for column in columns]
+        if any(cell != NOTHING for cell in cells):
+            lines.append([system, *cells])
+    return markdown(lines)
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """A table with text in the first column and numbers in the others; the first line is bold."""
+    rule = ["---", *("---:" for _ in lines[0][1:])]
+    rows = [lines[0], rule, *lines[1:]]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def heading(column: Column, *, truth: bool) -> str:
+    """Title, unit and better direction; "→ true" only if there is a truth."""
+    unit = f", {column.metric.unit}" if column.metric.unit else ""
+    arrow = f" {ARROWS[column.metric.better]}" if truth or column.metric.better != "truth" else ""
+    return f"{column.title}{unit}{arrow}"
+
+
+def _cell(results: Results, system: str, column: Column, best: str, intervals: bool) -> str:
+    estimate = results.summaries.get((system, column.key))
+    if estimate is None or math.isnan(estimate.value):
+        return NOTHING
+    digits = column.metric.digits
+    text = f"{estimate.value:.{digits}f}"
+    if intervals and not math.isnan(estimate.low):
+        text += f" [{estimate.low:.{digits}f}, {estimate.high:.{digits}f}]"
+    return f"{text} *" if system == best else text
+
+
+def significance_lines(results: Results, keys: Sequence[str]) -> list[str]:
+    """One line per column: the systems that are significantly better than others (p < 0.05)."""
+    titles = {column.key: column.title for column in results.columns}
+    lines = []
+    for key in keys:
+        found = [one for one in results.comparisons if one.column == key and one.better]
+        if key in titles and found:
+            lines.append(f"- {titles[key]}: " + "; ".join(_wins(found, results.systems)) + ".")
+    return lines
+
+
+def _wins(found: Sequence[Comparison], systems: Sequence[str]) -> list[str]:
+    """For each system that is better than others: "SYSTEM over OTHER, OTHER"."""
+    sentences = []
+    for system in systems:
+        losers = [one.second if one.better == one.first else one.first for one in found]
+        beaten = [name for name, one in zip(losers, found, strict=True) if one.better == system]
+        if beaten and system != TRUTH:
+            sentences.append(f"{system} over {', '.join(beaten)}")
+    return sentences
