@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-RATE = 44_100  # Hz, of every sound here unless its maker is told otherwise
+from soundstage.spectra import StreamingConvolver
+
+RATE = 44_100  # Hz, the default of every sound here
 
 
 def noise(length: int, *, seed: int = 0, level: float = 0.1) -> Tensor:
@@ -28,13 +30,13 @@ def chord(length: int, *, level: float = 0.05, rate: int = RATE) -> Tensor:
 
 
 def drums(length: int, *, every: int = 22_050, seed: int = 0, level: float = 0.3) -> Tensor:
-    """Bursts of noise that begin at once, one each `every` samples, and die away in 50 ms."""
+    """Bursts of noise with instant attacks, one each `every` samples, and decays of 50 ms."""
     age = torch.arange(length) % every
     return noise(length, seed=seed, level=level) * torch.exp(-age / (0.05 * RATE))
 
 
 def song(length: int, *, seed: int = 0, rate: int = RATE) -> Tensor:
-    """Something of everything: partials, soft noise and drums, (length,)."""
+    """Partials, soft noise and drums, (length,)."""
     return (
         chord(length, rate=rate)
         + noise(length, seed=seed, level=0.02)
@@ -43,7 +45,7 @@ def song(length: int, *, seed: int = 0, rate: int = RATE) -> Tensor:
 
 
 def stereo_scene(length: int, *, seed: int = 0) -> Tensor:
-    """A chord half left, its noise in the middle, wide noise on both sides, (2, length)."""
+    """A centered chord with noise, a panned tone, and independent noise on both sides."""
     center = chord(length) + noise(length, seed=seed, level=0.05)
     one, other = noise(length, seed=seed + 1, level=0.03), noise(length, seed=seed + 2, level=0.02)
     panned = tone(length, hz=523.25, level=0.1) + noise(length, seed=seed + 3, level=0.03)
@@ -62,3 +64,9 @@ def decibels(error: Tensor | np.ndarray, reference: Tensor | np.ndarray) -> floa
     power = float((np.asarray(error, np.float64) ** 2).sum())
     against = float((np.asarray(reference, np.float64) ** 2).sum())
     return 10 * np.log10(max(power / against, 1e-40))
+
+
+def convolve(samples: Tensor, response: Tensor, *, advance: int = 0) -> Tensor:
+    """`StreamingConvolver` over a whole signal."""
+    convolver = StreamingConvolver(response, advance=advance)
+    return torch.cat([convolver.push(samples), convolver.finish()])

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from sounds import noise, song
-from soundstage.spectra.streaming import convolve
-from soundstage.stereo import RATE, TRANSFORM, allpass_response, band_energy
+from sounds import chord, convolve, cut, drums, noise, song, tone
+from soundstage.stereo import RATE, TRANSFORM, TransientStream, allpass_response, band_energy
 from soundstage.stereo import decorrelator as module
-from soundstage.stereo.decorrelator import DELAYS_MS, match
+from soundstage.stereo.decorrelator import BLOCK, DELAYS_MS, RECOVERY, match
 from soundstage.stereo.encoding import BAND_OF_BIN, cross_energy
 
 SEEDS = range(4)
@@ -40,7 +41,7 @@ def test_the_response_is_the_cascade_of_four_schroeder_sections(seed: int) -> No
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_what_is_cut_off_lies_under_minus_100_db(
+def test_the_truncated_tail_is_below_minus_100_db(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taps = module.TAPS
@@ -50,7 +51,7 @@ def test_what_is_cut_off_lies_under_minus_100_db(
     assert longer[taps:].square().sum() < 1e-10
 
 
-def test_a_seed_repeats_and_another_differs() -> None:
+def test_seeds_repeat_and_differ() -> None:
     responses = [allpass_response(seed=seed) for seed in SEEDS]
     assert torch.equal(responses[1], allpass_response(seed=1))
     for first in SEEDS:
@@ -73,7 +74,7 @@ def test_its_mean_delay_is_the_sum_of_the_four_whatever_the_feedback() -> None:
         assert sum(low for low, _ in DELAYS_MS) <= delay <= sum(high for _, high in DELAYS_MS)
 
 
-def test_the_copy_of_noise_hardly_correlates_with_it() -> None:
+def test_the_copy_of_noise_is_decorrelated() -> None:
     mid = noise(RATE)
     copy = convolve(mid, allpass_response(seed=0))
     assert torch.corrcoef(torch.stack([mid, copy]))[0, 1].abs() < 0.1
@@ -82,7 +83,7 @@ def test_the_copy_of_noise_hardly_correlates_with_it() -> None:
 def test_a_matched_copy_is_orthogonal_and_of_equal_energy_in_every_band(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Exactly so where gains are steps at the borders of bands; ramps are the next test's."""
+    """Exactly so with gains that are steps at the borders of bands."""
     monkeypatch.setattr(module, "spread", lambda values: BAND_OF_BIN.T @ values)
     monkeypatch.setattr(module, "MAX_MATCHING_GAIN", 1e3)
     copy, mid = spectra(noise(RATE))
@@ -94,7 +95,7 @@ def test_a_matched_copy_is_orthogonal_and_of_equal_energy_in_every_band(
 
 @pytest.mark.parametrize("sound", [noise, song])
 def test_a_matched_copy_is_nearly_orthogonal_with_ramps_between_bands(sound) -> None:
-    """Ramps leave a tenth of what an unmatched copy has in common with the mid."""
+    """Ramps leave a fifth of the correlation of an unmatched copy at most."""
     copy, mid = spectra(sound(60_000))
     matched, energy = match(copy, mid), band_energy(mid)
     left = (cross_energy(matched, mid) / energy).abs().mean()
@@ -106,12 +107,83 @@ def test_a_matched_copy_is_nearly_orthogonal_with_ramps_between_bands(sound) -> 
 
 def test_the_matching_gain_is_limited() -> None:
     mid = TRANSFORM.analyze(noise(8_192))
-    turned = 1j * mid  # at right angles to begin with
-    assert band_energy(match(0.01 * turned, mid)).sum() < 0.001 * band_energy(mid).sum()
-    ratio = band_energy(match(0.6 * turned, mid)) / band_energy(mid)
+    rotated = 1j * mid  # orthogonal already
+    assert band_energy(match(0.01 * rotated, mid)).sum() < 0.001 * band_energy(mid).sum()
+    ratio = band_energy(match(0.6 * rotated, mid)) / band_energy(mid)
     torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=1e-3, atol=0)
 
 
-def test_silence_is_matched_by_silence() -> None:
+def test_the_match_of_silence_is_silence() -> None:
     silent = torch.zeros(2049, 3, dtype=torch.complex64)
     assert torch.equal(match(silent, silent), silent)
+
+
+START = 3_000  # samples after which the beginning of the sound, itself an attack, has no effect
+
+
+def gain(mid: torch.Tensor) -> torch.Tensor:
+    stream = TransientStream()
+    return torch.cat([stream.push(mid), stream.finish()])
+
+
+@pytest.mark.parametrize("sound", [noise, tone, chord])
+def test_steady_sounds_are_no_attacks(sound) -> None:
+    steady = gain(sound(100_000))[START:]
+    assert torch.all(steady == 1)
+
+
+def test_crescendos_are_no_attacks() -> None:
+    swell = 10 ** (torch.arange(88_200) / 88_200 * 40 / 20 - 2)  # 20 dB a second
+    assert torch.all(gain(noise(88_200, level=1.0) * swell)[START:] == 1)
+
+
+def test_silence_is_no_attack() -> None:
+    assert torch.all(gain(torch.zeros(5_000)) == 1)
+
+
+@pytest.mark.parametrize("place", [44_032, 44_033, 44_100, 44_287])
+def test_a_click_closes_the_gain_at_most_two_blocks_before(place: int) -> None:
+    mid = noise(88_200, level=0.01)
+    mid[place] += 1
+    found = gain(mid)
+    assert found[place] < 0.01
+    closes_after, opens_before = place - 2 * BLOCK, place + (RECOVERY + 3) * BLOCK
+    assert torch.all(found[START:closes_after] == 1)
+    assert torch.all(found[opens_before:] == 1)
+
+
+def test_drum_onsets_close_the_gain_and_their_decays_open_it() -> None:
+    found = gain(drums(88_200) + noise(88_200, seed=5, level=0.001))
+    for onset in (22_050, 44_100, 66_150):
+        assert found[onset : onset + 128].max() < 0.05
+        assert torch.all(found[onset - 8_000 : onset - 2 * BLOCK] == 1)
+        assert torch.all(found[onset + (RECOVERY + 4) * BLOCK : onset + 8_000] == 1)
+
+
+def test_a_first_note_after_silence_is_an_attack() -> None:
+    found = gain(torch.cat([torch.zeros(10_000), chord(10_000)]))
+    assert found[10_000] == 0
+
+
+@pytest.mark.parametrize("level_db", [-40, -20, 20])
+def test_attacks_do_not_depend_on_the_level(level_db: float) -> None:
+    mid = song(60_000)
+    quieter = gain(10 ** (level_db / 20) * mid)
+    assert (quieter - gain(mid)).abs().max() < 0.05
+
+
+@given(length=st.integers(0, 6_000), places=st.lists(st.integers(0, 6_000), max_size=6))
+def test_streamed_gains_equal_whole(length: int, places: list[int]) -> None:
+    mid = song(22_050)[20_000 : 20_000 + length]
+    stream = TransientStream()
+    parts = [*map(stream.push, cut(mid, places)), stream.finish()]
+    streamed = torch.cat(parts)
+    assert streamed.shape == mid.shape
+    torch.testing.assert_close(streamed, gain(mid), rtol=0, atol=1e-6)
+
+
+def test_gains_are_from_zero_to_one_and_continuous() -> None:
+    found = gain(song(88_200))
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert found.diff().abs().max() <= 1 / BLOCK + 1e-6

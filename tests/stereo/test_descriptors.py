@@ -48,23 +48,23 @@ def panned(gain: float) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_width_is_that_of_the_sound(seed: int) -> None:
+def test_width_matches_the_width_of_the_sound(seed: int) -> None:
     scene = stereo_scene(LENGTH, seed=seed)
     assert measured(scene)["width"] == pytest.approx(float(normalized_width(scene)), rel=0.05)
 
 
-def test_width_is_that_of_what_is_decoded() -> None:
+def test_width_matches_the_width_of_the_decoded_sound() -> None:
     mid = song(LENGTH)
     tokens = torch.randint(248, (BANDS, 1), generator=torch.Generator().manual_seed(1))
     parameters = dequantize(tokens.expand(-1, TRANSFORM.frames(LENGTH)))
     energy = band_energy(TRANSFORM.analyze(mid))
     side = decode_signal(mid, parameters, seed=0)[0]
     stereo = torch.stack([mid + side, mid - side])
-    asked = float(descriptors(parameters, energy)[0])
-    assert asked == pytest.approx(float(normalized_width(stereo)), rel=0.15)
+    width = float(descriptors(parameters, energy)[0])
+    assert width == pytest.approx(float(normalized_width(stereo)), rel=0.15)
 
 
-def test_unrelated_channels_have_a_width_of_two_and_no_direction() -> None:
+def test_uncorrelated_channels_have_a_width_of_two_and_no_balance() -> None:
     found = measured(torch.stack([noise(LENGTH, seed=0), noise(LENGTH, seed=1)]))
     for name in ("width", "width_mid", "width_high"):
         assert found[name] == pytest.approx(2, rel=0.05)
@@ -72,7 +72,7 @@ def test_unrelated_channels_have_a_width_of_two_and_no_direction() -> None:
 
 
 @pytest.mark.parametrize(("hz", "region"), [(100, "low"), (1000, "mid"), (9000, "high")])
-def test_each_region_has_a_width_of_its_own(hz: float, region: str) -> None:
+def test_each_region_has_its_own_width(hz: float, region: str) -> None:
     side = tone(LENGTH, hz=hz, level=0.1)
     mid = song(LENGTH)
     found = measured(torch.stack([mid + side, mid - side]))
@@ -91,7 +91,7 @@ def test_every_band_lies_in_the_region_of_its_center() -> None:
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.1, 0.5, 0.8])
-def test_a_panned_source_has_its_own_balance_and_nothing_diffuse(gain: float) -> None:
+def test_a_panned_source_has_its_balance_and_no_diffuseness(gain: float) -> None:
     found = measured(panned(gain))
     wanted = MAX_BALANCE_DB if gain == 0 else -20 * torch.tensor(gain).log10().item()
     assert found["balance"] == pytest.approx(min(wanted, MAX_BALANCE_DB), abs=0.1)
@@ -100,7 +100,7 @@ def test_a_panned_source_has_its_own_balance_and_nothing_diffuse(gain: float) ->
     assert found["width"] == pytest.approx(2 * (1 - gain) / (1 + gain), abs=0.02)
 
 
-def test_what_has_no_direction_is_diffuse_alone() -> None:
+def test_incoherent_channels_are_all_diffuse() -> None:
     found = of(0.0, 0.0)
     assert found["diffuseness"] == pytest.approx(1)
     assert found["balance"] == pytest.approx(0, abs=1e-4)
@@ -113,13 +113,13 @@ def test_mono_has_no_width() -> None:
         assert all(abs(value) < 2e-3 for value in found.values())
 
 
-def test_silence_is_nothing_at_all() -> None:
+def test_descriptors_of_silence_are_zero() -> None:
     parameters = random_parameters(0, BANDS, 4)
     assert descriptors(parameters, torch.zeros(BANDS, 4)).tolist() == [0.0] * len(DESCRIPTORS)
 
 
 @given(seed=st.integers(0, 1000))
-def test_switching_left_and_right_turns_the_balance_alone(seed: int) -> None:
+def test_swapping_left_and_right_negates_the_balance_only(seed: int) -> None:
     iid, coherence = random_parameters(seed, BANDS, 5)
     energy = torch.rand(BANDS, 5, generator=torch.Generator().manual_seed(seed)) + 0.1
     here = descriptors(Parameters(iid, coherence), energy)
@@ -136,7 +136,7 @@ def test_the_unit_of_the_energy_does_not_matter(seed: int, gain: float) -> None:
     )
 
 
-def test_batches_are_described_one_by_one() -> None:
+def test_examples_of_a_batch_are_independent() -> None:
     parameters, energy = random_parameters(3, 4, BANDS, 6), torch.rand(4, BANDS, 6)
     together = descriptors(parameters, energy)
     assert together.shape == (4, len(DESCRIPTORS))
@@ -144,12 +144,12 @@ def test_batches_are_described_one_by_one() -> None:
     torch.testing.assert_close(together[2], alone)
 
 
-def test_levels_serve_for_energies() -> None:
+def test_energies_of_levels_are_accurate_enough() -> None:
     left, right = TRANSFORM.analyze(stereo_scene(LENGTH))
     mid, parameters = (left + right) / 2, encode(left, right)
     exact = descriptors(parameters, band_energy(mid))
-    about = descriptors(parameters, energy_of_levels(mid_levels(mid)))
-    torch.testing.assert_close(about, exact, rtol=0.1, atol=0.1)
+    approximate = descriptors(parameters, energy_of_levels(mid_levels(mid)))
+    torch.testing.assert_close(approximate, exact, rtol=0.1, atol=0.1)
 
 
 def row(value: float) -> torch.Tensor:
@@ -159,12 +159,12 @@ def row(value: float) -> torch.Tensor:
 def plain(**changes: float) -> dict[str, torch.Tensor]:
     return {
         name: row(changes.get(name, default))
-        for name, default in (("direct", 1.0), ("diffuse", 1.0), ("turn", 0.0))
+        for name, default in (("direct", 1.0), ("diffuse", 1.0), ("shift", 0.0))
     }
 
 
 @given(seed=st.integers(0, 1000))
-def test_a_stage_that_is_not_changed_stays(seed: int) -> None:
+def test_unit_gains_change_nothing(seed: int) -> None:
     parameters = random_parameters(seed, BANDS, 6)
     alpha, beta = prediction_gains(*parameters)
     again = scale_side(parameters, **plain())
@@ -174,7 +174,7 @@ def test_a_stage_that_is_not_changed_stays(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 1000), gain=st.floats(0.2, 1.5))
-def test_widths_grow_with_the_gain_of_the_side(seed: int, gain: float) -> None:
+def test_widths_are_proportional_to_the_gain_of_the_side(seed: int, gain: float) -> None:
     iid, coherence = random_parameters(seed, BANDS, 6)
     parameters, energy = Parameters(iid / 4, coherence.abs()), torch.ones(BANDS, 6)
     before = descriptors(parameters, energy)
@@ -184,7 +184,7 @@ def test_widths_grow_with_the_gain_of_the_side(seed: int, gain: float) -> None:
     torch.testing.assert_close(after[6], gain * before[6], rtol=0.01, atol=1e-3)
 
 
-def test_a_region_is_widened_alone() -> None:
+def test_one_region_can_be_widened() -> None:
     parameters, energy = random_parameters(5, BANDS, 6), torch.ones(BANDS, 6)
     parameters = Parameters(parameters.iid / 4, parameters.coherence.abs())
     gains = (1 + 0.5 * REGIONS[0])[:, None]
@@ -194,17 +194,17 @@ def test_a_region_is_widened_alone() -> None:
     torch.testing.assert_close(after[2:4], before[2:4], rtol=1e-3, atol=0)
 
 
-@pytest.mark.parametrize("turn", [-0.3, 0.2])
-def test_a_turn_moves_what_stands_in_the_middle(turn: float) -> None:
+@pytest.mark.parametrize("shift", [-0.3, 0.2])
+def test_a_shift_pans_a_centered_source(shift: float) -> None:
     center = Parameters(torch.zeros(BANDS, 2), torch.ones(BANDS, 2))
-    turned = scale_side(center, **plain(shift=turn))
-    found = descriptors(turned, torch.ones(BANDS, 2))
-    wanted = 20 * torch.tensor((1 + turn) / (1 - turn)).log10().item()
-    assert float(turned.iid.mean()) == pytest.approx(wanted, abs=0.01)
+    shifted = scale_side(center, **plain(shift=shift))
+    found = descriptors(shifted, torch.ones(BANDS, 2))
+    wanted = 20 * torch.tensor((1 + shift) / (1 - shift)).log10().item()
+    assert float(shifted.iid.mean()) == pytest.approx(wanted, abs=0.01)
     assert float(found[DESCRIPTORS.index("balance")]) == pytest.approx(wanted, abs=0.01)
 
 
-def test_a_side_has_a_limit() -> None:
+def test_the_side_is_limited() -> None:
     wide = scale_side(random_parameters(7, BANDS, 6), **plain(direct=50.0, diffuse=50.0))
     c, coherence = 10 ** (wide.iid / 20), wide.coherence
     ratio = (c**2 + 1 - 2 * coherence * c) / (c**2 + 1 + 2 * coherence * c)  # side over mid

@@ -3,8 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sounds import cut, drums, noise, song
-from soundstage.spectra.streaming import convolve
+from sounds import convolve, cut, drums, noise, song
 from soundstage.stereo import TransientStream
 from soundstage.upmixing.filtering import FilterStream
 

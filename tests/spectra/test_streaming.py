@@ -5,9 +5,43 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sounds import cut, noise
-from soundstage.spectra import StreamingConvolver
-from soundstage.spectra.streaming import convolve
+from sounds import convolve, cut, noise
+from soundstage.spectra import SampleQueue, StreamingConvolver
+
+
+@given(
+    pushed=st.lists(st.integers(0, 20), min_size=1, max_size=10),
+    popped=st.lists(st.integers(0, 30), max_size=10),
+)
+def test_a_queue_is_first_in_first_out(pushed: list[int], popped: list[int]) -> None:
+    queue, total = SampleQueue((2,)), sum(pushed)
+    samples = torch.arange(2.0 * total).reshape(2, total)
+    for block in samples.split(pushed, dim=-1):
+        queue.push(block)
+    taken = []
+    for count in popped:
+        taken.append(queue.pop(min(count, len(queue))))
+        assert len(queue) == total - sum(block.shape[-1] for block in taken)
+    taken.append(queue.pop(len(queue)))
+    assert torch.equal(torch.cat(taken, dim=-1), samples)
+
+
+def test_popping_more_than_is_queued_is_refused() -> None:
+    queue = SampleQueue()
+    queue.push(torch.zeros(3))
+    with pytest.raises(ValueError, match="4 samples are more than the 3"):
+        queue.pop(4)
+    assert len(queue) == 3
+
+
+def test_an_empty_queue_keeps_its_shape() -> None:
+    queue = SampleQueue((2,))
+    assert queue.pop(0).shape == (2, 0)
+    queue.push(torch.zeros(2, 3))
+    queue.pop(3)
+    assert queue.pop(0).shape == (2, 0)
+    with pytest.raises(ValueError, match="than the 0"):
+        queue.pop(1)
 
 
 def by_scipy(samples: torch.Tensor, response: torch.Tensor, advance: int) -> np.ndarray:
@@ -40,7 +74,7 @@ def test_streamed_convolution_equals_whole(length: int, places: list[int], advan
 
 
 @given(places=st.lists(st.integers(0, 60_000), min_size=1, max_size=6))
-def test_never_more_comes_out_than_went_in(places: list[int]) -> None:
+def test_the_output_is_never_longer_than_the_input(places: list[int]) -> None:
     convolver = StreamingConvolver(noise(101), advance=100)
     went_in = came_out = 0
     for block in cut(noise(60_000), places):
@@ -49,9 +83,9 @@ def test_never_more_comes_out_than_went_in(places: list[int]) -> None:
         assert came_out <= went_in
 
 
-def test_a_signal_that_ends_with_a_block_loses_nothing() -> None:
+def test_a_signal_that_ends_with_a_block_is_complete() -> None:
     response = noise(301, seed=1, level=1 / 16)
-    samples = noise((1 << 14) - 300, level=1.0)  # as many as one transform makes
+    samples = noise((1 << 14) - 300, level=1.0)  # exactly one transform
     ours = convolve(samples, response, advance=150).numpy()
     assert ours.shape == samples.shape
     np.testing.assert_allclose(ours, by_scipy(samples, response, 150), atol=1e-5)

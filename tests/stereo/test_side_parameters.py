@@ -23,7 +23,7 @@ def parameters(iid: float, coherence: float) -> Parameters:
 
 
 @given(iid=st.floats(-15, 15), coherence=st.floats(-0.3, 0.99))
-def test_parameters_come_back(iid: float, coherence: float) -> None:
+def test_parameters_are_recovered(iid: float, coherence: float) -> None:
     given_, back = (
         parameters(iid, coherence),
         from_side_parameters(to_side_parameters(parameters(iid, coherence))),
@@ -33,27 +33,27 @@ def test_parameters_come_back(iid: float, coherence: float) -> None:
 
 
 @given(iid=st.floats(-20, 20), coherence=st.floats(-1, 1))
-def test_mirrored_the_direction_changes_its_sign_and_the_level_stays(iid, coherence) -> None:
+def test_swapping_channels_negates_the_direction_and_keeps_the_level(iid, coherence) -> None:
     level, direction = to_side_parameters(parameters(iid, coherence))
     other_level, other_direction = to_side_parameters(parameters(-iid, coherence))
     torch.testing.assert_close(level, other_level, rtol=0, atol=1e-4)
     torch.testing.assert_close(direction, -other_direction, rtol=0, atol=1e-4)
 
 
-def test_one_source_has_all_its_side_in_common_with_the_mid() -> None:
+def test_the_side_of_one_source_is_all_direct() -> None:
     level, direction = to_side_parameters(parameters(6.0, 1.0))
     alpha = prediction_gains(*parameters(6.0, 1.0))[0]
     torch.testing.assert_close(direction / 2, torch.ones_like(direction))
     torch.testing.assert_close(level + MEAN, alpha.log())
 
 
-def test_unrelated_channels_have_a_side_as_loud_as_the_mid_without_direction() -> None:
+def test_uncorrelated_channels_have_a_side_of_the_level_of_the_mid_without_direction() -> None:
     level, direction = to_side_parameters(parameters(0.0, 0.0))
     torch.testing.assert_close(level + MEAN, torch.zeros_like(level), rtol=0, atol=1e-5)
     torch.testing.assert_close(direction, torch.zeros_like(direction))
 
 
-def test_mono_is_as_quiet_as_a_side_can_be() -> None:
+def test_mono_has_the_lowest_side_level() -> None:
     level, direction = to_side_parameters(parameters(0.0, 1.0))
     torch.testing.assert_close(level + MEAN, torch.full_like(level, math.log(MIN_SIDE_GAIN)))
     torch.testing.assert_close(direction, torch.zeros_like(direction))
@@ -61,7 +61,7 @@ def test_mono_is_as_quiet_as_a_side_can_be() -> None:
 
 
 @given(iid=st.floats(-10, 10), coherence=st.floats(0, 0.9), gain=st.floats(-6, 3))
-def test_a_louder_side_is_louder_by_that_gain(iid: float, coherence: float, gain: float) -> None:
+def test_a_side_gain_is_added_in_decibels(iid: float, coherence: float, gain: float) -> None:
     given_ = parameters(iid, coherence)
     before = torch.stack(prediction_gains(*given_))
     after = torch.stack(
@@ -72,9 +72,9 @@ def test_a_louder_side_is_louder_by_that_gain(iid: float, coherence: float, gain
 
 @pytest.mark.parametrize("level", [-1e4, 1e4])
 @pytest.mark.parametrize("direction", [-1e4, 0.0, 1e4])
-def test_any_numbers_give_a_side_that_there_can_be(level: float, direction: float) -> None:
-    picture = torch.stack([torch.full((BANDS, 2), level), torch.full((BANDS, 2), direction)])
-    made = from_side_parameters(picture)
+def test_any_values_give_a_possible_side(level: float, direction: float) -> None:
+    values = torch.stack([torch.full((BANDS, 2), level), torch.full((BANDS, 2), direction)])
+    made = from_side_parameters(values)
     assert made.iid.isfinite().all()
     assert made.coherence.abs().max() <= 1
     alpha, beta = prediction_gains(*made)

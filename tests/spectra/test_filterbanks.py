@@ -6,13 +6,50 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soundstage.spectra import erb_band_edges
 from soundstage.spectra.filterbanks import (
+    erb_rate,
     hertz_to_htk_mel,
     hertz_to_slaney_mel,
     htk_mel_filters,
     slaney_mel_filters,
     slaney_mel_to_hertz,
 )
+
+
+def test_erb_rate_at_1_khz_matches_glasberg_and_moore() -> None:
+    assert erb_rate(1_000) == pytest.approx(21.4 * np.log10(5.37))
+    assert erb_rate(0) == 0
+
+
+def test_the_bands_match_the_paper() -> None:
+    edges = erb_band_edges(34, 4096, 44_100)
+    assert edges[[0, 1, 2, 33, 34]].tolist() == [0, 3, 7, 1787, 2049]
+
+
+@given(
+    bands=st.integers(2, 40),
+    frame=st.sampled_from([4096, 8192]),
+    rate=st.sampled_from([16_000, 24_000, 44_100]),
+)
+def test_edges_rise_from_zero_to_past_the_nyquist_bin(bands: int, frame: int, rate: int) -> None:
+    edges = erb_band_edges(bands, frame, rate)
+    assert edges.shape == (bands + 1,)
+    assert edges[0] == 0
+    assert edges[-1] == frame // 2 + 1
+    assert np.all(np.diff(edges) > 0)
+
+
+def test_bands_are_equally_wide_on_the_erb_scale() -> None:
+    edges = erb_band_edges(20, 1 << 16, 44_100)  # frames so long that rounding to bins is small
+    widths = np.diff(erb_rate(edges * 44_100 / (1 << 16)))
+    np.testing.assert_allclose(widths, erb_rate(22_050) / 20, rtol=0.02)
+
+
+def test_more_bands_than_low_bins_are_refused() -> None:
+    with pytest.raises(ValueError, match="too many"):
+        erb_band_edges(60, 512, 44_100)
+
 
 VGGISH = (64, 512, 16_000, 125.0, 7500.0)
 PANNS = (64, 1024, 32_000, 50.0, 14_000.0)
@@ -64,19 +101,19 @@ def test_both_scales_have_their_known_points() -> None:
 
 
 @given(st.floats(0, 48_000))
-def test_slaneys_scale_goes_there_and_back(frequency: float) -> None:
+def test_slaneys_scale_is_inverted(frequency: float) -> None:
     assert slaney_mel_to_hertz(hertz_to_slaney_mel(frequency)) == pytest.approx(frequency)
 
 
 @pytest.mark.parametrize("settings", [VGGISH, (20, 1024, 44_100, 0.0, 22_050.0)])
-def test_htk_filters_are_those_of_the_definition(settings) -> None:
+def test_htk_filters_match_their_definition(settings) -> None:
     ours = htk_mel_filters(*settings)
     assert ours.dtype == torch.float32
     np.testing.assert_allclose(ours.numpy(), derived_htk(*settings), atol=1e-6)
 
 
 @pytest.mark.parametrize("settings", [PANNS, (20, 1024, 44_100, 0.0, 22_050.0)])
-def test_slaney_filters_are_those_of_the_definition(settings) -> None:
+def test_slaney_filters_match_their_definition(settings) -> None:
     ours = slaney_mel_filters(*settings)
     assert ours.dtype == torch.float32
     np.testing.assert_allclose(ours.numpy(), derived_slaney(*settings), atol=1e-8)
@@ -90,14 +127,14 @@ def test_slaney_filters_are_those_of_the_definition(settings) -> None:
     ],
 )
 @pytest.mark.parametrize("settings", [VGGISH, PANNS])
-def test_filters_agree_with_those_of_transformers(filters, how, settings) -> None:
+def test_filters_match_transformers(filters, how, settings) -> None:
     library = pytest.importorskip("transformers.audio_utils")
     bands, frame, rate, lowest, highest = settings
     theirs = library.mel_filter_bank(frame // 2 + 1, bands, lowest, highest, rate, **how)
     np.testing.assert_allclose(filters(*settings).numpy(), theirs.T, atol=1e-6)
 
 
-def test_htk_filters_share_every_bin_between_the_outer_centers_out_to_one() -> None:
+def test_htk_filters_add_up_to_one_between_the_outer_centers() -> None:
     total = htk_mel_filters(40, 4096, 16_000, 125.0, 7500.0).sum(dim=0)
     inner = total[64:1700]  # 250 to 6640 Hz
     torch.testing.assert_close(inner, torch.ones_like(inner))
