@@ -61,7 +61,7 @@ def analyze(
 
 
 def _load(plot: Path | None, overwrite: bool) -> "Work[Path, _Measured]":
-    from soundstage.evaluation import band_rows, summary_rows, plot_analysis
+    from soundstage.evaluation import band_rows, plot_analysis, summary_rows
     from soundstage.metrics import analyze as measure
 
     def work(source: Path, progress: "Progress") -> _Measured:

@@ -1,9 +1,11 @@
-"""`soundstage evaluate`: how near methods come to true stereo, with tables and a report."""
+"""`soundstage evaluate`: methods compared with true stereo, in tables and a report."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from soundstage.cli.options import Device, Jobs, Seed, split_list
 
 
 def evaluate(
@@ -16,15 +18,15 @@ def evaluate(
     methods: Annotated[
         str | None,
         typer.Option(
-            help="Names with commas between, METHOD=FILE for weights of your own; default: all "
-            "that ship weights, see models."
+            help="List with commas; METHOD=FILE for weights of your own. By default all with "
+            "pretrained weights (see models)."
         ),
     ] = None,
     baselines: Annotated[
         str | None,
         typer.Option(
-            help="Likewise: mono, coder, coder-mixing, ffmpeg-haas, ffmpeg-adecorrelate, "
-            "ffmpeg-stereowiden, ffmpeg-extrastereo; default: mono, coder, haas, adecorrelate."
+            help="List from mono, coder, coder-mixing, ffmpeg-haas, ffmpeg-adecorrelate, "
+            "ffmpeg-stereowiden, ffmpeg-extrastereo. By default mono, coder, haas, adecorrelate."
         ),
     ] = None,
     embeddings: Annotated[
@@ -34,45 +36,48 @@ def evaluate(
             "clap=FOLDER; empty for none."
         ),
     ] = "tagger,bands",
-    split: Annotated[str | None, typer.Option(help="Part of the collection, such as test.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Only the first so many clips; 0: all.")] = 0,
+    split: Annotated[
+        str | None, typer.Option(help="Split of the collection, such as test.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Number of clips; 0 for all.")] = 0,
     seconds: Annotated[
-        float, typer.Option(min=0, help="Of the middle of each clip; 0: all of it.")
+        float, typer.Option(min=0, help="Length of the excerpt from each clip; 0 for all of it.")
     ] = 30.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the methods.")] = 0,
+    seed: Seed = 0,
     takes: Annotated[
-        int, typer.Option(min=1, help="Results a method that E_min picks from; the paper: 128.")
+        int, typer.Option(min=1, help="Takes per method for E_min; the paper uses 128.")
     ] = 4,
     examples: Annotated[
         int, typer.Option(min=0, help="Clips with pictures and players in the report.")
     ] = 6,
     reference_free: Annotated[
-        bool, typer.Option(help="The data is mono: measure what can be said without a truth.")
+        bool, typer.Option("--reference-free", help="The data is mono: measure without reference.")
     ] = False,
     report: Annotated[bool, typer.Option(help="Write report.html.")] = True,
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    device: Device = "auto",
+    jobs: Jobs = 1,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace an evaluation with other settings.")
+        bool, typer.Option("--overwrite", help="Replace an evaluation with other settings.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no table.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")
+    ] = False,
 ) -> None:
-    """Fold true stereo down, upmix it by every method, and measure what comes back.
+    """Downmix true stereo, upmix it with every method, and measure the difference.
 
-    A run that was stopped goes on where it was; a method added later costs only its own work.
+    An interrupted evaluation is resumed; adding a method evaluates only that method.
     """
-    import sys
-
-    from soundstage.cli.console import progress_bar
+    from soundstage.cli.console import progress_bar, report_skipped
     from soundstage.evaluation.api import evaluate as run
     from soundstage.evaluation.markdown_tables import summary_table
 
-    with progress_bar("evaluating", shown=not quiet) as tell:
+    with progress_bar("evaluating", shown=not quiet) as progress:
         results = run(
             data,
             output,
-            methods=None if methods is None else _split(methods),
-            baselines=None if baselines is None else _split(baselines),
-            embeddings=_split(embeddings),
+            methods=None if methods is None else split_list(methods),
+            baselines=None if baselines is None else split_list(baselines),
+            embeddings=split_list(embeddings),
             split=split,
             limit=limit,
             seconds=seconds,
@@ -81,17 +86,13 @@ def evaluate(
             examples=examples,
             reference_free=reference_free,
             report=report,
-            jobs=workers,
+            jobs=jobs,
+            device=device,
             overwrite=overwrite,
-            progress=tell,
+            progress=progress,
         )
-    for reason in results.skipped:
-        print(f"skipped: {reason}", file=sys.stderr)
+    report_skipped(results.skipped)
     if not quiet:
         print(summary_table(results))
     for path in results.files:
         print(path)
-
-
-def _split(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]

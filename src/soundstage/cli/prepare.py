@@ -5,46 +5,36 @@ from typing import Annotated
 
 import typer
 
+from soundstage.cli.options import Jobs, NoProgress, split_list
+
 
 def prepare(
-    data: Annotated[Path, typer.Argument(help="Folder of stereo records, or of their splits.")],
+    data: Annotated[Path, typer.Argument(help="Folder of stereo tracks, or of their splits.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for NAME.safetensors of every part.")
     ],
     speeds: Annotated[
-        str | None,
-        typer.Option(help="Other speeds to learn from too, with commas between, such as 0.9,1.1."),
+        str | None, typer.Option(help="Further playback speeds for training, such as 0.9,1.1.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes that read tracks.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    jobs: Jobs = 1,
+    quiet: NoProgress = False,
 ) -> None:
-    """Listen to records once, and keep what networks learn from: 66 MB an hour of music."""
-    import sys
-
-    from soundstage.cli.console import progress_bar
-    from soundstage.errors import OptionError
+    """Compute the features that networks are trained on: 66 MB per hour of music."""
+    from soundstage.cli.console import progress_bar, report_skipped
+    from soundstage.errors import OptionError, missing_extra
 
     try:
         from soundstage.training.prepare import prepare as run
     except ModuleNotFoundError as error:
-        raise OptionError(
-            f'Preparing needs {error.name}: pip install "soundstage[train]" brings it.'
-        ) from error
+        raise missing_extra("train", str(error.name), "Preparing") from error
 
     try:
-        chosen = [float(part) for part in (speeds or "").split(",") if part.strip()]
+        factors = [float(part) for part in split_list(speeds)]
     except ValueError as error:
-        raise OptionError(f"speeds is a list such as 0.9,1.1, and not {speeds!r}.") from error
-    with progress_bar("preparing", shown=not quiet) as tell:
-        parts = run(
-            data,
-            output,
-            speeds=chosen,
-            jobs=jobs,
-            progress=tell,
-        )
+        raise OptionError(f"`speeds` is a list such as 0.9,1.1, not {speeds!r}.") from error
+    with progress_bar("preparing", shown=not quiet) as progress:
+        parts = run(data, output, speeds=factors, jobs=jobs, progress=progress)
     for part in parts:
-        for reason in part.skipped:
-            print(f"skipped: {reason}", file=sys.stderr)
+        report_skipped(part.skipped)
         note = "" if part.is_new else ", up to date"
         print(f"{part.path}: {part.recordings} tracks, {part.frames} frames{note}")
