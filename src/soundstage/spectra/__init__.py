@@ -1,15 +1,5 @@
 """Spectra: short-time Fourier transforms, perceptual filter banks and streaming convolution."""
 
-from soundstage.spectra.filterbanks import erb_band_edges
-from soundstage.spectra.stft import STFT, AnalysisStream, ShortWindowSTFT, SynthesisStream
-from soundstage.spectra.streaming import SampleQueue, StreamingConvolver
+from lazy_loader import attach_stub
 
-__all__ = [
-    "STFT",
-    "AnalysisStream",
-    "SampleQueue",
-    "ShortWindowSTFT",
-    "StreamingConvolver",
-    "SynthesisStream",
-    "erb_band_edges",
-]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -1,0 +1,13 @@
+from .filterbanks import erb_band_edges
+from .stft import STFT, AnalysisStream, ShortWindowSTFT, SynthesisStream
+from .streaming import SampleQueue, StreamingConvolver
+
+__all__ = [
+    "STFT",
+    "AnalysisStream",
+    "SampleQueue",
+    "ShortWindowSTFT",
+    "StreamingConvolver",
+    "SynthesisStream",
+    "erb_band_edges",
+]
