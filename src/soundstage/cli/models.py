@@ -1,14 +1,10 @@
-"""`soundstage models`: the methods, and the weights that they ship with."""
+"""`soundstage models`: the methods and the pretrained weights."""
 
-from typing import Annotated
-
-import typer
+from soundstage.cli.options import Json
 
 
-def models(
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
-) -> None:
-    """List the methods, their sources, and all trained weights, those of the metrics included."""
+def models(json_output: Json = False) -> None:
+    """List the methods with their sources, and all pretrained models, those of metrics included."""
     import json
 
     from soundstage.upmixing.registry import DEFAULT_METHOD, METHODS
@@ -31,11 +27,11 @@ def models(
     for method in METHODS.values():
         default = " (default)" if method.name == DEFAULT_METHOD else ""
         print(f"{method.name}{default}: {method.summary}")
-        weights = method.weights or "your own, with --weights"
-        print(f"    after {method.source}; weights: {weights}")
+        weights = method.weights or "none; use --weights"
+        print(f"    source: {method.source}; weights: {weights}")
     print()
     for name, card in cards.items():
         megabytes = card["bytes"] / 1e6
-        print(f"{name}.safetensors, {megabytes:.2f} MB, {card['parameters']:,} numbers")
+        print(f"{name}.safetensors, {megabytes:.2f} MB, {card['parameters']:,} parameters")
         print(f"    data: {card['data']}")
         print(f"    limits: {card['limits']}")
