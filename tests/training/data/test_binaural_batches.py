@@ -5,10 +5,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soundstage.binaural.render.neural_weights import Calibration
 
 from making_recordings import write_direct_recording
-from soundstage.binaural.render.neural_weights import Calibration
-from soundstage.binaural.render.pose_encoding import POSE_HOP, POSE_ENCODINGS, PoseEncoding, ear_delays, encode_poses
+from soundstage.binaural.render.pose_encoding import (
+    POSE_ENCODINGS,
+    POSE_HOP,
+    PoseEncoding,
+    ear_delays,
+    encode_poses,
+)
 from soundstage.corpora.binaural_speech import Chunks, Recording
 from soundstage.errors import InputError
 from soundstage.networks.backbones.neural_warp import warped

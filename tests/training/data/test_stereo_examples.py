@@ -144,8 +144,7 @@ def test_the_style_is_measured_from_the_example_after_panning(cache, pan_prob):
     given = ~batch.style.isnan()
     assert 0.4 < float(given.float().mean()) < 0.6
     torch.testing.assert_close(batch.style[given], expected[given], rtol=1e-3, atol=1e-3)
-    plain = draw(cache)
-    assert torch.equal(batch.levels, plain.levels) is (pan_prob == 0.0) or pan_prob == 1.0
+    assert float(expected.std(dim=0)[0]) > (0.3 if pan_prob else 0)
 
 
 def test_styles_are_given_with_their_probability_and_only_styled_examples_are_panned(cache):

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 import torch
 from pydantic import TypeAdapter
-
-from making_recordings import write_direct_speech
 from soundstage.binaural.render.neural_weights import (
     BinauralWaveNetConfig,
     Calibration,
     WarpNetShape,
     load_network,
 )
+from soundstage.training.tasks.binaural_speech import open_speech
+
+from making_recordings import write_direct_speech
 from soundstage.binaural.render.pose_encoding import PoseEncoding
 from soundstage.errors import OptionError
 from soundstage.networks.models.binaural_wavenet import WarpNet, WarpNetConfig
@@ -26,7 +27,6 @@ from soundstage.training.run import TrainingResult, train
 from soundstage.training.tasks import binaural_speech as binaural_speech_training
 from soundstage.training.tasks.binaural_losses import BinauralLoss
 from soundstage.training.tasks.binaural_regression import RegressionTask, shape_of
-from soundstage.training.tasks.binaural_speech import open_speech
 
 LOOP = {
     "epochs": 3,

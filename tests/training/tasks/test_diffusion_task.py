@@ -1,45 +1,40 @@
-import hashlib
 import json
 
 import pytest
 import torch
 
 from feature_files import write_cache
-from killing import kill_training
-from sounds import song
 from soundstage.corpora.feature_cache import load_features
 from soundstage.diffusion import FlowSchedule, Objective, Parametrization, logit_normal
-from soundstage.errors import InputError, OptionError
+from soundstage.networks.models.side_diffusion import SideDiffusionConfig
 from soundstage.stereo.side_parameters import to_side_parameters
-from soundstage.training.data.stereo_examples import examples_of
-from soundstage.training.recipes import DiffusionRecipe, StereoAugmentation, load_recipe
-from soundstage.training.run import train
-from soundstage.training.tasks.diffusion import PictureBatches, flow_errors
-from soundstage.upmixing import make_side
-from soundstage.upmixing.diffusion_weights import load_diffusion_network
-from soundstage.upmixing.methods.diffusion import load_diffusion
-from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.training import train
+from soundstage.training.data.stereo_examples import NO_AUGMENTATION, examples_of
+from soundstage.training.tasks.diffusion import SideBatches, config_of, velocity_errors
+from soundstage.weights.model import load_model
+from trainings import check_resuming, recipe_with, scores_of
 
 CONTENT = {
     "family": "diffusion",
-    "size": {"blocks": 2, "width": 16, "heads": 2, "expansion": 2},
-    "patch": 16,
-    "hearing": 8,
-    "augmentation": {"styled": 0.5, "equalizer": 2},
-    "epoch_steps": 20,
+    "size": {"depth": 2, "dim": 16, "heads": 2, "mlp_ratio": 2},
+    "context_frames": 16,
+    "cond_channels": 8,
+    "augmentation": {"style_prob": 0.5, "eq_db": 2},
+    "steps_per_epoch": 20,
     "loop": {
         "epochs": 4,
-        "batch": 8,
+        "batch_size": 8,
         "learning_rate": 0.02,
-        "warmup": 4,
-        "ema": 0.8,
+        "warmup_steps": 4,
+        "ema_decay": 0.8,
         "validate_every": 1,
     },
 }
+SHORT = {"loop": {"epochs": 1}, "steps_per_epoch": 2}
 
 
 def recipe(**changes):
-    return DiffusionRecipe.model_validate({**CONTENT, **changes})
+    return recipe_with(CONTENT, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -57,43 +52,42 @@ def trained(features, tmp_path_factory):
 
 
 def batches(features, **changes):
-    held_out = [load_features(features / "valid.safetensors")]
+    caches = [load_features(features / "valid.safetensors")]
     objective = Objective(FlowSchedule(), Parametrization.FLOW, logit_normal())
-    values = {"size": 32, "deaf": 0.0, "objective": objective, "seed": 9}
-    examples = examples_of(recipe(), held_out, StereoAugmentation(gain=0))
-    return PictureBatches(examples, **{**values, **changes})
+    settings = {"batch_size": 32, "cond_dropout": 0.0, "objective": objective, "seed": 9}
+    examples = examples_of(recipe(), caches, NO_AUGMENTATION)
+    return SideBatches(examples, **{**settings, **changes})
 
 
-def test_what_the_sound_says_is_learned(trained, features):
-    card = json.loads(trained.card.read_text())
-    log = trained.weights.with_suffix(".csv").read_text().splitlines()
-    scores = [float(line.split(",")[log[0].split(",").index("validation")]) for line in log[1:]]
+def test_the_side_is_predicted_from_the_levels(trained, features):
+    scores = scores_of(trained)
     assert scores[-1] > scores[0]
+    card = json.loads(trained.card.read_text())
     assert card["validation"]["flow_mse"] == pytest.approx(-max(scores), abs=1e-4)
-    network = load_diffusion_network(str(trained.weights)).network
-    levels, styles, deaf, *noised = batches(features).draw(0)
-    heard = flow_errors(network, levels, styles, deaf, *noised).mean()
-    without = flow_errors(network, levels, styles, ~deaf, *noised).mean()
-    other = flow_errors(network, levels.flip(2), styles, deaf, *noised).mean()
-    assert heard < without - 0.01
-    assert heard < other - 0.03
+    network = load_model(trained.weights, SideDiffusionConfig).network
+    levels, styles, uncond, *noised = batches(features).draw(0)
+    conditional = velocity_errors(network, levels, styles, uncond, *noised).mean()
+    unconditional = velocity_errors(network, levels, styles, ~uncond, *noised).mean()
+    other = velocity_errors(network, levels.flip(2), styles, uncond, *noised).mean()
+    assert conditional < unconditional - 0.01
+    assert conditional < other - 0.03
 
 
-def test_the_weights_make_a_side(trained):
-    side = make_side(ParametricUpmixer(load_diffusion(str(trained.weights))), song(60_000))
-    assert side.shape == (1, 60_000)
-    assert side.norm() > 0
+def test_the_file_has_the_configuration_and_the_style_prior(trained):
+    loaded = load_model(trained.weights, SideDiffusionConfig)
+    assert loaded.config == config_of(recipe())
+    assert "style_mean" in loaded.weights.tensors
 
 
-def test_a_batch_is_noised_pictures_and_depends_on_its_step_and_seed_alone(features):
-    one, other = (batches(features, deaf=0.3) for _ in range(2))
+def test_a_batch_is_noised_side_parameters_and_depends_on_step_and_seed_alone(features):
+    one, other = (batches(features, cond_dropout=0.3) for _ in range(2))
     one.draw(7)
     for first, second in zip(one.draw(4), other.draw(4), strict=True):
         torch.testing.assert_close(first, second, rtol=0, atol=0, equal_nan=True)
     assert not torch.equal(one.draw(5)[0], other.draw(4)[0])
     assert not torch.equal(batches(features, seed=4).draw(4)[0], other.draw(4)[0])
-    _, _, deaf, state, times, target, _ = one.draw(4)
-    assert 0 < deaf.float().mean() < 0.7
+    _, _, uncond, state, times, target, *_ = one.draw(4)
+    assert 0 < uncond.float().mean() < 0.7
     clean = state - times[:, None, None, None] * target  # of a flow, x_0 = x_t − t·(ε − x_0)
     cache = load_features(features / "valid.safetensors")
     level = to_side_parameters((cache.iid.float().T, cache.coherence.float().T))[0]
@@ -101,64 +95,20 @@ def test_a_batch_is_noised_pictures_and_depends_on_its_step_and_seed_alone(featu
     assert (clean[:, 0].flatten()[:, None] - known).abs().min(dim=1).values.max() < 1e-3
 
 
-def test_times_are_those_of_the_objective(features):
+def test_the_times_are_logit_normal(features):
     times = torch.cat([batches(features).draw(step)[4] for step in range(8)])
     assert times.min() > 0
     assert times.max() < 1
-    assert ((times > 0.25) & (times < 0.75)).float().mean() > 0.6  # logit-normal: 0.73
+    assert ((times > 0.25) & (times < 0.75)).float().mean() > 0.6  # expected: 0.73
 
 
-def test_training_goes_on_where_it_was_killed(features, tmp_path):
-    loop = {**CONTENT["loop"], "epochs": 4, "checkpoint_seconds": 0}
-    content = {**CONTENT, "epoch_steps": 4, "loop": loop}
-    whole = train(recipe(**content), features, tmp_path / "whole.safetensors", device="cpu")
-    output = kill_training(content, features, tmp_path)
-    train(recipe(**content), features, output, device="cpu")
-    assert output.read_bytes() == whole.weights.read_bytes()
+def test_a_resumed_training_writes_the_same_file(features, tmp_path):
+    check_resuming(recipe(loop={"epochs": 2}, steps_per_epoch=3), features, tmp_path, step=4)
 
 
-def test_a_network_without_styles_can_be_trained(features, tmp_path):
-    loop = {**CONTENT["loop"], "epochs": 1}
-    plain = recipe(augmentation={}, loop=loop, epoch_steps=2)
-    made = train(plain, features, tmp_path / "plain.safetensors", device="cpu")
-    shape, _, prior = load_diffusion_network(str(made.weights))
-    assert shape.styled == 0
-    assert prior is None
-
-
-def test_weights_that_are_learned_on_from_are_named_though_they_are_overwritten(features, tmp_path):
-    loop = {**CONTENT["loop"], "epochs": 1}
-    output = tmp_path / "mine.safetensors"
-    train(recipe(loop=loop, epoch_steps=2), features, output, device="cpu")
-    first = hashlib.sha256(output.read_bytes()).hexdigest()
-    again = recipe(loop={**loop, "begin": str(output)}, epoch_steps=2)
-    made = train(again, features, output, device="cpu", overwrite=True)
-    assert hashlib.sha256(output.read_bytes()).hexdigest() != first
-    card = json.loads(made.card.read_text())
-    assert card["trained"]["began_at"] == {"weights": str(output), "sha256": first}
-
-
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("vector: [0, 2]", "vector"),
-        ("vector: [4, 35]", "vector"),
-        ("hearing: 0", "hearing"),
-        ("times: [0, 0]", "times"),
-        ("size: {width: 20, heads: 2}", "by fours"),
-        ("rank: 8", "rank"),
-    ],
-)
-def test_what_does_not_fit_is_refused(tmp_path, line, says):
-    path = tmp_path / "own.yaml"
-    path.write_text(
-        f"family: diffusion\n{line}\nloop: {{epochs: 1, batch: 2, learning_rate: 0.001}}\n"
-    )
-    with pytest.raises(OptionError, match=says) as caught:
-        load_recipe(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_without_features_there_is_nothing_to_learn(tmp_path):
-    with pytest.raises(InputError, match="no features"):
-        train(recipe(), tmp_path, tmp_path / "out.safetensors")
+def test_a_network_without_style_input_has_no_prior(features, tmp_path):
+    plain = recipe(augmentation={}, **SHORT)
+    result = train(plain, features, tmp_path / "plain.safetensors", device="cpu")
+    loaded = load_model(result.weights, SideDiffusionConfig)
+    assert loaded.config.style_dim == 0
+    assert "style_mean" not in loaded.weights.tensors
