@@ -1,4 +1,4 @@
-"""Sounds and films that the tests of `audio` make for themselves."""
+"""Sound files and films that tests make for themselves."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +9,38 @@ import numpy as np
 from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound, output_format
 
 RATE = 48_000
+
+FORMATS = [  # suffix, container, encoding, step
+    ("wav", "WAV", "PCM_U8", 1 / 128),
+    ("wav", "WAV", "PCM_16", 2**-15),
+    ("wav", "WAV", "PCM_24", 2**-23),
+    ("wav", "WAV", "PCM_32", 2**-31),
+    ("wav", "WAV", "FLOAT", 0),
+    ("wav", "WAV", "DOUBLE", 0),
+    ("rf64", "RF64", "PCM_24", 2**-23),
+    ("w64", "W64", "FLOAT", 0),
+    ("flac", "FLAC", "PCM_S8", 1 / 128),
+    ("flac", "FLAC", "PCM_16", 2**-15),
+    ("flac", "FLAC", "PCM_24", 2**-23),
+    ("aiff", "AIFF", "PCM_16", 2**-15),
+    ("aiff", "AIFF", "DOUBLE", 0),
+    ("au", "AU", "PCM_24", 2**-23),
+    ("caf", "CAF", "PCM_32", 2**-31),
+    ("caf", "CAF", "ALAC_16", 2**-15),
+    ("m4a", "MP4", "ALAC_16", 2**-15),
+    ("m4a", "MP4", "ALAC_24", 2**-23),
+    ("mka", "MATROSKA", "PCM_16", 2**-15),
+    ("mka", "MATROSKA", "PCM_24", 2**-23),
+    ("mka", "MATROSKA", "PCM_32", 2**-31),
+    ("mka", "MATROSKA", "FLOAT", 0),
+]
+LOSSY = [
+    ("mp3", "MP3", "MPEG_LAYER_III"),
+    ("ogg", "OGG", "VORBIS"),
+    ("opus", "OGG", "OPUS"),
+    ("m4a", "MP4", "AAC"),
+    ("mka", "MATROSKA", "OPUS"),
+]
 
 
 def noise(channels: int, frames: int, *, seed: int = 0, level: float = 0.1) -> np.ndarray:
@@ -33,7 +65,7 @@ def read_all(path: Path, frames: int = 8192) -> np.ndarray:
 
 
 def write_sound(path: Path, samples: np.ndarray, form: SoundFormat | None = None, **more) -> Path:
-    """Write samples as they are, rounded if need be."""
+    """Write samples, rounded for integer formats."""
     form = form or output_format(SoundFormat("WAV", "PCM_16"), path.suffix, None)
     more = {"rate": RATE, "expected_frames": samples.shape[1], **more}
     with SoundWriter(path, channels=samples.shape[0], format=form, **more) as writer:

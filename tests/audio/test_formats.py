@@ -26,7 +26,7 @@ def test_integer_bits(encoding, bits):
     assert SoundFormat("ANY", encoding).integer_bits == bits
 
 
-def test_lossy_is_what_does_not_come_back():
+def test_lossy_encodings_are_recognized():
     lossy = ("VORBIS", "OPUS", "MPEG_LAYER_III", "AAC", "ULAW", "IMA_ADPCM", "GSM610")
     assert all(SoundFormat("ANY", e).is_lossy for e in lossy)
     assert not any(SoundFormat("ANY", e).is_lossy for e in ("PCM_16", "FLOAT", "DOUBLE", "ALAC_24"))
@@ -93,7 +93,7 @@ def test_bit_depth_overrides_the_source(suffix, depth, wanted):
         ("", None, "choose one of"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_way_out(suffix, depth, said):
+def test_impossible_formats_are_refused_with_alternatives(suffix, depth, said):
     with pytest.raises(OptionError, match=said):
         output_format(SoundFormat("WAV", "PCM_16"), suffix, depth)
 
@@ -102,7 +102,7 @@ SOURCES = [SoundFormat("ANY", subtype) for subtype in soundfile.available_subtyp
 
 
 @given(st.sampled_from(SOURCES), st.sampled_from(sorted(WRITABLE_SUFFIXES)))
-def test_every_source_has_a_result_that_can_be_written(source, suffix):
+def test_every_source_has_a_writable_output_format(source, suffix):
     form = output_format(source, suffix, None)
     if form.container in MEDIA_CONTAINERS:
         assert suffix in MEDIA_SUFFIXES

@@ -10,47 +10,17 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from making import RATE, make_film, music, noise, read_all, write_sound
+from making import FORMATS, LOSSY, RATE, make_film, music, noise, read_all, write_sound
 from soundstage.audio import SoundFormat, open_sound
+from soundstage.audio.codecs.sndfile_reader import SequentialFile
 from soundstage.audio.reading import _reblock
 from soundstage.errors import InputError
 
-FORMATS = [
-    ("wav", "WAV", "PCM_U8", 1 / 128),
-    ("wav", "WAV", "PCM_16", 2**-15),
-    ("wav", "WAV", "PCM_24", 2**-23),
-    ("wav", "WAV", "PCM_32", 2**-31),
-    ("wav", "WAV", "FLOAT", 0),
-    ("wav", "WAV", "DOUBLE", 0),
-    ("rf64", "RF64", "PCM_24", 2**-23),
-    ("w64", "W64", "FLOAT", 0),
-    ("flac", "FLAC", "PCM_S8", 1 / 128),
-    ("flac", "FLAC", "PCM_16", 2**-15),
-    ("flac", "FLAC", "PCM_24", 2**-23),
-    ("aiff", "AIFF", "PCM_16", 2**-15),
-    ("aiff", "AIFF", "DOUBLE", 0),
-    ("au", "AU", "PCM_24", 2**-23),
-    ("caf", "CAF", "PCM_32", 2**-31),
-    ("caf", "CAF", "ALAC_16", 2**-15),
-    ("m4a", "MP4", "ALAC_16", 2**-15),
-    ("m4a", "MP4", "ALAC_24", 2**-23),
-    ("mka", "MATROSKA", "PCM_16", 2**-15),
-    ("mka", "MATROSKA", "PCM_24", 2**-23),
-    ("mka", "MATROSKA", "PCM_32", 2**-31),
-    ("mka", "MATROSKA", "FLOAT", 0),
-]
-LOSSY = [
-    ("mp3", "MP3", "MPEG_LAYER_III"),
-    ("ogg", "OGG", "VORBIS"),
-    ("opus", "OGG", "OPUS"),
-    ("m4a", "MP4", "AAC"),
-    ("mka", "MATROSKA", "OPUS"),
-]
 WIDE = ("PCM_32", "DOUBLE")
 
 
 @pytest.mark.parametrize(("suffix", "container", "encoding", "step"), FORMATS)
-def test_lossless_formats_are_read_to_the_bit(tmp_path, suffix, container, encoding, step):
+def test_lossless_formats_are_read_bit_for_bit(tmp_path, suffix, container, encoding, step):
     form = SoundFormat(container, encoding)
     dtype = np.float64 if encoding in WIDE else np.float32
     samples = noise(2, 20_001).astype(dtype)
@@ -70,7 +40,7 @@ def test_lossless_formats_are_read_to_the_bit(tmp_path, suffix, container, encod
 
 @pytest.mark.parametrize(("suffix", "container", "encoding"), LOSSY)
 @pytest.mark.parametrize("channels", [1, 2])
-def test_lossy_formats_keep_length_and_place(tmp_path, suffix, container, encoding, channels):
+def test_lossy_formats_keep_length_and_timing(tmp_path, suffix, container, encoding, channels):
     samples = music(channels, 30_001)
     path = write_sound(tmp_path / f"a.{suffix}", samples, SoundFormat(container, encoding))
     sound = open_sound(path)
@@ -78,7 +48,7 @@ def test_lossy_formats_keep_length_and_place(tmp_path, suffix, container, encodi
     got = read_all(path)
     assert got.shape == (channels, 30_001)
     assert np.sqrt(np.mean((got - samples) ** 2)) < 0.1 * np.sqrt(np.mean(samples**2))
-    for frames in (999, 4096, 50_000):  # Vorbis and MP3 shift after a seek, so none may happen
+    for frames in (999, 50_000):  # Vorbis and MP3 shift after a seek, so there must be none
         assert np.array_equal(read_all(path, frames), got)
 
 
@@ -92,7 +62,7 @@ def test_reblocking_keeps_every_frame_in_order(sizes, frames):
     assert all(0 < b.shape[1] <= frames for b in blocks)
 
 
-def test_mp3_without_a_header_frame_is_read_whole(tmp_path):
+def test_mp3_without_a_header_frame_is_read_completely(tmp_path):
     # libsndfile guesses the length of a variable bit rate from its first frame, and stops there
     samples = np.concatenate([np.zeros((1, 40_000), "f4"), noise(1, 60_000)], axis=1)
     path = write_sound(tmp_path / "a.mp3", samples, SoundFormat("MP3", "MPEG_LAYER_III"))
@@ -102,13 +72,13 @@ def test_mp3_without_a_header_frame_is_read_whole(tmp_path):
     bare.write_bytes(data[second:])
     got = read_all(bare)
     assert got.shape[1] == open_sound(bare).frames >= 100_000
-    shift = 576  # delay of the encoder, which only the header frame would tell
+    shift = 576  # delay of the encoder, which only the header frame declares
     error = got[:, shift : shift + 100_000] - read_all(path)
     assert np.sqrt(np.mean(error[:, 5000:95_000] ** 2)) < 1e-3
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF, 0x7FFFF000])
-def test_wav_whose_length_was_never_filled_in_is_read_to_its_end(tmp_path, size):
+def test_wav_of_open_length_is_read_to_its_end(tmp_path, size):
     samples = noise(2, 5000)
     path = write_sound(tmp_path / "a.wav", samples, SoundFormat("WAV", "FLOAT"))
     data = bytearray(path.read_bytes())
@@ -118,7 +88,7 @@ def test_wav_whose_length_was_never_filled_in_is_read_to_its_end(tmp_path, size)
     assert np.array_equal(read_all(path), samples)
 
 
-def test_wav_of_no_length_is_not_taken_for_unfinished(tmp_path):
+def test_empty_wav_is_not_of_open_length(tmp_path):
     path = tmp_path / "a.wav"
     with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
         file.title = "nothing"
@@ -128,7 +98,7 @@ def test_wav_of_no_length_is_not_taken_for_unfinished(tmp_path):
         open_sound(path)
 
 
-def test_more_channels_than_two_are_read(tmp_path):
+def test_more_than_two_channels_are_read(tmp_path):
     samples = noise(6, 1000)
     assert np.array_equal(read_all(write_sound(tmp_path / "a.wav", samples, FLOAT_WAV)), samples)
 
@@ -136,8 +106,8 @@ def test_more_channels_than_two_are_read(tmp_path):
 FLOAT_WAV = SoundFormat("WAV", "FLOAT")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_the_first_sample_that_is_no_number_is_named(tmp_path, value):
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_the_first_sample_that_is_not_finite_is_named(tmp_path, value):
     samples = noise(2, RATE)
     samples[1, RATE // 4] = samples[0, RATE // 2] = value
     sound = open_sound(write_sound(tmp_path / "a.wav", samples, FLOAT_WAV))
@@ -145,14 +115,14 @@ def test_the_first_sample_that_is_no_number_is_named(tmp_path, value):
         list(sound.blocks(1000))
 
 
-@pytest.mark.parametrize("rate", [4000, 7999, 192_001, 384_000])
+@pytest.mark.parametrize("rate", [7999, 192_001])
 def test_rates_beyond_the_range_are_refused(tmp_path, rate):
     soundfile.write(tmp_path / "a.wav", np.zeros(10), rate)
     with pytest.raises(InputError, match="sample rate"):
         open_sound(tmp_path / "a.wav")
 
 
-@pytest.mark.parametrize("rate", [8000, 11_025, 192_000])
+@pytest.mark.parametrize("rate", [8000, 192_000])
 def test_rates_in_the_range_are_taken(tmp_path, rate):
     soundfile.write(tmp_path / "a.wav", np.zeros(10), rate)
     assert open_sound(tmp_path / "a.wav").rate == rate
@@ -187,7 +157,7 @@ def made(folder: Path, kind: str) -> Path:
         ("pipe", "not a plain file"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, kind, said):
+def test_unreadable_files_are_refused_in_one_sentence(tmp_path, kind, said):
     path = made(tmp_path, kind)
     with pytest.raises(InputError, match=said) as caught:
         open_sound(path)
@@ -198,14 +168,14 @@ def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, kind, said):
 
 
 @pytest.mark.parametrize("suffix", [".vox", ".gsm", ".mp4", ".mkv", ".aac", ".mp3", ".ogg", ".sd2"])
-def test_text_under_any_suffix_is_not_sound(tmp_path, suffix):
+def test_text_with_any_suffix_is_no_sound(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     path.write_text("This is not sound at all. " * 100)
     with pytest.raises(InputError, match="not a readable sound file"):
         open_sound(path)
 
 
-def test_a_file_without_permission_is_said(tmp_path, monkeypatch):
+def test_a_file_without_permission_is_refused(tmp_path, monkeypatch):
     path = write_sound(tmp_path / "a.wav", noise(1, 10))
 
     def refuse(*_args, **_more):
@@ -216,13 +186,13 @@ def test_a_file_without_permission_is_said(tmp_path, monkeypatch):
         open_sound(path)
 
 
-def test_a_film_without_sound_is_said(tmp_path):
+def test_a_film_without_sound_is_refused(tmp_path):
     path = make_film(tmp_path / "a.mp4", muxer="mp4", sound=None, seconds=0.4)
     with pytest.raises(InputError, match="no sound track"):
         open_sound(path)
 
 
-def test_missing_pyav_is_said_with_its_remedy(tmp_path, monkeypatch):
+def test_missing_pyav_is_reported_with_the_way_to_install_it(tmp_path, monkeypatch):
     path = write_sound(tmp_path / "a.m4a", noise(1, 3000))
     wanted = builtins.__import__
 
@@ -238,12 +208,12 @@ def test_missing_pyav_is_said_with_its_remedy(tmp_path, monkeypatch):
     assert read_all(write_sound(tmp_path / "a.wav", noise(1, 100))).shape == (1, 100)
 
 
-def test_names_in_any_script_are_read(tmp_path):
+def test_names_in_any_script_are_supported(tmp_path):
     path = write_sound(tmp_path / "Ænema — 日本 \U0001f3b5.flac", noise(1, 100))
     assert read_all(path).shape == (1, 100)
 
 
-def test_blocks_can_be_left_and_begun_again(tmp_path):
+def test_blocks_can_be_abandoned_and_restarted(tmp_path):
     path = write_sound(tmp_path / "a.ogg", music(1, 20_000))
     sound = open_sound(path)
     one, other = sound.blocks(1000), sound.blocks(1000)
@@ -253,10 +223,50 @@ def test_blocks_can_be_left_and_begun_again(tmp_path):
     assert not np.array_equal(first, next(one))
 
 
-def test_long_files_are_read_in_little_memory(tmp_path):
+def test_long_files_are_read_in_bounded_memory(tmp_path):
     psutil = pytest.importorskip("psutil")
     path = write_sound(tmp_path / "a.wav", np.zeros((1, 20_000_000), "f4"), FLOAT_WAV)  # 80 MB
     process = psutil.Process()
     before = process.memory_info().rss
     most = max(process.memory_info().rss for _ in open_sound(path).blocks(65_536))
     assert most - before < 20e6
+
+
+FRAMES = 60_000
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3", "m4a"])
+@pytest.mark.parametrize("start", [1, 20_001, FRAMES - 5])
+def test_reading_from_a_position_gives_the_samples_there(
+    tmp_path: Path, suffix: str, start: int
+) -> None:
+    path = write_sound(tmp_path / f"a.{suffix}", music(2, FRAMES))
+    whole = read_all(path)
+    read = np.concatenate(list(open_sound(path).blocks(7000, start)), axis=1)
+    assert np.array_equal(read, whole[:, start:])
+
+
+@pytest.mark.parametrize(("suffix", "most"), [("wav", 100), ("flac", 100), ("ogg", FRAMES)])
+def test_lossless_files_are_sought(
+    tmp_path: Path, suffix: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_sound(tmp_path / f"a.{suffix}", music(1, FRAMES))
+    read, plain = [], SequentialFile.read
+
+    def counted(self: SequentialFile, frames: int, **more: object) -> np.ndarray:
+        rows = plain(self, frames, **more)
+        read.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(SequentialFile, "read", counted)
+    block = next(open_sound(path).blocks(100, FRAMES // 2))
+    assert block.shape == (1, 100)
+    assert FRAMES // 4 * (suffix == "ogg") < sum(read) <= most
+
+
+def test_seeking_in_a_damaged_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.flac", music(2, FRAMES))
+    sound, content = open_sound(path), path.read_bytes()
+    path.write_bytes(content[: len(content) // 4])
+    with pytest.raises(InputError, match="cut short or damaged"):
+        list(sound.blocks(1000, FRAMES - 2000))

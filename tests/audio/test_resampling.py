@@ -30,7 +30,7 @@ def test_length_is_rounded_to_the_nearest(frames, rate_in, rate_out):
     st.sampled_from([(44100, 48000), (48000, 16000), (8000, 44100), (44100, 44100)]),
     st.sampled_from([np.float32, np.float64]),
 )
-def test_result_does_not_depend_on_blocks(edges, rates, dtype):
+def test_the_result_does_not_depend_on_the_blocks(edges, rates, dtype):
     samples = noise(2, 5000).astype(dtype)
     parts = in_blocks(samples, *rates, edges)
     whole = resample(samples, *rates)
@@ -38,13 +38,13 @@ def test_result_does_not_depend_on_blocks(edges, rates, dtype):
     assert np.array_equal(parts, whole)
 
 
-def test_equal_rates_pass_through_untouched():
+def test_equal_rates_pass_through_unchanged():
     samples = noise(2, 1000)
     assert StreamResampler(44100, 44100, 2).push(samples) is samples
 
 
 @pytest.mark.parametrize(("rate_in", "rate_out"), [(44100, 48000), (48000, 44100), (96000, 16000)])
-def test_a_tone_stays_where_it_is_in_time_and_level(rate_in, rate_out):
+def test_a_tone_keeps_its_phase_and_level(rate_in, rate_out):
     def tone(rate):
         return np.sin(2 * np.pi * 1000 * np.arange(rate) / rate)[None]
 
@@ -53,10 +53,10 @@ def test_a_tone_stays_where_it_is_in_time_and_level(rate_in, rate_out):
     assert np.abs(got - tone(rate_out))[:, inner].max() < 1e-6
 
 
-def test_what_would_alias_is_removed():
+def test_frequencies_above_nyquist_are_removed():
     tone = np.sin(2 * np.pi * 15_000 * np.arange(48_000) / 48_000)[None]
     assert np.abs(resample(tone, 48_000, 16_000)[:, 1000:-1000]).max() < 1e-6
 
 
-def test_nothing_in_gives_nothing_out():
+def test_empty_input_gives_empty_output():
     assert StreamResampler(44100, 48000, 3).finish().shape == (3, 0)

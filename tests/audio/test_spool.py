@@ -8,10 +8,10 @@ from soundstage.audio.spool import Spool
 from soundstage.errors import OutputError
 
 
-@pytest.mark.parametrize("rows", [1, 2])
-def test_what_was_kept_comes_back_in_other_pieces_and_leaves_nothing(tmp_path, rows):
-    samples = np.random.default_rng(0).standard_normal((rows, 10_000)).astype(np.float32)
-    with Spool(tmp_path / "x.wav", rows) as spool:
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_are_read_back_in_other_blocks_and_no_file_remains(tmp_path, channels):
+    samples = np.random.default_rng(0).standard_normal((channels, 10_000)).astype(np.float32)
+    with Spool(tmp_path / "x.wav", channels) as spool:
         for start in range(0, 10_000, 3_000):
             spool.write(samples[:, start : start + 3_000])
         spool.rewind()
@@ -34,8 +34,8 @@ class Full(io.RawIOBase):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("frames", [10, 100_000])  # refused at the last flush, and at once
-def test_a_full_disk_is_one_sentence_whenever_it_shows(tmp_path, monkeypatch, frames):
+@pytest.mark.parametrize("frames", [10, 100_000])  # at the last flush, and at once
+def test_a_full_disk_is_reported_in_one_sentence(tmp_path, monkeypatch, frames):
     full = io.BufferedWriter(Full())
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: full)
     with (  # noqa: PT012
@@ -44,4 +44,4 @@ def test_a_full_disk_is_one_sentence_whenever_it_shows(tmp_path, monkeypatch, fr
     ):
         spool.write(np.zeros((1, frames), np.float32))
         spool.rewind()
-    monkeypatch.setattr(Full, "write", lambda self, data: len(data))  # so that it can be let go
+    monkeypatch.setattr(Full, "write", lambda self, data: len(data))  # so that it can be closed

@@ -22,7 +22,7 @@ ALL = {name: f"{name} é 日本" for name in TAGS} | {"date": "1961-01-20", "tra
         (".mkv", {"software"}),
     ],
 )
-def test_tags_come_back(tmp_path, suffix, lost):
+def test_tags_are_read_back(tmp_path, suffix, lost):
     path = write_sound(tmp_path / f"a{suffix}", noise(1, 5000), tags=ALL)
     tags = open_sound(path).tags
     for name in set(TAGS) - lost:
@@ -30,7 +30,7 @@ def test_tags_come_back(tmp_path, suffix, lost):
     assert read_all(path).shape[1] >= 5000
 
 
-def test_software_does_not_grow_from_copy_to_copy(tmp_path):
+def test_the_software_tag_does_not_grow_from_copy_to_copy(tmp_path):
     tags = {"software": "Tape machine"}
     for turn in range(3):
         path = write_sound(tmp_path / f"{turn}.flac", noise(1, 100), tags=tags)
@@ -43,7 +43,7 @@ def test_empty_and_unknown_tags_are_left_out(tmp_path):
     assert "title" not in open_sound(path).tags
 
 
-def test_ffmpeg_names_go_both_ways():
+def test_ffmpeg_names_are_mapped_in_both_directions():
     assert from_ffmpeg({"TRACK": "3", "Title": "x", "major_brand": "isom"}) == {
         "tracknumber": "3",
         "title": "x",
@@ -61,7 +61,7 @@ def test_id3_sizes_are_synchsafe():
     assert id3_block({}) == b""
 
 
-def test_tags_in_mp3_leave_the_sound_alone(tmp_path):
+def test_tags_in_mp3_leave_the_sound_unchanged(tmp_path):
     form = SoundFormat("MP3", "MPEG_LAYER_III")
     plain = write_sound(tmp_path / "a.mp3", noise(2, 20_000), form)
     tagged = write_sound(tmp_path / "b.mp3", noise(2, 20_000), form, tags=ALL)

@@ -1,6 +1,6 @@
 import errno
 import gc
-import os
+import itertools
 import struct
 import subprocess
 import sys
@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from making import RATE, make_film, music, noise, read_all, write_sound
-from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound, writing
+from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound
 from soundstage.audio.codecs import sndfile_writer as inner
 from soundstage.errors import OutputError
 
@@ -92,35 +94,6 @@ def test_an_existing_file_is_not_replaced(tmp_path):
     assert (tmp_path / "a.wav").read_text() == "precious"
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path, monkeypatch, links):
-    if not links:
-        monkeypatch.setattr(os, "link", refuse(OSError(errno.EPERM, "no links here")))
-
-    def meanwhile():
-        with writer(tmp_path / "a.wav") as file:
-            file.write(noise(2, 100))
-            (tmp_path / "a.wav").write_text("precious")
-
-    with pytest.raises(OutputError, match="exists"):
-        meanwhile()
-    assert (tmp_path / "a.wav").read_text() == "precious"
-    assert names(tmp_path) == ["a.wav"]
-
-
-def test_without_hard_links_a_file_lands_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "link", refuse(OSError(errno.EPERM, "no links here")))
-    write_sound(tmp_path / "a.wav", noise(2, 100))
-    assert names(tmp_path) == ["a.wav"]
-
-
-def refuse(error):
-    def refusing(*_args, **_more):
-        raise error
-
-    return refusing
-
-
 def test_overwriting_replaces(tmp_path):
     (tmp_path / "a.wav").write_text("old")
     write_sound(tmp_path / "a.wav", noise(2, 100), overwrite=True)
@@ -130,7 +103,7 @@ def test_overwriting_replaces(tmp_path):
 
 @pytest.mark.parametrize("form", [FLOAT, SoundFormat("FLAC", "PCM_16"), AAC], ids=str)
 @pytest.mark.parametrize("failure", [RuntimeError, KeyboardInterrupt])
-def test_a_failure_leaves_everything_as_it_was(tmp_path, form, failure):
+def test_a_failure_leaves_everything_unchanged(tmp_path, form, failure):
     (tmp_path / "a.bin").write_text("precious")
     block = np.zeros((2, 5000), np.int32 if form.integer_bits else np.float32)
 
@@ -146,40 +119,13 @@ def test_a_failure_leaves_everything_as_it_was(tmp_path, form, failure):
     assert (tmp_path / "a.bin").read_text() == "precious"
 
 
-def test_the_file_in_the_making_is_hidden_and_beside_its_target(tmp_path):
-    with writer(tmp_path / "a.wav"):
-        assert [n for n in names(tmp_path) if n.startswith(".a.wav.") and n.endswith(".part")]
-        assert len(names(tmp_path)) == 1
-
-
-def test_names_of_the_longest_kind_can_be_written(tmp_path):
-    path = tmp_path / ("é" * 125 + ".wav")
-    write_sound(path, noise(1, 10))
-    assert names(tmp_path) == [path.name]
-
-
-def test_a_new_file_has_the_usual_permissions(tmp_path):
-    old = os.umask(0o027)
-    try:
-        write_sound(tmp_path / "a.wav", noise(1, 10))
-    finally:
-        os.umask(old)
-    assert (tmp_path / "a.wav").stat().st_mode & 0o777 == 0o640
-
-
 @pytest.mark.parametrize(
     ("place", "said"), [("sub", "is a folder"), ("none/a.wav", "make the folder")]
 )
-def test_places_that_cannot_be_written_are_said(tmp_path, place, said):
+def test_impossible_targets_are_refused(tmp_path, place, said):
     (tmp_path / "sub").mkdir()
     with pytest.raises(OutputError, match=said):
         writer(tmp_path / place)
-
-
-def test_a_read_only_folder_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
-    with pytest.raises(OutputError, match="read-only"):
-        writer(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize(
@@ -195,13 +141,13 @@ def test_a_read_only_folder_is_said(tmp_path, monkeypatch):
         ("WAV", "FLOAT", 48_000, 0, "1 to 256 channels"),
     ],
 )
-def test_what_a_format_cannot_hold_is_said(tmp_path, container, encoding, rate, channels, said):
+def test_unsupported_sounds_are_refused(tmp_path, container, encoding, rate, channels, said):
     form = SoundFormat(container, encoding)
     with pytest.raises(OutputError, match=said):
         writer(tmp_path / "a.bin", form, rate=rate, channels=channels)
 
 
-@pytest.mark.parametrize("rate", [8000, 11_025, 44_100, 96_000, 192_000])
+@pytest.mark.parametrize("rate", [8000, 11_025, 192_000])
 @pytest.mark.parametrize(
     "form", [FLOAT, SoundFormat("FLAC", "PCM_24"), SoundFormat("OGG", "VORBIS")]
 )
@@ -234,7 +180,7 @@ def test_a_wav_beyond_four_gigabytes_is_rf64(tmp_path, monkeypatch, expected):
 
 
 @pytest.mark.parametrize("container", ["WAV", "AIFF", "AU"])
-def test_what_outgrows_its_container_fails_in_one_sentence(tmp_path, monkeypatch, container):
+def test_sound_too_long_for_its_container_is_refused(tmp_path, monkeypatch, container):
     monkeypatch.setattr(inner, "MAX_BYTES", 4 * 1000)
     more = {"expected_frames": 10, "channels": 1, "form": SoundFormat(container, "FLOAT")}
     with writer(tmp_path / "a.bin", **more) as file:
@@ -266,32 +212,30 @@ except OutputError as error:
 """
 
 
-@pytest.mark.parametrize("room", [100, 30_000])
 @pytest.mark.parametrize(
-    ("container", "encoding"),
+    ("container", "encoding", "room"),
     [
-        ("WAV", "PCM_16"),
-        ("FLAC", "PCM_16"),
-        ("OGG", "VORBIS"),
-        ("MP3", "MPEG_LAYER_III"),
-        ("AIFF", "FLOAT"),
-        ("MP4", "AAC"),
-        ("MATROSKA", "PCM_16"),
+        ("WAV", "PCM_16", 100),
+        ("FLAC", "PCM_16", 30_000),
+        ("OGG", "VORBIS", 30_000),
+        ("MP3", "MPEG_LAYER_III", 100),
+        ("MP4", "AAC", 30_000),
+        ("MATROSKA", "PCM_16", 100),
     ],
 )
-def test_a_disk_that_takes_no_more_is_one_sentence(tmp_path, container, encoding, room):
+def test_a_disk_that_fills_up_is_reported_in_one_sentence(tmp_path, container, encoding, room):
     arguments = [str(tmp_path / "a.bin"), container, encoding, str(room)]
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, *arguments], capture_output=True, text=True, check=True
     )
-    assert done.stdout.count("could not be written") == 1
+    assert done.stdout.count("cannot be written") == 1
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
     assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("form", [PCM_16, SoundFormat("OGG", "VORBIS"), AAC], ids=str)
-def test_a_full_disk_is_called_full(tmp_path, form):
+def test_a_full_disk_is_reported_as_full(tmp_path, form):
     small = tmp_path / "small"
     small.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)]
@@ -310,7 +254,7 @@ def test_a_full_disk_is_called_full(tmp_path, form):
 
 
 @pytest.mark.parametrize("encoding", ["VORBIS", "OPUS"])
-def test_a_disk_that_fills_as_the_file_is_closed_is_said(tmp_path, monkeypatch, encoding):
+def test_a_disk_that_fills_up_at_the_end_is_reported(tmp_path, monkeypatch, encoding):
     def closing():
         with writer(tmp_path / "a.ogg", SoundFormat("OGG", encoding)) as file:
             file.write(noise(2, 3000))
@@ -332,7 +276,7 @@ class Full:
         return 0
 
 
-def test_an_interrupt_while_libsndfile_writes_is_not_lost(tmp_path, monkeypatch):
+def test_an_interrupt_within_libsndfile_is_not_lost(tmp_path, monkeypatch):
 
     def interrupted():
         with writer(tmp_path / "a.wav") as file:
@@ -341,21 +285,6 @@ def test_an_interrupt_while_libsndfile_writes_is_not_lost(tmp_path, monkeypatch)
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert names(tmp_path) == []
-
-
-@pytest.mark.parametrize("step", ["_create", "_hidden_name"])
-def test_an_interrupt_as_the_file_comes_up_leaves_none(tmp_path, monkeypatch, step):
-    """What `with` never got to enter has no end to clean up in."""
-    whole = getattr(writing, step)
-
-    def interrupted(path):
-        whole(path)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(writing, step, interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        writer(tmp_path / "a.wav").__enter__()
     assert names(tmp_path) == []
 
 
@@ -369,7 +298,7 @@ def test_a_writer_that_is_dropped_leaves_no_file(tmp_path):
 
 
 @pytest.mark.parametrize("container", ["WAV", "AIFF"])
-def test_a_float_file_does_not_tell_when_it_was_made(tmp_path, container):
+def test_a_float_file_holds_no_time_of_writing(tmp_path, container):
     form = SoundFormat(container, "FLOAT")
     with writer(tmp_path / "a", form, expected_frames=1000) as file:
         file.write(noise(2, 1000))
@@ -390,14 +319,88 @@ class Interrupting:
         return 0
 
 
-def test_writing_before_entering_is_a_mistake(tmp_path):
+def test_writing_outside_a_with_block_is_refused(tmp_path):
     with pytest.raises(RuntimeError, match="with"):
         writer(tmp_path / "a.wav").write(noise(2, 10))
     assert names(tmp_path) == []
 
 
-def test_a_picture_means_nothing_to_a_sound_file(tmp_path):
+def test_sound_files_ignore_the_picture(tmp_path):
     film = make_film(tmp_path / "a.mp4", muxer="mp4", seconds=0.4)
     for source in (film, write_sound(tmp_path / "b.wav", noise(2, 100))):
         write_sound(tmp_path / "c.wav", noise(2, 100), picture_from=source, overwrite=True)
         assert open_sound(tmp_path / "c.wav").frames == 100
+
+
+FULL = {8: 128, 16: 32768, 24: 1 << 23, 32: 1 << 31}
+
+
+@given(st.lists(st.integers(0, 500), max_size=6), st.integers(1, 3))
+def test_quantization_does_not_depend_on_the_blocks(places, channels):
+    samples = noise(channels, 500)
+    whole = Quantizer(16, seed=7).quantize(samples)
+    quantizer = Quantizer(16, seed=7)
+    edges = [0, *sorted(places), 500]
+    parts = [quantizer.quantize(samples[:, a:b]) for a, b in itertools.pairwise(edges)]
+    assert np.array_equal(np.concatenate(parts, axis=1), whole)
+
+
+def test_quantization_of_one_dimension_is_of_one_channel():
+    samples = noise(1, 300)
+    assert np.array_equal(Quantizer(16).quantize(samples[0]), Quantizer(16).quantize(samples)[0])
+
+
+def test_dither_makes_the_error_independent_of_the_sample():
+    value = 100.3 / FULL[16]
+    steps = Quantizer(16).quantize(np.full((1, 200_000), value))
+    assert abs(steps.mean() - 100.3) < 0.01
+    assert np.isclose((steps - 100.3).var(), 0.25, rtol=0.02)  # 1/12 of rounding + 2/12 of TPDF
+
+
+def test_dither_is_at_most_one_step():
+    samples = noise(2, 20_000) * 0.5
+    error = Quantizer(16).quantize(samples) - samples * float(FULL[16])
+    assert np.abs(error).max() <= 1.5
+
+
+def test_digital_silence_stays_silent():
+    quiet = np.full((2, 1000), 0.0009 / FULL[16])
+    assert not Quantizer(16).quantize(quiet).any()
+
+
+def test_dithers_of_seeds_repeat_and_differ():
+    samples = noise(1, 1000)
+    one, again, other = (Quantizer(16, seed=s).quantize(samples) for s in (1, 1, 2))
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24, 32])
+def test_whole_steps_pass_without_dither(bits):
+    steps = np.array([[-FULL[bits], -1, 0, 1, FULL[bits] - 1]], np.int64)
+    out = Quantizer(bits).quantize(steps / FULL[bits], dither=False)
+    assert out.dtype == np.int32
+    assert np.array_equal(out, steps)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24, 32])
+def test_full_scale_is_clipped_by_no_more_than_the_dither(bits):
+    top = Quantizer(bits).quantize(np.ones((1, 2000)))
+    bottom = Quantizer(bits).quantize(-np.ones((1, 2000)))
+    assert top.max() == FULL[bits] - 1
+    assert top.min() >= FULL[bits] - 2
+    assert bottom.min() == -FULL[bits]
+    assert bottom.max() <= -FULL[bits] + 1
+
+
+@pytest.mark.parametrize("value", [1.001, -1.001, np.nan, np.inf])
+def test_quantization_beyond_full_scale_is_refused(value):
+    with pytest.raises(ValueError, match="does not fit"):
+        Quantizer(16).quantize(np.array([[0.0, value]]))
+
+
+def test_rounding_without_dither_draws_no_noise():
+    samples = noise(1, 100)
+    quantizer = Quantizer(16)
+    quantizer.quantize(samples, dither=False)
+    assert np.array_equal(quantizer.quantize(samples), Quantizer(16).quantize(samples))

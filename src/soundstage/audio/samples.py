@@ -74,13 +74,13 @@ def channels_first(samples: np.ndarray) -> Float[np.ndarray, "channels frames"]:
             f"Samples of shape {samples.shape} are not one sound: give (frames,) or "
             "(channels, frames)."
         )
+    if not samples.size:
+        raise InputError("The sound is empty: it has no samples.")
     rows, columns = samples.shape
     if rows == 1 or (_LONG_SIDE * rows <= columns and rows <= MAX_CHANNELS):
         return samples
     if columns == 1 or (_LONG_SIDE * columns <= rows and columns <= MAX_CHANNELS):
         return np.ascontiguousarray(samples.T)
-    if not samples.size:
-        raise InputError("The sound is empty: it has no samples.")
     raise InputError(
         f"The channels of samples of shape {samples.shape} cannot be told from their frames: "
         "give Audio(samples, rate), which takes (channels, frames)."

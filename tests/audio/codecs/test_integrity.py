@@ -3,9 +3,8 @@ import struct
 import numpy as np
 import pytest
 import soundfile
-from test_reading import FORMATS, LOSSY
 
-from making import RATE, make_film, music, read_all, write_sound
+from making import FORMATS, LOSSY, RATE, make_film, music, read_all, write_sound
 from soundstage.audio import SoundFormat, open_sound
 from soundstage.errors import InputError
 
@@ -21,22 +20,21 @@ def whole(request, tmp_path_factory):
     return write_sound(path, music(1, 40_001), SoundFormat(container, encoding))
 
 
-@pytest.mark.parametrize("lost", CUTS)
-def test_a_file_that_is_cut_is_refused(whole, tmp_path, lost):
+def test_truncated_files_are_refused(whole, tmp_path):
     data = whole.read_bytes()
-    sound = data
-    if whole.suffix in (".wav", ".rf64", ".aiff", ".caf") and lost == 1:
-        sound = data.rstrip(b"\0") if len(data) % 2 == 0 else data  # padding may be missing
-    size = lost if lost >= 1 else round(lost * len(sound))
     path = tmp_path / whole.name
-    path.write_bytes(sound[: len(sound) - size])
-    with pytest.raises(InputError) as caught:
-        read_all(path)
-    assert "complete copy" in str(caught.value)
+    for lost in CUTS:
+        sound = data
+        if whole.suffix in (".wav", ".rf64", ".aiff", ".caf") and lost == 1:
+            sound = data.rstrip(b"\0") if len(data) % 2 == 0 else data  # padding may be missing
+        size = lost if lost >= 1 else round(lost * len(sound))
+        path.write_bytes(sound[: len(sound) - size])
+        with pytest.raises(InputError, match="complete copy"):
+            read_all(path)
 
 
-@pytest.mark.parametrize("frames", [1, 2, 100, 1023, 1024, 1025, 5000])
-def test_whole_files_are_accepted(tmp_path, frames):
+@pytest.mark.parametrize("frames", [1, 1023, 1024, 5000])
+def test_complete_files_are_accepted(tmp_path, frames):
     for suffix, container, encoding in EVERY:
         form = SoundFormat(container, encoding)
         path = write_sound(tmp_path / f"{encoding}.{suffix}", music(1, frames), form)
@@ -44,7 +42,7 @@ def test_whole_files_are_accepted(tmp_path, frames):
 
 
 @pytest.mark.parametrize("name", soundfile.available_formats())
-def test_whole_files_of_libsndfile_are_accepted(tmp_path, name):
+def test_complete_files_of_libsndfile_are_accepted(tmp_path, name):
     if name in ("RAW", "SD2", "MPC2K"):
         return  # need their parameters, or a second file
     for subtype in soundfile.available_subtypes(name):
@@ -72,7 +70,7 @@ def open_raw(path):
         ("avi", "aac"),
     ],
 )
-def test_films_that_are_cut_are_refused(tmp_path, muxer, sound):
+def test_truncated_films_are_refused(tmp_path, muxer, sound):
     video = "libvpx" if muxer == "webm" else "mpeg4"
     path = make_film(tmp_path / "film.bin", muxer=muxer, video=video, sound=sound, seconds=1)
     assert read_all(path).shape[1] > 0.9 * RATE
@@ -83,7 +81,7 @@ def test_films_that_are_cut_are_refused(tmp_path, muxer, sound):
             read_all(path)
 
 
-def test_mp4_with_its_index_first_is_refused_when_cut(tmp_path):
+def test_truncated_mp4_with_its_index_first_is_refused(tmp_path):
     path = write_sound(tmp_path / "a.m4a", music(1, 40_000))
     av = pytest.importorskip("av")
     front = tmp_path / "front.m4a"
@@ -105,7 +103,7 @@ def test_mp4_with_its_index_first_is_refused_when_cut(tmp_path):
             open_sound(front)
 
 
-def test_adts_that_is_cut_is_refused(tmp_path):
+def test_truncated_adts_is_refused(tmp_path):
     av = pytest.importorskip("av")
     path = tmp_path / "a.aac"
     m4a = write_sound(tmp_path / "a.m4a", music(1, 40_000))
@@ -124,7 +122,7 @@ def test_adts_that_is_cut_is_refused(tmp_path):
             open_sound(path)
 
 
-def test_flac_of_unknown_length_is_accepted_and_its_damage_seen(tmp_path):
+def test_flac_of_unknown_length_is_accepted_unless_damaged(tmp_path):
     samples = music(1, 40_000)
     path = write_sound(tmp_path / "a.flac", samples)
     data = bytearray(path.read_bytes())
@@ -139,7 +137,7 @@ def test_flac_of_unknown_length_is_accepted_and_its_damage_seen(tmp_path):
         read_all(path)
 
 
-def test_streamed_containers_of_open_length_are_accepted(tmp_path):
+def test_containers_of_open_length_are_accepted(tmp_path):
     samples = music(1, 5000)
     for suffix, container, mark, size in [
         (".wav", "WAV", b"data", b"\xff" * 4),
@@ -154,7 +152,7 @@ def test_streamed_containers_of_open_length_are_accepted(tmp_path):
         assert np.array_equal(read_all(path), samples), suffix
 
 
-def test_tags_after_the_sound_do_not_count(tmp_path):
+def test_truncated_tags_after_the_sound_are_accepted(tmp_path):
     path = write_sound(tmp_path / "a.wav", music(1, 5000))
     body = b"INFOINAM\x04\0\0\0abc\0"
     data = path.read_bytes() + b"LIST" + struct.pack("<I", len(body)) + body
@@ -163,7 +161,7 @@ def test_tags_after_the_sound_do_not_count(tmp_path):
         assert read_all(path).shape[1] == 5000
 
 
-def test_a_header_that_promises_more_than_is_decoded_is_refused(tmp_path):
+def test_a_header_that_declares_more_than_is_decoded_is_refused(tmp_path):
     sound = open_sound(write_sound(tmp_path / "a.flac", music(1, 5000)))
     sound.frames += 1
     with pytest.raises(InputError, match=r"cut short.*0\.10 s of 0\.10 s"):
@@ -208,7 +206,7 @@ def test_matroska_cut_between_two_elements_is_refused(tmp_path):
     refused_at(path, data, [*clusters[1:], data.rindex(b"\x1c\x53\xbb\x6b")])
 
 
-def test_alac_in_caf_without_its_whole_table_is_refused(tmp_path):
+def test_alac_in_caf_without_its_packet_table_is_refused(tmp_path):
     samples = music(2, 96_000)
     path = write_sound(tmp_path / "a.caf", samples, SoundFormat("CAF", "ALAC_16"))
     data = path.read_bytes()

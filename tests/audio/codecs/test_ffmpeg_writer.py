@@ -21,8 +21,8 @@ FILMS = [  # source, its muxer, picture, sound, result, encoding
 ]
 
 
-def restage(source, target):
-    """Write the sound of a film again, in two equal channels, beside its picture."""
+def rewrite_sound(source, target):
+    """Write the sound of a film again, in two equal channels, with its picture."""
     sound = open_sound(source)
     form = output_format(sound.format, target.suffix, None)
     quantizer = Quantizer(form.integer_bits) if form.integer_bits else None
@@ -43,14 +43,14 @@ def restage(source, target):
 
 @pytest.mark.parametrize("delay", [0.0, 0.5])
 @pytest.mark.parametrize(("source", "muxer", "video", "sound", "target", "encoding"), FILMS)
-def test_the_picture_is_untouched_and_the_sound_in_its_place(
+def test_the_picture_is_unchanged_and_the_sound_in_sync(
     tmp_path, source, muxer, video, sound, target, encoding, delay
 ):
     if muxer == "avi" and delay:
         pytest.skip("AVI has no start times")
     source = make_film(tmp_path / source, muxer=muxer, video=video, sound=sound, delay=delay)
     target = tmp_path / target
-    form = restage(source, target)
+    form = rewrite_sound(source, target)
     assert (form.encoding, open_sound(target).channels) == (encoding, 2)
     old, new = packets(source, "video"), packets(target, "video")
     assert [data for data, _, _ in new] == [data for data, _, _ in old]
@@ -68,7 +68,7 @@ def test_the_picture_is_untouched_and_the_sound_in_its_place(
 def test_a_picture_longer_than_its_sound_is_copied_to_its_end(tmp_path, suffix):
     muxer = {".mp4": "mp4", ".mkv": "matroska"}[suffix]
     source = make_film(tmp_path / f"a{suffix}", muxer=muxer, seconds=4, sound_seconds=1)
-    restage(source, tmp_path / f"b{suffix}")
+    rewrite_sound(source, tmp_path / f"b{suffix}")
     new = packets(tmp_path / f"b{suffix}", "video")
     assert len(new) == 100
     assert new == packets(source, "video")
@@ -115,7 +115,7 @@ def test_language_title_subtitles_chapters_and_fonts_are_kept(tmp_path):
                 line.duration = 500
                 new.mux(line)
     result = tmp_path / "b.mkv"
-    restage(rich, result)
+    rewrite_sound(rich, result)
     assert packets(result, "subtitle") == packets(rich, "subtitle") != []
     with av.open(str(result)) as film:
         assert film.metadata["title"] == "Métropolis"
@@ -140,7 +140,7 @@ def test_the_cover_of_an_m4a_is_kept(tmp_path):
         sound.sample_rate, sound.pts = RATE, 0
         file.mux([*track.encode(sound), *track.encode(None)])
     result = tmp_path / "b.m4a"
-    restage(path, result)
+    rewrite_sound(path, result)
     with av.open(str(path)) as old, av.open(str(result)) as new:
         assert new.streams.video[0].disposition == av.stream.Disposition.attached_pic
         covers = [next(file.demux(video=0)) for file in (old, new)]
@@ -162,7 +162,7 @@ def test_a_second_sound_track_is_copied(tmp_path):
             packet.stream = copies[packet.stream]
             new.mux(packet)
     result = tmp_path / "b.mkv"
-    restage(both, result)
+    rewrite_sound(both, result)
     with av.open(str(result)) as film:
         assert [s.codec_context.name for s in film.streams.audio] == ["aac", "opus"]
     copied = [data for data, _, _ in packets(result, "audio")]
@@ -170,7 +170,7 @@ def test_a_second_sound_track_is_copied(tmp_path):
 
 
 @pytest.mark.parametrize(("target", "said"), [("b.webm", "WEBM"), ("b.mov", "MOV")])
-def test_a_picture_that_the_container_cannot_hold_is_said(tmp_path, target, said):
+def test_an_unsupported_picture_is_refused(tmp_path, target, said):
     video, suffix = ("mpeg4", "mkv") if "webm" in target else ("libvpx-vp9", "webm")
     source = make_film(
         tmp_path / f"a.{suffix}",
@@ -180,7 +180,7 @@ def test_a_picture_that_the_container_cannot_hold_is_said(tmp_path, target, said
         seconds=0.4,
     )
     with pytest.raises(OutputError, match=rf"{said}.*choose the suffix of the source"):
-        restage(source, tmp_path / target)
+        rewrite_sound(source, tmp_path / target)
     assert not (tmp_path / target).exists()
 
 
@@ -201,15 +201,15 @@ def test_a_gap_in_the_time_stamps_becomes_silence(tmp_path):
     assert np.all(got[2 * RATE :] == 0.25)
 
 
-@pytest.mark.parametrize("frames", [1, 1023, 1024, 1025, 20_000, 48_001])
+@pytest.mark.parametrize("frames", [1, 1023, 1025, 48_001])
 @pytest.mark.parametrize("encoding", ["AAC", "ALAC_16"])
-def test_m4a_has_its_exact_length_at_once_and_when_read(tmp_path, frames, encoding):
+def test_m4a_has_its_exact_length(tmp_path, frames, encoding):
     form = SoundFormat("MP4", encoding)
     path = write_sound(tmp_path / "a.m4a", music(2, frames), form)
     assert open_sound(path).frames == read_all(path).shape[1] == frames
 
 
-def test_aac_gives_back_what_it_was_given(tmp_path):
+def test_aac_is_accurate(tmp_path):
     samples = music(2, 48_000)
     got = read_all(write_sound(tmp_path / "a.m4a", samples))
     error = np.sqrt(np.mean((got - samples) ** 2) / np.mean(samples**2))
