@@ -1,4 +1,4 @@
-"""`soundstage prepare`, as it is typed."""
+"""`soundstage prepare`."""
 
 from pathlib import Path
 
@@ -6,19 +6,17 @@ from sounds import RATE, stereo_scene
 from soundstage.audio import Audio
 
 
-def test_files_and_counts_are_printed_and_what_is_left_out_is_named(
-    command, tmp_path: Path
-) -> None:
-    records, cache = tmp_path / "records", tmp_path / "cache"
-    records.mkdir()
-    Audio(stereo_scene(RATE).numpy(), RATE).write(records / "a.wav")
-    Audio(stereo_scene(RATE)[:1].numpy(), RATE).write(records / "mono.wav")
-    code, out, err = command("prepare", records, "-o", cache)
+def test_files_counts_and_skipped_tracks_are_printed(command, tmp_path: Path) -> None:
+    tracks, cache = tmp_path / "tracks", tmp_path / "cache"
+    tracks.mkdir()
+    Audio(stereo_scene(RATE).numpy(), RATE).write(tracks / "a.wav")
+    Audio(stereo_scene(RATE)[:1].numpy(), RATE).write(tracks / "mono.wav")
+    code, out, err = command("prepare", tracks, "-o", cache)
     assert code == 0
-    assert out == f"{cache / 'records.safetensors'}: 1 records, 45 frames\n"
+    assert out == f"{cache / 'tracks.safetensors'}: 1 tracks, 45 frames\n"
     assert "mono.wav: has 1 channels" in err
-    code, out, _ = command("prepare", records, "-o", cache, "--quiet")
-    assert out.endswith("45 frames, as before\n")
+    code, out, _ = command("prepare", tracks, "-o", cache, "--quiet")
+    assert out.endswith("45 frames, up to date\n")
 
 
 def test_a_missing_folder_is_one_sentence(command, tmp_path: Path) -> None:
