@@ -1,6 +1,7 @@
-"""The house of `soundstage`: rooms on floors, and imports that only ever go down."""
+"""The tree of `soundstage`: packages on floors, imports that only go down, and a light start."""
 
 import ast
+import os
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -12,8 +13,9 @@ import soundstage
 
 PACKAGE = Path(soundstage.__file__).parent
 
-# From the top; a room may use those below it
+# From the top; a package may use those below it
 ORDER = [
+    "__main__",
     "cli",
     "web",
     "listening",
@@ -47,51 +49,70 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def room_of(module: str) -> str:
-    """The room, or "" for the public face `soundstage` itself."""
+def floor_of(module: str) -> str:
+    """The package below `soundstage`, or "" for the public API in `soundstage` itself."""
     return ".".join(module.split(".")[1:2])
 
 
 def imports_of(source: str, module: str, *, is_package: bool) -> set[str]:
-    """Modules of ours that a source names anywhere, also inside functions."""
+    """Modules of `soundstage` that a source imports anywhere, including inside functions."""
     package = module.split(".") if is_package else module.split(".")[:-1]
-    named = set()
+    imported = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            named.update(alias.name for alias in node.names)
+            imported.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             inner = {f"{base}.{alias.name}" for alias in node.names} & MODULES.keys()
-            named.update(inner)
+            imported.update(inner)
             if len(inner) < len(node.names):
-                named.add(base)
-    return {name for name in named if name.split(".")[0] == "soundstage"}
+                imported.add(base)
+    return {name for name in imported if name.split(".")[0] == "soundstage"}
 
 
-IMPORTS = {
-    module: imports_of(
-        path.read_text(encoding="utf-8"), module, is_package=path.name == "__init__.py"
-    )
-    for module, path in MODULES.items()
-}
+def read_imports(module: str, path: Path) -> set[str]:
+    """Those of the module, and of the stub that lists the lazy exports of a package."""
+    files = [path, *([path.with_suffix(".pyi")] if path.with_suffix(".pyi").exists() else [])]
+    is_package = path.name == "__init__.py"
+    sources = [file.read_text(encoding="utf-8") for file in files]
+    return set.union(*(imports_of(each, module, is_package=is_package) for each in sources))
 
 
-def test_every_room_has_its_floor() -> None:
-    rooms = {room_of(module) for module in MODULES} - {""}
-    assert rooms <= set(ORDER)
-    assert {"spectra", "stereo", "upmixing", "cli"} <= rooms  # the modules were really found
+IMPORTS = {module: read_imports(module, path) for module, path in MODULES.items()}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if room_of(module)])
-def test_imports_only_go_down(module: str) -> None:
-    place = ORDER.index(room_of(module))
-    for imported in IMPORTS[module]:
-        room = room_of(imported)
-        if not room:  # the public face, which only what stands above it may use
-            assert room_of(module) in ("cli", "web"), f"{module} imports {imported}"
-        else:
-            assert ORDER.index(room) >= place, f"{module} imports {imported}"
+@pytest.mark.parametrize(
+    ("source", "imported"),
+    [
+        ("import soundstage.stereo", {"soundstage.stereo"}),
+        ("from soundstage.stereo import encode", {"soundstage.stereo"}),
+        ("from soundstage.audio import level", {"soundstage.audio.level"}),
+        ("from soundstage import audio, upmix_file", {"soundstage", "soundstage.audio"}),
+        ("def late():\n    from soundstage.audio import Audio", {"soundstage.audio"}),
+        ("from ..audio import Audio", {"soundstage.audio"}),
+        ("from . import stft", {"soundstage.spectra.stft"}),
+        ("import torch\nfrom numpy import array", set()),
+    ],
+)
+def test_imports_are_found(source: str, imported: set[str]) -> None:
+    assert imports_of(source, "soundstage.spectra.some_module", is_package=False) == imported
+
+
+def test_imports_only_go_down() -> None:
+    assert {floor_of(module) for module in MODULES} - {""} <= set(ORDER)
+    wrong = []
+    for module, imported in IMPORTS.items():
+        for name in imported:
+            if not floor_of(module):
+                continue
+            if not floor_of(name):  # the public API, for the floors above it
+                allowed = floor_of(module) in ("__main__", "cli", "web")
+            else:
+                allowed = ORDER.index(floor_of(name)) >= ORDER.index(floor_of(module))
+            if not allowed:
+                wrong.append(f"{module} imports {name}")
+    assert wrong == []
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -101,49 +122,78 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_nothing_is_ever_unpickled(module: str) -> None:
-    source = MODULES[module].read_text(encoding="utf-8")
-    assert not {"pickle", "joblib", "shelve"} & {
-        alias.name.split(".")[0]
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in [*node.names, ast.alias(getattr(node, "module", None) or "")]
-    }
-    assert "torch.load" not in source
-    assert "allow_pickle=True" not in source
+def test_nothing_is_ever_unpickled() -> None:
+    wrong = []
+    for module, path in MODULES.items():
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
+                if {name.split(".")[0] for name in names} & {"pickle", "joblib", "shelve"}:
+                    wrong.append(module)
+        if "torch.load" in source or "allow_pickle=True" in source:
+            wrong.append(module)
+    assert wrong == []
 
 
-@pytest.mark.parametrize(
-    ("source", "wanted"),
-    [
-        ("import soundstage.stereo", {"soundstage.stereo"}),
-        ("from soundstage.stereo import encode", {"soundstage.stereo"}),
-        ("from soundstage.stereo import bands", {"soundstage.stereo.bands"}),
-        ("from soundstage import audio, upmix_file", {"soundstage", "soundstage.audio"}),
-        ("def late():\n    from soundstage.audio import Audio", {"soundstage.audio"}),
-        ("from ..audio import Audio", {"soundstage.audio"}),
-        ("from . import stft", {"soundstage.spectra.stft"}),
-        ("import torch\nfrom numpy import array", set()),
-    ],
-)
-def test_the_reader_of_imports_sees_them_all(source: str, wanted: set[str]) -> None:
-    assert imports_of(source, "soundstage.spectra.sample_queue", is_package=False) == wanted
+def test_every_public_name_is_there() -> None:
+    """Also imports every module that a package exports from."""
+    program = """
+import importlib, pkgutil, sys, types
+import soundstage
+names = ["soundstage"]
+names += [f"soundstage.{m.name}" for m in pkgutil.iter_modules(soundstage.__path__) if m.ispkg]
+for package in map(importlib.import_module, names):
+    for name in getattr(package, "__all__", []):
+        assert not isinstance(getattr(package, name), types.ModuleType), (package, name)
+        assert name in dir(package), (package, name)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
-@pytest.mark.parametrize("module", ["soundstage", "soundstage.cli.main"])
-def test_the_command_line_and_the_public_face_start_without_torch(module: str) -> None:
-    program = f"import {module}, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+def modules_after(program: str) -> set[str]:
+    """Names of all modules that a program has imported at its end."""
+    program += "\nimport sys\nprint('\\n', *sys.modules, sep='\\n')"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, env=environment
+    )
+    return set(run.stdout.splitlines())
 
 
-@pytest.mark.parametrize("name", soundstage.__all__)
-def test_every_public_name_is_there(name: str) -> None:
-    assert getattr(soundstage, name) is not None
-    assert not isinstance(getattr(soundstage, name), type(sys)), f"{name} is a module"
-    assert name in dir(soundstage)
+COMMAND = """
+import sys
+from soundstage.cli.main import app
+sys.argv[1:] = {arguments}
+try:
+    app()
+except SystemExit:
+    pass
+"""
 
 
-def test_the_filters_of_ffmpeg_are_measured_without_torch() -> None:
-    program = "import soundstage.evaluation.ffmpeg_filters, sys; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["upmix", "missing.wav"]])
+def test_answers_without_sound_come_without_torch(arguments: list[str]) -> None:
+    heavy = {"torch", "scipy", "rich.progress", "multiprocessing"}
+    assert not heavy & modules_after(COMMAND.format(arguments=arguments))
+
+
+def test_light_modules_come_without_torch() -> None:
+    assert "torch" not in modules_after(
+        "import soundstage, soundstage.parallel, soundstage.evaluation.ffmpeg_filters"
+    )
+
+
+@pytest.mark.parametrize("method", ["comb", "masked"])
+def test_upmixing_imports_no_compiler_and_no_library_for_other_tasks(
+    method: str, tmp_path: Path
+) -> None:
+    program = f"""
+import numpy, soundfile
+soundfile.write({str(tmp_path / "a.wav")!r}, numpy.zeros(4410), 44100)
+"""
+    arguments = ["upmix", str(tmp_path / "a.wav"), "-m", method]
+    loaded = modules_after(program + COMMAND.format(arguments=arguments))
+    assert (tmp_path / "a-stereo.wav").exists()
+    heavy = ("torch._dynamo", "scipy.signal", "sofar", "pyarrow", "matplotlib", "av", "jinja2")
+    assert not loaded & set(heavy)
