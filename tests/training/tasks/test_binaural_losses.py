@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundstage.training.tasks.binaural_losses import (
-    EMPHASIS,
+    PREEMPHASIS,
     BinauralLoss,
-    mean_square,
     phase_difference,
 )
 
@@ -29,126 +28,126 @@ def tone(hertz: float, phase: float = 0.0) -> torch.Tensor:
 
 
 def test_by_default_the_loss_is_the_squared_error_of_each_example() -> None:
-    made, true = noise(0), noise(1)
+    output, target = noise(0), noise(1)
     loss = BinauralLoss()
-    wanted = [((made[each] - true[each]) ** 2).mean() for each in range(2)]
-    torch.testing.assert_close(loss.of_error(made - true), torch.stack(wanted))
-    assert loss.of_sound(made, true).tolist() == [0, 0]
+    expected = [((output[each] - target[each]) ** 2).mean() for each in range(2)]
+    torch.testing.assert_close(loss.error_terms(output - target), torch.stack(expected))
+    assert loss.phase_term(output, target).tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("hertz", [50, 500, 4000, 20_000])
-def test_emphasis_weighs_a_tone_by_the_response_of_its_filter(hertz: int) -> None:
-    gain = abs(1 - EMPHASIS * np.exp(-2j * np.pi * hertz / RATE)) ** 2
-    found = BinauralLoss(wave=0, emphasis=3.0).of_error(tone(hertz))
+def test_the_preemphasis_term_of_a_tone_follows_the_response_of_its_filter(hertz: int) -> None:
+    gain = abs(1 - PREEMPHASIS * np.exp(-2j * np.pi * hertz / RATE)) ** 2
+    found = BinauralLoss(wave=0, preemphasis=3.0).error_terms(tone(hertz))
     np.testing.assert_allclose(found.numpy(), 3 * gain / 2, rtol=0.02)
 
 
-def test_emphasis_weighs_treble_more_than_bass() -> None:
-    emphasis = BinauralLoss(0.0, 1.0)
-    bass, treble = (emphasis.of_error(tone(hertz)) for hertz in (100, 8000))
+def test_preemphasis_weights_treble_more_than_bass() -> None:
+    preemphasis = BinauralLoss(0.0, 1.0)
+    bass, treble = (preemphasis.error_terms(tone(hertz)) for hertz in (100, 8000))
     assert bool((treble > 500 * bass).all())
-    bass, treble = (BinauralLoss().of_error(tone(hertz)) for hertz in (100, 8000))
+    bass, treble = (BinauralLoss().error_terms(tone(hertz)) for hertz in (100, 8000))
     torch.testing.assert_close(treble, bass, rtol=0.01, atol=0)
 
 
 @given(GAINS)
-def test_the_terms_of_the_error_go_with_its_energy(gain: float) -> None:
-    loss = BinauralLoss(wave=2.0, emphasis=0.5)
-    one, other = loss.of_error(noise()), loss.of_error(gain * noise())
+def test_the_error_terms_are_proportional_to_the_energy(gain: float) -> None:
+    loss = BinauralLoss(wave=2.0, preemphasis=0.5)
+    one, other = loss.error_terms(noise()), loss.error_terms(gain * noise())
     torch.testing.assert_close(other, gain**2 * one, rtol=1e-4, atol=0)
 
 
-def test_weights_are_those_that_were_asked_for() -> None:
-    made, true = noise(0), noise(1)
+def test_the_terms_are_weighted() -> None:
+    output, target = noise(0), noise(1)
     whole = BinauralLoss(2.0, 3.0, 5.0)
     wave, bright = BinauralLoss(), BinauralLoss(0.0, 1.0)
-    wanted = 2 * wave.of_error(made - true) + 3 * bright.of_error(made - true)
-    torch.testing.assert_close(whole.of_error(made - true), wanted)
-    torch.testing.assert_close(whole.of_sound(made, true), 5 * phase_difference(made, true))
+    expected = 2 * wave.error_terms(output - target) + 3 * bright.error_terms(output - target)
+    torch.testing.assert_close(whole.error_terms(output - target), expected)
+    torch.testing.assert_close(
+        whole.phase_term(output, target), 5 * phase_difference(output, target)
+    )
 
 
 @given(GAINS)
-def test_phases_of_equal_sounds_do_not_differ_at_any_gain(gain: float) -> None:
+def test_equal_signals_have_no_phase_difference_at_any_gain(gain: float) -> None:
     found = phase_difference(gain * noise(), noise())
     torch.testing.assert_close(found, torch.zeros(2), rtol=0, atol=1e-4)
 
 
 @given(GAINS)
-def test_phases_of_an_inverted_sound_differ_by_half_a_turn_at_any_gain(gain: float) -> None:
+def test_an_inverted_signal_has_a_phase_difference_of_pi_at_any_gain(gain: float) -> None:
     found = phase_difference(-gain * noise(), noise())
     torch.testing.assert_close(found, torch.full((2,), math.pi), rtol=0, atol=1e-4)
 
 
 @given(GAINS)
-def test_phases_are_blind_to_gain(gain: float) -> None:
-    made, true = noise(0), noise(1)
-    torch.testing.assert_close(phase_difference(gain * made, true), phase_difference(made, true))
-    torch.testing.assert_close(phase_difference(made, gain * true), phase_difference(made, true))
+def test_the_phase_difference_does_not_depend_on_gain(gain: float) -> None:
+    output, target = noise(0), noise(1)
+    torch.testing.assert_close(
+        phase_difference(gain * output, target), phase_difference(output, target)
+    )
+    torch.testing.assert_close(
+        phase_difference(output, gain * target), phase_difference(output, target)
+    )
 
 
 @given(st.floats(-3.1, 3.1))
-def test_a_turned_tone_differs_by_its_turn(turn: float) -> None:
-    swell = torch.hann_window(FRAMES)  # beyond whose ends the transform would mirror the sound
-    found = phase_difference(swell * tone(1000, turn), swell * tone(1000))
+def test_the_phase_difference_of_a_shifted_tone_is_its_shift(turn: float) -> None:
+    window = torch.hann_window(FRAMES)  # the transform mirrors the signal at its ends
+    found = phase_difference(window * tone(1000, turn), window * tone(1000))
     torch.testing.assert_close(found, torch.full((2,), abs(turn)), rtol=0, atol=0.05)
 
 
-def test_phases_of_unrelated_sounds_differ_by_a_quarter_turn_on_average() -> None:
+def test_the_phase_difference_of_independent_signals_is_half_of_pi_on_average() -> None:
     found = phase_difference(noise(0), noise(1))
     torch.testing.assert_close(found, torch.full((2,), math.pi / 2), rtol=0, atol=0.08)
 
 
-def test_an_example_does_not_hear_the_others() -> None:
-    made, true = noise(0), noise(1)
-    both = phase_difference(made, true)
+def test_examples_are_independent() -> None:
+    output, target = noise(0), noise(1)
+    both = phase_difference(output, target)
     for each in range(2):
-        alone = phase_difference(made[each : each + 1], true[each : each + 1])
+        alone = phase_difference(output[each : each + 1], target[each : each + 1])
         torch.testing.assert_close(alone[0], both[each])
 
 
-def test_phases_count_where_the_truth_is_heard_alone() -> None:
-    true = tone(1000) + 1e-3 * noise(1)
+def test_only_audible_bins_of_the_target_count() -> None:
+    target = tone(1000) + 1e-3 * noise(1)
     torch.testing.assert_close(
-        phase_difference(tone(1000) + 1e-3 * noise(2), true), torch.zeros(2), rtol=0, atol=0.02
+        phase_difference(tone(1000) + 1e-3 * noise(2), target), torch.zeros(2), rtol=0, atol=0.02
     )
     assert phase_difference(noise(), torch.zeros_like(noise())).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("made", [torch.zeros(2, 2, FRAMES), 1e-30 * noise(2), noise(2)])
-@pytest.mark.parametrize("true", [torch.zeros(2, 2, FRAMES), 1e-12 * noise(1), noise(1)])
-def test_gradients_are_finite_however_silent_a_sound_is(
-    made: torch.Tensor, true: torch.Tensor
+@pytest.mark.parametrize("output", [torch.zeros(2, 2, FRAMES), 1e-30 * noise(2), noise(2)])
+@pytest.mark.parametrize("target", [torch.zeros(2, 2, FRAMES), 1e-12 * noise(1), noise(1)])
+def test_gradients_are_finite_for_silent_signals(
+    output: torch.Tensor, target: torch.Tensor
 ) -> None:
-    made = made.clone().requires_grad_()
+    output = output.clone().requires_grad_()
     loss = BinauralLoss(1.0, 1.0, 0.01)
-    (loss.of_error(made - true) + loss.of_sound(made, true)).sum().backward()
-    assert made.grad is not None
-    assert bool(made.grad.isfinite().all())
+    (loss.error_terms(output - target) + loss.phase_term(output, target)).sum().backward()
+    assert output.grad is not None
+    assert bool(output.grad.isfinite().all())
 
 
-def test_gradients_are_finite_where_both_sounds_fade_out() -> None:
+def test_gradients_are_finite_where_both_signals_fade_out() -> None:
     fading = torch.logspace(0, -14, FRAMES)
-    made = (fading * noise(0)).requires_grad_()
-    phase_difference(made, fading * noise(1)).sum().backward()
-    assert made.grad is not None
-    assert bool(made.grad.isfinite().all())
-    assert bool(made.grad.any())
+    output = (fading * noise(0)).requires_grad_()
+    phase_difference(output, fading * noise(1)).sum().backward()
+    assert output.grad is not None
+    assert bool(output.grad.isfinite().all())
+    assert bool(output.grad.any())
 
 
-def test_steps_down_the_phases_bring_them_nearer() -> None:
-    true, made = noise(1), noise(0).requires_grad_()
-    optimizer = torch.optim.Adam([made], lr=0.05)
+def test_gradient_steps_decrease_the_phase_difference() -> None:
+    target, output = noise(1), noise(0).requires_grad_()
+    optimizer = torch.optim.Adam([output], lr=0.05)
     found = []
     for _ in range(10):
-        loss = phase_difference(made, true).mean()
+        loss = phase_difference(output, target).mean()
         found.append(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     assert found[-1] < 0.8 * found[0]
-
-
-def test_an_error_that_is_no_number_is_worse_than_any() -> None:
-    assert mean_square(torch.tensor([3.0, 4.0])) == 12.5
-    for wrong in (math.nan, math.inf, -math.inf):
-        assert mean_square(torch.tensor([0.0, wrong])) == math.inf
