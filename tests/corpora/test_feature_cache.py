@@ -6,6 +6,7 @@ import soundfile
 import torch
 
 from sounds import RATE, noise, stereo_scene, tone
+from soundstage.corpora import track_features
 from soundstage.corpora.feature_cache import (
     FAMILY,
     files_fingerprint,
@@ -14,7 +15,7 @@ from soundstage.corpora.feature_cache import (
     track_columns,
 )
 from soundstage.errors import InputError, WeightsError
-from soundstage.stereo import BANDS, TRANSFORM, encode, quantize
+from soundstage.stereo import BANDS, TRANSFORM, band_sums, encode, quantize
 from soundstage.stereo.encoding import BAND_EDGES
 from soundstage.stereo.features import LEVELS, mid_levels
 from soundstage.weights.model import load_weights, save_weights
@@ -24,16 +25,16 @@ BAND_HZ = np.convolve(np.asarray(BAND_EDGES), [0.5, 0.5], "valid") * RATE / TRAN
 
 
 @pytest.fixture(scope="module")
-def record(tmp_path_factory):
-    path = tmp_path_factory.mktemp("records") / "a.wav"
+def track(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tracks") / "a.wav"
     soundfile.write(path, stereo_scene(12 * RATE).T.numpy(), RATE, subtype="FLOAT")
     return path
 
 
 @pytest.fixture
-def saved(record, tmp_path):
+def saved(track, tmp_path):
     path = tmp_path / "train.safetensors"
-    columns = track_columns(record)
+    columns = track_columns(track)
     short = type(columns)(*(each[:9] for each in columns))
     credits = [{"title": "Lied", "artist": "Jörg"}]
     names = ["a.wav", "b/ö.wav"]
@@ -41,14 +42,14 @@ def saved(record, tmp_path):
     return path
 
 
-def test_columns_are_the_parameters_and_levels_of_the_record(record):
-    stereo = torch.from_numpy(soundfile.read(record, dtype="float32")[0].T.copy())
+def test_columns_are_the_parameters_and_levels_of_the_track(track):
+    stereo = torch.from_numpy(soundfile.read(track, dtype="float32")[0].T.copy())
     left, right = TRANSFORM.analyze(stereo)
     parameters = encode(left, right)
-    columns = track_columns(record)
+    columns = track_columns(track)
     assert columns.tokens.dtype == np.uint8
     agree = torch.from_numpy(columns.tokens) == quantize(parameters).T
-    assert float(agree.float().mean()) > 0.999  # but for values on a border between two steps
+    assert float(agree.float().mean()) > 0.999  # except at the border of two steps
     iid = torch.from_numpy(columns.iid).float()
     assert torch.allclose(iid, parameters.iid.T.clamp(-20, 20), atol=0.02)
     coherence = torch.from_numpy(columns.coherence).float()
@@ -57,8 +58,34 @@ def test_columns_are_the_parameters_and_levels_of_the_record(record):
     assert torch.allclose(levels, mid_levels((left + right) / 2), atol=0.06)
 
 
-def test_what_is_saved_is_loaded(record, saved):
-    cache, columns = load_features(saved), track_columns(record)
+def test_features_in_blocks_are_those_of_the_whole_track(tmp_path):
+    generator = np.random.default_rng(0)
+    stereo = (0.1 * generator.standard_normal((25 * RATE + 77, 2))).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", stereo, RATE, subtype="FLOAT")
+    features = track_features(tmp_path / "a.wav")
+    left, right = TRANSFORM.analyze(torch.from_numpy(stereo.T.copy()))
+    assert torch.allclose(features.magnitudes, band_sums((left + right).abs() / 2), rtol=1e-4)
+    whole = encode(left, right)
+    assert torch.allclose(features.parameters.iid, whole.iid, atol=1e-3)
+    assert torch.allclose(features.parameters.coherence, whole.coherence, atol=1e-4)
+
+
+def test_the_number_of_frames_does_not_depend_on_the_rate(tmp_path):
+    frames = []
+    for rate in (RATE, 48_000):
+        soundfile.write(tmp_path / f"{rate}.wav", np.zeros((10 * rate, 2)), rate)
+        frames.append(track_features(tmp_path / f"{rate}.wav").magnitudes.shape[1])
+    assert frames[0] == frames[1]
+
+
+def test_a_mono_file_is_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
+    with pytest.raises(InputError, match="1 channels, not 2"):
+        track_features(tmp_path / "a.wav")
+
+
+def test_saved_features_are_loaded(track, saved):
+    cache, columns = load_features(saved), track_columns(track)
     frames = len(columns.tokens)
     assert cache.ends.tolist() == [frames, frames + 9]
     assert cache.starts.tolist() == [0, frames]
@@ -71,23 +98,23 @@ def test_what_is_saved_is_loaded(record, saved):
         assert torch.equal(whole[frames:], whole[:9])
 
 
-def test_a_frame_takes_as_many_bytes_as_is_said(saved):
+def test_a_frame_takes_426_bytes(saved):
     assert saved.stat().st_size / len(load_features(saved).tokens) == pytest.approx(426, rel=0.02)
 
 
-def test_a_record_without_a_side_is_refused(tmp_path):
+def test_a_track_without_a_side_signal_is_refused(tmp_path):
     mono = stereo_scene(RATE)[:1].expand(2, -1)
     soundfile.write(tmp_path / "dual.wav", mono.T.numpy(), RATE)
-    with pytest.raises(InputError, match="left and right are the same"):
+    with pytest.raises(InputError, match="left and right are identical"):
         track_columns(tmp_path / "dual.wav")
 
 
 def loudest(columns):
-    """The level that is loudest in the middle of a record."""
+    """The loudest level in the middle of a track."""
     return int(columns.levels[len(columns.levels) // 2].argmax())
 
 
-def test_a_record_at_twice_the_speed_is_half_as_long_and_an_octave_up(tmp_path):
+def test_a_track_at_twice_the_speed_is_half_as_long_and_an_octave_higher(tmp_path):
     here, there = (
         tone(4 * RATE, hz=1000) + noise(4 * RATE, seed=seed, level=0.001) for seed in (0, 1)
     )
@@ -102,12 +129,12 @@ def test_a_record_at_twice_the_speed_is_half_as_long_and_an_octave_up(tmp_path):
     assert float(fast.iid[middle, band]) == pytest.approx(6.02, abs=0.1)
 
 
-def test_the_same_speed_changes_nothing(record):
-    plain, same = track_columns(record), track_columns(record, speed=1.0)
+def test_a_speed_of_one_changes_nothing(track):
+    plain, same = track_columns(track), track_columns(track, speed=1.0)
     assert all(np.array_equal(*each) for each in zip(plain, same, strict=True))
 
 
-def test_the_fingerprint_follows_the_files(tmp_path):
+def test_the_fingerprint_depends_on_files_and_speed(tmp_path):
     paths = [tmp_path / "a.wav", tmp_path / "b.wav"]
     for path in paths:
         path.write_bytes(b"one")
@@ -136,7 +163,7 @@ def test_the_fingerprint_follows_the_files(tmp_path):
         ("fingerprint", torch.zeros(3, dtype=torch.uint8)),
     ],
 )
-def test_features_that_do_not_fit_together_are_refused(tmp_path, name, tensor):
+def test_inconsistent_features_are_refused(tmp_path, name, tensor):
     about = json.dumps({"names": ["a", "b"], "credits": []}).encode()
     whole = {
         "tokens": torch.zeros(20, BANDS, dtype=torch.uint8),
@@ -155,6 +182,6 @@ def test_features_that_do_not_fit_together_are_refused(tmp_path, name, tensor):
         load_features(path)
 
 
-def test_the_file_says_what_it_is(saved):
+def test_features_are_not_taken_for_another_family(saved):
     with pytest.raises(WeightsError, match="features"):
         load_weights(saved, "nearest")

@@ -1,11 +1,12 @@
 """Labeled sound events: clips of one event each, in folds that share no recording.
 
-Two layouts are read. ESC-50 as published (Piczak, ESC: Dataset for Environmental Sound
-Classification, ACM MM 2015): `meta/esc50.csv` with `filename`, `fold`, `category` and `esc10`,
-sounds in `audio/`. And a folder with a `manifest.csv` of `file`, `fold` and `class`, which may
-also give the license and the author of every clip (`clip_license`, `clip_author`, `clip_title`,
-`clip_url`): a collection's license covers what was selected and how it was labeled, a recording
-has its own.
+Two layouts are supported:
+
+- ESC-50 as published (Piczak, ESC: Dataset for Environmental Sound Classification, ACM MM 2015):
+  `meta/esc50.csv` with `filename`, `fold`, `category` and `esc10`, and sounds in `audio/`;
+- a `manifest.csv` of `file`, `fold` and `class`, optionally with license and author of every clip
+  (`clip_license`, `clip_author`, `clip_title`, `clip_url`). The license of a collection covers its
+  selection and labels; each recording has its own license.
 """
 
 import csv
@@ -33,25 +34,25 @@ BLOCK_SECONDS = 10
 
 @dataclass(frozen=True)
 class EventClip:
-    """One sound and what is heard in it."""
+    """One sound with its label."""
 
     path: Path
     fold: int
-    """Clips of one recording lie in one fold: split by fold, never by clip."""
+    """All clips of a recording are in the same fold."""
     label: str
     license: str
-    """Of the recording, such as "CC0"; of the collection where a recording has none."""
+    """Of the recording, such as "CC0"; of the collection if the recording has none."""
     credit: Credit
 
 
 def event_clips(folder: Path) -> list[EventClip]:
-    """The clips of a collection of events, in the order of its list.
+    """The clips of a collection, in the order of its list.
 
-    The official ESC-50 states licenses for its two parts only: "CC-BY" for the ten classes of
-    ESC-10, "CC-BY-NC" for the others.
+    ESC-50 states licenses for its two parts only: "CC-BY" for the ten classes of ESC-10,
+    "CC-BY-NC" for the others.
 
     Raises:
-        InputError: the folder holds no such list, or the list lacks a column or a number.
+        InputError: the folder has no list, or the list lacks a column or value.
     """
     if (folder / OFFICIAL).is_file():
         clips = _official(folder)
@@ -59,18 +60,18 @@ def event_clips(folder: Path) -> list[EventClip]:
         clips = [_listed(manifest, path, row) for path, row in read_manifest(manifest).items()]
     else:
         raise InputError(
-            f"{folder}: holds no labeled events; a manifest.csv or ESC-50's {OFFICIAL} is needed."
+            f"{folder}: contains no labeled events; a manifest.csv or {OFFICIAL} of ESC-50 is required."
         )
     if not clips:
-        raise InputError(f"{folder}: its list names no clip.")
+        raise InputError(f"{folder}: the list has no clip.")
     return clips
 
 
 def read_event(path: Path, rate: int) -> Float[np.ndarray, " frames"]:
-    """A clip as mono sound.
+    """The mean of the channels of a clip.
 
     Args:
-        path: a sound file of any rate and any number of channels; their mean is taken.
+        path: sound file of any rate and number of channels.
         rate: of the result, in Hz.
 
     Raises:
@@ -85,7 +86,7 @@ def read_event(path: Path, rate: int) -> Float[np.ndarray, " frames"]:
 
 
 def recordings(clips: Iterable[EventClip]) -> list[Credit]:
-    """Credits of the recordings that clips were cut from, each once, in the order of the clips."""
+    """Credits of the recordings of clips, each once, in the order of the clips."""
     credits = (clip.credit for clip in clips if clip.credit)
     return list({tuple(credit.items()): credit for credit in credits}.values())
 
@@ -121,11 +122,11 @@ def _fold(source: Path, row: Mapping[str, str]) -> int:
     try:
         return int(text)
     except ValueError:
-        raise InputError(f"{source}: the fold {text!r} is no number.") from None
+        raise InputError(f"{source}: the fold {text!r} is not an integer.") from None
 
 
 def _cell(source: Path, row: Mapping[str, str], column: str) -> str:
     value = row.get(column)
     if not value:
-        raise InputError(f"{source}: a line has no {column!r}, which every event needs.")
+        raise InputError(f"{source}: a line has no value for {column!r}.")
     return value

@@ -1,11 +1,11 @@
-"""Mixes of separate sources at known places, for measures that must know what is where.
+"""Mixes of separate sources at known places, as ground truth for placement metrics.
 
 A source s at a level difference of d dB, left over right, adds s to the mid and g·s to the side:
 
     g = (c − 1)/(c + 1) = tanh(d·ln 10/40),    c = 10^(d/20)
 
-which is amplitude panning with the gains 1 + g and 1 − g, their sum 2. The mid of the mix is thus
-the plain sum of the sources wherever they are placed.
+This is amplitude panning with the gains 1 + g and 1 − g. The mid of the mix is the sum of the
+sources for all places.
 """
 
 import math
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from soundstage.stereo.mid_side import to_left_right
 
-WIDEST_DB = 10.0  # a source there is clearly at one side, and still heard on the other
+WIDEST_DB = 10.0  # clearly on one side, but audible on the other
 
 
 def place_sources(
