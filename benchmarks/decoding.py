@@ -29,8 +29,7 @@ from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_erro
 from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side
-from soundstage.upmixing.methods.masked import MaskedDecoding, load_masked
-from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.upmixing.methods.masked import MaskedDecoding, load
 
 PAGE = Path(__file__).parents[1] / "docs" / "masked.md"
 PASSES = (1, 2, 4, 8, 16, 32)
@@ -91,7 +90,7 @@ def trials() -> list[Trial]:
     """One choice after the other, the rest as it was chosen."""
     changes: list[tuple[str, dict[str, Any]]] = []
     changes += [(f"{steps} passes", {"steps": steps, "first_steps": 2 * steps}) for steps in PASSES]
-    changes += [(f"order: {order}", {"order": order}) for order in ("random", "certainty")]
+    changes += [(f"order: {order}", {"order": order}) for order in ("random", "entropy")]
     changes += [
         (f"order: confidence, τ {noise:g}", {"order": "confidence", "noise": noise})
         for noise in (1.0, 4.5)
@@ -114,7 +113,7 @@ def measure(
     wanted = encode_signal(truth)
     length = len(mid) / RATE
     real = Outcome(parameter_pool(wanted), 0.0, iid_fluctuation(wanted.iid), 0.0, length)
-    upmixer = ParametricUpmixer(load_masked(weights or "masked", decoding=trial.decoding))
+    upmixer = load(weights or "masked", decoding=trial.decoding)
     first = 0 if trial.likeliest else System("masked").seed(path.stem, 0)
     torch.set_num_threads(1)  # as the engine does
     started = time.process_time()

@@ -32,8 +32,7 @@ from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_pool
 from soundstage.parallel import parallel_map
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side
-from soundstage.upmixing.methods.diffusion import DiffusionDecoding, SamplerName, load_diffusion
-from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.upmixing.methods.diffusion import DiffusionDecoding, SamplerName, load
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,7 +131,7 @@ def measure(
     """A record's result and its truth."""
     truth = torch.from_numpy(read_excerpt(path, RATE, seconds))
     mid = 0.5 * (truth[0] + truth[1])
-    upmixer = ParametricUpmixer(load_diffusion(weights or "diffusion", decoding=trial.decoding))
+    upmixer = load(weights or "diffusion", decoding=trial.decoding)
     seed = System("diffusion").seed(path.stem, 0)
     torch.set_num_threads(1)  # as the engine does
     started = time.process_time()

@@ -17,16 +17,13 @@ from soundstage.corpora import open_corpus
 from soundstage.evaluation.eval_items import load_eval_item
 from soundstage.metrics.placement import placement_consistency
 from soundstage.stereo import encode_signal, to_left_right
-from soundstage.upmixing import Upmixer, load_method, make_side
-from soundstage.upmixing.methods.masked import MaskedDecoding, load_masked
-from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.upmixing import UpmixMethod, load_method, make_side
+from soundstage.upmixing.methods.masked import MaskedDecoding, load
 
 PAGE = Path(__file__).parents[1] / "docs" / "masked.md"
-SYSTEMS: dict[str, Callable[[], Upmixer]] = {
-    "`masked`": lambda: ParametricUpmixer(load_masked()),
-    "`masked` without memory": lambda: ParametricUpmixer(
-        load_masked(decoding=MaskedDecoding(memory=False))
-    ),
+SYSTEMS: dict[str, Callable[[], UpmixMethod]] = {
+    "`masked`": lambda: load(),
+    "`masked` without memory": lambda: load(decoding=MaskedDecoding(memory=False)),
     "`autoregressive`": lambda: load_method("autoregressive"),
     "`nearest`": lambda: load_method("nearest"),
 }
@@ -49,8 +46,8 @@ def main() -> None:
 
     truths = [placement_consistency(case.parameters, case.energies) for case in cases]
     add("the mix itself", [(each.over_bands, each.over_time) for each in truths])
-    for name, load in SYSTEMS.items():
-        upmixer, found = load(), []
+    for name, load_system in SYSTEMS.items():
+        upmixer, found = load_system(), []
         for case in cases:
             for seed in range(asked.seeds):
                 side = make_side(upmixer, case.mono, seed=seed)[-1]

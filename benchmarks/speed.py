@@ -47,7 +47,7 @@ def measure(system: str, source: Path, target: Path) -> dict[str, float]:
         method = load_method(system)
 
         def run() -> None:
-            upmix_file(source, target, method, overwrite=True)
+            upmix_file(source, target, method=method, overwrite=True)
 
     run()
     times = []

@@ -40,9 +40,7 @@ def upmix_by_every_method(mono: Path, folder: Path) -> dict[str, Path]:
     results = {}
     for name in READY_METHODS:
         target = folder / f"{mono.stem}-{name}.wav"
-        report = soundstage.upmix_file(
-            mono, target, soundstage.load_method(name), method=name, overwrite=True
-        )
+        report = soundstage.upmix_file(mono, target, method=name, overwrite=True)
         print(report.sentence())
         results[name] = target
     return results

@@ -22,8 +22,9 @@ from soundstage.stereo.features import (
     STATISTICS,
 )
 from soundstage.stereo.style_prior import STYLE_FEATURES, StylePrior
-from soundstage.upmixing import Upmixer
-from soundstage.upmixing.generative.windowed_decoding import PatchPredictor
+from soundstage.upmixing import UpmixMethod
+from soundstage.upmixing.generative.style import Style
+from soundstage.upmixing.generative.windowed_decoding import WindowedPredictor
 from soundstage.upmixing.methods.autoregressive import AutoregressiveSampler
 from soundstage.upmixing.methods.comb import Comb
 from soundstage.upmixing.methods.decorrelate import Decorrelate
@@ -31,7 +32,7 @@ from soundstage.upmixing.methods.diffusion import DiffusionDecoding, DiffusionPr
 from soundstage.upmixing.methods.masked import MaskedDecoding, MaskedSampler
 from soundstage.upmixing.methods.nearest import NearestPredictor, similarity_keys
 from soundstage.upmixing.methods.regression import RegressionPredictor
-from soundstage.upmixing.parametric import ParametricUpmixer
+from soundstage.upmixing.parametric import ParametricMethod
 from soundstage.weights.model import save_model
 
 
@@ -124,13 +125,13 @@ def style_prior() -> StylePrior:
     return StylePrior(torch.zeros(count), torch.eye(count), summary, slope.contiguous())
 
 
-def generative(family: str) -> PatchPredictor:
+def generative(family: str) -> WindowedPredictor:
     """The predictor of that network, in few steps."""
     network, config = generative_network(family), CONFIGS[family]
     if family == "masked":
         sampler = MaskedSampler(network, config, MaskedDecoding(2, 3), prior=style_prior())
-        return PatchPredictor(sampler)
-    return PatchPredictor(AutoregressiveSampler(network, config, prior=style_prior()))
+        return WindowedPredictor(sampler)
+    return WindowedPredictor(AutoregressiveSampler(network, config, prior=style_prior()))
 
 
 DIFFUSION = SideDiffusionConfig(
@@ -164,21 +165,21 @@ def save_diffusion(path: Path, *, seed: int = 0) -> None:
 
 
 def diffusion(
-    decoding: DiffusionDecoding | None = None, style: Tensor | None = None
+    decoding: DiffusionDecoding | None = None, style: Style | None = None
 ) -> DiffusionPredictor:
     """The predictor of that network, in few steps unless told otherwise."""
     decoding = decoding or DiffusionDecoding(steps=2)
     return DiffusionPredictor(diffusion_network(), DIFFUSION, decoding, style, style_prior())
 
 
-UPMIXERS: dict[str, Upmixer] = {
-    "masked": ParametricUpmixer(generative("masked")),
-    "autoregressive": ParametricUpmixer(generative("autoregressive")),
-    "diffusion": ParametricUpmixer(diffusion()),
-    "nearest": ParametricUpmixer(predictor()),
-    "mixing": ParametricUpmixer(predictor(), decoder="mixing"),
-    "regression": ParametricUpmixer(RegressionPredictor(regression_network())),
+UPMIXERS: dict[str, UpmixMethod] = {
+    "masked": ParametricMethod(generative("masked")),
+    "autoregressive": ParametricMethod(generative("autoregressive")),
+    "diffusion": ParametricMethod(diffusion()),
+    "nearest": ParametricMethod(predictor()),
+    "mixing": ParametricMethod(predictor(), decoder="mixing"),
+    "regression": ParametricMethod(RegressionPredictor(regression_network())),
     "decorrelate": Decorrelate(coherences()),
     "comb": Comb(coherences()),
 }
-EXACT = [name for name, upmixer in UPMIXERS.items() if upmixer.rows == 1]  # in their fold-down
+EXACT = [name for name, method in UPMIXERS.items() if method.n_outputs == 1]  # in their fold-down

@@ -7,11 +7,11 @@ from .upmixing import (
     METHODS,
     Controls,
     Style,
+    Upmixer,
     load_method,
     upmix,
     upmix_file,
     upmix_stream,
-    upmix_takes,
 )
 from .weights import list_models, model_card
 
@@ -24,18 +24,18 @@ __all__ = [
     "OutputError",
     "SoundstageError",
     "Style",
+    "Upmixer",
+    "Upmixer",
     "WeightsError",
     "__version__",
     "analyze",
     "binauralize",
     "evaluate",
     "list_models",
-    "load_method",
     "model_card",
     "upmix",
     "upmix_file",
     "upmix_stream",
-    "upmix_takes",
 ]
 
 __version__: str

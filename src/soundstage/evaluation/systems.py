@@ -18,8 +18,15 @@ from soundstage.errors import OptionError
 from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
 from soundstage.evaluation.results import TRUTH
 from soundstage.stereo import RATE, Decoder, decode_signal, encode_signal, to_left_right
-from soundstage.upmixing import METHODS, READY_METHODS, Method, load_method, make_side, upmix
-from soundstage.upmixing.upmixer import Upmixer
+from soundstage.upmixing import (
+    METHODS,
+    READY_METHODS,
+    Method,
+    UpmixMethod,
+    load_method,
+    make_side,
+    upmix,
+)
 from soundstage.weights import model_path
 
 MONO, CODER = "mono", "coder"
@@ -104,7 +111,7 @@ def left_right(
 
 
 def _upmixed(
-    upmixer: Upmixer, mono: Float[Tensor, " frames"], *, seed: int
+    upmixer: UpmixMethod, mono: Float[Tensor, " frames"], *, seed: int
 ) -> Float[Tensor, "2 frames"]:
     if upmixer.rate == RATE:
         return left_right(make_side(upmixer, mono, seed=seed), mono)
@@ -112,7 +119,7 @@ def _upmixed(
 
 
 @cache
-def _loaded(method: str, weights: str) -> Upmixer:
+def _loaded(method: str, weights: str) -> UpmixMethod:
     """Loaded once per process."""
     return load_method(method, weights=weights or None)
 

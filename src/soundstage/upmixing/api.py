@@ -1,128 +1,372 @@
-"""Upmixing in memory and as a generator, for programs."""
+"""The public face of upmixing: `Upmixer`, and functions for a single call.
 
-from collections.abc import Iterable, Iterator
+upmixer = soundstage.Upmixer.from_pretrained("masked")
+stereo = upmixer("old.flac", width=1.2)
+upmixer.file("old.flac", "old-stereo.flac")
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import Any, SupportsIndex, TypeAlias, overload
 
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.audio import Audio, open_sound
-from soundstage.errors import InputError, OptionError
-from soundstage.metrics import ImageMeter
-from soundstage.upmixing.controls import Controls
-from soundstage.upmixing.downmix import (
-    READ_FRAMES,
-    check_channels,
-    find_dual_mono,
-    mid_blocks,
-    mid_of,
-)
-from soundstage.upmixing.engine import upmix_blocks
+from soundstage.audio import Audio, Source, open_sound
+from soundstage.errors import OptionError
+from soundstage.parallel import Progress
+from soundstage.upmixing.controls import Controls, as_seeds
+from soundstage.upmixing.downmix import inspect_channels, mid_blocks
+from soundstage.upmixing.engine import MidSide, UpmixMethod, UpmixStream, upmix_blocks
 from soundstage.upmixing.generative.style import Style
-from soundstage.upmixing.registry import DEFAULT_METHOD, load_method
-from soundstage.upmixing.upmixer import Upmixer
+from soundstage.upmixing.registry import DEFAULT_METHOD, check_method, load_method
+from soundstage.upmixing.upmix_files import FileOptions, Report, upmix_to_files
 
-Source = str | Path | Audio | tuple[np.ndarray, int]
+Seed = SupportsIndex
+Target = str | os.PathLike[str]
+AnyMethod: TypeAlias = "str | Upmixer | UpmixMethod"
+
+
+class Upmixer:
+    """A method with its weights: mono in, stereo out. It may be used from several threads.
+
+    Args:
+        method: out of `load_method`, one of your own, or a function that returns it, which is
+            called at the first use.
+        name: of the method, for reports.
+        style: text of its style, for reports.
+    """
+
+    def __init__(
+        self,
+        method: UpmixMethod | Callable[[], UpmixMethod],
+        *,
+        name: str = "",
+        style: str | None = None,
+    ) -> None:
+        self.name, self.style = name, style
+        self._load = method if callable(method) else lambda: method
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str = DEFAULT_METHOD,
+        *,
+        device: str = "auto",
+        weights: str | os.PathLike[str] | None = None,
+        style: str | Style | None = None,
+        decoder: str = "prediction",
+    ) -> "Upmixer":
+        """Load a method.
+
+        Args:
+            name: a method of `soundstage models`.
+            device: "auto", "cpu", "cuda" or "mps", of the networks.
+            weights: file of `soundstage train`, in place of the pretrained weights.
+            style: target of a generative method, such as "wide, narrow bass"; see docs/style.md.
+            decoder: "prediction" (exact fold-down) or "mixing" (matrices of 2005, inexact).
+
+        Raises:
+            OptionError: an argument is unknown, or the method does not have it.
+            WeightsError: the weights are missing, damaged, or of another family.
+        """
+        upmixer = _checked(name, device=device, weights=weights, style=style, decoder=decoder)
+        _ = upmixer.method
+        return upmixer
+
+    @cached_property
+    def method(self) -> UpmixMethod:
+        """The method with its weights."""
+        return self._load()
+
+    @overload
+    def __call__(
+        self,
+        source: Source,
+        *,
+        seed: Seed = 0,
+        width: float = 1.0,
+        bass_mono: float = 0.0,
+        center_focus: float = 0.0,
+        downmix: bool = False,
+    ) -> Audio: ...
+
+    @overload
+    def __call__(
+        self,
+        source: Source,
+        *,
+        seed: Sequence[Seed],
+        width: float = 1.0,
+        bass_mono: float = 0.0,
+        center_focus: float = 0.0,
+        downmix: bool = False,
+    ) -> list[Audio]: ...
+
+    def __call__(
+        self,
+        source: Source,
+        *,
+        seed: Seed | Sequence[Seed] = 0,
+        width: float = 1.0,
+        bass_mono: float = 0.0,
+        center_focus: float = 0.0,
+        downmix: bool = False,
+    ) -> Audio | list[Audio]:
+        """Upmix a whole sound.
+
+        Args:
+            source: a path, a binary file object, an `Audio`, or (samples, rate).
+            seed: of the take; the same seed gives the same samples. Several seeds, several takes.
+            width: gain of the side signal, 0 to 2.
+            bass_mono: crossover in Hz below which the result is mono, 20 to 500; 0 is off.
+            center_focus: narrows voices and leads, 0 to 1.
+            downmix: fold down a stereo source instead of refusing it.
+
+        Returns:
+            Stereo at the rate and of the length of the source, or a list of it for several seeds;
+            float32, never clipped, with (L+R)/2 equal to the source to rounding.
+
+        Raises:
+            InputError: the source cannot be read, is empty, not finite, or not mono.
+            OptionError: an option is out of its range.
+        """
+        controls, seeds = Controls(width, bass_mono, center_focus), as_seeds(seed)
+        with open_sound(source) as sound:
+            inspect_channels(sound, downmix=downmix)
+            blocks = upmix_blocks(
+                mid_blocks(sound), self.method, sound.rate, seeds=seeds, controls=controls
+            )
+            parts = [[take.left_right() for take in takes] for takes in blocks]
+            takes = [
+                Audio(np.concatenate(each, axis=1).astype(np.float32, copy=False), sound.rate)
+                for each in zip(*parts, strict=True)
+            ]
+        return takes if _are_several(seed) else takes[0]
+
+    @overload
+    def file(self, source: Source, target: Target, *, seed: Seed = 0, **options: Any) -> Report: ...
+
+    @overload
+    def file(
+        self, source: Source, target: Sequence[Target], *, seed: Sequence[Seed], **options: Any
+    ) -> list[Report]: ...
+
+    def file(
+        self,
+        source: Source,
+        target: Target | Sequence[Target],
+        *,
+        seed: Seed | Sequence[Seed] = 0,
+        width: float = 1.0,
+        bass_mono: float = 0.0,
+        center_focus: float = 0.0,
+        downmix: bool = False,
+        bit_depth: str | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> Report | list[Report]:
+        """Upmix into a file, in bounded memory, with the tags of the source.
+
+        Args:
+            source: as for a call.
+            target: its suffix chooses the format; several seeds need as many targets.
+            seed: as for a call.
+            width: as for a call.
+            bass_mono: as for a call.
+            center_focus: as for a call.
+            downmix: as for a call.
+            bit_depth: "16", "24", "32", "float", ...; by default that of the source.
+            overwrite: replace existing targets.
+            progress: called with the finished fraction.
+
+        Returns:
+            A report, or a list of them for several seeds.
+
+        Raises:
+            InputError: the source cannot be used.
+            OutputError: a target cannot be written; an existing one is unchanged.
+            OptionError: an option is out of its range, or the format cannot be written.
+        """
+        controls, seeds = Controls(width, bass_mono, center_focus), as_seeds(seed)
+        targets = [target] if isinstance(target, str | os.PathLike) else list(target)
+        if len(targets) != len(seeds):
+            raise OptionError(f"There are {len(seeds)} seeds, but {len(targets)} targets.")
+        options = FileOptions(controls, downmix, bit_depth, overwrite, self.name, self.style)
+        paths = dict(zip(seeds, map(Path, targets), strict=True))
+        reports, _ = upmix_to_files(source, paths, lambda: self.method, options, progress)
+        return reports if _are_several(seed) else reports[0]
+
+    def stream(
+        self,
+        rate: int,
+        *,
+        seed: Seed | Sequence[Seed] = 0,
+        width: float = 1.0,
+        bass_mono: float = 0.0,
+        center_focus: float = 0.0,
+    ) -> "StereoStream":
+        """Upmix block by block, for example from a live source.
+
+        Args:
+            rate: of the blocks, in Hz.
+            seed: as for a call.
+            width: as for a call.
+            bass_mono: as for a call.
+            center_focus: as for a call.
+        """
+        controls = Controls(width, bass_mono, center_focus)
+        stream = UpmixStream(self.method, rate, seeds=as_seeds(seed), controls=controls)
+        return StereoStream(stream, several=_are_several(seed))
+
+
+class StereoStream:
+    """Mono blocks of any size in, stereo blocks out, in bounded memory.
+
+    The output lags by up to three seconds, or four with a filter on the side; all blocks together
+    are the samples that a call gives for the whole sound.
+    """
+
+    def __init__(self, stream: UpmixStream, *, several: bool) -> None:
+        self._stream, self._several = stream, several
+
+    def push(
+        self, block: Float[np.ndarray, " frames"]
+    ) -> Float[np.ndarray, "2 ready"] | list[Float[np.ndarray, "2 ready"]]:
+        """The complete samples; a list of them for several seeds."""
+        return self._stereo(self._stream.push(block))
+
+    def finish(self) -> Float[np.ndarray, "2 rest"] | list[Float[np.ndarray, "2 rest"]]:
+        """The remaining samples."""
+        return self._stereo(self._stream.finish())
+
+    def _stereo(self, takes: list[MidSide]) -> np.ndarray | list[np.ndarray]:
+        blocks = [take.left_right() for take in takes]
+        return blocks if self._several else blocks[0]
+
+
+@overload
+def upmix(source: Source, *, seed: Seed = 0, **options: Any) -> Audio: ...
+
+
+@overload
+def upmix(source: Source, *, seed: Sequence[Seed], **options: Any) -> list[Audio]: ...
 
 
 def upmix(
     source: Source,
     *,
-    method: str | Upmixer = DEFAULT_METHOD,
-    seed: int = 0,
+    method: AnyMethod = DEFAULT_METHOD,
+    seed: Seed | Sequence[Seed] = 0,
     width: float = 1.0,
-    bass_mono_hz: float = 0.0,
+    bass_mono: float = 0.0,
     center_focus: float = 0.0,
-    style: str | Style | None = None,
     downmix: bool = False,
-) -> Audio:
-    """Stereo from mono.
+    style: str | Style | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    decoder: str = "prediction",
+    device: str = "auto",
+) -> Audio | list[Audio]:
+    """Upmix a whole sound. For many sounds, make an `Upmixer` once.
 
     Args:
-        source: a path, an `Audio`, or (samples, rate) with samples (frames,) or (channels, frames).
-        method: a name out of `soundstage models`, or what `load_method` returned (which saves
-            loading it again, and may hold weights of your own).
-        seed: which take; the same seed gives the same samples.
+        source: a path, a binary file object, an `Audio`, or (samples, rate).
+        method: a name of `soundstage models`, an `Upmixer`, or out of `load_method`.
+        seed: of the take; several seeds give a list of takes.
         width: gain of the side signal, 0 to 2.
-        bass_mono_hz: crossover below which everything is centered, 20 to 500 Hz; 0 is off.
-        center_focus: how far voices and leads are drawn to the center, 0 to 1.
-        style: what a generative method is asked for, such as "wide, narrow bass" (docs/style.md);
-            only with the name of a method.
-        downmix: fold down a stereo source whose channels differ, instead of refusing it.
+        bass_mono: crossover in Hz below which the result is mono, 20 to 500; 0 is off.
+        center_focus: narrows voices and leads, 0 to 1.
+        downmix: fold down a stereo source instead of refusing it.
+        style: as for `Upmixer.from_pretrained`, as all that follow.
+        weights: see there.
+        decoder: see there.
+        device: see there.
 
     Returns:
-        Two channels at the rate and of the length of the source, in floating point: never clipped,
-        and with (L+R)/2 equal to the source to the rounding of float32.
+        As `Upmixer` does.
 
     Raises:
         InputError: the source cannot be read, is empty, not finite, or not mono.
-        OptionError: the method or a word of the style is unknown, a control is out of its range,
-            or the method takes no style.
+        OptionError: an option is unknown or out of its range, or the method does not have it.
+        WeightsError: the weights are missing, damaged, or of another family.
     """
-    controls = Controls(width, bass_mono_hz, center_focus)
-    upmixer = _loaded(method, style)
-    if isinstance(source, str | Path):
-        with open_sound(source) as sound:
-            find_dual_mono(sound, downmix=downmix)
-            blocks = upmix_blocks(
-                mid_blocks(sound), upmixer, sound.rate, controls=controls, seed=seed
-            )
-            return _joined((block.left_right() for block in blocks), sound.rate)
-    audio = source if isinstance(source, Audio) else _audio_of(*source)
-    mid = _checked_mid(audio, downmix=downmix)
-    cut = (mid[start : start + READ_FRAMES] for start in range(0, mid.size, READ_FRAMES))
-    made = upmix_blocks(cut, upmixer, audio.rate, controls=controls, seed=seed)
-    return _joined((block.left_right() for block in made), audio.rate)
+    upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
+    return upmixer(
+        source,
+        seed=seed,  # type: ignore[arg-type]  # either overload
+        width=width,
+        bass_mono=bass_mono,
+        center_focus=center_focus,
+        downmix=downmix,
+    )
+
+
+def upmix_file(
+    source: Source,
+    target: Any,
+    *,
+    method: AnyMethod = DEFAULT_METHOD,
+    style: str | Style | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    decoder: str = "prediction",
+    device: str = "auto",
+    **options: Any,
+) -> Any:
+    """Upmix into a file; `options` are those of `Upmixer.file`, the others as for `upmix`."""
+    upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
+    return upmixer.file(source, target, **options)
 
 
 def upmix_stream(
     blocks: Iterable[Float[np.ndarray, " frames"]],
     rate: int,
     *,
-    method: str | Upmixer = DEFAULT_METHOD,
-    seed: int = 0,
-    controls: Controls | None = None,
+    method: AnyMethod = DEFAULT_METHOD,
     style: str | Style | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    decoder: str = "prediction",
+    device: str = "auto",
+    **options: Any,
 ) -> Iterator[Float[np.ndarray, "2 frames"]]:
-    """Stereo blocks from mono blocks of any size, in bounded memory.
+    """Stereo blocks from mono blocks; `options` are those of `Upmixer.stream`.
 
-    What comes out lags behind what goes in by up to three seconds, or four with a filter on the
-    side; together the blocks are as long as the input, and the same samples as `upmix` gives for it
-    in one piece.
+    Yields:
+        Blocks that together are the samples of `upmix`, or lists of them for several seeds.
     """
-    upmixer = _loaded(method, style)
-    for block in upmix_blocks(blocks, upmixer, rate, controls=controls, seed=seed):
-        yield block.left_right()
+    upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
+    stream = upmixer.stream(rate, **options)
+    for block in blocks:
+        yield stream.push(block)  # type: ignore[misc]  # a list for several seeds
+    yield stream.finish()  # type: ignore[misc]
 
 
-def _loaded(method: str | Upmixer, style: str | Style | None) -> Upmixer:
+def _checked(
+    name: str,
+    *,
+    device: str,
+    weights: str | os.PathLike[str] | None,
+    style: str | Style | None,
+    decoder: str,
+) -> Upmixer:
+    """Checks the arguments now, and loads at the first use."""
+    path = None if weights is None else os.fspath(weights)
+    parsed = check_method(name, weights=path, decoder=decoder, style=style)
+
+    def load() -> UpmixMethod:
+        return load_method(name, weights=path, decoder=decoder, style=parsed, device=device)
+
+    return Upmixer(load, name=name, style=None if style is None else str(style))
+
+
+def _as_upmixer(method: AnyMethod, **arguments: Any) -> Upmixer:
     if isinstance(method, str):
-        return load_method(method, style=style)
-    if style is not None:
-        raise OptionError("A style belongs to the method: give it to load_method.")
-    return method
+        return _checked(method, **arguments)
+    if any(arguments[name] is not None for name in ("style", "weights")):
+        raise OptionError("`style` and `weights` need a method by name: give them when loading it.")
+    return method if isinstance(method, Upmixer) else Upmixer(method)
 
 
-def _audio_of(samples: np.ndarray, rate: int) -> Audio:
-    if not np.issubdtype(np.asarray(samples).dtype, np.floating):
-        raise InputError("The samples are not floats: scale them so that full scale is 1.")
-    return Audio(samples, rate)
-
-
-def _checked_mid(audio: Audio, *, downmix: bool) -> np.ndarray:
-    name = "The sound"
-    check_channels(audio.channels, name)
-    if not audio.frames:
-        raise InputError(f"{name} has no samples.")
-    if not np.isfinite(audio.samples).all():
-        raise InputError(f"{name} has samples that are not finite numbers.")
-    if audio.channels == 2 and not downmix:
-        meter = ImageMeter()
-        meter.push(audio.samples)
-        if not meter.is_dual_mono():
-            raise InputError(f"{name} is stereo already; pass downmix=True to fold it down first.")
-    return mid_of(audio.samples)
-
-
-def _joined(blocks: Iterator[np.ndarray], rate: int) -> Audio:
-    return Audio(np.concatenate(list(blocks), axis=1).astype(np.float32, copy=False), rate)
+def _are_several(seed: Seed | Sequence[Seed]) -> bool:
+    return hasattr(seed, "__len__") and getattr(seed, "ndim", 1) > 0

@@ -1,12 +1,12 @@
-"""How takes of one signal differ, measured from their sound while it is made.
+"""Differences between the takes of one signal, measured while they are made.
 
-The mid is analyzed once and every side once, as the coder does it. What is measured follows from
-three energies in each band and frame, as in `stereo/descriptors.py`:
+All measures follow from three energies in each band and frame, as in `stereo/descriptors.py`:
 
     e = ⟨M, M⟩        e·α = ⟨S, M⟩        e·β² = ⟨S, S⟩ − e·α²
 
-so that nothing is kept but sums, whatever the length. Two takes differ by the mean parameter error
-between them (`metrics/parametric_stereo.py`): 0 for equal ones, at most 4.
+The mid and every side are analyzed once, and only sums are kept, whatever the length. The
+difference of two takes is the mean parameter error between them (`metrics/parametric_stereo.py`): 0
+for equal takes, at most 4.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,77 +26,77 @@ from soundstage.stereo.encoding import SILENCE
 from soundstage.stereo.features import FEATURES, IID_LIMIT_DB, parameter_features
 from soundstage.upmixing.engine import MidSide, reproducible
 
-PLACES = 41  # columns of a stage, one a decibel from right to left
-_NOTHING = 1e-9
+PLACES = 41  # columns of a stage, one for each decibel from right to left
+_EPSILON = 1e-9
 _HEADINGS = ("width", "low", "mid", "high", "balance", "diffuse", "offset")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the energy of one take lies."""
+    """Distribution of the energy of one take."""
 
     seed: int
     descriptors: dict[str, float]
-    """By the names of `DESCRIPTORS`."""
+    """By name, as in `DESCRIPTORS`."""
     places: Float[np.ndarray, "bands places"]
-    """Energy by level of left over right, from −20 dB (right, and all beyond) to 20 dB."""
+    """Energy by level of left over right, from −20 dB or less (right) to 20 dB or more."""
     widths: Float[np.ndarray, " bands"]
-    """2·rms(S)/rms(M) of every band; NaN where there is no mid."""
+    """2·rms(S)/rms(M) of every band; NaN without mid."""
 
 
 @dataclass(frozen=True)
 class TakesComparison:
-    """The stages of several takes, and how far they are from one another."""
+    """The stages of several takes and their pairwise differences."""
 
     stages: list[Stage]
     differences: Float[np.ndarray, "takes takes"]
-    """Mean parameter error between two, 0 to 4."""
+    """Mean parameter error of two takes, 0 to 4."""
 
-    def most_alike(self) -> tuple[int, int]:
-        """The two takes, counted from 0, with the smallest difference."""
+    def most_similar(self) -> tuple[int, int]:
+        """The two takes with the smallest difference, counted from 0."""
         return min(self._pairs(), key=lambda pair: self.differences[pair])
 
     def most_different(self) -> tuple[int, int]:
-        """The two with the largest."""
+        """The two takes with the largest difference."""
         return max(self._pairs(), key=lambda pair: self.differences[pair])
 
     def sentence(self) -> str:
-        """Which takes are alike and which are not, counted from 1."""
+        """The smallest and the largest difference; takes are counted from 1."""
         if len(self.stages) == 2:
             return f"Takes 1 and 2 differ by {self.differences[0, 1]:.2f}."
-        alike, different = (
+        similar, different = (
             f"{pair[0] + 1} and {pair[1] + 1} ({self.differences[pair]:.2f})"
-            for pair in (self.most_alike(), self.most_different())
+            for pair in (self.most_similar(), self.most_different())
         )
-        return f"Most alike are takes {alike}, most different {different}."
+        return f"Most similar: takes {similar}; most different: {different}."
 
     def table(self) -> str:
-        """A line for every take, aligned, and the sentence."""
+        """A row for every take, aligned, and the sentence."""
         rows: list[tuple[str, ...]] = [("take", "seed", *_HEADINGS, "nearest take")]
         apart = self.differences + np.diag(np.full(len(self.stages), np.inf))
         for number, stage in enumerate(self.stages):
             nearest = int(apart[number].argmin())
-            numbers = [f"{stage.descriptors[name]:.2f}" for name in DESCRIPTORS]
-            level = round(stage.descriptors["balance"], 1) + 0.0  # + 0 makes −0 a plain 0
-            numbers[DESCRIPTORS.index("balance")] = f"{level:.1f} dB"
-            told = f"{nearest + 1} ({apart[number, nearest]:.2f})"
-            rows.append((str(number + 1), str(stage.seed), *numbers, told))
-        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            values = [f"{stage.descriptors[name]:.2f}" for name in DESCRIPTORS]
+            level = round(stage.descriptors["balance"], 1) + 0.0  # + 0 turns −0 into 0
+            values[DESCRIPTORS.index("balance")] = f"{level:.1f} dB"
+            nearest_take = f"{nearest + 1} ({apart[number, nearest]:.2f})"
+            rows.append((str(number + 1), str(stage.seed), *values, nearest_take))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
-            "  ".join(cell.rjust(size) for cell, size in zip(row, wide, strict=True))
+            "  ".join(cell.rjust(size) for cell, size in zip(row, widths, strict=True))
             for row in rows
         ]
         return "\n".join([*lines, self.sentence()])
 
     def as_dict(self) -> dict[str, object]:
-        """For JSON, without the stages' pictures; takes are counted from 1."""
+        """For JSON, without the distributions; takes are counted from 1."""
         return {
             "takes": [
                 {"take": number, "seed": stage.seed, "descriptors": stage.descriptors}
                 for number, stage in enumerate(self.stages, start=1)
             ],
             "differences": self.differences.tolist(),
-            "most_alike": [take + 1 for take in self.most_alike()],
+            "most_similar": [take + 1 for take in self.most_similar()],
             "most_different": [take + 1 for take in self.most_different()],
         }
 
@@ -105,7 +105,7 @@ class TakesComparison:
 
 
 class TakesMeter:
-    """Gathers what tells takes of one signal apart; memory does not grow with length.
+    """Measures the takes of one signal block by block, in constant memory.
 
     Args:
         rate: of the blocks, in Hz.
@@ -124,7 +124,7 @@ class TakesMeter:
         self._frames = 0
 
     def push(self, blocks: Sequence[MidSide]) -> None:
-        """Count in the next block of every take."""
+        """Add the next block of every take."""
         with reproducible():
             mids = [
                 spectrum.push(block.mid)
@@ -136,19 +136,19 @@ class TakesMeter:
             )
 
     def finish(self) -> None:
-        """Count in what was held back."""
+        """Add the frames that were held back."""
         with reproducible():
             self._count([s.finish() for s in self._mids], (s.finish() for s in self._sides))
 
     def comparison(self) -> TakesComparison:
-        """Of all that was counted."""
-        mid, turned, direct, diffuse = self._sums.unbind(dim=1)
-        numbers = descriptors_of_sums(mid, turned, direct, diffuse)
+        """The result."""
+        mid, cross, direct, diffuse = self._sums.unbind(dim=1)
+        descriptors = descriptors_of_sums(mid, cross, direct, diffuse)
         widths = 2 * ((direct + diffuse) / torch.where(mid > 0, mid, torch.nan)).sqrt()
         stages = [
             Stage(
                 seed,
-                dict(zip(DESCRIPTORS, numbers[take].tolist(), strict=True)),
+                dict(zip(DESCRIPTORS, descriptors[take].tolist(), strict=True)),
                 self._places[take].view(BANDS, PLACES).numpy(),
                 widths[take].numpy(),
             )
@@ -166,12 +166,12 @@ class TakesMeter:
             if not side.shape[1]:
                 continue
             mid = mids[take % len(mids)]
-            of_mid, of_side, cross = _energies(mid, side)
-            direct = cross.square() / (of_mid + _NOTHING)
-            sums = torch.stack([of_mid, cross, direct, (of_side - direct).clamp(min=0)])
+            mid_energy, side_energy, cross = _energies(mid, side)
+            direct = cross.square() / (mid_energy + _EPSILON)
+            sums = torch.stack([mid_energy, cross, direct, (side_energy - direct).clamp(min=0)])
             self._sums[take] += sums.double().sum(dim=-1)
-            parameters = _parameters(of_mid, of_side, cross)
-            self._places[take] += _placed(parameters.iid, 2 * (of_mid + of_side))
+            parameters = _parameters(mid_energy, side_energy, cross)
+            self._places[take] += _placed(parameters.iid, 2 * (mid_energy + side_energy))
             features.append(parameter_features(parameters))
         if features:
             frames = features[0].shape[1]
@@ -181,7 +181,7 @@ class TakesMeter:
 
 
 class _Spectrum:
-    """Frames of one row of samples, at the coder's rate."""
+    """Spectrogram frames of one channel, at the rate of the encoder."""
 
     def __init__(self, rate: int) -> None:
         self._resampler = StreamResampler(rate, RATE, 1)
@@ -216,7 +216,7 @@ def _parameters(
     side: Float[Tensor, "bands frames"],
     cross: Float[Tensor, "bands frames"],
 ) -> Parameters:
-    """As `encode` tells them, from LL = MM + SS + 2·SM, RR = MM + SS − 2·SM, LR = MM − SS."""
+    """As of `encode`, from LL = MM + SS + 2·SM, RR = MM + SS − 2·SM, LR = MM − SS."""
     left = (mid + side + 2 * cross).clamp(min=0) + SILENCE
     right = (mid + side - 2 * cross).clamp(min=0) + SILENCE
     coherence = (mid - side + SILENCE) / (left * right).sqrt()
@@ -226,7 +226,7 @@ def _parameters(
 def _placed(
     iid: Float[Tensor, "bands frames"], energy: Float[Tensor, "bands frames"]
 ) -> Float[Tensor, " bands_places"]:
-    """Energy by band and by level difference in steps of a decibel."""
+    """Energy by band and by level difference in steps of 1 dB."""
     place = (iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB) + IID_LIMIT_DB).round().long()
     index = PLACES * torch.arange(BANDS)[:, None] + place
     return torch.bincount(index.flatten(), energy.flatten().double(), BANDS * PLACES)

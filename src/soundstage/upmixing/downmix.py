@@ -1,7 +1,6 @@
-"""What to do with a file that is not mono: recognize dual mono, fold down only when asked."""
+"""The mono signal of an input: one channel, dual mono, or a stereo mix that is folded down."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,34 +14,29 @@ READ_FRAMES = 1 << 16  # frames read at a time
 
 
 class Channels(NamedTuple):
-    """What the channels of a file are."""
+    """Properties of the channels of an input."""
 
     dual_mono: bool
-    """There are two, and they sound the same."""
+    """There are two that sound the same."""
     identical: bool
-    """There is one, or there are two that agree in every sample."""
+    """There is one, or there are two with the same samples."""
 
 
-def check_channels(channels: int, name: str | Path) -> None:
-    """Refuse what no upmixer takes.
+def inspect_channels(sound: SoundReader, *, downmix: bool) -> Channels:
+    """Check the channels of an input; reads a stereo file once, and nothing of a mono file.
+
+    Args:
+        sound: the input.
+        downmix: whether stereo is allowed.
 
     Raises:
-        InputError: there are more than two channels.
+        InputError: there are more than two channels, or two that differ without `downmix`.
     """
-    if channels > 2:
+    if sound.channels > 2:
         raise InputError(
-            f"{name} has {channels} channels and upmixing takes one: export one of them, or a "
-            "stereo version to be folded down with --downmix."
+            f"{sound.name} has {sound.channels} channels, but upmixing takes one: export one of "
+            "them, or a stereo version to be folded down."
         )
-
-
-def find_dual_mono(sound: SoundReader, *, downmix: bool) -> Channels:
-    """What the channels of a file are; reads a stereo file once, and costs nothing for mono.
-
-    Raises:
-        InputError: the file is true stereo and `downmix` is false, or has more than two channels.
-    """
-    check_channels(sound.channels, sound.name)
     if sound.channels == 1:
         return Channels(dual_mono=False, identical=True)
     meter, identical = ImageMeter(), True
@@ -52,19 +46,19 @@ def find_dual_mono(sound: SoundReader, *, downmix: bool) -> Channels:
     dual_mono = meter.is_dual_mono()
     if not dual_mono and not downmix:
         raise InputError(
-            f"{sound.name} is stereo already: fold it down first with --downmix, "
-            "or give a mono version."
+            f"{sound.name} is stereo already: give a mono version, or use the option downmix to "
+            "fold it down first."
         )
     return Channels(dual_mono, identical)
 
 
 def mid_of(block: Float[np.ndarray, "channels frames"]) -> Float[np.ndarray, " frames"]:
-    """The mono signal of a block of one channel or two."""
+    """The mean of one channel or two."""
     if block.shape[0] == 1:
         return block[0]
     return (block[0] + block[1]) * np.asarray(0.5, block.dtype)
 
 
 def mid_blocks(sound: SoundReader) -> Iterator[Float[np.ndarray, " frames"]]:
-    """The mono signal of a file, from its start."""
+    """The mono signal of an input, from its start."""
     return map(mid_of, sound.blocks(READ_FRAMES))

@@ -1,156 +1,158 @@
-"""Several inputs and takes in one run: what is to be written where, planned before anything is."""
+"""Files to upmix in one run: planned and checked first, then made, in any process.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+Planning imports neither torch nor a method.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from soundstage.audio import check_collisions, expand_inputs, output_path
+from soundstage.parallel import Progress
 from soundstage.upmixing.controls import Controls
-from soundstage.upmixing.report import Report
-from soundstage.upmixing.upmix_files import Progress, Takes, upmix_file, upmix_takes
-from soundstage.upmixing.upmixer import Upmixer
+from soundstage.upmixing.registry import DEFAULT_METHOD, check_method, load_method
+
+if TYPE_CHECKING:
+    from soundstage.upmixing.upmix_files import UpmixResult
 
 NAME = "{stem}-stereo{ext}"
-NAME_OF_TAKE = "{stem}-stereo-{take}{ext}"
-NAME_OF_SHEET = "{stem}-takes.png"
+TAKE_NAME = "{stem}-stereo-{take}{ext}"
+SHEET_NAME = "{stem}-takes.png"
+
+
+@dataclass(frozen=True)
+class Take:
+    """One result."""
+
+    seed: int
+    target: Path
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to be written."""
+    """One input with all its takes."""
 
     source: Path
-    target: Path
     method: str
-    seed: int
+    takes: tuple[Take, ...]
+    sheet: Path | None = None
+    """Where the contact sheet of the takes goes."""
 
-    def as_dict(self) -> dict[str, str | int]:
-        """For JSON."""
-        return {
-            "source": str(self.source),
-            "target": str(self.target),
-            "method": self.method,
-            "seed": self.seed,
-        }
+    def as_dicts(self) -> list[dict[str, str | int]]:
+        """For JSON, one a take."""
+        return [
+            {
+                "source": str(self.source),
+                "target": str(take.target),
+                "method": self.method,
+                "seed": take.seed,
+            }
+            for take in self.takes
+        ]
 
 
-def plan_batch(
+def plan_jobs(
     inputs: Sequence[Path],
     output: str | None,
     *,
     method: str,
-    seeds: Iterable[int],
+    seeds: Sequence[int],
     name: str | None = None,
     suffix: str | None = None,
+    sheet: bool = False,
 ) -> list[Job]:
-    """The jobs, one for every input and seed.
+    """One job for every input.
 
     Args:
         inputs: files and folders.
-        output: a file, a folder, or None for beside each input.
+        output: a file, a folder, or None for the folder of each input.
         method: name of the method.
         seeds: one a take.
         name: template with {stem}, {method}, {seed}, {take} and {ext}.
         suffix: of the results; by default that of each input.
+        sheet: whether each input gets a contact sheet beside its first take.
 
     Raises:
         InputError: an input does not exist.
         OptionError: the template has an unknown field, or two results would have one name.
         OutputError: a result would replace its own source.
     """
-    takes = list(enumerate(seeds, start=1))
-    template = name or (NAME if len(takes) == 1 else NAME_OF_TAKE)
-    jobs = [
-        Job(
-            source,
-            output_path(
-                source,
-                output,
-                template,
-                suffix,
-                fields={"method": method, "seed": seed, "take": take},
-            ),
-            method,
-            seed,
-        )
-        for source in expand_inputs(inputs)
-        for take, seed in takes
-    ]
-    check_collisions([(job.source, job.target) for job in jobs])
-    return jobs
+    template = name or (NAME if len(seeds) == 1 else TAKE_NAME)
+    jobs = []
+    for source in expand_inputs(inputs):
+        takes = []
+        for take, seed in enumerate(seeds, start=1):
+            fields = {"method": method, "seed": seed, "take": take}
+            takes.append(Take(seed, output_path(source, output, template, suffix, fields=fields)))
+        jobs.append(Job(source, method, tuple(takes)))
+    check_collisions([(job.source, take.target) for job in jobs for take in job.takes])
+    return _with_sheets(jobs) if sheet else jobs
 
 
-def by_source(jobs: Iterable[Job]) -> list[list[Job]]:
-    """The takes of each input, in the order of the plan."""
-    return [list(takes) for _, takes in groupby(jobs, key=lambda job: job.source)]
-
-
-def plan_sheets(sources: Sequence[Sequence[Job]]) -> list[Path]:
-    """Where the contact sheet of each input goes: beside its first take.
-
-    Args:
-        sources: out of `by_source`. Inputs that differ in their suffix alone keep it in the name.
-    """
-    plain = [_sheet(takes[0], takes[0].source.stem) for takes in sources]
+def _with_sheets(jobs: list[Job]) -> list[Job]:
+    """Inputs that differ in their suffix alone keep it in the name of the sheet."""
+    plain = [_sheet(job, job.source.stem) for job in jobs]
     return [
-        path if plain.count(path) == 1 else _sheet(takes[0], takes[0].source.name)
-        for path, takes in zip(plain, sources, strict=True)
+        Job(
+            job.source,
+            job.method,
+            job.takes,
+            path if plain.count(path) == 1 else _sheet(job, job.source.name),
+        )
+        for job, path in zip(jobs, plain, strict=True)
     ]
 
 
-def _sheet(first: Job, stem: str) -> Path:
-    return first.target.with_name(NAME_OF_SHEET.format(stem=stem))
+def _sheet(job: Job, stem: str) -> Path:
+    return job.takes[0].target.with_name(SHEET_NAME.format(stem=stem))
 
 
-def run_job(
-    job: Job,
-    upmixer: Upmixer,
-    *,
-    controls: Controls,
-    downmix: bool = False,
-    bit_depth: str | None = None,
-    overwrite: bool = False,
-    style: str | None = None,
-    progress: Progress | None = None,
-) -> Report:
-    """Do one job; see `upmix_file`."""
-    return upmix_file(
-        job.source,
-        job.target,
-        upmixer,
-        method=job.method,
-        controls=controls,
-        seed=job.seed,
-        downmix=downmix,
-        bit_depth=bit_depth,
-        overwrite=overwrite,
-        style=style,
-        progress=progress,
-    )
+Work = Callable[[Job, Progress], "UpmixResult"]
 
 
-def run_takes(
-    jobs: Sequence[Job],
-    upmixer: Upmixer,
-    *,
-    controls: Controls,
-    downmix: bool = False,
-    bit_depth: str | None = None,
-    overwrite: bool = False,
-    style: str | None = None,
-    progress: Progress | None = None,
-) -> Takes:
-    """Do the jobs of one source at once; see `upmix_takes`."""
-    return upmix_takes(
-        jobs[0].source,
-        {job.seed: job.target for job in jobs},
-        upmixer,
-        method=jobs[0].method,
-        controls=controls,
-        downmix=downmix,
-        bit_depth=bit_depth,
-        overwrite=overwrite,
-        style=style,
-        progress=progress,
-    )
+@dataclass(frozen=True)
+class UpmixWork:
+    """Options of all jobs of a run; it can be pickled and loaded in every process.
+
+    Raises:
+        OptionError: an option is unknown, or the method does not have it.
+    """
+
+    method: str = DEFAULT_METHOD
+    weights: str | None = None
+    style: str | None = None
+    decoder: str = "prediction"
+    device: str = "auto"
+    controls: Controls = field(default_factory=Controls)
+    downmix: bool = False
+    bit_depth: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        check_method(self.method, weights=self.weights, decoder=self.decoder, style=self.style)
+
+    def load(self) -> Work:
+        """The function that does a job; weights are loaded with the first usable input."""
+        from soundstage.upmixing.upmix_files import FileOptions, upmix_to_files
+
+        options = FileOptions(
+            self.controls, self.downmix, self.bit_depth, self.overwrite, self.method, self.style
+        )
+        loaded = cache(
+            partial(
+                load_method,
+                self.method,
+                weights=self.weights,
+                decoder=self.decoder,
+                style=self.style,
+                device=self.device,
+            )
+        )
+
+        def work(job: Job, progress: Progress | None = None) -> Any:
+            targets = {take.seed: take.target for take in job.takes}
+            return upmix_to_files(job.source, targets, loaded, options, progress)
+
+        return work

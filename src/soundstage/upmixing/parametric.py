@@ -1,65 +1,88 @@
-"""Any predictor of parametric stereo becomes an upmixer: analyze, predict, decode.
+"""Parametric stereo as an upmix method: analyze the mid, predict parameters, decode the side.
 
-Takes of one signal have the spectrogram of the mid in common, and each its own decorrelator.
+A predictor maps the spectrogram of the mid to level differences and coherences
+(`stereo/encoding.py`); the decoder (`stereo/decoding.py`) makes the side from them. The takes of a
+mid share its spectrogram; each has its own parameters and its own decorrelator.
 """
 
+from collections.abc import Sequence
+from typing import Protocol
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.stereo import RATE, Decoder, DecoderStream, Parameters
-from soundstage.upmixing.takes import OnlyTake, Stream, begin_takes
-from soundstage.upmixing.upmixer import Predictor
 
 
-class ParametricUpmixer:
-    """Decodes what a predictor tells from the spectrogram of the mid.
+class PredictorStream(Protocol):
+    """One mid and the parameters of all its takes, block by block."""
+
+    def push(self, spectrogram: Complex[Tensor, "bins frames"], /) -> Parameters:
+        """The new parameters that these frames complete, (takes, bands, ready)."""
+        ...
+
+    def finish(self) -> Parameters:
+        """Parameters of the remaining frames, (takes, bands, rest)."""
+        ...
+
+
+class Predictor(Protocol):
+    """A model of parametric stereo, given the mid."""
+
+    def stream(self, seeds: Sequence[int], /) -> PredictorStream:
+        """Start a signal, with one take a seed; a take does not depend on the others."""
+        ...
+
+
+class ParametricMethod:
+    """A predictor and the decoder.
 
     Args:
-        predictor: gives a column of parameters for every frame.
-        decoder: "prediction" (the fold-down is exact) or "mixing" (the paper's matrices).
+        predictor: gives parameters for every frame.
+        decoder: "prediction" (exact fold-down) or "mixing" (matrices of Breebaart et al. 2005).
     """
 
     rate = RATE
 
     def __init__(self, predictor: Predictor, *, decoder: Decoder = "prediction") -> None:
-        self._predictor = predictor
+        self.predictor = predictor
         self._decoder: Decoder = decoder
-        self.rows = 1 if decoder == "prediction" else 2
+        self.n_outputs = 1 if decoder == "prediction" else 2
 
-    def stream(self, *, seed: int) -> Stream[Tensor]:
-        """Begin a signal; the seed serves the predictor and the decorrelator."""
-        return OnlyTake(self.takes([seed]))
-
-    def takes(self, seeds: list[int]) -> "ParametricTakes":
-        """Begin a signal in several takes, whose parameters are predicted together if they can."""
-        decoders = [DecoderStream(seed=seed, decoder=self._decoder) for seed in seeds]
-        return ParametricTakes(begin_takes(self._predictor, seeds), decoders)
+    def stream(self, seeds: Sequence[int]) -> "ParametricStream":
+        """Start a signal; the seeds serve the predictor and the decorrelators."""
+        return ParametricStream(
+            self.predictor.stream(seeds), DecoderStream(seeds, decoder=self._decoder)
+        )
 
 
-class ParametricTakes:
-    """Hands frames from the decoders' analysis to the predictor, and its answers back."""
+class ParametricStream:
+    """Passes frames from the decoder's analysis to the predictor, and parameters back."""
 
-    def __init__(self, predictor: Stream[list[Parameters]], decoders: list[DecoderStream]) -> None:
-        self._predictor = predictor
-        self._decoders = decoders
+    def __init__(self, predictor: PredictorStream, decoder: DecoderStream) -> None:
+        self._predictor, self._decoder = predictor, decoder
 
-    def push(self, mid: Float[Tensor, " length"], /) -> list[Float[Tensor, "rows ready"]]:
-        """Of each take, the side samples whose parameters are known."""
-        heard = [decoder.analyze(mid) for decoder in self._decoders]
-        return self._decode(self._predictor.push(heard[0]))
+    def push(self, mid: Float[Tensor, " length"], /) -> Float[Tensor, "takes n_outputs ready"]:
+        """The samples whose parameters are known."""
+        return self._decoder.decode(self._predictor.push(self._decoder.analyze(mid)))
 
-    def finish(self) -> list[Float[Tensor, "rows rest"]]:
-        """Of each take, the rest of the side."""
-        heard = [decoder.finish_analysis() for decoder in self._decoders]
+    def finish(self) -> Float[Tensor, "takes n_outputs rest"]:
+        """The remaining samples."""
+        last = self._predictor.push(self._decoder.finish_analysis())
         parts = [
-            self._decode(self._predictor.push(heard[0])),
-            self._decode(self._predictor.finish()),
-            [decoder.finish() for decoder in self._decoders],
+            self._decoder.decode(last),
+            self._decoder.decode(self._predictor.finish()),
+            self._decoder.finish(),
         ]
-        return [torch.cat(take, dim=-1) for take in zip(*parts, strict=True)]
+        return torch.cat(parts, dim=-1)
 
-    def _decode(self, parameters: list[Parameters]) -> list[Tensor]:
-        return [
-            decoder.decode(take) for decoder, take in zip(self._decoders, parameters, strict=True)
-        ]
+
+def stack_takes(takes: Sequence[Parameters]) -> Parameters:
+    """(takes, bands, frames) from (bands, frames) of each take."""
+    return Parameters(*(torch.stack(values) for values in zip(*takes, strict=True)))
+
+
+def concatenate(parts: Sequence[Parameters]) -> Parameters:
+    """Parameters one after the other in time."""
+    return Parameters(*(torch.cat(values, dim=-1) for values in zip(*parts, strict=True)))

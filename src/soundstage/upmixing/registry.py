@@ -1,45 +1,50 @@
-"""The list of methods. A new one is its own file and one line here."""
+"""The table of upmix methods. A new method is its own file in `methods/` and one entry here.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import cast, get_args
+The table imports neither torch nor a method, so that options are checked before anything is loaded.
+"""
 
-from torch import Tensor
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from soundstage.errors import OptionError
-from soundstage.stereo import Decoder
 from soundstage.upmixing.generative.style import Style, parse_style
-from soundstage.upmixing.methods.autoregressive import AutoregressiveDecoding, load_autoregressive
-from soundstage.upmixing.methods.comb import Comb
-from soundstage.upmixing.methods.decorrelate import Decorrelate
-from soundstage.upmixing.methods.diffstereo import DiffStereoSampling, load_diffstereo
-from soundstage.upmixing.methods.diffusion import DiffusionDecoding, load_diffusion
-from soundstage.upmixing.methods.masked import MaskedDecoding, load_masked
-from soundstage.upmixing.methods.nearest import PAPER_SMOOTHING, NearestPredictor
-from soundstage.upmixing.methods.regression import RegressionPredictor
-from soundstage.upmixing.parametric import ParametricUpmixer
-from soundstage.upmixing.upmixer import Predictor, Upmixer
+
+if TYPE_CHECKING:
+    from soundstage.upmixing.engine import UpmixMethod
 
 DEFAULT_METHOD = "masked"
+DECODERS = ("prediction", "mixing")
 
 
 @dataclass(frozen=True)
 class Method:
-    """A line of the list."""
+    """An entry of the table."""
 
     name: str
     summary: str
     source: str
-    """Where it is described."""
+    """The publication."""
     weights: str
-    """The shipped model it uses unless another is given; empty where none is shipped."""
-    load: Callable[[str], Upmixer] | None = None
-    load_predictor: Callable[[str], Predictor] | None = None
-    load_styled: Callable[[str, Tensor | None], Predictor] | None = None
-    """Of those that can be asked for a style."""
-    settings: object = None
-    """How it draws unless it is told otherwise."""
+    """Name of its pretrained weights; empty if there are none."""
+    module: str
+    """Its file in `methods/`, which has `load`."""
+    takes_style: bool = False
+    has_decoder: bool = True
+    """Whether it predicts parametric stereo, which two decoders can decode."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of `load`."""
+
+    def import_module(self) -> ModuleType:
+        """Import its file; this imports torch."""
+        return import_module(f"soundstage.upmixing.methods.{self.module}")
+
+    @property
+    def settings(self) -> object:
+        """Default settings of a generative method, `SETTINGS` of its file; None for the others."""
+        return getattr(self.import_module(), "SETTINGS", None)
 
 
 METHODS = {
@@ -47,86 +52,121 @@ METHODS = {
     for method in (
         Method(
             "masked",
-            "a network fills in places for what it hears, a few more in every step",
+            "a transformer predicts masked stereo tokens, a few more in every pass",
             "PS-MTM, Serrà et al. 2023, §3.3",
-            "masked",
-            load_styled=load_masked,
-            settings=MaskedDecoding(),
+            weights="masked",
+            module="masked",
+            takes_style=True,
         ),
         Method(
             "autoregressive",
-            "a network places band after band and moment after moment, each given all before",
+            "a transformer samples stereo tokens one after the other",
             "PS-AR, Serrà et al. 2023, §3.2",
-            "autoregressive",
-            load_styled=load_autoregressive,
-            settings=AutoregressiveDecoding(),
+            weights="autoregressive",
+            module="autoregressive",
+            takes_style=True,
         ),
         Method(
             "diffusion",
-            "a network draws level and direction of the side out of noise, in a few steps",
+            "a diffusion transformer samples level and direction of the side in a few steps",
             "ours, after DiffStereo (2025)",
-            "diffusion",
-            load_styled=load_diffusion,
-            settings=DiffusionDecoding(),
+            weights="diffusion",
+            module="diffusion",
+            takes_style=True,
         ),
         Method(
             "nearest",
-            "the stereo image of the most similar moments of real records",
+            "nearest neighbor search: the stereo parameters of the most similar moments of music",
             "PS-NN, Serrà et al. 2023, §3.1",
-            "nearest",
-            load_predictor=NearestPredictor.load,
+            weights="nearest",
+            module="nearest",
         ),
         Method(
             "nearest-smoothed",
-            "the same with the paper's slow smoothing: places drift instead of following notes",
+            "nearest with the slow smoothing of the paper, for a steadier image",
             "PS-NN, Serrà et al. 2023, §3.1",
-            "nearest",
-            load_predictor=partial(NearestPredictor.load, smoothing=PAPER_SMOOTHING),
+            weights="nearest",
+            module="nearest",
+            options={"smoothing": 0.95},
         ),
         Method(
             "regression",
-            "the mean of all stereo images that a network thinks likely: wide, and without places",
+            "a transformer predicts the mean stereo parameters: wide, without panning",
             "PS-Reg, Serrà et al. 2023, §4.1",
-            "regression",
-            load_predictor=RegressionPredictor.load,
+            weights="regression",
+            module="regression",
         ),
         Method(
             "decorrelate",
-            "diffuse width that depends on frequency as in real music, attacks kept sharp",
+            "an all-pass decorrelator with the mean coherence of music, transients preserved",
             "Decorr, Serrà et al. 2023, §4.1",
-            "decorrelate",
-            load=Decorrelate.load,
+            weights="decorrelate",
+            module="decorrelate",
+            has_decoder=False,
         ),
         Method(
             "comb",
-            "opposite phases left and right, swinging along frequency",
-            "the family of plug-in that DiffStereo (2025) compares with",
-            "decorrelate",
-            load=Comb.load,
+            "complementary comb filters: opposite phases left and right",
+            "the type of plug-in that DiffStereo (2025) compares with",
+            weights="decorrelate",
+            module="comb",
+            has_decoder=False,
         ),
         Method(
             "diffstereo",
-            "a network draws left and right out of noise, up to 12 kHz; the fold-down is not kept",
+            "a diffusion transformer samples left and right up to 12 kHz; inexact fold-down",
             "DiffStereo, Zhang et al. 2025",
-            "",
-            load=load_diffstereo,
-            settings=DiffStereoSampling(),
+            weights="",
+            module="diffstereo",
+            has_decoder=False,
         ),
     )
 }
 READY_METHODS = {name: method for name, method in METHODS.items() if method.weights}
-"""Those that run as installed; the others want weights of one's own."""
+"""The methods with pretrained weights."""
 
 
 def find_method(name: str) -> Method:
     """The method of that name.
 
     Raises:
-        OptionError: there is none.
+        OptionError: it is unknown.
     """
     if name not in METHODS:
-        raise OptionError(f"There is no method {name!r}; choose one of {', '.join(METHODS)}.")
+        raise OptionError(f"There is no method {name!r}: choose one of {', '.join(METHODS)}.")
     return METHODS[name]
+
+
+def check_method(
+    name: str = DEFAULT_METHOD,
+    *,
+    weights: str | None = None,
+    decoder: str = "prediction",
+    style: Style | str | None = None,
+) -> Style | None:
+    """Check the arguments of `load_method` without loading anything.
+
+    Returns:
+        The parsed style.
+
+    Raises:
+        OptionError: as `load_method`.
+    """
+    method = find_method(name)
+    if not (weights or method.weights):
+        raise OptionError(
+            f"{name} has no pretrained weights: train it with recipes/{name}.yaml and give the "
+            "weights file."
+        )
+    if decoder not in DECODERS:
+        raise OptionError(f"decoder must be 'prediction' or 'mixing', not {decoder!r}.")
+    if decoder != "prediction" and not method.has_decoder:
+        raise OptionError(f"{name} has no choice of decoder: it makes the side directly.")
+    parsed = parse_style(style) if isinstance(style, str) else style
+    if parsed is not None and not method.takes_style:
+        able = ", ".join(each.name for each in METHODS.values() if each.takes_style)
+        raise OptionError(f"{name} takes no style; these methods do: {able}.")
+    return parsed
 
 
 def load_method(
@@ -135,42 +175,33 @@ def load_method(
     weights: str | None = None,
     decoder: str = "prediction",
     style: Style | str | None = None,
-) -> Upmixer:
-    """A method with its weights, ready to run on any number of signals.
+    device: str = "auto",
+) -> "UpmixMethod":
+    """A method with its weights, for any number of signals.
 
     Args:
         name: one of `METHODS`.
-        weights: a file of weights in place of the shipped ones, or where none are shipped.
-        decoder: for methods that predict parametric stereo: "prediction" (the fold-down is exact)
-            or "mixing" (the matrices of Breebaart et al. 2005; it is not).
-        style: of the wanted stage, or words for it such as "wide, narrow bass"; for the generative
-            methods.
+        weights: file of `soundstage train`, in place of the pretrained weights.
+        decoder: of methods that predict parametric stereo: "prediction" (exact fold-down) or
+            "mixing" (matrices of Breebaart et al. 2005, inexact).
+        style: target of a generative method, such as "wide, narrow bass"; see docs/style.md.
+        device: "auto", "cpu", "cuda" or "mps", of the networks; signal processing and random
+            numbers stay on the CPU.
 
     Raises:
-        OptionError: the method, the decoder or a word of the style is unknown, the method has no
-            choice of decoder or of style, or it wants weights and none are given.
-        WeightsError: the weights cannot be used.
+        OptionError: the method, the decoder, the device or a word of the style is unknown; the
+            method has no choice of decoder or of style; it has no weights and none are given.
+        WeightsError: the weights are missing, damaged, or of another family.
     """
-    method = find_method(name)
-    source = weights or method.weights
-    if not source:
-        raise OptionError(
-            f"{name} ships without weights: train some with recipes/{name}.yaml, and give the "
-            "file with --weights."
-        )
-    if decoder not in get_args(Decoder):
-        raise OptionError(f"The decoder is 'prediction' or 'mixing', not {decoder!r}.")
-    asked = parse_style(style) if isinstance(style, str) else style
-    if method.load_styled:
-        made = method.load_styled(source, None if asked is None else asked.numbers())
-        return ParametricUpmixer(made, decoder=cast(Decoder, decoder))
-    if asked is not None:
-        able = ", ".join(each.name for each in METHODS.values() if each.load_styled)
-        raise OptionError(f"{name} takes no style; these methods do: {able}.")
-    if method.load_predictor:
-        predictor = method.load_predictor(source)
-        return ParametricUpmixer(predictor, decoder=cast(Decoder, decoder))
-    if decoder != "prediction":
-        raise OptionError(f"{name} has no decoder to choose: it makes the side itself.")
-    assert method.load is not None
-    return method.load(source)
+    parsed = check_method(name, weights=weights, decoder=decoder, style=style)
+    from soundstage.parallel import resolve_device
+
+    method = METHODS[name]
+    loaded: UpmixMethod = method.import_module().load(
+        weights or method.weights,
+        style=parsed,
+        decoder=decoder,
+        device=resolve_device(device),
+        **method.options,
+    )
+    return loaded

@@ -1,22 +1,24 @@
-"""From a mono file to a stereo file: read, upmix, keep from clipping, quantize, write.
+"""From a mono input to stereo files: read, upmix, measure, quantize, write.
 
-Formats in floating point are written as they are made. For all others the whole result must be
-known before its gain is: the side is kept in a nameless temporary file beside the target (4 bytes
-a sample), the peaks are measured, and the mid is read a second time as the result is written.
-
-Takes of one file are written side by side: it is read no more often than for one, and each take has
-its own temporary file and its own gain.
+Floating-point formats are written at once. All others need the gain of the whole result first: the
+side waits in an unnamed temporary file beside the target (4 bytes a sample) while the peaks are
+measured, and the mid is read a second time for writing. The takes of an input are made together:
+the input is read as often as for one take, and each take has its own temporary file and gain.
 
 In integer formats mid and side are quantized, and left and right are their sum and difference in
-whole steps. So (L+R)/2 is a whole number too, and when the input already has the bit depth of the
+whole steps. (L+R)/2 is then a whole number too: if the input already has the bit depth of the
 result and no gain is needed, it is the input bit for bit.
+
+Decoding, the method, and encoding run in a pipeline of threads, which changes no sample.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -25,6 +27,7 @@ from soundstage.audio import (
     Quantizer,
     SoundReader,
     SoundWriter,
+    Source,
     Spool,
     TruePeakMeter,
     decibels,
@@ -35,168 +38,167 @@ from soundstage.audio import (
 )
 from soundstage.errors import OptionError, OutputError
 from soundstage.metrics import ImageMeter
+from soundstage.parallel import Progress, prefetch
 from soundstage.stereo import to_left_right
 from soundstage.upmixing.comparison import TakesComparison, TakesMeter
-from soundstage.upmixing.controls import Controls
-from soundstage.upmixing.downmix import Channels, find_dual_mono, mid_blocks
-from soundstage.upmixing.engine import MidSide, upmix_takes_blocks
-from soundstage.upmixing.report import Report
-from soundstage.upmixing.upmixer import Upmixer
+from soundstage.upmixing.controls import Controls, as_seeds
+from soundstage.upmixing.downmix import Channels, inspect_channels, mid_blocks
+from soundstage.upmixing.engine import MidSide, UpmixMethod, upmix_blocks
 
-MOST_TAKES = 32  # at once: each holds two files open, and some 20 MB of what is on its way
-
-Progress = Callable[[float], None]
-"""Told which part of the work is done, from 0 to 1."""
+FIRST_PASS = 0.8  # share of the work before the gain is known, for the progress
 
 
-class Takes(NamedTuple):
-    """What was done to one file in several takes."""
+@dataclass(frozen=True)
+class Report:
+    """Facts about one written take."""
+
+    source: str
+    target: str
+    rate: int
+    frames: int
+    container: str
+    encoding: str
+    method: str
+    seed: int
+    dual_mono: bool
+    """The input had two equal channels."""
+    downmixed: bool
+    """The input was stereo and was folded down."""
+    exact_fold_down: bool
+    """Whether (L+R)/2 is the input to rounding, gain apart; not with lossy formats or "mixing"."""
+    gain_db: float
+    """Gain of the whole file, which prevents clipping."""
+    true_peak_db: float
+    """After the gain."""
+    width: float
+    """2·rms(S)/rms(M)."""
+    correlation: float
+    """Of left and right."""
+    seconds: float
+    """Computing time; of takes that were made together, the share of each."""
+    style: str | None = None
+    """Requested style."""
+
+    @property
+    def real_time_factor(self) -> float:
+        """Computing time for each second of sound."""
+        return self.seconds * self.rate / max(self.frames, 1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, where the level of silence is None instead of −∞."""
+        values = {**asdict(self), "real_time_factor": self.real_time_factor}
+        if self.style is None:
+            del values["style"]
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+
+    def sentence(self) -> str:
+        """A line for people."""
+        facts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
+        facts.append(f"width {self.width:.2f}, correlation {self.correlation:.2f}")
+        if self.gain_db < 0:
+            facts.append(f"attenuated by {-self.gain_db:.1f} dB to prevent clipping")
+        if self.dual_mono:
+            facts.append("the input had two equal channels")
+        if self.downmixed:
+            facts.append("the input was folded down")
+        if not self.exact_fold_down:
+            facts.append("the fold-down is not exact")
+        return "; ".join(facts) + f" ({self.real_time_factor:.3f} of real time)"
+
+
+class UpmixResult(NamedTuple):
+    """The takes of one input."""
 
     reports: list[Report]
-    comparison: TakesComparison
+    """One a take."""
+    comparison: TakesComparison | None
+    """Differences of several takes."""
 
 
-def upmix_file(
-    source: str | Path,
-    target: str | Path,
-    upmixer: Upmixer,
-    *,
-    method: str = "",
-    controls: Controls | None = None,
-    seed: int = 0,
-    downmix: bool = False,
-    bit_depth: str | None = None,
-    overwrite: bool = False,
-    style: str | None = None,
-    progress: Progress | None = None,
-) -> Report:
-    """Upmix a mono file.
+@dataclass(frozen=True)
+class FileOptions:
+    """Options of the files of all takes."""
 
-    Args:
-        source: any file that `open_sound` reads; a film keeps its picture if `target` is a film.
-        target: its suffix chooses the container; it appears only when it is complete.
-        upmixer: out of `load_method`.
-        method: its name, for the report.
-        controls: what is asked of the side.
-        seed: which take.
-        downmix: fold down a true stereo file instead of refusing it.
-        bit_depth: "16", "24", "32", "float", ...; by default that of the source.
-        overwrite: whether an existing target may be replaced.
-        style: with which the method was loaded, for the report.
-        progress: called as the work goes on.
-
-    Raises:
-        InputError: the source cannot be used.
-        OutputError: the target cannot be written; an existing one is as it was.
-        OptionError: the target's format cannot be written, or not with that bit depth.
-    """
-    request = _Request(method, controls or Controls(), downmix, bit_depth, overwrite, style)
-    reports, _ = _upmix(Path(source), {seed: Path(target)}, upmixer, request, progress)
-    return reports[0]
+    controls: Controls = field(default_factory=Controls)
+    downmix: bool = False
+    """Fold a stereo input down instead of refusing it."""
+    bit_depth: str | None = None
+    """"16", "24", "32", "float", ...; by default that of the input."""
+    overwrite: bool = False
+    """Replace existing targets."""
+    method: str = ""
+    """Name of the method, for the reports."""
+    style: str | None = None
+    """Requested style, for the reports."""
 
 
-def upmix_takes(
-    source: str | Path,
-    targets: Mapping[int, str | Path],
-    upmixer: Upmixer,
-    *,
-    method: str = "",
-    controls: Controls | None = None,
-    downmix: bool = False,
-    bit_depth: str | None = None,
-    overwrite: bool = False,
-    style: str | None = None,
-    progress: Progress | None = None,
-) -> Takes:
-    """Upmix a mono file into several takes at once, and measure how they differ.
-
-    The file is read as often as for one take, and the method makes all takes together if it can.
-    Each becomes the same file, byte for byte, as `upmix_file` makes with its seed. What goes wrong
-    while they are made leaves none of them.
-
-    Args:
-        source: any file that `open_sound` reads.
-        targets: by the seed of each take, in the order of the reports; from two to `MOST_TAKES`,
-            all with one suffix.
-        upmixer: out of `load_method`.
-        method: its name, for the reports.
-        controls: what is asked of the sides.
-        downmix: fold down a true stereo file instead of refusing it.
-        bit_depth: of all takes; by default that of the source.
-        overwrite: whether existing targets may be replaced.
-        style: with which the method was loaded, for the reports.
-        progress: called as the work goes on.
-
-    Raises:
-        InputError: the source cannot be used.
-        OutputError: a target cannot be written; existing ones are as they were.
-        OptionError: the number of takes is out of its range, their suffixes differ, or their format
-            cannot be written.
-    """
-    paths = {seed: Path(target) for seed, target in targets.items()}
-    if not 2 <= len(paths) <= MOST_TAKES:
-        raise OptionError(f"From 2 to {MOST_TAKES} takes are made at once, and not {len(paths)}.")
-    if len({path.suffix.lower() for path in paths.values()}) > 1:
-        raise OptionError("The takes of a file have one format: give all targets one suffix.")
-    request = _Request(method, controls or Controls(), downmix, bit_depth, overwrite, style)
-    reports, meter = _upmix(Path(source), paths, upmixer, request, progress)
-    assert meter is not None
-    return Takes(reports, meter.comparison())
-
-
-class _Request(NamedTuple):
-    """What is asked of all takes."""
-
-    method: str
-    controls: Controls
-    downmix: bool
-    bit_depth: str | None
-    overwrite: bool
-    style: str | None
-
-
-def _upmix(
-    source: Path,
+def upmix_to_files(
+    source: Source,
     targets: Mapping[int, Path],
-    upmixer: Upmixer,
-    request: _Request,
-    progress: Progress | None,
-) -> tuple[list[Report], TakesMeter | None]:
-    """Write every take; the meter is there where there are several."""
+    load: Callable[[], UpmixMethod],
+    options: FileOptions,
+    progress: Progress | None = None,
+) -> UpmixResult:
+    """Upmix a mono input into one file a take, and compare the takes.
+
+    A take is the same file, byte for byte, alone and beside others. After an error none is left.
+
+    Args:
+        source: a mono input; a film keeps its picture if the targets are films.
+        targets: files by seed, all with one suffix, which chooses the container; they appear when
+            they are complete.
+        load: returns the method; called when input and targets are found to be usable.
+        options: of all takes.
+        progress: called with the finished fraction.
+
+    Raises:
+        InputError: the source cannot be used.
+        OutputError: a target cannot be written; existing ones are unchanged.
+        OptionError: the number of takes is out of its range, their suffixes differ, or their format
+            cannot be written, or not with that bit depth.
+        WeightsError: `load` cannot use the weights.
+    """
     started = time.perf_counter()
+    seeds = as_seeds(list(targets))
+    if len({path.suffix.lower() for path in targets.values()}) > 1:
+        raise OptionError("The takes of an input have one format: give all targets one suffix.")
     with ExitStack() as stack:
         sound = stack.enter_context(open_sound(source))
         takes = [
-            _Take(stack.enter_context(_writer(sound, target, request)), seed)
-            for seed, target in targets.items()
+            _Take(stack.enter_context(_writer(sound, targets[seed], options)), seed)
+            for seed in seeds
         ]
-        channels = find_dual_mono(sound, downmix=request.downmix)
-        job = _Job(sound, takes, upmixer, request.controls, progress)
+        channels = inspect_channels(sound, downmix=options.downmix)
+        job = _Upmix(sound, takes, load(), options.controls, progress)
         if job.floating:
-            job.write_direct()
+            job.write_at_once()
         else:
-            job.write_measured(mid_is_whole=channels.identical)
+            job.write_with_gain(mid_is_whole=channels.identical)
     seconds = (time.perf_counter() - started) / len(takes)
-    return [job.report(take, channels, request, seconds) for take in takes], job.meter
+    reports = [job.report(take, channels, options, seconds) for take in takes]
+    return UpmixResult(reports, job.meter.comparison() if job.meter else None)
 
 
-def _writer(sound: SoundReader, target: Path, request: _Request) -> SoundWriter:
+def _writer(sound: SoundReader, target: Path, options: FileOptions) -> SoundWriter:
     if is_same_file(sound.path, target):
-        raise OutputError(f"{target} is the source itself; choose another name.")
+        raise OutputError(f"{target} is the source itself: choose another name.")
     return SoundWriter(
         target,
         rate=sound.rate,
         channels=2,
-        format=output_format(sound.format, target.suffix, request.bit_depth),
+        format=output_format(sound.format, target.suffix, options.bit_depth),
         tags=sound.tags,
-        overwrite=request.overwrite,
+        overwrite=options.overwrite,
         expected_frames=sound.frames,
         picture_from=sound.path,
     )
 
 
 class _Take:
-    """One result in the making, and what is measured of it."""
+    """One unfinished file and its measurements."""
 
     def __init__(self, writer: SoundWriter, seed: int) -> None:
         self.writer, self.seed = writer, seed
@@ -210,67 +212,68 @@ class _Take:
         self.image.push(stereo)
 
 
-class _Job:
-    """One file on its way; both ways of writing share what they measure."""
+class _Upmix:
+    """All takes of one input."""
 
     def __init__(
         self,
         sound: SoundReader,
         takes: list[_Take],
-        upmixer: Upmixer,
+        method: UpmixMethod,
         controls: Controls,
         progress: Progress | None,
     ) -> None:
         self._sound, self._takes = sound, takes
-        self._upmixer, self._controls = upmixer, controls
-        self._progress = progress
+        self._method, self._controls = method, controls
+        self._progress = progress or (lambda fraction: None)
         self._frames = 0
-        wanted = takes[0].writer.format
-        self._bits = wanted.integer_bits
-        self.floating = wanted.integer_bits is None and not wanted.is_lossy
+        self._replaces_mid = method.n_outputs == 2
+        target = takes[0].writer.format
+        self._bits = target.integer_bits
+        self.floating = target.integer_bits is None and not target.is_lossy
         self.meter = None
         if len(takes) > 1:
             seeds = [take.seed for take in takes]
-            self.meter = TakesMeter(sound.rate, seeds, shared_mid=upmixer.rows == 1)
+            self.meter = TakesMeter(sound.rate, seeds, shared_mid=not self._replaces_mid)
 
-    def write_direct(self) -> None:
-        """Write in floating point as it is made, with a gain of 1."""
+    def write_at_once(self) -> None:
+        """Write floating point, with a gain of 1."""
         for blocks in self._measured(mid_blocks(self._sound), share=1.0):
             for take, block in zip(self._takes, blocks, strict=True):
                 take.writer.write(block.left_right())
         for take in self._takes:
             take.peak.finish()
 
-    def write_measured(self, *, mid_is_whole: bool) -> None:
-        """Make and measure, then write with one gain a take.
+    def write_with_gain(self, *, mid_is_whole: bool) -> None:
+        """Upmix and measure, then write with one gain a take.
 
         Args:
-            mid_is_whole: whether the mid is made of the steps of the source.
+            mid_is_whole: whether the mid has no finer steps than the source.
         """
-        replaces_mid = self._upmixer.rows == 2
         source_bits = self._sound.format.integer_bits
         depth_suffices = bool(self._bits and source_bits and source_bits <= self._bits)
-        mid_fits = mid_is_whole and depth_suffices and not replaces_mid
+        mid_fits = mid_is_whole and depth_suffices and not self._replaces_mid
         with ExitStack() as stack:
             spools = [
-                stack.enter_context(Spool(take.writer.path, self._upmixer.rows))
+                stack.enter_context(Spool(take.writer.path, self._method.n_outputs))
                 for take in self._takes
             ]
-            self._make(spools, replaces_mid)
+            self._fill(spools)
             quantizers = [
                 _PairQuantizer(self._bits, take.gain, mid_fits=mid_fits, seed=take.seed)
                 for take in self._takes
             ]
+            mids = stack.enter_context(closing(prefetch(mid_blocks(self._sound))))
             done = 0
-            for mid in mid_blocks(self._sound):
+            for mid in mids:
                 for take, spool, quantizer in zip(self._takes, spools, quantizers, strict=True):
-                    rows = spool.read(mid.size)
-                    block = MidSide(rows[0] if replaces_mid else mid, rows[-1])
+                    outputs = spool.read(mid.size)
+                    block = MidSide(outputs[0] if self._replaces_mid else mid, outputs[-1])
                     take.writer.write(quantizer(block))
                 done += mid.size
-                self._tell(0.8 + 0.2 * done / self._frames)
+                self._progress(FIRST_PASS + (1 - FIRST_PASS) * done / self._frames)
 
-    def _make(self, spools: list[Spool], replaces_mid: bool) -> None:
+    def _fill(self, spools: list[Spool]) -> None:
         """Fill the spools and find the gains."""
         mid_peak = TruePeakMeter(self._sound.rate, 1)
 
@@ -279,17 +282,18 @@ class _Job:
                 mid_peak.push(mid[None])
                 yield mid
 
-        for blocks in self._measured(metered(), share=0.8):
+        for blocks in self._measured(metered(), share=FIRST_PASS):
             for spool, block in zip(spools, blocks, strict=True):
-                spool.write(np.stack(block) if replaces_mid else block.side[None])
+                spool.write(np.stack(block) if self._replaces_mid else block.side[None])
         mid_peak.finish()
         for take, spool in zip(self._takes, spools, strict=True):
             take.peak.finish()
             take.gain = safe_gain(take.peak, mid_peak, self._bits)
             spool.rewind()
 
-    def report(self, take: _Take, channels: Channels, request: _Request, seconds: float) -> Report:
-        """What was done."""
+    def report(
+        self, take: _Take, channels: Channels, options: FileOptions, seconds: float
+    ) -> Report:
         written = take.writer.format
         return Report(
             source=self._sound.name,
@@ -298,48 +302,49 @@ class _Job:
             frames=self._frames,
             container=written.container,
             encoding=written.encoding,
-            method=request.method,
+            method=options.method,
             seed=take.seed,
             dual_mono=channels.dual_mono,
             downmixed=self._sound.channels == 2 and not channels.dual_mono,
-            exact_fold_down=self._upmixer.rows == 1 and not written.is_lossy,
+            exact_fold_down=not self._replaces_mid and not written.is_lossy,
             gain_db=decibels(take.gain),
             true_peak_db=decibels(take.peak.true_peak * take.gain),
             width=take.image.width(),
             correlation=take.image.correlation(),
             seconds=seconds,
-            style=request.style,
+            style=options.style,
         )
 
     def _measured(
         self, mids: Iterator[Float[np.ndarray, " frames"]], *, share: float
     ) -> Iterator[list[MidSide]]:
-        """The results block by block, measured; `share` is the part of the work that this is."""
-        seconds = self._sound.seconds  # a guess in containers that do not tell their length
-        rate = self._sound.rate
+        """The measured takes, block by block; `share` is the part of the work that this is."""
+        seconds, rate = self._sound.seconds, self._sound.rate  # an estimate in some containers
         total = self._sound.frames or (round(seconds * rate) if seconds else None)
         seeds = [take.seed for take in self._takes]
-        for blocks in upmix_takes_blocks(
-            mids, self._upmixer, rate, seeds=seeds, controls=self._controls
+        with (
+            closing(prefetch(mids)) as decoded,
+            closing(
+                prefetch(
+                    upmix_blocks(decoded, self._method, rate, seeds=seeds, controls=self._controls)
+                )
+            ) as upmixed,
         ):
-            for take, block in zip(self._takes, blocks, strict=True):
-                take.measure(block)
-            if self.meter:
-                self.meter.push(blocks)
-            self._frames += blocks[0].mid.size
-            yield blocks
-            if total:
-                self._tell(share * min(self._frames / total, 1))
+            for blocks in upmixed:
+                for take, block in zip(self._takes, blocks, strict=True):
+                    take.measure(block)
+                if self.meter:
+                    self.meter.push(blocks)
+                self._frames += blocks[0].mid.size
+                yield blocks
+                if total:
+                    self._progress(share * min(self._frames / total, 1))
         if self.meter:
             self.meter.finish()
 
-    def _tell(self, part: float) -> None:
-        if self._progress:
-            self._progress(part)
-
 
 class _PairQuantizer:
-    """From mid and side to left and right as the target wants them."""
+    """From mid and side to left and right of the target."""
 
     def __init__(self, bits: int | None, gain: float, *, mid_fits: bool, seed: int) -> None:
         self._gain = gain
@@ -355,10 +360,7 @@ class _PairQuantizer:
             for_mid, for_side = self._quantizers
             mid = for_mid.quantize(mid, dither=self._dither_mid)
             side = for_side.quantize(side)
-            # At full scale the step that dither adds must not push left or right beyond it
+            # At full scale the step added by dither must not push left or right beyond it
             room = np.minimum(self._top - mid, mid - self._bottom)
             side = side.clip(-room, room)
         return np.stack(to_left_right(mid, side))
-
-
-__all__ = ["MOST_TAKES", "Progress", "Report", "Takes", "upmix_file", "upmix_takes"]

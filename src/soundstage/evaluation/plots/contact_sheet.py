@@ -18,7 +18,7 @@ from soundstage.evaluation.analysis_text import typeset
 from soundstage.evaluation.plots.plotting import EMPTY, INK, LARGE, MEDIUM, SMALL, WIDTH, Canvas
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.upmixing.comparison import PLACES, Stage, TakesComparison
-from soundstage.upmixing.report import Report
+from soundstage.upmixing.upmix_files import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

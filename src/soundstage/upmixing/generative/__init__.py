@@ -1,1 +1,1 @@
-"""generative."""
+"""Parts that the generative methods share: styles, windows, sampling, constraints."""

@@ -1,25 +1,23 @@
-"""Holds the widths and the balance that a style asks for: scales the side, turns the stage.
+"""Constraints to the widths and the balance of a style, by gains on the side and panning.
 
-A network that is told a style obeys it in the mean of many tiles, each drawn by chance, and a
-balance of 2 dB moves every tile a little, which is next to nothing of what tells one token from
-another, so that it hardly listens. Both can be had exactly, over all that was made so far. With e
-the energy of the mid, a width w is had by a gain g on the side of its bands,
+A network follows a style on average over many sampled tiles, and a balance of 2 dB moves each tile
+by so little that it hardly changes a token. Both can be met exactly over the signal so far. With e
+the energy of the mid, a width w needs a gain g on the side of its bands,
 
     g² = Σ e·(w/2)² / Σ e·(α² + β²)
 
-of low, mid and high bands first; then one gain on those among them that are not asked for gives
-the overall width. A balance is had by adding t·M to the side,
+first in low, mid and high bands; then one gain on those of them without a requested width gives the
+overall width. A balance is met by adding t·M to the side,
 
     L = (1 + t)·M + S,   R = (1 − t)·M − S
 
-which changes nothing else. With E, A and Q the sums of e, e·α and e·(α² + β²), left is r times
-right where
+With E, A and Q the sums of e, e·α and e·(α² + β²), left has r times the energy of right for
 
     E·(1 − r)·t² + 2·(E·(1 + r) + A·(1 − r))·t + (E + Q)·(1 − r) + 2·A·(1 + r) = 0
 
-From one stretch to the next both go in a straight line. What decoding takes off a width, as gains
-go from tile to tile, is asked for on top: on validation music `DECODED` is left of it, by 0.04 more
-or less, whatever the width.
+From one segment to the next g and t are interpolated linearly. Decoding reduces a width, since
+gains change from tile to tile; the target compensates for it: on validation music a factor of
+`DECODED` remains, ± 0.04, whatever the width.
 """
 
 import math
@@ -32,30 +30,30 @@ from soundstage.stereo import Parameters
 from soundstage.stereo.descriptors import DESCRIPTORS, REGIONS
 from soundstage.stereo.prediction import parameters_from_gains, prediction_gains
 
-FURTHEST_TURN = 0.5  # 9.5 dB of a mono sound
-LARGEST_GAIN = 2.0  # of the side; its inverse is the smallest
-DECODED = 0.82  # of a width
+MAX_PANNING = 0.5  # |t|; 9.5 dB for a mono sound
+MAX_GAIN = 2.0  # of the side; the inverse is the minimum
+DECODED = 0.82  # width after decoding over the width of the parameters
 WIDTHS = ("width", "width_low", "width_mid", "width_high")
 
 
-class StageHold:
-    """One signal on its way, stretch after stretch.
+class StageConstraint:
+    """One take of a signal, segment by segment.
 
     Args:
-        asked: values of `DESCRIPTORS`; NaN leaves a number as it is.
+        requested: values of `DESCRIPTORS`; NaN for no constraint.
     """
 
-    def __init__(self, asked: Float[Tensor, " descriptors"]) -> None:
-        values = dict(zip(DESCRIPTORS, asked.tolist(), strict=True))
-        self._widths = _WidthHold(values)
+    def __init__(self, requested: Float[Tensor, " descriptors"]) -> None:
+        values = dict(zip(DESCRIPTORS, requested.tolist(), strict=True))
+        self._widths = _WidthConstraint(values)
         balance = values["balance"]
-        self._balance = None if math.isnan(balance) else _BalanceHold(balance)
+        self._balance = None if math.isnan(balance) else _BalanceConstraint(balance)
 
-    def held(self, parameters: Parameters, energy: Float[Tensor, "bands frames"]) -> Parameters:
-        """The same stage with the widths and the balance that are asked for.
+    def apply(self, parameters: Parameters, energy: Float[Tensor, "bands frames"]) -> Parameters:
+        """The same stage with the requested widths and balance.
 
         Args:
-            parameters: of the next frames.
+            parameters: of the next frames, (bands, frames).
             energy: of their mid, in any unit.
         """
         if not energy.shape[1]:
@@ -65,36 +63,36 @@ class StageHold:
         gains = self._widths.gains(weight, alpha.square() + beta.square())
         alpha, beta = gains * alpha, gains * beta
         if self._balance:
-            alpha = alpha + self._balance.turns(weight, alpha, beta)
+            alpha = alpha + self._balance.panning(weight, alpha, beta)
         return Parameters(*(each.float() for each in parameters_from_gains(alpha, beta)))
 
 
-class _WidthHold:
-    """Gains of the side, band by band.
+class _WidthConstraint:
+    """Gains g of the side.
 
     Args:
-        asked: values of descriptors by name.
+        requested: descriptors by name.
     """
 
-    def __init__(self, asked: dict[str, float]) -> None:
-        overall, *regions = (asked[name] / DECODED for name in WIDTHS)
-        self._overall, self._asked = overall, torch.tensor(regions).double()
+    def __init__(self, requested: dict[str, float]) -> None:
+        overall, *regions = (requested[name] / DECODED for name in WIDTHS)
+        self._overall, self._requested = overall, torch.tensor(regions).double()
         self._regions = REGIONS.double()
         self._energy, self._side = torch.zeros(2, len(REGIONS)).double()
-        self._line = _Line()
+        self._ramp = _Ramp()
 
     def gains(
         self, energy: Float[Tensor, "bands frames"], side: Float[Tensor, "bands frames"]
     ) -> Float[Tensor, "bands frames"]:
-        """Of the next frames, whose mid has an energy and whose side has `side` times as much."""
+        """Of the next frames, with the energy of the mid and that of the side over it."""
         self._energy += self._regions @ energy.sum(dim=1)
         self._side += self._regions @ (energy * side).sum(dim=1)
-        return self._regions.T @ self._line.to(self._now(), energy.shape[1])
+        return self._regions.T @ self._ramp.to(self._current(), energy.shape[1])
 
-    def _now(self) -> Float[Tensor, " regions"]:
-        """By which all that was made so far would have the widths."""
-        free = self._asked.isnan()
-        gains = _gain(self._energy * (self._asked / 2).square(), self._side)
+    def _current(self) -> Float[Tensor, " regions"]:
+        """The gains that give the signal so far its widths."""
+        free = self._requested.isnan()
+        gains = _gain(self._energy * (self._requested / 2).square(), self._side)
         gains[free] = 1.0
         if math.isnan(self._overall):
             return gains
@@ -104,32 +102,32 @@ class _WidthHold:
         return gains
 
 
-class _BalanceHold:
-    """Turns of the stage.
+class _BalanceConstraint:
+    """Panning t of the mid.
 
     Args:
-        balance: in dB, left over right.
+        balance: level of left over right in dB.
     """
 
     def __init__(self, balance: float) -> None:
         self._ratio = 10 ** (balance / 10)
         self._energy = self._direct = self._side = 0.0
-        self._line = _Line()
+        self._ramp = _Ramp()
 
-    def turns(
+    def panning(
         self,
         energy: Float[Tensor, "bands frames"],
         alpha: Float[Tensor, "bands frames"],
         beta: Float[Tensor, "bands frames"],
     ) -> Float[Tensor, " frames"]:
-        """Turns t of the next frames."""
+        """T of the next frames."""
         self._energy += float(energy.sum())
         self._direct += float((energy * alpha).sum())
         self._side += float((energy * (alpha.square() + beta.square())).sum())
-        return self._line.to(torch.tensor(self._now(), dtype=torch.double), energy.shape[1])
+        return self._ramp.to(torch.tensor(self._current(), dtype=torch.double), energy.shape[1])
 
-    def _now(self) -> float:
-        """t, by which all that was made so far would have the balance."""
+    def _current(self) -> float:
+        """The t that gives the signal so far its balance."""
         ratio, energy, direct = self._ratio, self._energy, self._direct
         if energy <= 0:
             return 0.0
@@ -137,24 +135,24 @@ class _BalanceHold:
         middle = energy * (1 + ratio) + direct * (1 - ratio)
         rest = (energy + self._side) * (1 - ratio) + 2 * direct * (1 + ratio)
         discriminant = max(middle * middle - square * rest, 0.0)
-        turn = -rest / (middle + math.copysign(math.sqrt(discriminant), middle))
-        return min(max(turn, -FURTHEST_TURN), FURTHEST_TURN)
+        panning = -rest / (middle + math.copysign(math.sqrt(discriminant), middle))
+        return min(max(panning, -MAX_PANNING), MAX_PANNING)
 
 
-def _gain(wanted: Float[Tensor, "*sums"], side: Float[Tensor, "*sums"]) -> Float[Tensor, "*sums"]:
-    """That makes the energy of a side what is wanted, as far as it may; 1 where there is none."""
-    gain = (wanted.clamp(min=0) / side).sqrt().clamp(1 / LARGEST_GAIN, LARGEST_GAIN)
+def _gain(target: Float[Tensor, "*sums"], side: Float[Tensor, "*sums"]) -> Float[Tensor, "*sums"]:
+    """From the energy of a side to a target, within its limits; 1 without a side."""
+    gain = (target.clamp(min=0) / side).sqrt().clamp(1 / MAX_GAIN, MAX_GAIN)
     return torch.where(side > 0, gain, 1.0)
 
 
-class _Line:
-    """From what was to what is, frame by frame; from the beginning, what is."""
+class _Ramp:
+    """Linear interpolation from the last value to the current one; constant at first."""
 
     def __init__(self) -> None:
         self._last: Tensor | None = None
 
-    def to(self, now: Float[Tensor, "*values"], frames: int) -> Float[Tensor, "*values frames"]:
-        before = now if self._last is None else self._last
-        self._last = now
+    def to(self, value: Float[Tensor, "*values"], frames: int) -> Float[Tensor, "*values frames"]:
+        start = value if self._last is None else self._last
+        self._last = value
         part = torch.arange(1, frames + 1).double() / frames
-        return before[..., None] + (now - before)[..., None] * part
+        return start[..., None] + (value - start)[..., None] * part

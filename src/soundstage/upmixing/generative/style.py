@@ -1,25 +1,24 @@
-"""Styles: what can be asked of the stage that a generative method makes, in words or numbers.
+"""Styles: targets for the stage of a generative method, in words or numbers.
 
-A style is a target for some of the descriptors of `stereo/descriptors.py`; the rest is left to the
-method, which reads it from the music. A word stands for values out of what real records have: the
-share of stretches of 12 s of music that lie below a value is its percentile (`MUSIC`), and "wide"
-is the 90th of width, "narrow" the 10th. `WORDS` is the table; docs/style.md is made from it.
+A style has target values for some of the descriptors of `stereo/descriptors.py`; the method samples
+the rest, given the music. A word stands for values from the distribution over real music: `MUSIC`
+has percentiles over segments of 12 s, and "wide" is the 90th of width, "narrow" the 10th. `WORDS`
+is the table, from which docs/style.md is generated.
 """
 
 import difflib
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import NamedTuple
+from numbers import Real
+from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from soundstage.errors import OptionError
-from soundstage.stereo.descriptors import DESCRIPTORS
-from soundstage.stereo.style_prior import style_features
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PERCENTILES = (5, 10, 25, 50, 75, 90, 95)
 MUSIC = {
@@ -30,7 +29,7 @@ MUSIC = {
     "balance": (-1.6, -0.9, -0.3, 0.05, 0.52, 1.4, 2.0),
     "diffuseness": (0.49, 0.56, 0.64, 0.70, 0.75, 0.79, 0.81),
     "offset": (0.15, 0.19, 0.26, 0.35, 0.48, 0.58, 0.63),
-}  # percentiles of stretches of 12 s of the music that the shipped models learned from
+}  # percentiles of segments of 12 s of the training music
 RANGES = {
     "width": (0.1, 3.0),
     "width_low": (0.1, 3.0),
@@ -39,7 +38,7 @@ RANGES = {
     "balance": (-6.0, 6.0),
     "diffuseness": (0.2, 0.95),
     "offset": (0.05, 1.0),
-}  # about as far as training goes beyond real music; `Controls` reaches mono itself
+}  # as in training, which goes a little beyond real music; `Controls` reaches mono
 PAGE = "docs/style.md"
 _SPELLINGS = {
     "centre": "center",
@@ -54,22 +53,22 @@ _SPELLINGS = {
     "a little": "slightly",
     "a bit": "slightly",
     "the": "",
-}  # heard as what the table says
+}  # synonyms of the terms of the table
 
 
 @dataclass(frozen=True)
 class Style:
-    """What is asked of a stage; None leaves a number to the method.
+    """Target values of a stage; None leaves one to the method.
 
     >>> print(Style(width=1.4, balance=-2))
     width=1.4, balance=-2
 
     Raises:
-        OptionError: a value is no number, or out of its range.
+        OptionError: a value is not a number, or out of its range.
     """
 
     width: float | None = None
-    """2·rms(S)/rms(M), 0.1 to 3; 2 is two unrelated channels."""
+    """2·rms(S)/rms(M), 0.1 to 3; two uncorrelated channels have 2."""
     width_low: float | None = None
     """The same below 250 Hz."""
     width_mid: float | None = None
@@ -79,66 +78,70 @@ class Style:
     balance: float | None = None
     """Level of left over right, −6 to 6 dB."""
     diffuseness: float | None = None
-    """Share of the side's energy that has no direction, 0.2 to 0.95."""
+    """Share of the side's energy without direction, 0.2 to 0.95."""
     offset: float | None = None
-    """How far off the center things lie from 250 Hz to 4 kHz, 0.05 to 1; 1 is hard at a side."""
+    """Distance of voices and leads from the center, 0.05 to 1 (hard-panned)."""
 
     def __post_init__(self) -> None:
-        for name, value in self.asked().items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise OptionError(f"{name} is a number, not {value!r}.")
+        for name, value in self.requested().items():
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise OptionError(f"{name} must be a number, not {value!r}.")
             low, high = RANGES[name]
             if not low <= value <= high:
-                raise OptionError(f"{name} goes from {low:g} to {high:g}, and is {value:g}.")
+                raise OptionError(f"{name} must be from {low:g} to {high:g}, not {value:g}.")
+            object.__setattr__(self, name, float(value))
 
-    def asked(self) -> dict[str, float]:
-        """The numbers that are asked for, by name."""
-        pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
+    def requested(self) -> dict[str, float]:
+        """The target values by name."""
+        pairs = ((name, getattr(self, name)) for name in NAMES)
         return {name: value for name, value in pairs if value is not None}
 
-    def numbers(self) -> Float[Tensor, " style"]:
-        """What a network is told, in the order of `STYLE`; NaN where nothing is asked."""
-        asked = self.asked()
-        return style_features(torch.tensor([asked.get(name, math.nan) for name in DESCRIPTORS]))
+    def to_tensor(self) -> "Float[Tensor, ' descriptors']":
+        """The target values in the order of `DESCRIPTORS`; NaN for None."""
+        import torch
+
+        values = [getattr(self, name) for name in NAMES]
+        return torch.tensor([torch.nan if value is None else value for value in values])
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={value:g}" for name, value in self.asked().items())
+        return ", ".join(f"{name}={value:g}" for name, value in self.requested().items())
+
+
+NAMES = tuple(field.name for field in fields(Style))  # `DESCRIPTORS`, without importing torch
 
 
 class Word(NamedTuple):
-    """A line of the table."""
+    """An entry of the table."""
 
     values: Mapping[str, float]
     meaning: str
     also: tuple[str, ...] = ()
-    """Other words for it."""
+    """Synonyms."""
 
 
 WORDS = {
     "very narrow": Word({"width": 0.3}, "almost mono", ("very intimate", "almost mono")),
-    "narrow": Word({"width": 0.5}, "all close to the center", ("tight", "small")),
-    "slightly narrow": Word({"width": 0.76}, "narrower than most records"),
-    "natural": Word({"width": 1.09}, "as wide as music mostly is", ("normal",)),
-    "slightly wide": Word({"width": 1.53}, "wider than most records"),
+    "narrow": Word({"width": 0.5}, "close to the center", ("tight", "small")),
+    "slightly narrow": Word({"width": 0.76}, "narrower than most tracks"),
+    "natural": Word({"width": 1.09}, "typical width of music", ("normal",)),
+    "slightly wide": Word({"width": 1.53}, "wider than most tracks"),
     "wide": Word(
-        {"width": 1.91}, "almost as wide as unrelated channels", ("broad", "big", "large")
+        {"width": 1.91}, "almost as wide as uncorrelated channels", ("broad", "big", "large")
     ),
-    "very wide": Word({"width": 2.2}, "wider than almost any record", ("huge", "enormous")),
+    "very wide": Word({"width": 2.2}, "wider than almost any track", ("huge", "enormous")),
     "mono bass": Word({"width_low": 0.15}, "bass in the center", ("centered bass",)),
     "narrow bass": Word({"width_low": 0.3}, "bass close to the center", ("tight bass",)),
     "wide bass": Word({"width_low": 1.86}, "bass on both sides"),
     "narrow mids": Word({"width_mid": 0.75}, "250 Hz to 4 kHz close to the center"),
-    "wide mids": Word({"width_mid": 2.0}, "250 Hz to 4 kHz on both sides, as of doubled guitars"),
+    "wide mids": Word({"width_mid": 2.0}, "250 Hz to 4 kHz on both sides, like doubled guitars"),
     "narrow highs": Word({"width_high": 0.33}, "above 4 kHz close to the center"),
     "wide highs": Word({"width_high": 1.62}, "above 4 kHz on both sides"),
     "voice centered": Word({"offset": 0.19}, "voices and leads in the center", ("centered",)),
     "spread out": Word(
         {"offset": 0.58}, "voices and leads off the center", ("spread", "panned", "separated")
     ),
-    "diffuse": Word(
-        {"diffuseness": 0.79}, "width without directions, as of a room", ("ambient", "roomy")
-    ),
-    "dry": Word({"diffuseness": 0.56}, "width made of places, not of room", ("direct",)),
+    "diffuse": Word({"diffuseness": 0.79}, "width from reverberation", ("ambient", "roomy")),
+    "dry": Word({"diffuseness": 0.56}, "width from panning", ("direct",)),
     "left": Word({"balance": 2.0}, "the left louder by 2 dB", ("to left", "leaning left")),
     "slightly left": Word({"balance": 1.0}, "the left louder by 1 dB"),
     "balanced": Word({"balance": 0.0}, "left and right equally loud", ("even",)),
@@ -152,9 +155,9 @@ _IN_ANY_ORDER = {tuple(sorted(name.split())): word for name, word in _LINES.item
 
 
 def parse_style(text: str) -> Style:
-    """A style out of words of the table and numbers, with commas or "and" between.
+    """A style from words of the table and numbers, separated by commas or "and".
 
-    Case, hyphens, the order of words, British or American spelling make no difference.
+    Case, hyphens, the order of words, and British or American spelling make no difference.
 
     >>> print(parse_style("Wide, narrow-bass and vocals centered"))
     width=1.91, width_low=0.3, offset=0.19
@@ -162,57 +165,57 @@ def parse_style(text: str) -> Style:
     width=1.4, width_high=1.62, diffuseness=0.79
 
     Raises:
-        OptionError: a word is unknown, a number is out of its range, or two parts contradict each
+        OptionError: a word is unknown, a value is out of its range, or two parts contradict each
             other.
     """
     values: dict[str, float] = {}
-    sources: dict[str, str] = {}  # which part asked for a number
+    sources: dict[str, str] = {}  # the part that set each value
     for part in re.split(r"[,;]|\band\b", text):
         if not (written := part.strip()):
             continue
         for name, value in _read(written).items():
             if values.setdefault(name, value) != value:
                 raise OptionError(
-                    f"The style asks for two things at once: {sources[name]!r} is {name}="
-                    f"{values[name]:g} and {written!r} is {name}={value:g}; leave one out."
+                    f"The style contradicts itself: {sources[name]!r} is {name}={values[name]:g}, "
+                    f"{written!r} is {name}={value:g}; leave one out."
                 )
             sources.setdefault(name, written)
     return Style(**values)
 
 
 def _read(part: str) -> Mapping[str, float]:
-    """What a word or `name=number` asks for."""
+    """The values of a word or of `name=number`."""
     left, equals, right = part.partition("=")
     if equals:
         return _number(left, right, part)
-    phrase = _spelt_alike(part)
+    phrase = _normalized(part)
     word = _IN_ANY_ORDER.get(tuple(sorted(phrase.split())))
     if word:
         return word.values
-    if phrase.replace(" ", "_") in DESCRIPTORS:
-        raise OptionError(f"{part!r} in a style wants a number, such as width=1.4 has.")
+    if phrase.replace(" ", "_") in NAMES:
+        raise OptionError(f"{part!r} in a style needs a number, as in width=1.4.")
     near = difflib.get_close_matches(phrase, _LINES, n=3, cutoff=0.5)
-    hint = f"; near it is {' or '.join(map(repr, near))}" if near else ""
-    raise OptionError(f"There is no style {part!r}{hint}. All words stand in {PAGE}.")
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    raise OptionError(f"There is no style {part!r}{hint} {PAGE} lists all words.")
 
 
 def _number(left: str, right: str, part: str) -> Mapping[str, float]:
     name = re.sub(r"[\s-]+", "_", left.strip().lower())
-    if name not in DESCRIPTORS:
+    if name not in NAMES:
         raise OptionError(
-            f"A style has no number {left.strip()!r}, only {', '.join(DESCRIPTORS)}; "
-            f"{PAGE} says what they are."
+            f"A style has no parameter {left.strip()!r}: choose among {', '.join(NAMES)}; "
+            f"{PAGE} explains them."
         )
     try:
         value = float(right.replace("−", "-"))
     except ValueError:
-        raise OptionError(f"In the style, {part!r} has no number after the equals sign.") from None
-    Style(**{name: value})  # its range
+        raise OptionError(f"In the style, {part!r} needs a number after the equals sign.") from None
+    Style(**{name: value})  # checks the range
     return {name: value}
 
 
-def _spelt_alike(phrase: str) -> str:
-    """In lower case, without hyphens, in the spelling and the terms of the table."""
+def _normalized(phrase: str) -> str:
+    """Lower case, without hyphens, in the spelling and the terms of the table."""
     plain = " ".join(re.split(r"[\s_-]+", phrase.lower()))
     for other, ours in _SPELLINGS.items():
         plain = re.sub(rf"\b{other}\b", ours, plain)

@@ -1,16 +1,17 @@
-"""Windows that a generative model fills one after the other, and the memory that joins them.
+"""Windows that a generative model fills one after the other, and the context that joins them.
 
-A model hears `patch` positions at once, one every `stride` frames. The first window is made as a
-whole; each later one begins half a window on, its first half known from the one before (Serrà et
-al. 2023, §3.3), and is also told what was placed in the 48 s before it. Between two positions
-parameters go in a straight line, which frames that overlap by 75 % hardly show.
+A network processes `context_frames` positions at once, one every `stride` frames. The first window
+is generated whole; each later one starts half a window on, its first half known from the one before
+(Serrà et al. 2023, §3.3), and is conditioned on a summary of the 48 s before. Between two positions
+parameters are interpolated linearly, which hardly shows in frames that overlap by 75 %.
 
-Windows lie at fixed frames, and each draws from a generator of its own that is seeded by the take
-and the number of the window: the result does not depend on how a signal is cut. The take of seed 0
-has the likeliest style for what is heard; every other one leans somewhere (`drawing.TakeStyle`), so
-that takes differ as a whole.
+Windows lie at fixed frames, and each has a random generator of its own, seeded by the take and the
+index of the window: the result does not depend on the block size. Seed 0 takes the most likely
+style for the sound; other seeds add a random global style offset (`sampling.TakeStyle`), so that
+takes differ as a whole.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -30,147 +31,136 @@ from soundstage.stereo.features import (
     parameter_features,
     parameters_from_features,
 )
-from soundstage.upmixing.generative.sampling import TakeStyle, generator_of
-from soundstage.upmixing.takes import OnlyTake
+from soundstage.upmixing.generative.sampling import TakeStyle, window_generator
+from soundstage.upmixing.parametric import concatenate, stack_takes
 
 
 class Window(NamedTuple):
-    """What a sampler is to fill."""
+    """Input of a sampler."""
 
     levels: Float[Tensor, "positions levels"]
     """Of the mid, in dB."""
     known: Integer[Tensor, "takes known bands"]
     """Tokens of the first positions."""
-    memory: Float[Tensor, "takes stretches numbers"]
-    """Of the time before; NaN where there is none."""
+    memory: Float[Tensor, "takes segments values"]
+    """Summary of the time before; NaN where there is none."""
     styles: Float[Tensor, "takes style"]
-    """Numbers of `stereo.styles`, NaN where one is open."""
+    """Of every take; NaN where undefined."""
     generators: list[torch.Generator]
     """One a take."""
 
 
 class Sampler(Protocol):
-    """A generative model, ready to fill windows."""
+    """A generative model of tokens."""
 
-    patch: int
+    context_frames: int
     """Positions of a window."""
     stride: int
-    """Frames from one position to the next; divides `SEGMENT_FRAMES`."""
+    """Frames from one position to the next; divides the frames of a memory segment."""
     style: TakeStyle
-    """What each take is told of the stage that is wanted."""
+    """Styles of the takes."""
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known."""
         ...
 
 
-class PatchPredictor:
-    """Parameters by a sampler.
-
-    Args:
-        sampler: with its network.
-    """
+class WindowedPredictor:
+    """A sampler as a predictor of parametric stereo."""
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
 
-    def stream(self, *, seed: int) -> OnlyTake[Parameters]:
-        """Begin a signal."""
-        return OnlyTake(self.takes([seed]))
-
-    def takes(self, seeds: list[int]) -> "TakesStream":
-        """Begin several takes of a signal, which share its analysis."""
-        return TakesStream(self._sampler, seeds)
+    def stream(self, seeds: Sequence[int]) -> "WindowedStream":
+        """Start a signal."""
+        return WindowedStream(self._sampler, seeds)
 
 
-class TakesStream:
-    """One signal on its way through a sampler, in several takes; up to a window is held back.
+class WindowedStream:
+    """One signal in windows, with all its takes; up to a window is held back.
 
     Args:
         sampler: fills the windows.
         seeds: one a take.
     """
 
-    def __init__(self, sampler: Sampler, seeds: list[int]) -> None:
+    def __init__(self, sampler: Sampler, seeds: Sequence[int]) -> None:
         self._sampler, self._seeds = sampler, seeds
         self._incoming = SampleQueue((LEVELS,))  # levels of frames that are in no window yet
         self._history = _History(len(seeds))
-        self._context = torch.zeros(0, LEVELS)  # levels of the positions that are known
+        self._context = torch.zeros(0, LEVELS)  # levels of the known positions
         self._known = torch.zeros(len(seeds), 0, BANDS, dtype=torch.long)
         self._last = torch.zeros(len(seeds), FEATURES, 0)  # features of the last position
         self._windows = 0
-        self._leanings = sampler.style.leanings(seeds)
-        self._holds = sampler.style.holds(len(seeds))
+        self._offsets = sampler.style.offsets(seeds)
+        self._constraints = sampler.style.constraints(len(seeds))
 
-    def push(self, spectrogram: Complex[Tensor, "bins frames"]) -> list[Parameters]:
-        """Of each take, the parameters of the frames that whole windows cover."""
+    def push(self, spectrogram: Complex[Tensor, "bins frames"], /) -> Parameters:
+        """Parameters of the frames that whole windows cover, (takes, bands, ready)."""
         if spectrogram.shape[1]:
             self._incoming.push(mid_levels(spectrogram).T)
-        parts = [[Parameters(*torch.zeros(2, BANDS, 0)) for _ in self._seeds]]
-        while len(self._incoming) >= self._wanted():
-            new = self._incoming.pop(self._wanted())
-            parts.append(self._window(new.T, held=self._sampler.stride))
-        return [joined(take) for take in zip(*parts, strict=True)]
+        parts = [Parameters(*torch.zeros(2, len(self._seeds), BANDS, 0))]
+        while len(self._incoming) >= self._next_frames():
+            new = self._incoming.pop(self._next_frames())
+            parts.append(self._window(new.T, held_back=self._sampler.stride))
+        return concatenate(parts)
 
-    def finish(self) -> list[Parameters]:
-        """Of each take, the parameters of the rest."""
+    def finish(self) -> Parameters:
+        """Parameters of the rest."""
         rest = self._incoming.pop(len(self._incoming))
         if rest.shape[1]:
-            return self._window(rest.T, held=0)
-        return self._told(self._last.repeat(1, 1, self._sampler.stride))
+            return self._window(rest.T, held_back=0)
+        return self._output(self._last.repeat(1, 1, self._sampler.stride))
 
-    def _wanted(self) -> int:
-        """New frames that the next window needs."""
-        return (self._sampler.patch - self._known.shape[1]) * self._sampler.stride
+    def _next_frames(self) -> int:
+        """New frames of the next window."""
+        return (self._sampler.context_frames - self._known.shape[1]) * self._sampler.stride
 
-    def _window(self, new: Float[Tensor, "frames levels"], *, held: int) -> list[Parameters]:
-        """Of each take, the frames up to the end of the next window, less those held back.
+    def _window(self, new: Float[Tensor, "frames levels"], *, held_back: int) -> Parameters:
+        """Parameters up to the end of the next window, without the frames held back.
 
-        What lies after the last position waits for the position that comes next.
+        The frames after the last position wait for the next position.
         """
         stride = self._sampler.stride
         first = self._history.frames - self._known.shape[1] * stride
         self._history.push_levels(new)
         levels = torch.cat([self._context, new[::stride]])
-        made = self._sampler.fill(
+        tokens = self._sampler.fill(
             Window(
                 levels,
                 self._known,
                 self._history.memory(first),
-                self._sampler.style.of(self._leanings, levels),
-                [generator_of(seed, self._windows) for seed in self._seeds],
+                self._sampler.style.sample(self._offsets, levels),
+                [window_generator(seed, self._windows) for seed in self._seeds],
             )
         )
-        features = parameter_features(dequantize(made.transpose(1, 2)))
+        features = parameter_features(dequantize(tokens.transpose(1, 2)))
         points = torch.cat([self._last, features], dim=-1)
         waiting = stride if self._windows else 0
-        told = self._told(frames_between(points, stride)[:, :, : waiting + len(new) - held])
-        known = torch.cat([self._known, made], dim=1)
-        half = self._sampler.patch // 2
-        self._context, self._known, self._last = (
-            levels[-half:],
-            known[:, -half:],
-            features[..., -1:],
-        )
+        frames = interpolate_positions(points, stride)[..., : waiting + len(new) - held_back]
+        known, half = torch.cat([self._known, tokens], dim=1), self._sampler.context_frames // 2
+        self._context, self._known = levels[-half:], known[:, -half:]
+        self._last = features[..., -1:]
         self._windows += 1
-        return told
+        return self._output(frames)
 
-    def _told(self, features: Float[Tensor, "takes features told"]) -> list[Parameters]:
-        """What leaves for the decoder; a network remembers what it has made itself."""
-        levels = self._history.unplaced(features.shape[-1])
+    def _output(self, features: Float[Tensor, "takes features frames"]) -> Parameters:
+        """Constrained parameters; the history keeps the sampled ones."""
+        levels = self._history.next_levels(features.shape[-1])
         self._history.push_features(features)
-        made = [parameters_from_features(take) for take in features]
-        if not self._holds:
-            return made
+        parameters = parameters_from_features(features)
+        if not self._constraints:
+            return parameters
         energy = energy_of_levels(levels)
-        return [hold.held(take, energy) for hold, take in zip(self._holds, made, strict=True)]
+        takes = zip(self._constraints, *parameters, strict=True)
+        return stack_takes([each.apply(Parameters(*take), energy) for each, *take in takes])
 
 
 class _History:
-    """Levels and features of the past, as far back as a memory goes."""
+    """Levels and features of the past, over the time that the memory covers."""
 
     def __init__(self, takes: int) -> None:
-        self.frames = 0  # heard so far
+        self.frames = 0  # number of frames so far
         self._levels = torch.zeros(0, LEVELS)
         self._features = torch.zeros(takes, FEATURES, 0)
         self._dropped = 0  # frames that are no longer kept
@@ -179,16 +169,16 @@ class _History:
         self._levels = torch.cat([self._levels, levels])
         self.frames += len(levels)
 
-    def unplaced(self, count: int) -> Float[Tensor, "frames levels"]:
-        """Of the first frames that no features are known of yet."""
+    def next_levels(self, count: int) -> Float[Tensor, "frames levels"]:
+        """Levels of the first frames without features."""
         first = self._features.shape[-1]
         return self._levels[first : first + count]
 
     def push_features(self, features: Float[Tensor, "takes features frames"]) -> None:
         self._features = torch.cat([self._features, features], dim=-1)
 
-    def memory(self, frame: int) -> Float[Tensor, "takes stretches numbers"]:
-        """Of the time before a frame, none of which is ever asked for again."""
+    def memory(self, frame: int) -> Float[Tensor, "takes segments values"]:
+        """Summary of the time before a frame, which never decreases from call to call."""
         surplus = frame - self._dropped - SEGMENTS * SEGMENT_FRAMES
         if surplus > 0:
             self._levels, self._features = self._levels[surplus:], self._features[..., surplus:]
@@ -202,15 +192,10 @@ class _History:
         )
 
 
-def frames_between(
+def interpolate_positions(
     points: Float[Tensor, "*shape positions"], stride: int
 ) -> Float[Tensor, "*shape frames"]:
-    """Frames from the first position on, in straight lines; the last position stays as it is."""
+    """Linear interpolation from positions to frames; the last position is held."""
     part = torch.arange(stride) / stride
     differences = torch.cat([points.diff(dim=-1), torch.zeros_like(points[..., :1])], dim=-1)
     return (points[..., None] + part * differences[..., None]).flatten(-2)
-
-
-def joined(parts: tuple[Parameters, ...]) -> Parameters:
-    """Parameters one after the other."""
-    return Parameters(*(torch.cat(values, dim=-1) for values in zip(*parts, strict=True)))

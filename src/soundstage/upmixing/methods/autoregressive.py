@@ -1,15 +1,15 @@
-"""`autoregressive` (PS-AR): a transformer draws one stereo token after the other.
+"""`autoregressive` (PS-AR): a transformer samples stereo tokens one after the other.
 
 The second system of Serrà et al. (2023, §3.2): the bands of a position from low to high, then the
-next position, each token drawn given the mid and all tokens before it, with temperature τ and
-guidance U = (1 + γ)·U_with − γ·U_without (Eq. 4).
+next position, each token given the mid and all tokens before it, with temperature τ and guidance
+U = (1 + γ)·U_cond − γ·U_uncond (Eq. 4).
 
-    fast    the network of `stereo_autoregression.py`: a causal transformer goes on by one position
-            with what it remembers of those before, then a small head draws the bands. What the
-            head needs of a token is looked up; its last matrix is applied after the guidance,
-            which is the same since both are linear.
-    paper   the network of the paper, which knows one token more in every pass: 34 passes a
-            position over the last six seconds, hundreds of times slower than the sound.
+    fast    the network of `stereo_autoregression.py`: a causal transformer advances by one position
+            with a KV cache, then a small head samples the bands. The head's token embeddings are
+            looked up; its last matrix is applied after the guidance, which is equivalent since
+            both are linear.
+    paper   the network of the paper, one full pass a token: 34 passes a position over the last six
+            seconds, hundreds of times slower than real time.
 """
 
 from dataclasses import dataclass, replace
@@ -26,63 +26,70 @@ from soundstage.networks.models.stereo_autoregression import (
     StereoAutoregressionConfig,
 )
 from soundstage.networks.models.stereo_tokens import StereoTokens
-from soundstage.stereo import BANDS, TOKENS, Parameters, quantize
+from soundstage.stereo import BANDS, TOKENS, Decoder, Parameters, quantize
 from soundstage.stereo.features import MIN_LEVEL_DB
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, gumbel_noise
-from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
+from soundstage.upmixing.generative.style import Style
+from soundstage.upmixing.generative.windowed_decoding import Window, WindowedPredictor
+from soundstage.upmixing.parametric import ParametricMethod
 
 FAMILY: Final = "autoregressive"
-TOGETHER = 4
-"""Takes in one batch, always: a product of matrices rounds by how many rows it has, and a take is
-to be the same whether others are drawn beside it or not. Rows that are left over cost little."""
-SILENT = int(quantize(Parameters(torch.zeros(1, 1), torch.ones(1, 1))))  # the token of silence
+MASK = TOKENS
+BATCH = 4
+"""Takes in every batch, the last one repeated: matrix products round differently with another
+number of rows, and a take must not depend on the others. The repeated rows cost little."""
+SILENCE_TOKEN = int(quantize(Parameters(torch.zeros(1, 1), torch.ones(1, 1))))
 
 
 @dataclass(frozen=True)
 class AutoregressiveDecoding:
-    """How tokens are drawn."""
+    """Settings of the sampler."""
 
     temperature: float = 1.0
-    """τ: scores are divided by it; 0 takes the likeliest token. The paper has 0.9."""
+    """τ; 0 takes the most likely token. The paper has 0.9."""
     guidance: float = 0.0
-    """γ; 0 leaves out the passes without the sound. The paper has 0.25."""
+    """γ; 0 saves the branch without the sound. The paper has 0.25."""
     style_guidance: float = 1.0
-    """γ_s, where a style is asked; 0 leaves out the passes without it."""
+    """γ_s for a requested style; 0 saves the branch without it."""
     style_spread: float = 1.0
-    """Of the style that is drawn for a take where none is asked, 1 as in real music; 0: none."""
+    """Spread of unrequested styles, 1 as in real music; 0 leaves them undefined."""
+
+
+SETTINGS = AutoregressiveDecoding()
 
 
 class AutoregressiveSampler:
     """Fills windows token by token.
 
     Args:
-        network: in evaluation mode.
-        config: of the network; tells which form it is.
-        decoding: how.
-        style: numbers of `stereo.styles`, NaN where nothing is asked; None for no style.
-        prior: what the rest is drawn from.
+        network: in evaluation mode, on `device`.
+        config: of the network.
+        decoding: settings.
+        style: requested; None for no style.
+        prior: of unrequested styles.
+        device: where the network runs.
     """
 
     def __init__(
         self,
         network: StereoAutoregression | StereoTokens,
         config: StereoAutoregressionConfig,
-        decoding: AutoregressiveDecoding | None = None,
-        style: Float[Tensor, " style"] | None = None,
+        decoding: AutoregressiveDecoding = SETTINGS,
+        style: Style | None = None,
         prior: StylePrior | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
-        decoding = decoding or AutoregressiveDecoding()
         self.style = TakeStyle(style, prior, decoding.style_spread)
-        if not self.style.is_asked:
+        if not self.style.is_requested:
             decoding = replace(decoding, style_guidance=0.0)
         self._form: _FastForm | _PaperForm
         if isinstance(network, StereoAutoregression):
-            self._form = _FastForm(network, config, decoding)
+            self._form = _FastForm(network, config, decoding, device)
         else:
-            self._form = _PaperForm(network, config, decoding)
-        self.patch, self.stride = self._form.patch, self._form.stride
+            self._form = _PaperForm(network, config, decoding, device)
+        self.context_frames, self.stride = self._form.context_frames, config.stride
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known."""
@@ -97,55 +104,63 @@ class _FastForm:
         network: StereoAutoregression,
         config: StereoAutoregressionConfig,
         decoding: AutoregressiveDecoding,
+        device: torch.device | str,
     ) -> None:
         self._network, self._config, self._decoding = network, config, decoding
-        self._bands = _BandDraw(network.head, decoding.temperature)
-        self.patch, self.stride = config.context_frames, config.stride
+        self._device = device
+        self._sample_bands = _BandSampler(network.head, decoding.temperature)
+        self.context_frames = config.context_frames
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
-        """`TOGETHER` takes at a time."""
-        takes = torch.arange(len(window.generators)).split(TOGETHER)
+        """`BATCH` takes at a time."""
+        takes = torch.arange(len(window.generators)).split(BATCH)
         return torch.cat([self._fill(window, some.tolist()) for some in takes])
 
     def _fill(self, window: Window, takes: list[int]) -> Integer[Tensor, "some rest bands"]:
-        """Of some takes; the last of them is drawn again in every row that is left over."""
-        rows = takes + takes[-1:] * (TOGETHER - len(takes))
+        repeated = BATCH - len(takes)
+        rows = takes + takes[-1:] * repeated
         generators = [window.generators[take] for take in takes]
         guidance = Guidance(
             self._decoding.guidance, self._decoding.style_guidance, window.styles[rows]
         )
-        ways = guidance.ways
-        levels = window.levels.expand(ways * TOGETHER, -1, -1)
-        known, total = window.known[rows], len(window.levels)
-        masked = torch.full((TOGETHER, 1, BANDS), TOKENS)
-        heard = torch.cat([masked, known], dim=1)  # tokens before each position of the next step
-        count = heard.shape[1]
+        branches, device = guidance.branches, self._device
+        batch = branches * BATCH
+        uncond = guidance.uncond.repeat_interleave(BATCH).to(device)
+        style = guidance.styles.flatten(0, 1).to(device) if self._config.style_dim else None
+        levels = window.levels.to(device).expand(batch, -1, -1)
         memory = None
         if self._config.memory:
-            memory = window.memory[rows].repeat(ways, 1, 1)
-        past = self._network.new_cache(memory, ways * TOGETHER, total)
-        hearing = self._network.encode(levels, guidance.deaf)
-        made: list[Tensor] = []
+            memory = window.memory[rows].repeat(branches, 1, 1).to(device)
+        total = len(window.levels)
+        cache = self._network.new_cache(memory, batch, total)
+        conditioning = self._network.encode(levels, uncond)
+        masked = torch.full((BATCH, 1, BANDS), MASK)
+        previous = torch.cat([masked, window.known[rows]], dim=1).to(device)  # of the next step
+        count = previous.shape[1]
+        samples: list[Tensor] = []
         for position in range(count - 1, total):
             hidden = self._network.step(
-                past,
+                cache,
                 levels[:, position + 1 - count : position + 1],
-                heard.repeat(ways, 1, 1),
-                guidance.deaf,
-                style=guidance.styles if self._config.style_dim else None,
-            )[:, -1].unflatten(0, (ways, TOGETHER))
+                previous.repeat(branches, 1, 1),
+                uncond,
+                style=style,
+            )[:, -1].unflatten(0, (branches, BATCH))
             noise = [gumbel_noise((BANDS, TOKENS), generator) for generator in generators]
-            noise += noise[-1:] * (TOGETHER - len(noise))
-            tiles = None if hearing is None else hearing[:, position].unflatten(0, (ways, TOGETHER))
-            made.append(
-                self._bands(hidden, tiles, heard[:, -1], torch.stack(noise, dim=1), guidance)
+            noise += noise[-1:] * repeated
+            local = None
+            if conditioning is not None:
+                local = conditioning[:, position].unflatten(0, (branches, BATCH))
+            tokens = self._sample_bands(
+                hidden, local, previous[:, -1], torch.stack(noise, dim=1).to(device), guidance
             )
-            heard, count = made[-1][:, None], 1
-        return torch.stack(made, dim=1)[: len(takes)]
+            samples.append(tokens)
+            previous, count = tokens[:, None], 1
+        return torch.stack(samples, dim=1)[: len(takes)].cpu()
 
 
-class _BandDraw:
-    """The head of the fast form, `BandwiseHead`, unrolled: scores and a draw, band after band.
+class _BandSampler:
+    """The head of the fast form, `BandwiseHead`, unrolled: scores and a sample, band after band.
 
     Args:
         head: of the network.
@@ -161,8 +176,8 @@ class _BandDraw:
 
     def __call__(
         self,
-        hidden: Float[Tensor, "ways takes hidden"],
-        tiles: Float[Tensor, "ways takes bands width"] | None,
+        hidden: Float[Tensor, "branches takes hidden"],
+        conditioning: Float[Tensor, "branches takes bands width"] | None,
         earlier: Integer[Tensor, "takes bands"],
         noise: Float[Tensor, "bands takes classes"],
         guidance: Guidance,
@@ -170,43 +185,44 @@ class _BandDraw:
         """Tokens of one position.
 
         Args:
-            hidden: what the transformer says of it, with the sound and perhaps without.
-            tiles: what each tile hears, the same ways.
-            earlier: tokens of the position before, or the mask.
-            noise: Gumbel's, which decides the draw.
-            guidance: how the ways are put together.
+            hidden: state of the transformer.
+            conditioning: local conditioning of each tile.
+            earlier: tokens of the previous position, or the mask.
+            noise: Gumbel noise of the samples.
+            guidance: combines the branches.
         """
         head = self._head
         known = (head.band_embedding + self._earlier[earlier]).transpose(0, 1)
         frames = known[:, None] + head.proj(hidden)
-        if tiles is not None:
-            frames = frames + tiles.movedim(2, 0)
-        # A score divided by τ plus noise is highest where the score plus τ times the noise is.
+        if conditioning is not None:
+            frames = frames + conditioning.movedim(2, 0)
+        # argmax(scores/τ + noise) = argmax(scores + τ·noise)
         offsets = head.out_bias[:, None] + self._temperature * noise
-        lower = torch.zeros(len(earlier), head.proj.out_features)
-        heard = self._below[TOKENS].expand_as(lower)
-        drawn = []
+        lower = hidden.new_zeros(len(earlier), head.proj.out_features)
+        below = self._below[MASK].expand_as(lower)
+        samples = []
         for frame, offset, embeddings in zip(frames, offsets, self._lower, strict=True):
-            x = frame + heard
+            x = frame + below
             x = head.norm_out(x + head.mlp(head.norm(x)))
-            scores = torch.addmm(offset, guidance.together(x), self._shared)
-            drawn.append(scores.argmax(dim=-1))
-            lower = lower + embeddings[drawn[-1]]
-            heard = lower + self._below[drawn[-1]]
-        return torch.stack(drawn, dim=1)
+            scores = torch.addmm(offset, guidance.combine(x), self._shared)
+            samples.append(scores.argmax(dim=-1))
+            lower = lower + embeddings[samples[-1]]
+            below = lower + self._below[samples[-1]]
+        return torch.stack(samples, dim=1)
 
 
 def _embeddings(embedding: TokenEmbedding, bands: int) -> Float[Tensor, "bands tokens width"]:
     """Of every token in every band, the mask last."""
-    tokens = torch.arange(TOKENS + 1)[:, None].expand(-1, bands)
-    return embedding.table(embedding.rows(tokens)).sum(dim=-2).transpose(0, 1).contiguous()
+    tokens = torch.arange(TOKENS + 1, device=embedding.table.weight.device)
+    rows = embedding.rows(tokens[:, None].expand(-1, bands))
+    return embedding.table(rows).sum(dim=-2).transpose(0, 1).contiguous()
 
 
 class _PaperForm:
     """One pass of the whole network a token, over the last positions.
 
-    The network learns to tell the last of `config.context_frames` positions alone, so that a window is made
-    as long as will give each of its positions all of those before; a signal begins after silence.
+    The network is trained to predict the last of `config.context_frames` positions alone: a window
+    is long enough to give each new position all of those before; a signal starts after silence.
     """
 
     def __init__(
@@ -214,70 +230,76 @@ class _PaperForm:
         network: StereoTokens,
         config: StereoAutoregressionConfig,
         decoding: AutoregressiveDecoding,
+        device: torch.device | str,
     ) -> None:
         self._network, self._config, self._decoding = network, config, decoding
-        self._before = config.context_frames - 1  # positions that a token is told by
-        self.patch, self.stride = 2 * self._before, config.stride
+        self._device = device
+        self._past = config.context_frames - 1  # positions before the predicted one
+        self.context_frames = 2 * self._past
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Take by take."""
         each = zip(window.known, window.memory, window.styles, window.generators, strict=True)
-        return torch.stack([self._fill(window.levels, *take) for take in each])
+        return torch.stack([self._fill(window.levels, *take) for take in each]).cpu()
 
     def _fill(
         self,
         levels: Float[Tensor, "positions levels"],
         known: Integer[Tensor, "known bands"],
-        memory: Float[Tensor, "stretches numbers"],
+        memory: Float[Tensor, "segments values"],
         style: Float[Tensor, " style"],
         generator: torch.Generator,
     ) -> Integer[Tensor, "rest bands"]:
         guidance = Guidance(self._decoding.guidance, self._decoding.style_guidance, style[None])
-        rest, missing = len(levels) - len(known), max(self._before - len(known), 0)
+        rest, missing = len(levels) - len(known), max(self._past - len(known), 0)
         silence = torch.full((missing, levels.shape[1]), MIN_LEVEL_DB)
-        levels = torch.cat([silence, levels])
+        levels = torch.cat([silence, levels]).to(self._device)
         tokens = torch.cat(
             [
-                torch.full((missing, BANDS), SILENT),
+                torch.full((missing, BANDS), SILENCE_TOKEN),
                 known.long(),
-                torch.full((rest, BANDS), TOKENS),
+                torch.full((rest, BANDS), MASK),
             ]
-        )
+        ).to(self._device)
         for position in range(len(tokens) - rest, len(tokens)):
-            heard = slice(position - self._before, position + 1)
+            seen = slice(position - self._past, position + 1)
             noise = self._decoding.temperature * gumbel_noise((BANDS, TOKENS), generator)
+            noise = noise.to(self._device)
             for band in range(BANDS):
-                scores = self._scores(levels[heard], tokens[heard], memory, guidance)[band]
+                scores = self._scores(levels[seen], tokens[seen], memory, guidance)[band]
                 tokens[position, band] = (scores + noise[band]).argmax()
         return tokens[-rest:]
 
     def _scores(
         self, levels: Tensor, tokens: Tensor, memory: Tensor, guidance: Guidance
     ) -> Float[Tensor, "bands classes"]:
-        """Of the last position, guided."""
-        ways = guidance.ways
+        """Guided scores of the last position."""
+        branches, device = guidance.branches, self._device
+        remembered = memory.to(device).expand(branches, -1, -1)
         scores = self._network(
-            levels.expand(ways, -1, -1),
-            tokens.expand(ways, -1, -1),
-            guidance.deaf,
-            style=guidance.styles if self._config.style_dim else None,
-            memory=memory.expand(ways, -1, -1) if self._config.memory else None,
-            first_frame=self._before,
+            levels.expand(branches, -1, -1),
+            tokens.expand(branches, -1, -1),
+            guidance.uncond.to(device),
+            style=guidance.styles[:, 0].to(device) if self._config.style_dim else None,
+            memory=remembered if self._config.memory else None,
+            first_frame=self._past,
         )
-        return guidance.together(scores[:, 0])
+        return guidance.combine(scores[:, 0])
 
 
-def load_autoregressive(
-    source: str = FAMILY,
-    style: Float[Tensor, " style"] | None = None,
+def load(
+    weights: str = FAMILY,
     *,
-    decoding: AutoregressiveDecoding | None = None,
-) -> PatchPredictor:
-    """The predictor of `autoregressive`.
+    style: Style | None = None,
+    decoder: Decoder = "prediction",
+    device: torch.device | str = "cpu",
+    decoding: AutoregressiveDecoding = SETTINGS,
+) -> ParametricMethod:
+    """The method with its weights.
 
     Raises:
         WeightsError: the weights are missing, damaged, or of another family.
     """
-    model, prior = load_generative(source, StereoAutoregressionConfig)
-    sampler = AutoregressiveSampler(model.network, model.config, decoding, style, prior)
-    return PatchPredictor(sampler)
+    model, prior = load_generative(weights, StereoAutoregressionConfig, device)
+    sampler = AutoregressiveSampler(model.network, model.config, decoding, style, prior, device)
+    return ParametricMethod(WindowedPredictor(sampler), decoder=decoder)

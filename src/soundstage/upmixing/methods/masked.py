@@ -1,200 +1,293 @@
-"""`masked` (PS-MTM): a transformer fills in a window of stereo tokens, a few more in every step.
+"""`masked` (PS-MTM): a transformer predicts masked stereo tokens, a few more in every pass.
 
-The best system of Serrà et al. (2023, §3.3), after Chang et al. (2022). All tokens of a window that
-are not known begin hidden. In each step the network says what every hidden one may be, given the
-mid and those that are settled; some are drawn and settled, until none is left. Which ones, and how
-many, is `decoding_order.py`; guidance, which is off unless a style is asked, is `drawing.py`.
+The best system of Serrà et al. (2023, §3.3), after Chang et al. (2022). At first all unknown tokens
+of a window are masked. In every pass the network scores the masked tokens, given the mid and the
+known tokens; some of them are sampled and kept, until none is left. After n of N passes
+
+    known tokens = total·(1 − cos(π/2·(n/N)^s))
+
+with s = 1 in the paper. Tokens of one pass are sampled independently of each other, so that the
+order decides how coherent the result is:
+
+    confidence   the paper's: all are sampled, and those with the highest score plus Gaussian noise
+                 stay. It prefers likely tokens, so that the image shrinks towards the center.
+    entropy      the same by the entropy of the tile instead of the score of its sample
+    random       preserves the distribution of each token, but neighbors of one pass disagree
+    spread       tiles of one pass lie as far apart as possible in time and bands: a low-discrepancy
+                 order (after the Halton order of Besnier et al. 2025)
 """
 
+import math
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Literal
 
 import torch
-from jaxtyping import Bool, Float, Integer
+from jaxtyping import Bool, Float, Int64, Integer
 from torch import Tensor
 
 from soundstage.networks.models.stereo_tokens import StereoTokens, StereoTokensConfig
-from soundstage.stereo import BANDS, TOKENS
+from soundstage.stereo import BANDS, TOKENS, Decoder
 from soundstage.stereo.style_prior import StylePrior
-from soundstage.upmixing.generative.decoding_order import Order, mask_schedule, spread_ranks
 from soundstage.upmixing.generative.pretrained import load_generative
-from soundstage.upmixing.generative.sampling import Guidance, TakeStyle, draw_tokens
-from soundstage.upmixing.generative.windowed_decoding import PatchPredictor, Window
+from soundstage.upmixing.generative.sampling import (
+    Guidance,
+    ProductsPerTake,
+    TakeStyle,
+    sample_tokens,
+)
+from soundstage.upmixing.generative.style import Style
+from soundstage.upmixing.generative.windowed_decoding import Window, WindowedPredictor
+from soundstage.upmixing.parametric import ParametricMethod
 
 FAMILY: Final = "masked"
+MASK = TOKENS
+MAX_BATCH = 4  # takes in one pass; more need memory and save no time
+Order = Literal["confidence", "entropy", "random", "spread"]
+_PLASTIC = 1.32471795724474602596  # x³ = x + 1: its powers make the R2 sequence of two dimensions
 
 
 @dataclass(frozen=True)
 class MaskedDecoding:
-    """How tokens are drawn."""
+    """Settings of the sampler."""
 
     steps: int = 8
-    """Passes for a window whose first half is known."""
+    """Passes for a window with a known first half."""
     first_steps: int = 16
-    """Passes for the first window of a signal, of which nothing is known."""
+    """Passes for the first window of a signal."""
     order: Order = "spread"
     slow_start: float = 1.5
-    """See `mask_schedule`."""
+    """s of the schedule."""
     temperature: float = 1.1
-    """Of the draw: below 1 prefers likely tokens, above 1 makes up for what decoding evens out."""
+    """Of the samples; above 1 compensates for the smoothing of decoding."""
     noise: float = 4.5
-    """τ, the deviation of the noise on scores by which "confidence" and "certainty" choose."""
+    """Standard deviation of the noise in the orders "confidence" and "entropy"."""
     guidance: float = 0.0
-    """γ; 0 leaves out the passes without the sound."""
+    """γ; 0 saves the branch without the sound."""
     style_guidance: float = 1.0
-    """γ_s, where a style is asked; 0 leaves out the passes without it."""
+    """γ_s for a requested style; 0 saves the branch without it."""
     style_spread: float = 1.0
-    """Of the style that is drawn where none is asked, 1 as in real music; 0 leaves it open."""
+    """Spread of unrequested styles, 1 as in real music; 0 leaves them undefined."""
     memory: bool = True
-    """Whether the network is told of the minute before; to measure what that is worth."""
+    """Whether the network is conditioned on the minute before."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.first_steps) < 1:
-            raise ValueError("decoding takes a step or more")
+            raise ValueError("steps and first_steps must be 1 or more")
         if self.temperature <= 0 or self.slow_start <= 0:
-            raise ValueError("a temperature and a slow start are above 0")
+            raise ValueError("temperature and slow_start must be above 0")
 
 
-class _Heard(NamedTuple):
-    """What is the same in every pass over a window."""
-
-    levels: Float[Tensor, "positions levels"]
-    memory: Float[Tensor, "stretches numbers"]
-    guidance: Guidance
-    tiles: Float[Tensor, "ways positions bands rank"] | None
-    """What each tile hears."""
+SETTINGS = MaskedDecoding()
 
 
 class MaskedSampler:
-    """Fills windows by iterative decoding.
+    """Fills windows by iterative decoding, all takes in one batch.
 
     Args:
-        network: in evaluation mode.
+        network: in evaluation mode, on `device`.
         config: of the network.
-        decoding: how.
-        style: numbers of `stereo.styles`, NaN where nothing is asked; None for no style.
-        prior: what the rest is drawn from.
+        decoding: settings.
+        style: requested; None for no style.
+        prior: of unrequested styles.
+        device: where the network runs.
     """
 
     def __init__(
         self,
         network: StereoTokens,
         config: StereoTokensConfig,
-        decoding: MaskedDecoding | None = None,
-        style: Float[Tensor, " style"] | None = None,
+        decoding: MaskedDecoding = SETTINGS,
+        style: Style | None = None,
         prior: StylePrior | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
-        self._network, self._config = network, config
-        decoding = decoding or MaskedDecoding()
-        self.style = TakeStyle(style, prior, decoding.style_spread)
+        self._network, self._config, self._device = network, config, device
         self._decoding = decoding
-        self._style_guidance = decoding.style_guidance if self.style.is_asked else 0.0
-        self.patch, self.stride = config.context_frames, config.stride
+        self.style = TakeStyle(style, prior, decoding.style_spread)
+        self._style_guidance = decoding.style_guidance if self.style.is_requested else 0.0
+        self.context_frames, self.stride = config.context_frames, config.stride
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
-        """Tokens of the positions that are not known, take by take."""
-        return torch.stack(
-            [
-                self._fill(window.levels, *take)
-                for take in zip(
-                    window.known, window.memory, window.styles, window.generators, strict=True
-                )
-            ]
-        )
+        """Tokens of the positions that are not known."""
+        takes = range(len(window.generators))
+        batches = [takes[first : first + MAX_BATCH] for first in takes[::MAX_BATCH]]
+        return torch.cat([self._fill(_of_takes(window, batch)) for batch in batches])
 
-    def _fill(
-        self,
-        levels: Float[Tensor, "positions levels"],
-        known: Integer[Tensor, "known bands"],
-        memory: Float[Tensor, "stretches numbers"],
-        style: Float[Tensor, " style"],
-        generator: torch.Generator,
-    ) -> Integer[Tensor, "rest bands"]:
-        chosen = self._decoding
-        guidance = Guidance(chosen.guidance, self._style_guidance, style[None])
-        rest = len(levels) - len(known)
-        made = torch.full((rest, BANDS), TOKENS)
-        if not chosen.memory:
-            memory = torch.full_like(memory, torch.nan)
-        steps = chosen.steps if len(known) else chosen.first_steps
-        counts = mask_schedule(steps, made.numel(), slow_start=chosen.slow_start)
-        ranks = self._ranks(rest, generator)
-        tiles_hear = self._network.encode(levels.expand(guidance.ways, -1, -1), guidance.deaf)
-        heard = _Heard(levels, memory, guidance, tiles_hear)
-        before = 0
-        for count in counts:
-            tokens = torch.cat([known, made])
-            if ranks is None:
-                scores = self._scores(heard, tokens, made == TOKENS)
-                tiles, drawn = self._surest(scores, made == TOKENS, count - before, generator)
-            else:
-                tiles = (ranks >= before) & (ranks < count)
-                scores = self._scores(heard, tokens, tiles)
-                drawn = draw_tokens(scores / chosen.temperature, generator)
-            made[tiles] = drawn
-            before = count
-        return made
+    def _fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
+        settings, takes = self._decoding, len(window.generators)
+        known, rest = window.known, len(window.levels) - window.known.shape[1]
+        predict = _WindowScores(self, window)
+        steps = settings.steps if known.shape[1] else settings.first_steps
+        tokens = torch.full((takes, rest, BANDS), MASK)
+        orders = [self._order(rest, generator) for generator in window.generators]
+        done = 0
+        for count in mask_schedule(steps, rest * BANDS, slow_start=settings.slow_start):
+            masked = tokens == MASK
+            selected = masked
+            if orders[0] is not None:
+                selected = torch.stack([(done <= each) & (each < count) for each in orders])
+            scores = predict(tokens, selected)
+            for take, generator in enumerate(window.generators):
+                if orders[take] is None:
+                    tiles, samples = self._most_certain(
+                        scores[take], masked[take], count - done, generator
+                    )
+                else:
+                    tiles = selected[take]
+                    samples = sample_tokens(scores[take] / settings.temperature, generator)
+                tokens[take][tiles] = samples
+            done = count
+        return tokens
 
-    def _ranks(self, rest: int, generator: torch.Generator) -> Tensor | None:
-        """When each tile is settled, where that is known beforehand."""
+    def _order(self, rest: int, generator: torch.Generator) -> Int64[Tensor, "rest bands"] | None:
+        """The rank of each tile, if it is fixed in advance."""
         if self._decoding.order == "spread":
             return spread_ranks(rest, BANDS, torch.rand(2, generator=generator))
         if self._decoding.order == "random":
             return torch.randperm(rest * BANDS, generator=generator).view(rest, BANDS)
         return None
 
-    def _scores(
+    def _most_certain(
         self,
-        heard: _Heard,
-        tokens: Integer[Tensor, "positions bands"],
-        tiles: Bool[Tensor, "rest bands"],
-    ) -> Float[Tensor, "tiles classes"]:
-        """Of the chosen tiles of the last positions, guided."""
-        levels, memory, guidance, tiles_hear = heard
-        count = guidance.ways
-        scores = self._network(
-            levels.expand(count, -1, -1),
-            tokens.expand(count, -1, -1),
-            guidance.deaf,
-            style=guidance.styles if self._config.style_dim else None,
-            memory=memory.expand(count, -1, -1) if self._config.memory else None,
-            first_frame=len(tokens) - len(tiles),
-            select=tiles.expand(count, -1, -1),
-            cond=tiles_hear,
-        )
-        return guidance.together(scores.unflatten(0, (count, -1)))
-
-    def _surest(
-        self,
-        scores: Float[Tensor, "hidden classes"],
-        hidden: Bool[Tensor, "rest bands"],
+        scores: Float[Tensor, "masked classes"],
+        masked: Bool[Tensor, "rest bands"],
         count: int,
         generator: torch.Generator,
     ) -> tuple[Bool[Tensor, "rest bands"], Integer[Tensor, " count"]]:
-        """The hidden tiles with the highest score, or the least entropy, noise added; tokens."""
-        drawn = draw_tokens(scores / self._decoding.temperature, generator)
-        likelihood = scores.log_softmax(dim=-1)
+        """The masked tiles with the highest score or the least entropy, and their tokens."""
+        samples = sample_tokens(scores / self._decoding.temperature, generator)
+        log_probability = scores.log_softmax(dim=-1)
         if self._decoding.order == "confidence":
-            sure = likelihood.gather(-1, drawn[:, None])[:, 0]
+            certainty = log_probability.gather(-1, samples[:, None])[:, 0]
         else:
-            sure = (likelihood.exp() * likelihood).sum(dim=-1)
-        sure = sure + self._decoding.noise * torch.randn(sure.shape, generator=generator)
-        best = sure.topk(count).indices.sort().values
-        tiles = torch.zeros_like(hidden)
-        tiles[tuple(hidden.nonzero()[best].T)] = True
-        return tiles, drawn[best]
+            certainty = (log_probability.exp() * log_probability).sum(dim=-1)
+        noise = torch.randn(certainty.shape, generator=generator)
+        best = (certainty + self._decoding.noise * noise).topk(count).indices.sort().values
+        tiles = torch.zeros_like(masked)
+        tiles[tuple(masked.nonzero()[best].T)] = True
+        return tiles, samples[best]
 
 
-def load_masked(
-    source: str = FAMILY,
-    style: Float[Tensor, " style"] | None = None,
+class _WindowScores:
+    """The network with the inputs that are the same in every pass over a window.
+
+    Examples are ordered by takes, then by branches of the guidance.
+    """
+
+    def __init__(self, sampler: MaskedSampler, window: Window) -> None:
+        settings, config = sampler._decoding, sampler._config
+        self._network, self._device = sampler._network, sampler._device
+        self._guidance = Guidance(settings.guidance, sampler._style_guidance, window.styles)
+        self._takes, self._branches = len(window.generators), self._guidance.branches
+        batch = self._takes * self._branches
+        levels = window.levels.to(self._device)
+        uncond = self._guidance.uncond.to(self._device)
+        self._levels, self._uncond = levels.expand(batch, -1, -1), uncond.repeat(self._takes)
+        self._known = window.known
+        self._style = self._memory = None
+        if config.style_dim:
+            styles = self._guidance.styles.transpose(0, 1).flatten(0, 1)
+            self._style = styles.to(self._device)
+        if config.memory:
+            memory = window.memory
+            if not settings.memory:
+                memory = torch.full_like(memory, torch.nan)
+            self._memory = self._expand(memory)
+        conditioning = self._network.encode(levels.expand(self._branches, -1, -1), uncond)
+        if conditioning is not None:
+            conditioning = conditioning.expand(self._takes, *conditioning.shape).flatten(0, 1)
+        self._conditioning = conditioning
+
+    def __call__(
+        self,
+        tokens: Integer[Tensor, "takes rest bands"],
+        selected: Bool[Tensor, "takes rest bands"],
+    ) -> Float[Tensor, "takes tiles classes"]:
+        """Guided scores of the selected tiles, equally many of each take."""
+        with ProductsPerTake(self._takes):
+            scores: Tensor = self._network(
+                self._levels,
+                self._expand(torch.cat([self._known, tokens], dim=1)),
+                self._uncond,
+                style=self._style,
+                memory=self._memory,
+                first_frame=self._known.shape[1],
+                select=self._expand(selected),
+                cond=self._conditioning,
+            )
+        takes = scores.unflatten(0, (self._takes, self._branches, -1))
+        return torch.stack([self._guidance.combine(take) for take in takes]).cpu()
+
+    def _expand(self, values: Tensor) -> Tensor:
+        """The same values for all branches."""
+        return values.to(self._device).repeat_interleave(self._branches, dim=0)
+
+
+def _of_takes(window: Window, takes: range) -> Window:
+    some = slice(takes.start, takes.stop)
+    return Window(
+        window.levels,
+        window.known[some],
+        window.memory[some],
+        window.styles[some],
+        window.generators[some],
+    )
+
+
+def mask_schedule(steps: int, total: int, *, slow_start: float = 1.0) -> list[int]:
+    """Number of known tokens after each pass.
+
+    Args:
+        steps: number of passes.
+        total: tokens of the window that are masked at first.
+        slow_start: s; above 1 leaves more tokens to the last passes, which have more context.
+
+    >>> mask_schedule(3, 100)
+    [13, 50, 100]
+    """
+    parts = [((step + 1) / steps) ** slow_start for step in range(steps)]
+    counts = [total - math.floor(total * math.cos(0.5 * math.pi * part) + 1e-6) for part in parts]
+    return [max(count, min(step + 1, total)) for step, count in enumerate(counts)]
+
+
+def spread_ranks(
+    positions: int, bands: int, shift: Float[Tensor, "2"]
+) -> Int64[Tensor, "positions bands"]:
+    """Ranks of the tiles in a low-discrepancy order, which fills the plane evenly at every moment.
+
+    Points of the R2 sequence (Roberts 2018) fall on the plane one by one; a tile gets the rank of
+    the first point in it.
+
+    Args:
+        positions: number in time.
+        bands: number of bands.
+        shift: of the whole sequence, from 0 to 1; another shift is another order.
+    """
+    total = positions * bands
+    points = torch.arange(1, 8 * total + 1, dtype=torch.float64)
+    times = ((points / _PLASTIC + shift[0]) % 1 * positions).long().clamp(max=positions - 1)
+    places = ((points / _PLASTIC**2 + shift[1]) % 1 * bands).long().clamp(max=bands - 1)
+    tiles = times * bands + places
+    first = torch.full((total,), 8 * total, dtype=torch.long)
+    first.scatter_reduce_(0, tiles, torch.arange(8 * total), reduce="amin")
+    ranks = torch.empty(total, dtype=torch.long)
+    ranks[first.argsort(stable=True)] = torch.arange(total)
+    return ranks.view(positions, bands)
+
+
+def load(
+    weights: str = FAMILY,
     *,
-    decoding: MaskedDecoding | None = None,
-) -> PatchPredictor:
-    """The predictor of `masked`.
+    style: Style | None = None,
+    decoder: Decoder = "prediction",
+    device: torch.device | str = "cpu",
+    decoding: MaskedDecoding = SETTINGS,
+) -> ParametricMethod:
+    """The method with its weights.
 
     Raises:
         WeightsError: the weights are missing, damaged, or of another family.
     """
-    model, prior = load_generative(source, StereoTokensConfig)
-    return PatchPredictor(MaskedSampler(model.network, model.config, decoding, style, prior))
+    model, prior = load_generative(weights, StereoTokensConfig, device)
+    sampler = MaskedSampler(model.network, model.config, decoding, style, prior, device)
+    return ParametricMethod(WindowedPredictor(sampler), decoder=decoder)

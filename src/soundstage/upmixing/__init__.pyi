@@ -1,0 +1,49 @@
+from .api import StereoStream, Upmixer, upmix, upmix_file, upmix_stream
+from .comparison import TakesComparison
+from .controls import Controls
+from .engine import MidSide, UpmixMethod, UpmixStream, make_side, upmix_blocks
+from .generative.style import Style, parse_style
+from .jobs import Job, Take, UpmixWork, plan_jobs
+from .parametric import ParametricMethod, Predictor
+from .registry import (
+    DEFAULT_METHOD,
+    METHODS,
+    READY_METHODS,
+    Method,
+    check_method,
+    find_method,
+    load_method,
+)
+from .upmix_files import Report, UpmixResult
+
+__all__ = [
+    "DEFAULT_METHOD",
+    "METHODS",
+    "READY_METHODS",
+    "Controls",
+    "Job",
+    "Method",
+    "MidSide",
+    "ParametricMethod",
+    "Predictor",
+    "Report",
+    "StereoStream",
+    "Style",
+    "Take",
+    "TakesComparison",
+    "UpmixMethod",
+    "UpmixResult",
+    "UpmixStream",
+    "UpmixWork",
+    "Upmixer",
+    "check_method",
+    "find_method",
+    "load_method",
+    "make_side",
+    "parse_style",
+    "plan_jobs",
+    "upmix",
+    "upmix_blocks",
+    "upmix_file",
+    "upmix_stream",
+]
