@@ -60,7 +60,7 @@ def event_clips(folder: Path) -> list[EventClip]:
         clips = [_listed(manifest, path, row) for path, row in read_manifest(manifest).items()]
     else:
         raise InputError(
-            f"{folder}: contains no labeled events; a manifest.csv or {OFFICIAL} of ESC-50 is required."
+            f"{folder}: contains no labeled events; a manifest.csv or {OFFICIAL} is required."
         )
     if not clips:
         raise InputError(f"{folder}: the list has no clip.")

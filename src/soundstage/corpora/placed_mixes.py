@@ -23,21 +23,21 @@ WIDEST_DB = 10.0  # clearly on one side, but audible on the other
 def place_sources(
     sources: Float[Tensor, "sources frames"], iids_db: Sequence[float]
 ) -> Float[Tensor, "2 frames"]:
-    """Left and right of the mix, whose (L+R)/2 is the sum of the sources up to rounding.
+    """Left and right of a mix with the given level differences.
 
     Args:
-        sources: one signal a source; the mix is not scaled, and may pass full scale.
-        iids_db: level of left over right of every source, in dB; ∞ is left alone.
+        sources: signals; the mix is not scaled, and may exceed full scale.
+        iids_db: level of left over right of each source, in dB; ∞ is left only.
 
     Raises:
-        ValueError: there is not one place a source.
+        ValueError: the numbers of sources and level differences differ.
 
     >>> mix = place_sources(torch.ones(1, 1), [20 * math.log10(3)])
     >>> [round(value, 6) for value in mix.flatten().tolist()]
     [1.5, 0.5]
     """
     if len(sources) != len(iids_db):
-        raise ValueError(f"{len(sources)} sources need as many places, not {len(iids_db)}")
+        raise ValueError(f"{len(sources)} sources, but {len(iids_db)} level differences")
     gains = sources.new_tensor([math.tanh(iid * math.log(10) / 40) for iid in iids_db])
     side = (gains[:, None] * sources).sum(dim=0)
     return torch.stack(to_left_right(sources.sum(dim=0), side))
@@ -46,8 +46,8 @@ def place_sources(
 def spread_places(count: int) -> list[float]:
     """Level differences in dB for `count` sources, evenly from +10 dB (left) to −10 dB (right).
 
-    The first source, by custom the lead or the bass, gets the place nearest to the center, and the
-    others follow outwards, left before right. A single source stays in the center.
+    The first source, usually the lead or the bass, is nearest to the center, and the others follow
+    outwards, left before right. A single source is in the center.
 
     >>> spread_places(3), spread_places(2), spread_places(1)
     ([0.0, 10.0, -10.0], [10.0, -10.0], [0.0])

@@ -9,11 +9,12 @@ from feature_files import random_iid_columns, write_cache
 from killing import kill_training
 from soundstage.corpora.feature_cache import load_features
 from soundstage.errors import InputError, OptionError, OutputError
+from soundstage.networks.models.stereo_regression import StereoRegressionConfig
 from soundstage.stereo import BANDS
 from soundstage.training import load_recipe, train
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.tasks.regression import RegressionTask
-from soundstage.upmixing.methods.regression import RegressionPredictor
+from soundstage.weights.model import load_model
 from trainings import check_resuming, interrupt, log_of, recipe_with
 
 RECIPES = Path(__file__).parents[3] / "recipes"
@@ -57,8 +58,8 @@ def test_coherence_is_learned_and_level_differences_that_follow_nothing_become_z
     trained, features
 ):
     valid = load_features(features / "valid.safetensors")
-    predictor = RegressionPredictor.load(str(trained[0].weights))
-    prediction = predictor._network(valid.levels.float()[None])[0].detach()
+    network = load_model(trained[0].weights, StereoRegressionConfig).network
+    prediction = network(valid.levels.float()[None])[0]
     iid, coherence = prediction.split(BANDS, dim=1)
     error = (coherence - valid.coherence.float()).square().mean()
     assert float(error) < 0.15 * float(valid.coherence.float().var())
