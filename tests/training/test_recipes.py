@@ -128,9 +128,9 @@ def test_an_invalid_value_is_refused_in_one_sentence(family, content, message):
         ({"zero_noise_prob": 0.5}, "require noise: flow"),
         ({"common_weights": "first.safetensors"}, "requires stage: specific"),
         ({"size": {"kernel_size": 2}}, "kernel_size must be odd"),
-        ({"frames": {"filter_taps": 32}}, "filter_taps must be odd"),
-        ({"frames": {"frame_size": 63}}, "frame_size"),
-        ({"timestep_dim": 9}, "timestep_dim"),
+        ({"frames": {"taps": 32}}, "taps must be odd"),
+        ({"frames": {"hop": 63}}, "hop"),
+        ({"time_features": 9}, "time_features"),
     ],
 )
 def test_settings_of_binauralgrad_that_contradict_are_refused(content, message):

@@ -292,7 +292,7 @@ class DiffStereoRecipe(_NetworkRecipe):
     """Frames of an example, at 80 frames a second; the paper uses 9.1 seconds."""
     attention: Literal["full", "axial"] = "full"
     """Over all patches, or along time and frequency in turn."""
-    num_train_timesteps: Annotated[int, Field(ge=50, le=10_000)] = 1000
+    diffusion_steps: Annotated[int, Field(ge=50, le=10_000)] = 1000
 
 
 class StackRecipe(_Strict):
@@ -341,9 +341,9 @@ class WarpNetRecipe(_BinauralRecipe):
 class FramesRecipe(_Strict):
     """Frame-based variant of the BinauralGrad network."""
 
-    frame_size: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 64
+    hop: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 64
     """In samples."""
-    filter_taps: Annotated[int, Field(ge=1, le=1025)] = 33
+    taps: Annotated[int, Field(ge=1, le=1025)] = 33
     """Odd length of the filters across frames."""
     rank: Channels = 16
     """Number of filters that the frames mix."""
@@ -351,8 +351,8 @@ class FramesRecipe(_Strict):
 
     @model_validator(mode="after")
     def _odd(self) -> "FramesRecipe":
-        if self.filter_taps % 2 == 0:
-            raise ValueError("filter_taps must be odd")
+        if self.taps % 2 == 0:
+            raise ValueError("taps must be odd")
         return self
 
 
@@ -365,7 +365,7 @@ class BinauralGradRecipe(_BinauralRecipe):
     frames: FramesRecipe | None = None
     """None: the sample-based network of the paper."""
     cond_channels: Channels = 80
-    timestep_dim: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 128
+    time_features: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 128
     """Dimension of the sinusoidal embedding of the diffusion time."""
     noise: Literal["ddpm", "flow"] = "ddpm"
     """200 steps with noise prediction, or a linear path with prediction of the clean signal."""

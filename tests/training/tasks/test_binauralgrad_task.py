@@ -36,9 +36,9 @@ SIZE = {"blocks": 1, "layers": 2, "channels": 4, "kernel_size": 3}
 CONTENT = {
     "family": "binauralgrad",
     "size": SIZE,
-    "frames": {"frame_size": 16, "filter_taps": 5, "rank": 2},
+    "frames": {"hop": 16, "taps": 5, "rank": 2},
     "cond_channels": 4,
-    "timestep_dim": 8,
+    "time_features": 8,
     "noise": "flow",
     "pure_noise_prob": 0.5,
     "pose_encoding": "directions",

@@ -23,7 +23,7 @@ CONTENT = {
     "patch_size": [2, 8],
     "context_frames": 8,
     "attention": "axial",
-    "num_train_timesteps": 100,
+    "diffusion_steps": 100,
     "steps_per_epoch": 10,
     "loop": {
         "epochs": 3,

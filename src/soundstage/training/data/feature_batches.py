@@ -69,7 +69,7 @@ def open_features(folder: Path) -> FeatureDataset:
     train = [path for path in sorted(folder.glob("*.safetensors")) if path.stem not in HELD_OUT]
     if not train:
         raise InputError(
-            f"{folder}: contains no features; soundstage.training.prepare makes them from tracks."
+            f"{folder}: contains no features; `soundstage prepare` makes them from tracks."
         )
     valid = [path for path in (folder / f"{VALID}.safetensors",) if path.exists()]
     return FeatureDataset([load_features(path) for path in train], [*map(load_features, valid)])

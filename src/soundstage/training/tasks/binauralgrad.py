@@ -30,6 +30,7 @@ from soundstage.errors import OptionError
 from soundstage.networks.backbones.dilated import DilatedStackConfig
 from soundstage.networks.models.binaural_grad import BinauralGradConfig, FramesConfig, Stage
 from soundstage.networks.models.binaural_wavenet import Calibration
+from soundstage.seeding import seeded_generator
 from soundstage.training.checkpoints import weights_digest
 from soundstage.training.data.binaural_batches import (
     MARGIN,
@@ -119,7 +120,7 @@ class BinauralGradTask(NetworkTask):
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """The fields of `NoisyExamples`, the same for every call."""
         recipe, examples = self.recipe, BinauralExamples(*super().batch(step))
-        generator = torch.Generator().manual_seed(recipe.loop.seed * 1_000_033 + step)
+        generator = seeded_generator(recipe.loop.seed, step)
         noised = self._objective.noised(self._target(examples), generator)
         if recipe.zero_noise_prob:
             last = noised.times >= self._objective.schedule.end
@@ -278,8 +279,6 @@ def config_of(recipe: BinauralGradRecipe, calibration: Calibration) -> BinauralG
         stage=recipe.stage,
         noise=recipe.noise,
         cond_channels=recipe.cond_channels,
-        time_features=recipe.timestep_dim,
-        frames=FramesConfig(hop=frames.frame_size, taps=frames.filter_taps, rank=frames.rank)
-        if frames
-        else None,
+        time_features=recipe.time_features,
+        frames=FramesConfig(**frames.model_dump(exclude={"separable"})) if frames else None,
     )

@@ -14,13 +14,13 @@ tracks, with fixed clips, noise and steps.
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from soundstage.corpora.feature_cache import files_fingerprint
 from soundstage.diffusion import Noised, Objective, Parametrization
 from soundstage.networks.models.stereo_diffusion import StereoDiffusionConfig
+from soundstage.seeding import seeded_generator
 from soundstage.stereo.compressed_stft import (
     COMPRESSED_RATE,
     COMPRESSED_TRANSFORM,
@@ -69,7 +69,7 @@ class SpectrumBatches:
     def draw(self, step: int) -> tuple[Tensor, ...]:
         """Spectra of the mid, and the fields of a `Noised`, the same for every call."""
         mid, stereo = clip_spectra(self.clips.draw(step))
-        generator = torch.Generator().manual_seed(self._seed * 1_000_033 + step)
+        generator = seeded_generator(self._seed + 1, step)  # not the generator of the clips
         return mid, *self.objective.noised(stereo, generator)
 
 
@@ -184,5 +184,5 @@ def config_of(recipe: DiffStereoRecipe) -> StereoDiffusionConfig:
         patch_size=recipe.patch_size,
         attention=recipe.attention,
         context_frames=recipe.context_frames,
-        diffusion_steps=recipe.num_train_timesteps,
+        diffusion_steps=recipe.diffusion_steps,
     )

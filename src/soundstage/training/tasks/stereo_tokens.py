@@ -5,8 +5,8 @@ best epoch has the highest likelihood of the validation tracks, unweighted, with
 the true past as memory.
 """
 
-from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -25,7 +25,6 @@ from soundstage.networks.models.stereo_tokens import (
     LocalHead,
     StereoTokens,
     StereoTokensConfig,
-    TokenModelConfig,
 )
 from soundstage.stereo import BANDS, TOKENS
 from soundstage.stereo.encoding import IC_STEPS
@@ -187,18 +186,17 @@ def config_of(recipe: TokenRecipe) -> StereoTokensConfig | StereoAutoregressionC
         memory = MemoryConfig(
             n_vectors=SEGMENTS, dim=CONTEXT_FEATURES, hop=SEGMENT_FRAMES // recipe.stride
         )
-    shared = TokenModelConfig(
+    shared: dict[str, Any] = {
         **recipe.size.model_dump(),
-        n_levels=LEVELS,
-        dropout=recipe.dropout,
-        tokens=TokenConfig(n_bands=BANDS, codebook_sizes=recipe.codebook_sizes),
-        style_dim=len(STYLE_FEATURES) if recipe.augmentation.style_prob > 0 else 0,
-        memory=memory,
-        cond_channels=recipe.cond_channels,
-        context_frames=recipe.context_frames,
-        stride=recipe.stride,
-    )
-    values = {field.name: getattr(shared, field.name) for field in fields(shared)}
+        "n_levels": LEVELS,
+        "dropout": recipe.dropout,
+        "tokens": TokenConfig(n_bands=BANDS, codebook_sizes=recipe.codebook_sizes),
+        "style_dim": len(STYLE_FEATURES) if recipe.augmentation.style_prob > 0 else 0,
+        "memory": memory,
+        "cond_channels": recipe.cond_channels,
+        "context_frames": recipe.context_frames,
+        "stride": recipe.stride,
+    }
     if isinstance(recipe, MaskedRecipe):
-        return StereoTokensConfig(**values, rank=recipe.rank)
-    return StereoAutoregressionConfig(**values, form=recipe.form, head_dim=recipe.head_dim)
+        return StereoTokensConfig(**shared, rank=recipe.rank)
+    return StereoAutoregressionConfig(**shared, form=recipe.form, head_dim=recipe.head_dim)
