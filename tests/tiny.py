@@ -1,4 +1,4 @@
-"""Upmixers with small weights of their own, so that tests do not lean on the shipped ones."""
+"""Upmixing methods with small random weights: tests do not depend on the pretrained ones."""
 
 from pathlib import Path
 
@@ -37,29 +37,29 @@ from soundstage.weights.model import save_model
 
 
 def coherences() -> Tensor:
-    """A table like that of music: falling from bass to treble, (34,)."""
+    """Coherence per band that decreases from bass to treble, as in music."""
     return torch.linspace(0.95, 0.3, BANDS)
 
 
-def pairs(count: int = 200, *, records: int = 8, seed: int = 0) -> dict[str, Tensor]:
-    """Weights for `nearest`: keys near those of `sounds.song`, so that many of them are found;
-    random values; records of different lengths."""
+def pairs(count: int = 200, *, tracks: int = 8, seed: int = 0) -> dict[str, Tensor]:
+    """Weights of `nearest`: keys near those of `sounds.song`, random tokens, tracks of several
+    lengths."""
     generator = torch.Generator().manual_seed(seed)
-    heard = band_sums(TRANSFORM.analyze(song(100_000, seed=seed + 7)).abs())
-    near = heard[:, torch.randint(heard.shape[1], (count,), generator=generator)]
+    magnitudes = band_sums(TRANSFORM.analyze(song(100_000, seed=seed + 7)).abs())
+    near = magnitudes[:, torch.randint(magnitudes.shape[1], (count,), generator=generator)]
     jitter = torch.randint(-6, 7, (count, BANDS), generator=generator)
-    ends = torch.randperm(count - 1, generator=generator)[: records - 1].sort().values + 1
+    ends = torch.randperm(count - 1, generator=generator)[: tracks - 1].sort().values + 1
     return {
         "keys": (similarity_keys(near).T + jitter).clamp(0, 255).to(torch.uint8).contiguous(),
         "tokens": torch.randint(TOKENS, (count, BANDS), generator=generator).to(torch.uint8),
-        "record_ends": torch.cat([ends, torch.tensor([count])]),
+        "track_ends": torch.cat([ends, torch.tensor([count])]),
     }
 
 
-def predictor(count: int = 200, *, records: int = 8, seed: int = 0) -> NearestPredictor:
+def predictor(count: int = 200, *, tracks: int = 8, seed: int = 0) -> NearestPredictor:
     """`nearest` over random pairs."""
-    tensors = pairs(count, records=records, seed=seed)
-    return NearestPredictor(tensors["keys"], tensors["tokens"], tensors["record_ends"])
+    tensors = pairs(count, tracks=tracks, seed=seed)
+    return NearestPredictor(tensors["keys"], tensors["tokens"], tensors["track_ends"])
 
 
 REGRESSION = StereoRegressionConfig(depth=1, dim=16, heads=2, n_levels=LEVELS, n_outputs=FEATURES)
@@ -111,14 +111,14 @@ def save_generative(path: Path, family: str, *, seed: int = 0) -> None:
 
 
 def _half(network: torch.nn.Module) -> torch.nn.Module:
-    """The network as files of weights hold it."""
+    """The network with weights rounded to half precision, as in files."""
     for parameter in network.requires_grad_(False).parameters():
         parameter.copy_(parameter.half())
     return network.eval()
 
 
 def style_prior() -> StylePrior:
-    """Styles that are spread by 1 around what follows the sound a little."""
+    """Unit covariance, and a mean that depends slightly on the level statistics."""
     count = len(STYLE_FEATURES)
     summary = torch.tensor([[0.0], [10.0]]).expand(2, STATISTICS).contiguous()
     slope = 0.1 * torch.eye(STATISTICS)[:, :count]
@@ -126,7 +126,7 @@ def style_prior() -> StylePrior:
 
 
 def generative(family: str) -> WindowedPredictor:
-    """The predictor of that network, in few steps."""
+    """The predictor of that network, with few steps."""
     network, config = generative_network(family), CONFIGS[family]
     if family == "masked":
         sampler = MaskedSampler(network, config, MaskedDecoding(2, 3), prior=style_prior())
@@ -148,7 +148,7 @@ DIFFUSION = SideDiffusionConfig(
 
 
 def diffusion_network(*, seed: int = 0) -> SideDiffusion:
-    """A network of two small blocks with random weights, where training would begin from zeros."""
+    """A network of two small blocks, with random weights in place of the initial zeros."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = DIFFUSION.build().eval().requires_grad_(False)
@@ -167,7 +167,7 @@ def save_diffusion(path: Path, *, seed: int = 0) -> None:
 def diffusion(
     decoding: DiffusionDecoding | None = None, style: Style | None = None
 ) -> DiffusionPredictor:
-    """The predictor of that network, in few steps unless told otherwise."""
+    """The predictor of that network, with two steps by default."""
     decoding = decoding or DiffusionDecoding(steps=2)
     return DiffusionPredictor(diffusion_network(), DIFFUSION, decoding, style, style_prior())
 
@@ -182,4 +182,4 @@ UPMIXERS: dict[str, UpmixMethod] = {
     "decorrelate": Decorrelate(coherences()),
     "comb": Comb(coherences()),
 }
-EXACT = [name for name, method in UPMIXERS.items() if method.n_outputs == 1]  # in their fold-down
+EXACT = [name for name, method in UPMIXERS.items() if method.n_outputs == 1]  # fold-down

@@ -44,7 +44,7 @@ def compute_table(
             pairs, unusable = map_tracks(work, tracks, jobs=jobs, progress=progress)
             keys, tokens = zip(*pairs, strict=True)
             ends = torch.tensor([len(part) for part in keys]).cumsum(0)
-            tensors = {"keys": torch.cat(keys), "tokens": torch.cat(tokens), "record_ends": ends}
+            tensors = {"keys": torch.cat(keys), "tokens": torch.cat(tokens), "track_ends": ends}
         elif isinstance(recipe, ParameterPoolRecipe):
             pools, unusable = map_tracks(track_pool, tracks, jobs=jobs, progress=progress)
             tensors = merged(pools).tensors()

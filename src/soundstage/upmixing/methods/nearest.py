@@ -213,7 +213,7 @@ def load_nearest(
     loaded = load_weights(weights, "nearest")
     keys = loaded.tensor("keys", torch.uint8, (None, BANDS))
     tokens = loaded.tensor("tokens", torch.uint8, (keys.shape[0], BANDS))
-    ends = loaded.tensor("record_ends", torch.int64, (None,))
+    ends = loaded.tensor("track_ends", torch.int64, (None,))
     ordered = bool((ends.diff() > 0).all()) and int(ends[0]) > 0 and int(ends[-1]) == len(keys)
     if int(tokens.max()) >= TOKENS or not ordered:
         raise WeightsError(f"{loaded.source}: its pairs and recordings do not fit together.")
