@@ -22,6 +22,7 @@ from soundstage.cli.options import (
 
 if TYPE_CHECKING:
     from soundstage.binaural.binaural_jobs import BinauralWork, Job
+    from soundstage.evaluation.plots.top_view import TopView
     from soundstage.parallel import Progress, Work
 
 
@@ -158,29 +159,31 @@ class _Runner:
 
     def check(self, job: "Job") -> None:
         from soundstage.atomic_files import check_target
-        from soundstage.evaluation.plots.top_view import TopView
 
         job.sources()
         check_target(job.target, overwrite=self.work.overwrite)
         if self.plot:
-            TopView(job.picture, overwrite=self.work.overwrite)
+            self._top_view(job)
 
     def load(self) -> "Work[Job, tuple[dict[str, Any], list[str]]]":
-        from soundstage.evaluation.plots.top_view import TopView
-
         render = self.work.load()
 
         def run(job: "Job", progress: "Progress") -> tuple[dict[str, Any], list[str]]:
             report = render(job, progress)
             values, lines = report.as_dict(), [report.sentence()]
             if self.plot:
-                picture = TopView(job.picture, overwrite=self.work.overwrite)
-                picture.draw(job.sources(), self.work.options.room, title=job.source.name)
+                room = self.work.options.room
+                self._top_view(job).draw(job.sources(), room, title=job.source.name)
                 values["picture"] = str(job.picture)
                 lines.append(f"{job.picture}: trajectory")
             return values, lines
 
         return run
+
+    def _top_view(self, job: "Job") -> "TopView":
+        from soundstage.evaluation.plots.top_view import TopView
+
+        return TopView(job.picture, overwrite=self.work.overwrite)
 
 
 def _print_result(result: tuple[dict[str, Any], list[str]]) -> None:

@@ -23,6 +23,7 @@ from soundstage.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from soundstage.evaluation.plots.contact_sheet import ContactSheet
     from soundstage.parallel import Progress, Work
     from soundstage.upmixing.jobs import Job, UpmixWork
 
@@ -153,7 +154,7 @@ class _Runner:
         def run(job: "Job", progress: "Progress") -> _Result:
             reports, comparison = make_takes(job, progress)
             lines = [report.sentence() for report in reports]
-            compared = None
+            compared: dict[str, Any] | None = None
             if comparison:
                 compared = {"source": str(job.source), "sheet": job.sheet and str(job.sheet)}
                 compared |= comparison.as_dict()
@@ -165,7 +166,7 @@ class _Runner:
 
         return run
 
-    def _sheet(self, job: "Job") -> Any:
+    def _sheet(self, job: "Job") -> "ContactSheet":
         from soundstage.evaluation.plots.contact_sheet import ContactSheet
 
         assert job.sheet is not None

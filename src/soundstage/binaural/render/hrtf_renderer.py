@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
-from scipy.signal import fftconvolve
 
 from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.hrtf.interpolation import HrtfInterpolator
@@ -108,11 +107,11 @@ class HrtfRenderer:
         response = at.interpolator.responses(trajectory.positions[:1])[0]
         if self._air:
             air = at.absorption.filters[0, at.absorption.nearest(np.array(distance))]
-            response = fftconvolve(response, air[None], axes=-1).astype(np.float32)
+            response = _convolve(response, air[None])
         if at.talker:
             cosine = towards_head(trajectory, np.zeros(1), trajectory.positions[:1], np.ones(3))
             radiated = at.talker.filters[at.talker.nearest(cosine)]
-            response = fftconvolve(response, radiated, axes=-1).astype(np.float32)
+            response = _convolve(response, radiated)
         return _delayed(
             np.float32(model.gain(distance)) * response, model.delay(distance, at.hrtf.rate)
         )
@@ -132,7 +131,7 @@ class HrtfRenderer:
             room, interpolator, order=self._order, seed=self._seed, reference=RADIUS
         )
         if talker:
-            late = fftconvolve(late, talker.diffuse[None], axes=-1).astype(np.float32)
+            late = _convolve(late, talker.diffuse[None])
         sources = ImageSources(room, self._order)
         images = Images(sources.signs, sources.offsets, sources.reflections)
         return _Prepared(hrtf, interpolator, absorption, talker, images, late)
@@ -145,6 +144,14 @@ class _Prepared(NamedTuple):
     talker: Directivity | None
     images: Images | None
     late: Float32[np.ndarray, "2 taps"]
+
+
+def _convolve(
+    responses: Float32[np.ndarray, "ears taps"], kernel: Float32[np.ndarray, "..."]
+) -> Float32[np.ndarray, "ears longer"]:
+    from scipy.signal import fftconvolve  # takes half a second to import
+
+    return fftconvolve(responses, kernel, axes=-1).astype(np.float32)
 
 
 def _delayed(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy.ndimage import gaussian_filter
 
 from soundstage.atomic_files import AtomicFile
 from soundstage.errors import OptionError, OutputError, missing_extra
@@ -220,6 +219,8 @@ def draw_band_map(axes: "Axes", kind: MapKind, data: ImageAnalysis, span: Span) 
 
 def draw_goniometer(axes: "Axes", data: ImageAnalysis, span: Span) -> "AxesImage":
     """Density of the samples, mid upwards and left to the left; letters at the positive ends."""
+    from scipy.ndimage import gaussian_filter
+
     density = gaussian_filter(data.goniometer.picture(span.radius), 0.6)
     held = density[density > 0]
     brightest = np.quantile(held, BRIGHTEST) if held.size else 1.0

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from scipy.ndimage import gaussian_filter
 
 from soundstage.errors import missing_extra
 from soundstage.evaluation.plots.image_analysis import (
@@ -146,6 +145,8 @@ def _spectrogram(system: str, power: Float[np.ndarray, "rows columns"], span: Sp
 
 
 def _goniometer(system: str, data: ImageAnalysis, span: Span) -> Panel:
+    from scipy.ndimage import gaussian_filter
+
     density = gaussian_filter(data.goniometer.picture(span.radius), 0.6)
     held = density[density > 0]
     brightest = np.quantile(held, BRIGHTEST) if held.size else 1.0
