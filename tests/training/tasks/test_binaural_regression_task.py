@@ -4,14 +4,12 @@ import pytest
 import torch
 
 from making_recordings import write_direct_speech
-from soundstage.errors import OptionError
 from soundstage.networks.models.binaural_wavenet import BinauralWaveNetConfig, WarpNetConfig
 from soundstage.training import train
 from soundstage.training.data import binaural_batches
 from soundstage.training.data.binaural_batches import MARGIN, BinauralExamples
 from soundstage.training.tasks.binaural_losses import BinauralLoss
 from soundstage.training.tasks.binaural_regression import BinauralRegressionTask, config_of
-from soundstage.training.tasks.network_task import build_network
 from soundstage.weights.model import load_model
 from trainings import check_resuming, log_of, recipe_with, scores_of
 
@@ -152,23 +150,3 @@ def test_only_warpnet_uses_the_delays(folder):
 def test_an_epoch_covers_the_recordings_once_unless_the_recipe_has_its_steps(folder):
     assert task(folder, "wavenet", steps_per_epoch=0).steps_per_epoch == 48
     assert task(folder, "wavenet", steps_per_epoch=5).steps_per_epoch == 5
-
-
-def test_the_initial_network_depends_on_its_seed_alone():
-    torch.manual_seed(3)
-    one, same, other = (
-        build_network(lambda: torch.nn.Linear(3, 3), seed).weight for seed in (5, 5, 6)
-    )
-    after = torch.rand(4)
-    torch.manual_seed(3)
-    assert torch.equal(after, torch.rand(4))
-    assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-
-
-def test_an_unsupported_network_is_refused_in_one_sentence():
-    def build():
-        raise ValueError("a kernel of 2 has no center")
-
-    with pytest.raises(OptionError, match=r"unsupported configuration: a kernel of 2 .*\.$"):
-        build_network(build, 0)
