@@ -25,7 +25,7 @@ from soundstage.training import NearestRecipe, load_recipe, train
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.distributed import average_gradients, get_rank, run_distributed
 from soundstage.training.loop import Task, run_loop
-from soundstage.training.recipes import LoopRecipe
+from soundstage.training.recipe_base import LoopRecipe
 from soundstage.weights.model import load_weights
 
 pytestmark = pytest.mark.slow

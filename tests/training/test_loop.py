@@ -13,7 +13,7 @@ from soundstage.errors import OptionError, OutputError, WeightsError
 from soundstage.training.checkpoints import checkpoint_path, init_from, weights_digest
 from soundstage.training.logs import tensorboard_logs
 from soundstage.training.loop import Task, learning_rate_factor, run_loop
-from soundstage.training.recipes import LoopRecipe
+from soundstage.training.recipe_base import LoopRecipe
 from soundstage.weights.model import save_weights
 
 KEY = bytes(range(32))

@@ -1,4 +1,5 @@
-from .recipes import DecorrelateRecipe, LoopRecipe, NearestRecipe, Recipe, TaggerRecipe, load_recipe
+from .recipe_base import LoopRecipe
+from .recipes import DecorrelateRecipe, NearestRecipe, Recipe, TaggerRecipe, load_recipe
 from .run import train
 
 __all__ = [

@@ -200,7 +200,7 @@ def run_distributed(
     if _under_torchrun():
         size = int(os.environ["WORLD_SIZE"])
         if processes not in (1, size):
-            raise OptionError(f"torchrun started {size} processes: do not set processes as well.")
+            raise OptionError(f"torchrun started {size} processes: do not set `processes` as well.")
         place = _Place(int(os.environ["RANK"]), size, "env://", torch.get_num_threads(), device)
         with _process_group(place, int(os.environ.get("LOCAL_RANK", "0"))):
             return run_distributed(1, work, device=device, progress=progress, log=log)
@@ -223,7 +223,7 @@ def _check_gpus(processes: int, device: str) -> None:
     if resolve_device(device).type == "cuda" and processes > torch.cuda.device_count():
         raise OptionError(
             f"{processes} processes need as many GPUs, and there are "
-            f"{torch.cuda.device_count()}: use fewer processes, or the device cpu."
+            f"{torch.cuda.device_count()}: use fewer `processes`, or the `device` cpu."
         )
 
 

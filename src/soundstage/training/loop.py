@@ -36,7 +36,7 @@ from soundstage.training.checkpoints import (
 )
 from soundstage.training.distributed import average_gradients, check_agreement, get_rank, shard
 from soundstage.training.logs import EpochEntry, Log, TrainingLog
-from soundstage.training.recipes import LoopRecipe
+from soundstage.training.recipe_base import LoopRecipe
 
 TIMED_STEPS = 8  # before the remaining time is estimated; the first step is slow and not counted
 RANK_STRIDE = 0x9E3779B1  # between the seeds of two ranks; odd in the half that torch reads

@@ -65,7 +65,7 @@ def prepare(
     """
     for speed in speeds:
         if not MIN_SPEED <= speed <= MAX_SPEED:
-            raise OptionError(f"speeds must be from {MIN_SPEED} to {MAX_SPEED:g}, not {speed:g}.")
+            raise OptionError(f"`speeds` must be from {MIN_SPEED} to {MAX_SPEED:g}, not {speed:g}.")
     if not data.is_dir():
         raise InputError(f"{data}: there is no such folder.")
     try:

@@ -8,37 +8,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from soundstage.errors import OptionError
-
-Probability = Annotated[float, Field(ge=0, le=1)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
-Decibels = Annotated[float, Field(ge=0, le=40)]
-Weight = Annotated[float, Field(ge=0)]
-Channels = Annotated[int, Field(ge=1, le=1024)]
-Layers = Annotated[int, Field(ge=1, le=16)]
-Frames = Annotated[int, Field(ge=8, le=8192)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CardText(_Strict):
-    """The prose of a model card, independent of the training data."""
-
-    paper: str
-    limits: str
-    license_reading: str = ""
-    """Which license applies where a collection and its recordings carry different ones."""
+from soundstage.training.recipe_base import (
+    BaseNetworkRecipe,
+    BaseRecipe,
+    Channels,
+    Decibels,
+    Dropout,
+    Frames,
+    Layers,
+    Probability,
+    Strict,
+    Weight,
+)
 
 
-class _Recipe(_Strict):
-    card: CardText | None = None
-
-
-class NearestRecipe(_Recipe):
+class NearestRecipe(BaseRecipe):
     """Key-value pairs from stereo tracks, for the method `nearest`."""
 
     family: Literal["nearest"]
@@ -48,51 +35,19 @@ class NearestRecipe(_Recipe):
     """Selects the frames."""
 
 
-class DecorrelateRecipe(_Recipe):
+class DecorrelateRecipe(BaseRecipe):
     """Mean coherence of stereo tracks per band, for `decorrelate` and `comb`."""
 
     family: Literal["decorrelate"]
 
 
-class ParameterPoolRecipe(_Recipe):
+class ParameterPoolRecipe(BaseRecipe):
     """Mean and covariance of the stereo parameters of tracks: the reference of D_F tables."""
 
     family: Literal["parameter-pool"]
 
 
-class LoopRecipe(_Strict):
-    """Optimization of a network (`soundstage.training.loop`)."""
-
-    epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
-    """Peak learning rate of AdamW."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 100
-    """Steps of linear warm-up; a half cosine down to zero follows."""
-    weight_decay: Weight = 0.05
-    grad_clip: Annotated[float, Field(gt=0)] = 5.0
-    """Maximum norm of the gradients."""
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
-    """Decay of the exponential moving average of the weights, per step."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the forward pass; weights are always float32."""
-    validate_every: Annotated[int, Field(ge=1)] = 5
-    """In epochs."""
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
-    seed: Annotated[int, Field(ge=0)] = 0
-    init_from: str = ""
-    """Initial weights of the same family and size: a pretrained model's name, or a file."""
-
-
-class _NetworkRecipe(_Recipe):
-    """Shared by all networks."""
-
-    steps_per_epoch: Annotated[int, Field(ge=0)] = 0
-    """0: as many as cover the training data once."""
-    loop: LoopRecipe
-
-
-class TaggerAugmentation(_Strict):
+class TaggerAugmentation(Strict):
     """Augmentation of sound events (`data/event_batches.py`)."""
 
     segment_seconds: tuple[
@@ -122,16 +77,16 @@ class TaggerAugmentation(_Strict):
         return self
 
 
-class TaggerRecipe(_NetworkRecipe):
+class TaggerRecipe(BaseNetworkRecipe):
     """Tagger of sound events; its embedding serves the Fréchet audio distance."""
 
     family: Literal["tagger"]
-    train_folds: list[int]
-    valid_folds: list[int] = []
+    train_folds: tuple[int, ...]
+    valid_folds: tuple[int, ...] = ()
     """Select the best epoch; if empty, the last epoch is kept."""
-    test_folds: list[int] = []
+    test_folds: tuple[int, ...] = ()
     """Evaluated once after training, whatever the licenses."""
-    licenses: Annotated[list[str], Field(min_length=1)]
+    licenses: Annotated[tuple[str, ...], Field(min_length=1)]
     """Only clips under these licenses are used for training."""
     channels: Annotated[tuple[int, ...], Field(min_length=2)] = (32, 64, 128, 256)
     depth: Annotated[int, Field(ge=0)] = 1
@@ -146,7 +101,7 @@ class TaggerRecipe(_NetworkRecipe):
         return self
 
 
-class TransformerRecipe(_Strict):
+class TransformerRecipe(Strict):
     """Transformer over frames; the defaults are those of Serrà et al. (2023, §3.2)."""
 
     depth: Annotated[int, Field(ge=1, le=64)] = 7
@@ -161,7 +116,7 @@ class TransformerRecipe(_Strict):
         return self
 
 
-class RegressionRecipe(_NetworkRecipe):
+class RegressionRecipe(BaseNetworkRecipe):
     """Network of `regression` (PS-Reg), on features made by `soundstage prepare`."""
 
     family: Literal["regression"]
@@ -173,7 +128,7 @@ class RegressionRecipe(_NetworkRecipe):
     """Maximum random gain, up or down."""
 
 
-class StereoAugmentation(_Strict):
+class StereoAugmentation(Strict):
     """Augmentation of stereo examples (`data/stereo_examples.py`)."""
 
     gain_db: Decibels = 10.0
@@ -194,7 +149,7 @@ class StereoAugmentation(_Strict):
     """Probability that the memory is left out."""
 
 
-class _FeatureRecipe(_NetworkRecipe):
+class _FeatureRecipe(BaseNetworkRecipe):
     """Shared by the generative networks on features made by `soundstage prepare`."""
 
     context_frames: Frames = 258
@@ -279,7 +234,7 @@ class DiffusionRecipe(_FeatureRecipe):
     logit_std: Annotated[float, Field(gt=0)] = 1.0
 
 
-class DiffStereoRecipe(_NetworkRecipe):
+class DiffStereoRecipe(BaseNetworkRecipe):
     """Network of `diffstereo`, on the tracks themselves; the defaults are the paper's."""
 
     family: Literal["diffstereo"]
@@ -295,7 +250,7 @@ class DiffStereoRecipe(_NetworkRecipe):
     diffusion_steps: Annotated[int, Field(ge=50, le=10_000)] = 1000
 
 
-class StackRecipe(_Strict):
+class StackRecipe(Strict):
     """Stack of dilated convolutions; the defaults are WarpNet's."""
 
     blocks: Layers = 3
@@ -305,7 +260,7 @@ class StackRecipe(_Strict):
     kernel_size: Annotated[int, Field(ge=1, le=9)] = 2
 
 
-class _BinauralRecipe(_NetworkRecipe):
+class _BinauralRecipe(BaseNetworkRecipe):
     """Shared by the neural binaural renderers, on a folder of binaural speech."""
 
     pose_encoding: Literal["published", "directions"] = "published"
@@ -338,7 +293,7 @@ class WarpNetRecipe(_BinauralRecipe):
     warp_channels: Channels = 64
 
 
-class FramesRecipe(_Strict):
+class FramesRecipe(Strict):
     """Frame-based variant of the BinauralGrad network."""
 
     hop: Annotated[int, Field(ge=2, le=1024, multiple_of=2)] = 64

@@ -116,7 +116,7 @@ def test_a_checkpoint_of_another_recipe_is_refused_but_test_folds_may_change(eve
     interrupt(made, events, output, step=1)
     with pytest.raises(OptionError, match="another recipe"):
         train(made.model_copy(update={"label_smoothing": 0.2}), events, output, device="cpu")
-    train(made.model_copy(update={"test_folds": []}), events, output, device="cpu")
+    train(made.model_copy(update={"test_folds": ()}), events, output, device="cpu")
 
 
 def test_a_file_that_cannot_be_read_is_skipped(tmp_path):

@@ -92,9 +92,10 @@ def open_events(recipe: TaggerRecipe, folder: Path, jobs: int = 1) -> EventDatas
     valid = [clip for clip in clips if clip.fold in recipe.valid_folds]
     test = [clip for clip in clips if clip.fold in recipe.test_folds]
     if len(train) < 2:
+        folds = ", ".join(map(str, recipe.train_folds))
         found = ", ".join(sorted({clip.license for clip in clips}))
         raise InputError(
-            f"{folder}: has fewer than two clips in the folds {recipe.train_folds} under the "
+            f"{folder}: has fewer than two clips in the folds {folds} under the "
             f"licenses {', '.join(recipe.licenses)}; the licenses are {found}."
         )
     paths = sorted({clip.path for clip in (*train, *valid, *test)})

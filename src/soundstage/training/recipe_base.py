@@ -1,0 +1,66 @@
+"""What all recipes share: types of values, the prose of the card, and the training loop."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Decibels = Annotated[float, Field(ge=0, le=40)]
+Weight = Annotated[float, Field(ge=0)]
+Channels = Annotated[int, Field(ge=1, le=1024)]
+Layers = Annotated[int, Field(ge=1, le=16)]
+Frames = Annotated[int, Field(ge=8, le=8192)]
+
+
+class Strict(BaseModel):
+    """A section of a recipe; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CardText(Strict):
+    """The prose of a model card, independent of the training data."""
+
+    paper: str
+    limits: str
+    license_reading: str = ""
+    """Which license applies where a collection and its recordings carry different ones."""
+
+
+class BaseRecipe(Strict):
+    """A recipe of any family."""
+
+    card: CardText | None = None
+
+
+class LoopRecipe(Strict):
+    """Optimization of a network (`soundstage.training.loop`)."""
+
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    """Peak learning rate of AdamW."""
+    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    """Steps of linear warm-up; a half cosine down to zero follows."""
+    weight_decay: Weight = 0.05
+    grad_clip: Annotated[float, Field(gt=0)] = 5.0
+    """Maximum norm of the gradients."""
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    """Decay of the exponential moving average of the weights, per step."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the forward pass; weights are always float32."""
+    validate_every: Annotated[int, Field(ge=1)] = 5
+    """In epochs."""
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0
+    seed: Annotated[int, Field(ge=0)] = 0
+    init_from: str = ""
+    """Initial weights of the same family and size: a pretrained model's name, or a file."""
+
+
+class BaseNetworkRecipe(BaseRecipe):
+    """A recipe of a network, trained by `soundstage.training.loop`."""
+
+    steps_per_epoch: Annotated[int, Field(ge=0)] = 0
+    """0: as many as cover the training data once."""
+    loop: LoopRecipe
