@@ -48,13 +48,13 @@ class Controls:
                 raise OptionError(f"{field.name} must be a number, not {value!r}.")
             object.__setattr__(self, field.name, float(value))
         if not 0 <= self.width <= 2:
-            raise OptionError(f"width must be from 0 to 2, not {self.width:g}.")
+            raise OptionError(f"`width` must be from 0 to 2, not {self.width:g}.")
         if self.bass_mono != 0 and not 20 <= self.bass_mono <= 500:
             raise OptionError(
-                f"bass_mono must be 0 (off) or from 20 to 500 Hz, not {self.bass_mono:g}."
+                f"`bass_mono` must be 0 (off) or from 20 to 500 Hz, not {self.bass_mono:g}."
             )
         if not 0 <= self.center_focus <= 1:
-            raise OptionError(f"center_focus must be from 0 to 1, not {self.center_focus:g}.")
+            raise OptionError(f"`center_focus` must be from 0 to 1, not {self.center_focus:g}.")
 
     @property
     def filters(self) -> bool:
@@ -84,9 +84,9 @@ def _as_seed(value: object) -> int:
             raise TypeError
         seed = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        raise OptionError(f"seed must be an integer, not {value!r}.") from None
+        raise OptionError(f"`seed` must be an integer, not {value!r}.") from None
     if not 0 <= seed < SEEDS:
-        raise OptionError(f"seed must be from 0 to {SEEDS - 1}, not {seed}.")
+        raise OptionError(f"`seed` must be from 0 to {SEEDS - 1}, not {seed}.")
     return seed
 
 

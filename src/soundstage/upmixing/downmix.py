@@ -46,7 +46,7 @@ def inspect_channels(sound: SoundReader, *, downmix: bool) -> Channels:
     dual_mono = meter.is_dual_mono()
     if not dual_mono and not downmix:
         raise InputError(
-            f"{sound.name} is stereo already: give a mono version, or use the option downmix to "
+            f"{sound.name} is stereo already: give a mono version, or use `downmix` to "
             "fold it down first."
         )
     return Channels(dual_mono, identical)

@@ -156,10 +156,10 @@ def check_method(
     if not (weights or method.weights):
         raise OptionError(
             f"{name} has no pretrained weights: train it with recipes/{name}.yaml and give the "
-            "weights file."
+            "file as `weights`."
         )
     if decoder not in DECODERS:
-        raise OptionError(f"decoder must be 'prediction' or 'mixing', not {decoder!r}.")
+        raise OptionError(f"`decoder` must be 'prediction' or 'mixing', not {decoder!r}.")
     if decoder != "prediction" and not method.has_decoder:
         raise OptionError(f"{name} has no choice of decoder: it makes the side directly.")
     parsed = parse_style(style) if isinstance(style, str) else style

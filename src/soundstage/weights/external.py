@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from soundstage.errors import OptionError, WeightsError
+from soundstage.errors import OptionError, WeightsError, missing_extra
 from soundstage.weights.model import Weights, uninitialized
 
 HUB = "hub:"
@@ -50,9 +50,7 @@ def _download(repository: str, name: str) -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError as error:
-        raise OptionError(
-            'The hub needs huggingface_hub: pip install "soundstage[embeddings]".'
-        ) from error
+        raise missing_extra("embeddings", "huggingface_hub", "The Hugging Face hub") from error
     try:
         return Path(hf_hub_download(repository, name))
     except Exception as error:  # network, cache and hub each have exceptions of their own
