@@ -6,6 +6,7 @@ and position of the head, from a seed of its own, and differs from all others.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from soundstage.binaural.room.absorption import OCTAVE_BANDS
 from soundstage.corpora.binaural_speech import TESTSET, TRAINSET, VALIDATION
 from soundstage.corpora.joined_speech import SpeechFile
 from soundstage.corpora.simulation_hrtfs import HrtfFile
-from soundstage.corpora.splits import shared_out
+from soundstage.errors import InputError
+
+T = TypeVar("T")
 
 SPLITS = ("train", "valid", "test")
 SIZES = np.array([[3.6, 8.0], [3.4, 6.5], [2.4, 3.4]])  # m along x, y and z
@@ -62,8 +65,8 @@ def plan(
         InputError: there are fewer listeners or speakers than splits.
     """
     deal = np.random.default_rng((seed, 0))
-    listeners = shared_out(sorted({hrtf.listener for hrtf in hrtfs}), subjects, "HRTF sets", deal)
-    speakers = shared_out(sorted({clip.speaker for clip in clips}), subjects, "speakers", deal)
+    listeners = distribute(sorted({hrtf.listener for hrtf in hrtfs}), subjects, "HRTF sets", deal)
+    speakers = distribute(sorted({clip.speaker for clip in clips}), subjects, "speakers", deal)
     planned: list[Subject] = []
     for number, split in enumerate(SPLITS):
         ears = _round_robin(listeners[number], hrtfs)
@@ -112,3 +115,38 @@ def _name(split: str, subject: int) -> str:
     if split == "valid":
         return f"{TESTSET}/{VALIDATION}{subject + 1 if subject else ''}"
     return f"{TRAINSET if split == 'train' else TESTSET}/subject{subject + 1}"
+
+
+def distribute(
+    groups: Sequence[T], sizes: Sequence[int], kind: str, generator: np.random.Generator
+) -> list[list[T]]:
+    """Distribute groups over parts at random, in proportion to the sizes, at least one each.
+
+    Args:
+        groups: such as speakers, each in one part only.
+        sizes: relative sizes of the parts; a part of size 0 stays empty.
+        kind: of the groups, for the error message.
+        generator: for the order.
+
+    Raises:
+        InputError: there are fewer groups than parts that are not empty.
+
+    >>> [len(part) for part in distribute(range(12), (8, 0, 2), "ears", np.random.default_rng(0))]
+    [10, 0, 2]
+    """
+    parts = sum(size > 0 for size in sizes)
+    if len(groups) < parts:
+        raise InputError(
+            f"There are {len(groups)} different {kind} for {parts} splits, which must not share "
+            "any: add more, or use fewer splits."
+        )
+    shuffled = [groups[index] for index in generator.permutation(len(groups))]
+    counts = [int(size > 0) for size in sizes]
+    while sum(counts) < len(groups):  # the next one goes where most is missing
+        missing = [
+            len(groups) * size / sum(sizes) - count
+            for size, count in zip(sizes, counts, strict=True)
+        ]
+        counts[int(np.argmax(missing))] += 1
+    ends = np.cumsum(counts)
+    return [shuffled[end - count : end] for count, end in zip(counts, ends, strict=True)]
