@@ -122,13 +122,13 @@ def refusal(work):
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
+def workspace(tmp_path_factory):
     """A folder with `recipe.yaml` and features in `data`."""
-    place = tmp_path_factory.mktemp("desk")
-    write_cache(place / "data" / "train.safetensors", [900, 700], 1, make=random_iid_columns)
-    write_cache(place / "data" / "valid.safetensors", [300], 50, make=random_iid_columns)
-    (place / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
-    return place
+    folder = tmp_path_factory.mktemp("workspace")
+    write_cache(folder / "data" / "train.safetensors", [900, 700], 1, make=random_iid_columns)
+    write_cache(folder / "data" / "valid.safetensors", [300], 50, make=random_iid_columns)
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
+    return folder
 
 
 def gathered(mine):
@@ -137,55 +137,55 @@ def gathered(mine):
     return all_of_them
 
 
-def several_trainings(desk, *, progress, log):
+def several_trainings(workspace, *, progress, log):
     """The work of two processes; started once for many tests, since it takes seconds."""
-    whole, drawn = fit(desk / "two")
+    whole, drawn = fit(workspace / "two")
     results = {
         "weights": gathered(whole),
         "drawn": gathered(drawn),
-        "one then two": fit(desk / "one then two")[0],
-        "started": fit(desk / "two then one", stop_at=13),
-        "few": fit(desk / "few", examples=1)[0],
-        "masked": fit(desk / "masked", examples=9, masked=True)[0],
+        "one then two": fit(workspace / "one then two")[0],
+        "started": fit(workspace / "two then one", stop_at=13),
+        "few": fit(workspace / "few", examples=1)[0],
+        "masked": fit(workspace / "masked", examples=9, masked=True)[0],
         "apart": refusal(
-            lambda: fit(desk / ("unknown" if get_rank() else "two then one")),
+            lambda: fit(workspace / ("unknown" if get_rank() else "two then one")),
         ),
         "log": [],
     }
-    train_here(desk, "2", log=results["log"].append)
+    train_here(workspace, "2", log=results["log"].append)
     results["log"] = gathered(results["log"])
     if log:
-        (desk / "results.json").write_text(json.dumps(results))
+        (workspace / "results.json").write_text(json.dumps(results))
         log("received")
     if get_rank() == 1:
         raise OptionError("The second process has a reason.")
     average_gradients(nn.Linear(1, 1), torch.zeros(()), 0.5)  # which never comes about
 
 
-def train_here(desk, name, **options):
-    recipe, output = load_recipe(desk / "recipe.yaml"), desk / f"{name}.safetensors"
-    return train(recipe, desk / "data", output, device="cpu", **options)
+def train_here(workspace, name, **options):
+    recipe, output = load_recipe(workspace / "recipe.yaml"), workspace / f"{name}.safetensors"
+    return train(recipe, workspace / "data", output, device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
-def one(desk):
-    return fit(desk / "one")[0]
+def one(workspace):
+    return fit(workspace / "one")[0]
 
 
 @pytest.fixture(scope="module")
-def two(desk):
-    fit(desk / "one then two", stop_at=7)
+def two(workspace):
+    fit(workspace / "one then two", stop_at=7)
     lines = []
-    work = partial(several_trainings, desk)
+    work = partial(several_trainings, workspace)
     with pytest.raises(OptionError) as caught:
         run_distributed(2, work, device="cpu", progress=None, log=lines.append)
-    results = json.loads((desk / "results.json").read_text())
+    results = json.loads((workspace / "results.json").read_text())
     return {**results, "lines": lines, "reason": str(caught.value)}
 
 
-def near(weights, wanted):
-    assert weights.keys() == wanted.keys()
-    return all(np.allclose(weights[name], wanted[name], atol=1e-4) for name in wanted)
+def near(weights, expected):
+    assert weights.keys() == expected.keys()
+    return all(np.allclose(weights[name], expected[name], atol=1e-4) for name in expected)
 
 
 def rows(folder):
@@ -204,12 +204,12 @@ def test_all_processes_hold_the_same_weights(two):
     assert first == second
 
 
-def test_the_logged_loss_is_that_of_the_whole_batch(one, two, desk):
-    alone, together = rows(desk / "one"), rows(desk / "two")
+def test_the_logged_loss_is_that_of_the_whole_batch(one, two, workspace):
+    alone, together = rows(workspace / "one"), rows(workspace / "two")
     assert [row["epoch"] for row in together] == [row["epoch"] for row in alone]
     for name in ("loss", "validation"):
-        wanted = [float(row[name]) for row in alone]
-        assert [float(row[name]) for row in together] == pytest.approx(wanted, abs=1e-3)
+        expected = [float(row[name]) for row in alone]
+        assert [float(row[name]) for row in together] == pytest.approx(expected, abs=1e-3)
 
 
 def test_processes_draw_different_random_numbers(two):
@@ -221,18 +221,18 @@ def test_two_processes_resume_from_the_checkpoint_of_one(one, two):
     assert near(two["one then two"], one)
 
 
-def test_one_process_resumes_from_the_checkpoint_of_two(one, two, desk):
-    ended, drawn = fit(desk / "two then one")
+def test_one_process_resumes_from_the_checkpoint_of_two(one, two, workspace):
+    ended, drawn = fit(workspace / "two then one")
     assert near(ended, one)
     assert len(drawn) == 30 - 13
 
 
-def test_a_process_without_an_example_follows_the_other(two, desk):
-    assert near(two["few"], fit(desk / "few, alone", examples=1)[0])
+def test_a_process_without_an_example_follows_the_other(two, workspace):
+    assert near(two["few"], fit(workspace / "few, alone", examples=1)[0])
 
 
-def test_shards_are_weighted_by_the_terms_of_their_loss(two, desk):
-    assert near(two["masked"], fit(desk / "masked, alone", examples=9, masked=True)[0])
+def test_shards_are_weighted_by_the_terms_of_their_loss(two, workspace):
+    assert near(two["masked"], fit(workspace / "masked, alone", examples=9, masked=True)[0])
 
 
 def test_processes_with_different_checkpoints_are_refused(two):
@@ -254,27 +254,27 @@ def handlers_kept():
         signal.signal(number, handler)
 
 
-def command(desk, output):
-    words = ["train", desk / "recipe.yaml", "--data", desk / "data", "-o", output]
+def command(workspace, output):
+    words = ["train", workspace / "recipe.yaml", "--data", workspace / "data", "-o", output]
     return [*map(str, words), "--device", "cpu", "--quiet"]
 
 
-def start(desk, output, **environment):
+def start(workspace, output, **environment):
     """The command as a program."""
     program = "from soundstage.cli.main import main; main()"
     threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     return subprocess.Popen(
-        [sys.executable, "-c", program, *command(desk, output)],
+        [sys.executable, "-c", program, *command(workspace, output)],
         env={**os.environ, **threads, **environment},
     )
 
 
-def start_as_torchrun_does(desk, output):
+def start_as_torchrun_does(workspace, output):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     places = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    return [start(desk, output, **places, RANK=rank, LOCAL_RANK=rank) for rank in "01"]
+    return [start(workspace, output, **places, RANK=rank, LOCAL_RANK=rank) for rank in "01"]
 
 
 def wait_for_step(output, step):
@@ -293,52 +293,56 @@ def test_log_and_errors_of_a_process_reach_the_caller(two):
     assert two["reason"] == "The second process has a reason."
 
 
-def validation(desk, name):
-    return json.loads((desk / f"{name}.json").read_text())["validation"]["mse"]
+def validation(workspace, name):
+    return json.loads((workspace / f"{name}.json").read_text())["validation"]["mse"]
 
 
-def test_two_processes_reach_the_validation_score_of_one(desk, two):
-    train_here(desk, "1")
-    assert validation(desk, "2") == pytest.approx(validation(desk, "1"), rel=0.03)
+def test_two_processes_reach_the_validation_score_of_one(workspace, two):
+    train_here(workspace, "1")
+    assert validation(workspace, "2") == pytest.approx(validation(workspace, "1"), rel=0.03)
 
 
-def test_only_rank_0_logs(desk, two):
+def test_only_rank_0_logs(workspace, two):
     first, second = two["log"]
     assert [line.split(" of ")[0] for line in first[2:]] == [f"epoch {k}" for k in range(1, 7)]
     assert second == []
-    assert json.loads((desk / "2.json").read_text())["trained"]["processes"] == 2
+    assert json.loads((workspace / "2.json").read_text())["trained"]["processes"] == 2
 
 
-def test_killed_at_any_step_two_processes_end_with_the_same_file(desk, two, monkeypatch, capfd):
+def test_killed_at_any_step_two_processes_end_with_the_same_file(
+    workspace, two, monkeypatch, capfd
+):
     one_dies, all_die = sorted(random.Random(4).sample(range(1, 60), 2))
-    output = desk / "mine.safetensors"
+    output = workspace / "mine.safetensors"
 
     def kill_one():
         wait_for_step(output, one_dies)
         trainers(psutil.Process())[one_dies % 2].kill()
 
-    monkeypatch.setattr(sys, "argv", ["soundstage", *command(desk, output), "--processes", "2"])
+    monkeypatch.setattr(
+        sys, "argv", ["soundstage", *command(workspace, output), "--processes", "2"]
+    )
     with ThreadPoolExecutor(1) as thread, handlers_kept():
         killing = thread.submit(kill_one)
         with pytest.raises(SystemExit) as end:
             main()
         killing.result()
     assert end.value.code == 2
-    said = capfd.readouterr().err.strip()
-    assert said.startswith("soundstage: A training process was killed (SIGKILL)")
-    assert "\n" not in said
+    message = capfd.readouterr().err.strip()
+    assert message.startswith("soundstage: A training process was killed (SIGKILL)")
+    assert "\n" not in message
     assert not trainers(psutil.Process())
 
-    runs = start_as_torchrun_does(desk, output)
+    runs = start_as_torchrun_does(workspace, output)
     wait_for_step(output, all_die)
     for run in runs:
         run.kill()
         run.communicate()
     assert not output.exists()
 
-    result = train_here(desk, "mine", processes=2)
+    result = train_here(workspace, "mine", processes=2)
     assert result.recordings == 2
-    assert output.read_bytes() == (desk / "2.safetensors").read_bytes()
+    assert output.read_bytes() == (workspace / "2.safetensors").read_bytes()
 
 
 def test_processes_other_than_those_of_torchrun_are_refused(monkeypatch):
