@@ -113,7 +113,9 @@ def train(
     _check_output(recipe, output, overwrite)
     if isinstance(recipe, TableRecipe):
         if processes > 1 or tensorboard:
-            raise OptionError(f"{recipe.family} has no network: do not set `processes` or `tensorboard`.")
+            raise OptionError(
+                f"{recipe.family} has no network: do not set `processes` or `tensorboard`."
+            )
         return _compute(recipe, data, output, jobs, progress)
     work = partial(_train_network, recipe, data, output, jobs, device, tensorboard)
     return run_distributed(processes, work, device=device, progress=progress, log=log)
