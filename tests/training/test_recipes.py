@@ -105,7 +105,7 @@ def test_the_defaults_are_those_of_the_papers():
         ("masked", {"form": "fast"}, "unknown key 'form'"),
         ("masked", {"augmentation": {"style_prob": 1.5}}, "augmentation.style_prob"),
         ("masked", {"size": {"dim": 30, "heads": 4}}, "not divisible"),
-        ("masked", {"loop": {**LOOP, "batch": 3}}, "unknown key 'loop.batch'"),
+        ("masked", {"loop": {"epochs": 1, "batch": 3}}, "unknown key 'loop.batch'"),
         ("diffusion", {"size": {"dim": 20, "heads": 2}}, "not divisible by 4"),
         ("diffusion", {"patch_size": [4, 35]}, "patch_size"),
         ("diffusion", {"cond_channels": 0}, "cond_channels"),

@@ -389,9 +389,11 @@ def parse_recipe(content: dict[str, object], *, source: str) -> Recipe:
     try:
         return _ADAPTER.validate_python(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        errors = error.errors()
+        unknown = [each for each in errors if each["type"] == "extra_forbidden"]
+        first = (unknown or errors)[0]  # a misspelled key is also a missing one
         place = ".".join(map(str, first["loc"][1:])) or str(content.get("family", "family"))
-        if first["type"] == "extra_forbidden":
+        if unknown:
             raise OptionError(f"{source}: unknown key {place!r}.") from error
         message = first["msg"].removeprefix("Value error, ")
         raise OptionError(f"{source}: {place}: {message}.") from error
