@@ -45,7 +45,7 @@ class Controls:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-                raise OptionError(f"{field.name} must be a number, not {value!r}.")
+                raise OptionError(f"`{field.name}` must be a number, not {value!r}.")
             object.__setattr__(self, field.name, float(value))
         if not 0 <= self.width <= 2:
             raise OptionError(f"`width` must be from 0 to 2, not {self.width:g}.")

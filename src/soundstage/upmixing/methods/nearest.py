@@ -17,7 +17,7 @@ one matrix product, which finds max(2·q·k − ‖k‖²). With q and k in whol
 sum is below 2²⁴, which float32 represents exactly: the nearest key depends neither on rounding nor
 on the block size.
 
-Takes: seed 0 searches all pairs. Any other seed searches a random half of the recordings, and
+Takes: seed 0 searches all pairs. Any other seed searches a random half of the tracks, and
 mirrors left and right at random.
 """
 
@@ -72,7 +72,7 @@ class NearestPredictor:
     Args:
         keys: out of `similarity_keys`.
         tokens: fused tokens of the value of every key.
-        recording_ends: where the pairs of each recording end, increasing; the last is their number.
+        track_ends: where the pairs of each track end, increasing; the last is their number.
         smoothing: weight of the previous frame, from 0 to below 1.
         device: where the search runs.
     """
@@ -81,12 +81,12 @@ class NearestPredictor:
         self,
         keys: UInt8[Tensor, "pairs bands"],
         tokens: UInt8[Tensor, "pairs bands"],
-        recording_ends: Int64[Tensor, " recordings"],
+        track_ends: Int64[Tensor, " tracks"],
         smoothing: float = SMOOTHING,
         device: torch.device | str = "cpu",
     ) -> None:
         self._keys, self._tokens = keys, tokens
-        self._recording_ends = recording_ends
+        self._track_ends = track_ends
         self._smoothing, self._device = smoothing, device
 
     @property
@@ -107,12 +107,12 @@ class NearestPredictor:
         return _TakeSearch(keys, self._tokens[chosen], sign, self._smoothing)
 
     def _choose(self, generator: torch.Generator) -> Int64[Tensor, " chosen"]:
-        """Pairs of a random half of the recordings."""
-        recordings = len(self._recording_ends)
-        kept = torch.randperm(recordings, generator=generator)[: (recordings + 1) // 2]
-        mask = torch.zeros(recordings, dtype=torch.bool)
+        """Pairs of a random half of the tracks."""
+        tracks = len(self._track_ends)
+        kept = torch.randperm(tracks, generator=generator)[: (tracks + 1) // 2]
+        mask = torch.zeros(tracks, dtype=torch.bool)
         mask[kept] = True
-        counts = torch.diff(self._recording_ends, prepend=torch.zeros(1, dtype=torch.int64))
+        counts = torch.diff(self._track_ends, prepend=torch.zeros(1, dtype=torch.int64))
         return mask.repeat_interleave(counts).nonzero()[:, 0]
 
 
@@ -216,5 +216,5 @@ def load_nearest(
     ends = loaded.tensor("track_ends", torch.int64, (None,))
     ordered = bool((ends.diff() > 0).all()) and int(ends[0]) > 0 and int(ends[-1]) == len(keys)
     if int(tokens.max()) >= TOKENS or not ordered:
-        raise WeightsError(f"{loaded.source}: its pairs and recordings do not fit together.")
+        raise WeightsError(f"{loaded.source}: its pairs and tracks do not fit together.")
     return NearestPredictor(keys, tokens, ends, smoothing, device)

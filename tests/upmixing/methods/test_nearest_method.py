@@ -1,9 +1,11 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sounds import cut, noise, song
 from soundstage.errors import WeightsError
@@ -12,6 +14,7 @@ from soundstage.upmixing.methods.nearest import (
     KEY_FRAMES,
     NearestPredictor,
     RunningMean,
+    load_nearest,
     similarity_keys,
 )
 from soundstage.weights.model import save_weights
@@ -25,13 +28,16 @@ def spectrogram(frames: int = FRAMES) -> torch.Tensor:
     return TRANSFORM.analyze(song((frames - 1) * TRANSFORM.hop))
 
 
-def joined(parts: list[Parameters]) -> Parameters:
-    return Parameters(*(torch.cat(values, dim=1) for values in zip(*parts, strict=True)))
-
-
-def predicted(frames: torch.Tensor, *, seed: int = 0) -> Parameters:
-    stream = TINY.stream(seed=seed)
-    return joined([stream.push(frames), stream.finish()])
+def predicted(
+    frames: torch.Tensor,
+    *,
+    seed: int = 0,
+    places: Sequence[int] = (),
+    method: NearestPredictor = TINY,
+) -> Parameters:
+    stream = method.stream([seed])
+    parts = [*map(stream.push, cut(frames, places)), stream.finish()]
+    return Parameters(*(torch.cat(values, dim=-1)[0] for values in zip(*parts, strict=True)))
 
 
 def brute_force(frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -65,21 +71,21 @@ def test_search_switching_and_smoothing_agree_with_plain_loops() -> None:
     np.testing.assert_allclose(found.coherence.numpy(), coherence, atol=1e-5)
 
 
-def test_signs_carry_on_from_push_to_push() -> None:
+def test_signs_do_not_depend_on_the_block_size() -> None:
     tokens = pairs()["tokens"]
     raw = dequantize(tokens[:30].T).iid
-    whole = TINY.stream(seed=0)._switch_signs(raw)
-    stream = TINY.stream(seed=0)
-    one_by_one = [stream._switch_signs(frame) for frame in raw.split(1, dim=1)]
+    whole = TINY._take(0)._switch_signs(raw)
+    take = TINY._take(0)
+    one_by_one = [take._switch_signs(frame) for frame in raw.split(1, dim=1)]
     assert torch.equal(torch.cat(one_by_one, dim=1), whole)
     assert not torch.equal(whole, raw)
 
 
-def test_switched_frames_never_turn_away_from_the_frame_before() -> None:
+def test_signs_agree_with_the_previous_frame() -> None:
     tokens = pairs()["tokens"]
-    stream = TINY.stream(seed=0)
+    take = TINY._take(0)
     raw = dequantize(tokens[torch.tensor([3, 4, 5, 6, 7, 8])].T).iid
-    switched = stream._switch_signs(raw)
+    switched = take._switch_signs(raw)
     products = (switched[:, 1:] * switched[:, :-1]).sum(dim=0)
     assert torch.all(products >= 0)
     assert not torch.equal(switched, raw)
@@ -87,10 +93,9 @@ def test_switched_frames_never_turn_away_from_the_frame_before() -> None:
 
 
 @given(places=st.lists(st.integers(0, FRAMES), max_size=6))
-def test_streamed_prediction_equals_whole(places: list[int]) -> None:
+def test_blocks_of_any_size_give_the_same_parameters(places: list[int]) -> None:
     frames = spectrogram()
-    stream = TINY.stream(seed=0)
-    parts = joined([*map(stream.push, cut(frames, places)), stream.finish()])
+    parts = predicted(frames, places=places)
     whole = predicted(frames)
     torch.testing.assert_close(parts.iid, whole.iid, rtol=0, atol=1e-4)
     torch.testing.assert_close(parts.coherence, whole.coherence, rtol=0, atol=1e-5)
@@ -100,9 +105,7 @@ def test_streamed_prediction_equals_whole(places: list[int]) -> None:
     count=st.integers(1, 70),
     places=st.lists(st.integers(0, 70), max_size=5),
 )
-def test_the_running_mean_is_over_the_last_frames_or_as_many_as_there_are(
-    count: int, places: list[int]
-) -> None:
+def test_the_running_mean_covers_the_last_frames(count: int, places: list[int]) -> None:
     values = noise(BANDS * count, level=1.0).reshape(BANDS, count).abs()
     mean = RunningMean()
     streamed = torch.cat([mean.push(block) for block in cut(values, places)], dim=1)
@@ -110,13 +113,13 @@ def test_the_running_mean_is_over_the_last_frames_or_as_many_as_there_are(
     torch.testing.assert_close(streamed, torch.stack(looped, dim=1), rtol=1e-5, atol=1e-6)
 
 
-def test_a_key_does_not_hear_the_level() -> None:
+def test_a_key_does_not_depend_on_the_level() -> None:
     magnitudes = band_sums(spectrogram().abs())
     loud, soft = similarity_keys(magnitudes), similarity_keys(0.03 * magnitudes)
     assert (loud - soft).abs().max() <= 1
 
 
-def test_keys_are_whole_numbers_that_fit_a_byte_and_those_of_silence_are_zero() -> None:
+def test_keys_are_whole_steps_of_a_byte_and_0_for_silence() -> None:
     magnitudes = torch.cat([band_sums(spectrogram().abs()), torch.eye(BANDS)], dim=1)
     keys = similarity_keys(magnitudes)
     assert keys.min() >= 0
@@ -125,60 +128,54 @@ def test_keys_are_whole_numbers_that_fit_a_byte_and_those_of_silence_are_zero() 
     assert torch.all(similarity_keys(torch.zeros(BANDS, 2)) == 0)
 
 
-def test_the_very_key_that_is_stored_is_found() -> None:
+def test_an_identical_key_is_found() -> None:
     keys = similarity_keys(band_sums(spectrogram().abs()))
     stored = keys.to(torch.uint8).T
     tokens = torch.arange(FRAMES, dtype=torch.uint8)[:, None].expand(-1, BANDS)
     own = NearestPredictor(stored.contiguous(), tokens, torch.tensor([FRAMES]))
     one_frame = spectrogram()[:, :1]  # alone, its mean is itself
     wanted = dequantize(torch.zeros(BANDS, 1, dtype=torch.uint8))
-    assert torch.allclose(own.stream(seed=0).push(one_frame).coherence, wanted.coherence)
+    assert torch.allclose(predicted(one_frame, method=own).coherence, wanted.coherence)
 
 
-def test_a_take_repeats() -> None:
+def test_takes_differ_and_each_is_the_same_alone() -> None:
     frames = spectrogram()
-    for seed in (0, 5):
-        one, other = predicted(frames, seed=seed), predicted(frames, seed=seed)
-        assert torch.equal(one.iid, other.iid)
-        assert torch.equal(one.coherence, other.coherence)
-
-
-def test_takes_differ() -> None:
-    frames = spectrogram()
-    takes = [predicted(frames, seed=seed).iid for seed in range(4)]
-    for first in range(4):
-        for second in range(first):
-            assert (takes[first] - takes[second]).abs().max() > 1
+    takes = TINY.stream([0, 5, 7]).push(frames)
+    for take, seed in enumerate([0, 5, 7]):
+        alone = predicted(frames, seed=seed)
+        assert torch.equal(takes.iid[take], alone.iid)
+        assert torch.equal(takes.coherence[take], alone.coherence)
+        assert (takes.iid[take] - takes.iid[take - 1]).abs().max() > 1
 
 
 def test_some_takes_are_mirrored() -> None:
-    """With one record there is nothing to choose, and takes differ in their mirroring alone."""
-    single, frames = predictor(records=1), spectrogram()
-    first = single.stream(seed=0).push(frames)
+    """With one track, takes differ in their mirroring alone."""
+    single, frames = predictor(tracks=1), spectrogram()
+    first = predicted(frames, method=single)
     mirrored = 0
     for seed in range(1, 9):
-        take = single.stream(seed=seed).push(frames)
+        take = predicted(frames, seed=seed, method=single)
         assert torch.equal(take.coherence, first.coherence)
         mirrored += torch.equal(take.iid, -first.iid)
         assert torch.equal(take.iid, first.iid) or torch.equal(take.iid, -first.iid)
     assert 0 < mirrored < 8
 
 
-def test_a_take_searches_half_of_the_records_whole() -> None:
-    tensors = pairs(100, records=7)
-    ends = tensors["record_ends"].tolist()
-    whole = NearestPredictor(*(tensors[name] for name in ("keys", "tokens", "record_ends")))
-    records = [set(range(low, high)) for low, high in zip([0, *ends[:-1]], ends, strict=True)]
+def test_a_take_searches_a_half_of_the_tracks() -> None:
+    tensors = pairs(100, tracks=7)
+    ends = tensors["track_ends"].tolist()
+    whole = NearestPredictor(*(tensors[name] for name in ("keys", "tokens", "track_ends")))
+    tracks = [set(range(low, high)) for low, high in zip([0, *ends[:-1]], ends, strict=True)]
     for seed in range(1, 6):
         chosen = set(whole._choose(torch.Generator().manual_seed(seed)).tolist())
-        assert sum(record <= chosen for record in records) == 4
-        assert sum(bool(record & chosen) for record in records) == 4
+        assert sum(each <= chosen for each in tracks) == 4
+        assert sum(bool(each & chosen) for each in tracks) == 4
 
 
 def test_no_frames_give_no_parameters() -> None:
-    stream = TINY.stream(seed=0)
+    stream = TINY.stream([0, 1])
     for empty in (stream.push(spectrogram()[:, :0]), stream.finish()):
-        assert empty.iid.shape == empty.coherence.shape == (BANDS, 0)
+        assert empty.iid.shape == empty.coherence.shape == (2, BANDS, 0)
 
 
 def test_silence_has_finite_parameters() -> None:
@@ -187,27 +184,25 @@ def test_silence_has_finite_parameters() -> None:
     assert found.coherence.abs().max() <= 1
 
 
-def test_saved_pairs_are_those_that_are_searched(tmp_path: Path) -> None:
+def test_saved_pairs_are_loaded(tmp_path: Path) -> None:
     path = tmp_path / "pairs.safetensors"
     save_weights(path, "nearest", pairs())
-    loaded = NearestPredictor.load(str(path))
+    loaded = load_nearest(str(path))
     assert loaded.pairs == 200
-    assert torch.equal(loaded.stream(seed=0).push(spectrogram()).iid, predicted(spectrogram()).iid)
+    found = predicted(spectrogram(), method=loaded)
+    assert torch.equal(found.iid, predicted(spectrogram()).iid)
 
 
 @pytest.mark.parametrize(
     ("name", "tensor"),
     [
-        ("keys", torch.zeros(200, BANDS)),
         ("keys", torch.zeros(200, BANDS - 1, dtype=torch.uint8)),
         ("tokens", torch.zeros(199, BANDS, dtype=torch.uint8)),
         ("tokens", torch.full((200, BANDS), 248, dtype=torch.uint8)),
-        ("record_ends", torch.tensor([100, 199])),
-        ("record_ends", torch.tensor([0, 200])),
-        ("record_ends", torch.tensor([150, 100, 200])),
-        ("record_ends", torch.tensor([-5, 200])),
-        ("record_ends", torch.zeros(0, dtype=torch.int64)),
-        ("record_ends", torch.tensor([200], dtype=torch.int32)),
+        ("track_ends", torch.tensor([100, 199])),
+        ("track_ends", torch.tensor([150, 100, 200])),
+        ("track_ends", torch.tensor([-5, 200])),
+        ("track_ends", torch.tensor([200], dtype=torch.int32)),
     ],
 )
 def test_tensors_that_do_not_fit_together_are_refused(
@@ -216,4 +211,4 @@ def test_tensors_that_do_not_fit_together_are_refused(
     path = tmp_path / "pairs.safetensors"
     save_weights(path, "nearest", {**pairs(), name: tensor})
     with pytest.raises(WeightsError, match=r"pairs\.safetensors"):
-        NearestPredictor.load(str(path))
+        load_nearest(str(path))

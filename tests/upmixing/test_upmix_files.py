@@ -6,12 +6,13 @@ import soundfile
 
 from sounds import song
 from soundstage.audio import Audio, open_sound
-from soundstage.errors import InputError
-from soundstage.upmixing import Controls, upmix, upmix_file
+from soundstage.errors import InputError, OptionError, OutputError
+from soundstage.upmixing import Upmixer
 from tiny import UPMIXERS
 
 RATE = 44_100
 BITS = {"PCM_16": 16, "PCM_24": 24}
+METHODS = {name: Upmixer(method, name=name) for name, method in UPMIXERS.items()}
 
 
 def music(seconds=2.0, rate=RATE, level=0.3):
@@ -25,12 +26,14 @@ def steps(path, bits):
     return samples.astype(np.int64) >> (32 - bits)
 
 
-@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000, 192_000])
-@pytest.mark.parametrize("encoding", BITS)
+@pytest.mark.parametrize(
+    ("rate", "encoding"),
+    [(8_000, "PCM_16"), (44_100, "PCM_16"), (48_000, "PCM_24"), (192_000, "PCM_24")],
+)
 def test_integers_fold_down_bit_for_bit(tmp_path, rate, encoding):
     source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
     soundfile.write(source, music(0.5, rate), rate, subtype=encoding)
-    report = upmix_file(source, target, UPMIXERS["nearest"])
+    report = METHODS["nearest"].file(source, target)
     before, after = steps(source, BITS[encoding]), steps(target, BITS[encoding])
     assert report.gain_db == 0
     assert (soundfile.info(target).samplerate, soundfile.info(target).subtype) == (rate, encoding)
@@ -41,7 +44,7 @@ def test_integers_fold_down_bit_for_bit(tmp_path, rate, encoding):
 def test_a_loud_input_is_turned_down_once_and_folds_down_to_half_a_step_and_dither(tmp_path):
     source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
     soundfile.write(source, music(level=0.999), RATE, subtype="PCM_16")
-    report = upmix_file(source, target, UPMIXERS["decorrelate"], controls=Controls(width=2))
+    report = METHODS["decorrelate"].file(source, target, width=2)
     before, after = steps(source, 16)[:, 0], steps(target, 16)
     assert report.gain_db < -1
     assert report.true_peak_db < 0.1
@@ -54,7 +57,7 @@ def test_float_is_never_turned_down(tmp_path):
     source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
     mono = music(level=1.4).astype(np.float32)
     soundfile.write(source, mono, RATE, subtype="FLOAT")
-    report = upmix_file(source, target, UPMIXERS["nearest"])
+    report = METHODS["nearest"].file(source, target)
     stereo, _ = soundfile.read(target, dtype="float32")
     assert report.gain_db == 0
     assert np.abs(stereo.mean(axis=1) - mono).max() < 2e-7
@@ -63,20 +66,17 @@ def test_float_is_never_turned_down(tmp_path):
 def test_a_float_input_beyond_full_scale_fits_into_16_bits(tmp_path):
     source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
     soundfile.write(source, music(level=1.4), RATE, subtype="FLOAT")
-    report = upmix_file(
-        source, target, UPMIXERS["nearest"], controls=Controls(width=0), bit_depth="16"
-    )
+    report = METHODS["nearest"].file(source, target, width=0, bit_depth="16")
     assert report.gain_db == pytest.approx(-2.92, abs=0.7)
     assert np.abs(steps(target, 16)).max() <= 32767
 
 
-def test_dither_comes_when_the_depth_falls_and_not_before(tmp_path):
-    """A tone of a quarter of a step would vanish without dither, and must not appear with a 16-bit
-    source, whose mid is whole."""
+def test_dither_is_added_when_the_depth_falls(tmp_path):
+    """A tone of a quarter of a step would vanish without it."""
     quiet = 0.25 / 2**15 * np.sin(2 * np.pi * 441 * np.arange(RATE) / RATE)
     source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
     soundfile.write(source, quiet, RATE, subtype="PCM_24")
-    upmix_file(source, target, UPMIXERS["decorrelate"], bit_depth="16")
+    METHODS["decorrelate"].file(source, target, bit_depth="16")
     mid = steps(target, 16).sum(axis=1) / 2
     assert np.dot(mid, quiet) / np.dot(quiet, quiet) / 2**15 == pytest.approx(1, abs=0.15)
     assert 0.3 < mid.std() < 1.2
@@ -87,12 +87,10 @@ def test_a_path_and_an_array_give_the_same_samples(tmp_path, encoding):
     source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
     soundfile.write(source, music(), RATE, subtype=encoding)
     samples, _ = soundfile.read(source, dtype="float32")
-    from_path = upmix(source, method=UPMIXERS["nearest"], seed=2)
-    from_array = upmix((samples, RATE), method=UPMIXERS["nearest"], seed=2)
-    assert (
-        from_path == from_array == upmix(Audio(samples, RATE), method=UPMIXERS["nearest"], seed=2)
-    )
-    upmix_file(source, target, UPMIXERS["nearest"], seed=2, bit_depth="float")
+    from_path = METHODS["nearest"](source, seed=2)
+    from_array = METHODS["nearest"]((samples, RATE), seed=2)
+    assert from_path == from_array == METHODS["nearest"](Audio(samples, RATE), seed=2)
+    METHODS["nearest"].file(source, target, seed=2, bit_depth="float")
     assert Audio.read(target) == from_path
 
 
@@ -102,27 +100,25 @@ def test_the_same_seed_gives_the_same_file(tmp_path):
     contents = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         target = tmp_path / f"{name}.flac"
-        upmix_file(source, target, UPMIXERS["nearest"], seed=seed)
+        METHODS["nearest"].file(source, target, seed=seed)
         contents.append(target.read_bytes())
     assert contents[0] == contents[1] != contents[2]
 
 
-def test_tags_and_the_report_come_with_the_result(tmp_path):
+def test_a_result_has_the_tags_of_the_source_and_a_report(tmp_path):
     source, target = tmp_path / "mono.flac", tmp_path / "stereo.flac"
     with soundfile.SoundFile(source, "w", RATE, 1, "PCM_24") as file:
         file.title, file.artist = "Title", "Artist"
         file.write(music())
-    told = []
-    report = upmix_file(
-        source, target, UPMIXERS["comb"], method="comb", seed=7, progress=told.append
-    )
+    fractions = []
+    report = METHODS["comb"].file(source, target, seed=7, progress=fractions.append)
     with open_sound(target) as sound:
         assert sound.tags["title"] == "Title"
         assert sound.tags["artist"] == "Artist"
     assert json.loads(json.dumps(report.as_dict()))["encoding"] == "PCM_24"
     assert (report.method, report.seed, report.exact_fold_down) == ("comb", 7, True)
-    assert told == sorted(told)
-    assert told[-1] == pytest.approx(1)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1)
 
 
 def test_dual_mono_folds_down_bit_for_bit_and_near_dual_mono_to_half_a_step(tmp_path):
@@ -130,31 +126,84 @@ def test_dual_mono_folds_down_bit_for_bit_and_near_dual_mono_to_half_a_step(tmp_
     for name, right in (("same", mono), ("near", mono + 2e-5 * np.sin(np.arange(mono.size)))):
         source, target = tmp_path / f"{name}.wav", tmp_path / f"{name}-stereo.wav"
         soundfile.write(source, np.stack([mono, right], axis=1), RATE, subtype="PCM_16")
-        report = upmix_file(source, target, UPMIXERS["nearest"])
+        report = METHODS["nearest"].file(source, target)
         assert report.dual_mono
         error = steps(target, 16).sum(axis=1) / 2 - steps(source, 16).mean(axis=1)
         assert np.abs(error).max() <= (0 if name == "same" else 1.5)
 
 
-def test_true_stereo_is_refused_before_anything_is_written(tmp_path):
+def test_stereo_is_refused_before_a_file_appears(tmp_path):
     source, target = tmp_path / "two.wav", tmp_path / "stereo.wav"
     mono = music()
     soundfile.write(source, np.stack([mono, mono[::-1]], axis=1), RATE)
     with pytest.raises(InputError, match="stereo already"):
-        upmix_file(source, target, UPMIXERS["nearest"])
+        METHODS["nearest"].file(source, target)
     assert [path.name for path in tmp_path.iterdir()] == ["two.wav"]
 
 
-@pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus", ".m4a", ".aiff"])
-def test_other_formats_are_written_and_say_whether_they_fold_down(tmp_path, suffix):
+@pytest.mark.parametrize("suffix", [".mp3", ".opus", ".m4a", ".aiff"])
+def test_lossy_formats_are_reported_as_inexact(tmp_path, suffix):
     if suffix == ".m4a":
         pytest.importorskip("av")
     rate = 48_000
     source, target = tmp_path / "mono.wav", tmp_path / f"stereo{suffix}"
     soundfile.write(source, music(rate=rate, level=0.99), rate, subtype="PCM_16")
-    report = upmix_file(source, target, UPMIXERS["nearest"])
+    report = METHODS["nearest"].file(source, target)
     assert report.exact_fold_down is (suffix == ".aiff")
     made = Audio.read(target)
     assert (made.channels, made.rate) == (2, rate)
     assert abs(made.frames - 2 * rate) < 0.1 * rate
     assert np.abs(made.samples).max() > 0.3
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "mono.wav"
+    soundfile.write(path, music(level=0.99), RATE, subtype="PCM_16")
+    return path
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_take_among_others_is_the_file_that_its_seed_makes_alone(tmp_path, source, name):
+    suffix, seeds = ".flac" if name == "nearest" else ".wav", [5, 0, 7]
+    targets = [tmp_path / f"take-{seed}{suffix}" for seed in seeds]
+    reports = METHODS[name].file(source, targets, seed=seeds, width=1.5)
+    alone = tmp_path / f"alone{suffix}"
+    for seed, target, report in zip(seeds, targets, reports, strict=True):
+        single = METHODS[name].file(source, alone, seed=seed, width=1.5, overwrite=True)
+        assert target.read_bytes() == alone.read_bytes()
+        assert (report.seed, report.width, report.gain_db) == (seed, single.width, single.gain_db)
+    assert len({target.read_bytes() for target in targets}) == 3
+    if name == "masked":
+        assert len({report.gain_db for report in reports}) == 3  # each has a gain of its own
+
+
+@pytest.mark.parametrize("depth", ["16", "float"])
+def test_an_existing_target_is_kept_and_no_other_appears(tmp_path, source, depth):
+    targets = [tmp_path / f"{take}.wav" for take in range(3)]
+    targets[2].write_bytes(b"precious")
+    with pytest.raises(OutputError, match="exists"):
+        METHODS["nearest"].file(source, targets, seed=range(3), bit_depth=depth)
+    assert names(tmp_path) == ["2.wav", "mono.wav"]
+    assert targets[2].read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("depth", ["16", "float"])
+def test_an_interrupt_leaves_no_file(tmp_path, source, depth):
+    def stop(fraction):
+        raise KeyboardInterrupt
+
+    targets = [tmp_path / f"{take}.wav" for take in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        METHODS["nearest"].file(source, targets, seed=range(3), bit_depth=depth, progress=stop)
+    assert names(tmp_path) == ["mono.wav"]
+
+
+def test_takes_of_two_formats_are_refused(tmp_path, source):
+    with pytest.raises(OptionError, match="one format"):
+        METHODS["comb"].file(source, [tmp_path / "a.wav", tmp_path / "b.flac"], seed=[0, 1])
+    assert names(tmp_path) == ["mono.wav"]
