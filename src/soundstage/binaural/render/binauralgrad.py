@@ -25,6 +25,7 @@ from soundstage.binaural.render.neural_stream import (
     SAMPLES_PER_METER,
     NetworkInputs,
     NeuralRenderer,
+    load_network,
 )
 from soundstage.binaural.renderers import PRETRAINED, check_sampling
 from soundstage.diffusion import (
@@ -41,8 +42,7 @@ from soundstage.diffusion import (
 from soundstage.errors import WeightsError
 from soundstage.networks.backbones.neural_warp import warp
 from soundstage.networks.models.binaural_grad import BinauralGradConfig, Stage
-from soundstage.parallel import resolve_device
-from soundstage.weights.model import LoadedModel, load_model
+from soundstage.weights.model import LoadedModel
 
 PAPER_STEPS, PAPER_TEMPERATURE = 6, 1.0
 OUR_STEPS, OUR_TEMPERATURE = 1, 0.0  # selected on validation recordings
@@ -87,7 +87,7 @@ def warped_ears(
         delays: to both ears at each sample, in samples.
         config: of the network.
     """
-    times = torch.arange(mono.shape[-1], dtype=torch.float64, device=mono.device)
+    times = torch.arange(mono.shape[-1], dtype=delays.dtype, device=mono.device)
     return warp(mono, times - delays, cubic=config.frames is not None)
 
 
@@ -207,8 +207,9 @@ class _WindowNoise:
     inputs: NetworkInputs
 
     def __call__(self, step: int) -> Float32[Tensor, "1 channels samples"]:
-        samples = self.inputs.mono.shape[-1]
-        return self.noise.stream(step + 1).window(self.inputs.first, samples)[None]
+        mono = self.inputs.mono
+        noise = self.noise.stream(step + 1).window(self.inputs.first, mono.shape[-1])
+        return noise[None].to(mono.device)
 
 
 def load_binauralgrad(
@@ -230,7 +231,5 @@ def load_binauralgrad(
         WeightsError: a file is missing, damaged, or of another network or stage.
         OptionError: the device is unavailable.
     """
-    networks = [
-        load_model(source, BinauralGradConfig, resolve_device(device)) for source in sources
-    ]
+    networks = [load_network(source, BinauralGradConfig, device) for source in sources]
     return BinauralGradRenderer(networks, sampling=sampling, seed=seed)

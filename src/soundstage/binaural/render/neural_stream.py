@@ -12,7 +12,7 @@ they are joined by a short crossfade. So the result is the same for any size of 
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -37,13 +37,17 @@ from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
 from soundstage.errors import WeightsError
 from soundstage.networks.backbones.neural_warp import warp
 from soundstage.networks.models.binaural_wavenet import BinauralConfig, Calibration
-from soundstage.weights.model import LoadedModel
+from soundstage.parallel import resolve_device, single_thread
+from soundstage.weights.config import ModelConfig
+from soundstage.weights.model import LoadedModel, load_model
 
 SAMPLES_PER_METER = NETWORK_RATE / SPEED_OF_SOUND
 CHUNK = 2 * NETWORK_RATE  # smallest number of output samples of a window
 FADE = 400  # samples of the crossfade between windows
 TAIL = 2400  # samples of output after the last sound has arrived: 50 ms
 CONTROL = 16  # samples between control points
+
+C = TypeVar("C", bound=ModelConfig)
 
 
 class NetworkInputs(NamedTuple):
@@ -56,6 +60,14 @@ class NetworkInputs(NamedTuple):
     first: int
     """Position of the first sample of the window, plus a constant that makes it not negative."""
 
+    def to(self, device: torch.device) -> "NetworkInputs":
+        """The inputs on a device."""
+        if device.type == "mps":  # has no float64; at 2.5 m float32 is off by 1e-4 samples
+            delays = self.delays.float().to(device)
+        else:
+            delays = self.delays.to(device)
+        return NetworkInputs(self.mono.to(device), self.pose.to(device), delays, self.first)
+
 
 class NeuralModel(Protocol):
     """A network as `NeuralStream` runs it."""
@@ -66,6 +78,7 @@ class NeuralModel(Protocol):
     """Whether the input is scaled by 1/r."""
     frame: int
     """Windows start at multiples of this number of samples."""
+    device: torch.device
 
     @property
     def receptive_field(self) -> tuple[int, int]:
@@ -126,11 +139,12 @@ class NeuralStream:
     def push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "2 ready"]:
         """Append input; return the output that is ready."""
         self._pushed += len(mono)
-        self._append(self._to_network.push(mono[None])[0])
-        chunks = [np.zeros((2, 0), np.float32)]
-        while self._missing() <= 0:
-            chunks.append(self._window())
-        ready = self._from_network.push(np.concatenate(chunks, axis=-1))
+        with single_thread():
+            self._append(self._to_network.push(mono[None])[0])
+            chunks = [np.zeros((2, 0), np.float32)]
+            while self._missing() <= 0:
+                chunks.append(self._window())
+            ready = self._from_network.push(np.concatenate(chunks, axis=-1))
         self._returned += ready.shape[-1]
         return ready
 
@@ -138,6 +152,10 @@ class NeuralStream:
         """The rest of the output: in all, `tail` frames more than the input."""
         if not self._pushed:
             return np.zeros((2, 0), np.float32)
+        with single_thread():
+            return self._finish()
+
+    def _finish(self) -> Float32[np.ndarray, "2 rest"]:
         self._append(self._to_network.finish()[0])
         total = self._pushed + self.tail
         end = math.ceil(total * NETWORK_RATE / self._rate) + 1
@@ -204,7 +222,7 @@ class NeuralStream:
             torch.from_numpy(pose).float()[None],
             torch.from_numpy(np.stack(delays))[None],
             self._rendered,
-        )
+        ).to(model.device)
         with torch.inference_mode():
             ears = model.predict(inputs).cpu().numpy()
         return ears * (self._gain * outside).astype(np.float32)
@@ -226,6 +244,17 @@ class NeuralStream:
         if unneeded > 0:
             self._sound = self._sound[unneeded:].copy()
             self._first += unneeded
+
+
+def load_network(source: str, kind: type[C], device: str = "auto") -> LoadedModel[C]:
+    """Load a network of a neural renderer, with the same values for any number of threads.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or of another network.
+        OptionError: the device is unavailable.
+    """
+    with single_thread():
+        return load_model(source, kind, resolve_device(device))
 
 
 def check_config(model: LoadedModel[Any]) -> None:
@@ -266,7 +295,7 @@ class NeuralRenderer(ABC):
         self.calibration, self._as_recorded = config.calibration, as_recorded
         self.pose_encoding = config.pose_encoding
         self.distance_law = uses_distance_law(config.pose_encoding)
-        self._device = next(loaded.network.parameters()).device
+        self.device = next(loaded.network.parameters()).device
 
     @property
     @abstractmethod

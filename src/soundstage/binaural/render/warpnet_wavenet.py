@@ -19,6 +19,7 @@ from soundstage.binaural.render.neural_stream import (
     SAMPLES_PER_METER,
     NetworkInputs,
     NeuralRenderer,
+    load_network,
 )
 from soundstage.networks.models.binaural_wavenet import (
     BinauralWaveNet,
@@ -26,8 +27,7 @@ from soundstage.networks.models.binaural_wavenet import (
     WarpNet,
     WarpNetConfig,
 )
-from soundstage.parallel import resolve_device
-from soundstage.weights.model import LoadedModel, load_model
+from soundstage.weights.model import LoadedModel
 
 LEARNED_DELAY = 96  # samples assumed for the learned part of a delay: 2 ms
 
@@ -86,7 +86,7 @@ def load_warpnet(source: str = WarpNetConfig.family, *, device: str = "auto") ->
         WeightsError: the file is missing, damaged, or of another network.
         OptionError: the device is unavailable.
     """
-    return WarpNetRenderer(load_model(source, WarpNetConfig, resolve_device(device)))
+    return WarpNetRenderer(load_network(source, WarpNetConfig, device))
 
 
 def load_wavenet(
@@ -98,4 +98,4 @@ def load_wavenet(
         WeightsError: the file is missing, damaged, or of another network.
         OptionError: the device is unavailable.
     """
-    return WaveNetRenderer(load_model(source, BinauralWaveNetConfig, resolve_device(device)))
+    return WaveNetRenderer(load_network(source, BinauralWaveNetConfig, device))

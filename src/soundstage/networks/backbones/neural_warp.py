@@ -83,7 +83,9 @@ class NeuralWarp(nn.Module):
         with torch.autocast(pose.device.type, enabled=False):
             neural = self._neural(pose.float())
         neural = upsample(neural, self.hop, delays.shape[-1])
-        times = torch.arange(delays.shape[-1], dtype=torch.float64, device=delays.device)
+        # MPS has no double precision
+        precision = torch.float32 if delays.device.type == "mps" else torch.float64
+        times = torch.arange(delays.shape[-1], dtype=precision, device=delays.device)
         return monotone(times - delays + neural)
 
     def _neural(
