@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from soundstage.audio import Audio, Source as AudioSource
+from soundstage.audio import Audio
+from soundstage.audio import Source as AudioSource
 from soundstage.binaural.binaural_files import BinauralMix
 from soundstage.binaural.renderers import (
     DEFAULT_RENDERER,

@@ -1,8 +1,8 @@
 """Binaural files: render the sources, mix, prevent clipping, quantize, write.
 
 Floating-point formats are written while rendering. For all others the gain depends on the peak of
-the whole result, which is kept meanwhile in an unnamed temporary file beside the target. Rendering
-runs in a background thread, beside metering and writing.
+the whole result, which is kept meanwhile in an unnamed temporary file beside the target. Reading,
+rendering and writing run in three threads.
 """
 
 import math
@@ -206,7 +206,10 @@ class _RenderedSource:
         self.frames, self.tail = 0, stream.tail
 
     def blocks(self, rate: int) -> Iterator[Stereo]:
-        for block in self._source.blocks(rate):
+        blocks = self._source.blocks(rate)
+        if self._source.sound.path is not None:  # two readers may share a file object
+            blocks = prefetch(blocks)
+        for block in blocks:
             self.frames += len(block)
             yield self._stream.push(block)
         yield self._stream.finish()

@@ -62,11 +62,10 @@ class NetworkInputs(NamedTuple):
 
     def to(self, device: torch.device) -> "NetworkInputs":
         """The inputs on a device."""
-        if device.type == "mps":  # has no float64; at 2.5 m float32 is off by 1e-4 samples
-            delays = self.delays.float().to(device)
-        else:
-            delays = self.delays.to(device)
-        return NetworkInputs(self.mono.to(device), self.pose.to(device), delays, self.first)
+        delays = self.delays.float() if device.type == "mps" else self.delays  # no float64 on MPS
+        return NetworkInputs(
+            self.mono.to(device), self.pose.to(device), delays.to(device), self.first
+        )
 
 
 class NeuralModel(Protocol):
