@@ -1,6 +1,6 @@
 """`python -m soundstage`, the same as the `soundstage` command."""
 
-from soundstage.cli.main import main
+from soundstage.cli.main import run_and_exit
 
 if __name__ == "__main__":
-    main()
+    run_and_exit()

@@ -1,10 +1,12 @@
 """The `soundstage` command. Nothing here imports torch: `--help` answers at once."""
 
+import atexit
+import contextlib
 import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -60,7 +62,7 @@ for command in (upmix, binaural, analyze, evaluate, models, prepare, simulate, t
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line in this process; raises SystemExit unless the exit code is 0."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -71,3 +73,19 @@ def main() -> None:
     except BrokenPipeError:  # the reader of the output is gone, as with `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
+
+
+def run_and_exit() -> None:
+    """Run the command line and end the process, without half a second to take torch apart."""
+    code: Any = 0
+    try:
+        main()
+    except SystemExit as stop:
+        code = stop.code
+    if not isinstance(code, int | None):
+        sys.exit(code)  # a message, which Python prints
+    atexit._run_exitfuncs()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code or 0)
