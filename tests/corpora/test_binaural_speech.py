@@ -15,7 +15,7 @@ POSES = 240
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory):
-    """The archive as it is published, but short."""
+    """A short copy of the published archive."""
     folder = tmp_path_factory.mktemp("binaural_dataset")
     for number in (1, 2, 10):
         write_recording(folder / "trainset" / f"subject{number}", POSES, seed=number)
@@ -29,7 +29,7 @@ def recording(published):
     return Recording(published / "trainset" / "subject1")
 
 
-def test_splits_are_those_of_the_archive(published) -> None:
+def test_splits_are_the_folders_of_the_archive(published) -> None:
     def names(split):
         return [
             f"{each.folder.parent.name}/{each.name}"
@@ -42,13 +42,13 @@ def test_splits_are_those_of_the_archive(published) -> None:
     assert len(names(None)) == 5
 
 
-def test_a_part_and_a_single_recording_open_too(published) -> None:
+def test_a_part_and_a_single_recording_can_be_opened(published) -> None:
     assert len(open_binaural_speech(published / "trainset")) == 3
     assert len(open_binaural_speech(published / "trainset" / "subject2")) == 1
 
 
-def test_what_is_not_there_is_one_sentence(published, tmp_path) -> None:
-    with pytest.raises(InputError, match="no such folder"):
+def test_missing_folders_and_splits_are_refused(published, tmp_path) -> None:
+    with pytest.raises(InputError, match="folder not found"):
         open_binaural_speech(tmp_path / "none")
     with pytest.raises(InputError, match="no recording of the split 'test'"):
         open_binaural_speech(published / "trainset", "test")
@@ -56,40 +56,40 @@ def test_what_is_not_there_is_one_sentence(published, tmp_path) -> None:
         open_binaural_speech(published, "dev")
 
 
-def test_sound_is_that_of_the_files(recording) -> None:
+def test_sound_is_read_from_the_files(recording) -> None:
     mono, _ = soundfile.read(recording.folder / "mono.wav", dtype="float32")
     ears, _ = soundfile.read(recording.folder / "binaural.wav", dtype="float32")
     assert recording.frames == POSES * HOP == mono.size
     assert np.array_equal(recording.mono(1234, 5000), mono[1234:6234])
     assert np.array_equal(recording.binaural(1234, 5000), ears[1234:6234].T)
     assert recording.mono(mono.size - 10, 5000).size == 10
-    with pytest.raises(ValueError, match="are not in"):
+    with pytest.raises(ValueError, match="are not within"):
         recording.mono(mono.size, 1)
 
 
-def test_poses_of_a_resting_head_are_those_of_the_talker(recording) -> None:
-    rows = np.loadtxt(recording.folder / "tx_positions.txt")
-    wanted, found = from_tracked(rows), recording.poses(0, recording.frames)
-    np.testing.assert_allclose(found.positions, wanted.positions, atol=1e-12)
-    np.testing.assert_allclose(found.orientations, wanted.orientations, atol=1e-12)
+def test_poses_are_those_of_the_talker(recording) -> None:
+    tracked = np.loadtxt(recording.folder / "tx_positions.txt")
+    expected, found = from_tracked(tracked), recording.poses(0, recording.frames)
+    np.testing.assert_allclose(found.positions, expected.positions, atol=1e-12)
+    np.testing.assert_allclose(found.orientations, expected.orientations, atol=1e-12)
 
 
-def test_poses_are_interpolated_between_the_rows(recording) -> None:
-    rows = recording.poses(0, recording.frames).positions
+def test_poses_are_interpolated(recording) -> None:
+    tracked = recording.poses(0, recording.frames).positions
     between = recording.poses(100, 2 * HOP).positions
-    np.testing.assert_allclose(between, 0.75 * rows[:2] + 0.25 * rows[1:3], atol=1e-12)
+    np.testing.assert_allclose(between, 0.75 * tracked[:2] + 0.25 * tracked[1:3], atol=1e-12)
     assert len(recording.poses(100, 2 * HOP + 1).positions) == 3
 
 
-def test_a_head_that_stands_and_looks_elsewhere_sees_the_same(recording, tmp_path) -> None:
+def test_poses_are_relative_to_the_head(recording, tmp_path) -> None:
     write_recording(tmp_path / "turned", POSES)
     turn = Rotation.from_euler("ZYX", [70, 20, -10], degrees=True)  # in the axes of the data set
     for name in ("tx_positions.txt", "rx_positions.txt"):
-        rows = np.loadtxt(recording.folder / name)
-        places = turn.apply(rows[:, :3]) + np.array([1.0, -2.0, 0.3])
-        # Rows hold the inverse of what turns a body into the room
-        looks = (turn * Rotation.from_quat(rows[:, 3:]).inv()).inv().as_quat()
-        np.savetxt(tmp_path / "turned" / name, np.column_stack([places, looks]))
+        tracked = np.loadtxt(recording.folder / name)
+        positions = turn.apply(tracked[:, :3]) + np.array([1.0, -2.0, 0.3])
+        # Tracked quaternions are inverse
+        quaternions = (turn * Rotation.from_quat(tracked[:, 3:]).inv()).inv().as_quat()
+        np.savetxt(tmp_path / "turned" / name, np.column_stack([positions, quaternions]))
     one, other = recording.trajectory, Recording(tmp_path / "turned").trajectory
     np.testing.assert_allclose(other.positions, one.positions, atol=1e-9)
     signs = np.sign((one.orientations * other.orientations).sum(axis=1, keepdims=True))
@@ -97,7 +97,7 @@ def test_a_head_that_stands_and_looks_elsewhere_sees_the_same(recording, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["mono.wav", "binaural.wav", "tx_positions.txt"])
-def test_a_pose_more_or_less_is_allowed_and_two_are_not(tmp_path, name: str) -> None:
+def test_lengths_may_differ_by_one_pose(tmp_path, name: str) -> None:
     step = HOP if name.endswith("wav") else 1
     write_recording(tmp_path / "a", 60, more={name: step})
     assert Recording(tmp_path / "a").frames == 60 * HOP
@@ -111,7 +111,7 @@ def test_a_pose_more_or_less_is_allowed_and_two_are_not(tmp_path, name: str) -> 
     [
         ("mono.wav", np.zeros((24_000, 2)), RATE, "has 2 channels, not 1"),
         ("binaural.wav", np.zeros((24_000, 1)), RATE, "has 1 channels, not 2"),
-        ("mono.wav", np.zeros((24_000, 1)), 44_100, "is at 44,100 Hz"),
+        ("mono.wav", np.zeros((24_000, 1)), 44_100, "sample rate of 44,100 Hz"),
     ],
 )
 def test_a_file_of_another_kind_is_refused(tmp_path, name, samples, rate, message) -> None:
@@ -129,25 +129,25 @@ def test_a_missing_file_is_named(tmp_path, name: str) -> None:
         Recording(tmp_path / "a")
 
 
-def test_a_talker_within_the_head_is_refused_with_the_row(tmp_path) -> None:
+def test_a_talker_inside_the_head_is_refused_by_line(tmp_path) -> None:
     write_recording(tmp_path / "a", 60)
     path = tmp_path / "a" / "tx_positions.txt"
-    rows = np.loadtxt(path)
-    rows[7, :3] = [-0.09, 0.0, -0.02]
-    np.savetxt(path, rows)
-    with pytest.raises(InputError, match=r"tx_positions\.txt, row 8"):
+    tracked = np.loadtxt(path)
+    tracked[7, :3] = [-0.09, 0.0, -0.02]
+    np.savetxt(path, tracked)
+    with pytest.raises(InputError, match=r"tx_positions\.txt, line 8"):
         Recording(tmp_path / "a")
 
 
 @given(frames=st.integers(5000, 100_000))
-def test_in_order_every_sample_comes_once(recording, frames: int) -> None:
+def test_segments_in_order_cover_every_sample_once(recording, frames: int) -> None:
     chunks = Chunks([recording], frames).in_order()
     whole = np.concatenate([chunk.mono for chunk in chunks])
     assert np.array_equal(whole, recording.mono(0, recording.frames))
 
 
 @given(seed=st.integers(0, 100), step=st.integers(0, 1000))
-def test_a_draw_is_a_stretch_with_its_poses(published, seed: int, step: int) -> None:
+def test_a_random_segment_has_its_poses(published, seed: int, step: int) -> None:
     chunks = Chunks(open_binaural_speech(published), 2000)
     chunk, again = chunks.draw(seed, step), chunks.draw(seed, step)
     assert (chunk.start, chunk.recording) == (again.start, again.recording)
@@ -158,27 +158,27 @@ def test_a_draw_is_a_stretch_with_its_poses(published, seed: int, step: int) -> 
     np.testing.assert_allclose(chunk.poses.positions, at.positions, atol=1e-12)
 
 
-def test_draws_are_spread_evenly_over_all_places(published) -> None:
+def test_random_segments_are_uniform_over_positions(published) -> None:
     recordings = open_binaural_speech(published)
-    chunks = Chunks(recordings, 60 * HOP - 1)  # two places in the short ones
-    sample_stage = [chunks.draw(0, step) for step in range(300)]
-    long = [each for each in sample_stage if each.recording.frames == POSES * HOP]
+    chunks = Chunks(recordings, 60 * HOP - 1)  # two start positions in the short ones
+    drawn = [chunks.draw(0, step) for step in range(300)]
+    long = [each for each in drawn if each.recording.frames == POSES * HOP]
     assert len(long) > 290
     starts = np.array([each.start for each in long]) / (POSES * HOP - 60 * HOP + 2)
     assert abs(starts.mean() - 0.5) < 0.06
     assert len({id(each.recording) for each in long}) == 3
 
 
-def test_draws_never_leave_a_recording(published) -> None:
+def test_random_segments_stay_inside_a_recording(published) -> None:
     short = [*open_binaural_speech(published, "test"), *open_binaural_speech(published, "valid")]
     chunks = Chunks(short, 60 * HOP - 1)
-    sample_stage = [chunks.draw(0, step) for step in range(40)]
-    assert {(each.recording.name, each.start, each.mono.size) for each in sample_stage} == {
+    drawn = [chunks.draw(0, step) for step in range(40)]
+    assert {(each.recording.name, each.start, each.mono.size) for each in drawn} == {
         (recording.name, start, 60 * HOP - 1) for recording in short for start in (0, 1)
     }
 
 
-def test_recordings_that_are_too_short_are_passed_over(published) -> None:
+def test_short_recordings_are_skipped(published) -> None:
     chunks = Chunks(open_binaural_speech(published), 61 * HOP)
     assert {chunks.draw(0, step).recording.frames for step in range(50)} == {POSES * HOP}
     with pytest.raises(InputError, match="No recording has the"):

@@ -9,7 +9,7 @@ from soundstage.errors import InputError
 RATE = 48_000
 
 
-def test_speakers_are_those_of_the_manifest_or_else_the_folders(tmp_path) -> None:
+def test_the_speaker_is_from_the_manifest_or_the_folder(tmp_path) -> None:
     folder = write_speech(tmp_path / "speech", 2)
     clips, _ = speech_files(folder)
     assert [clip.speaker for clip in clips] == ["speaker0", "speaker0", "speaker1", "speaker1"]
@@ -21,7 +21,7 @@ def test_speakers_are_those_of_the_manifest_or_else_the_folders(tmp_path) -> Non
     assert [clip.license for clip in clips] == ["CC0", "not stated", "not stated", "CC BY"]
 
 
-def test_what_is_no_mono_speech_is_left_out_with_a_sentence(tmp_path) -> None:
+def test_unusable_files_are_skipped_with_a_reason(tmp_path) -> None:
     folder = write_speech(tmp_path / "speech", 1)
     soundfile.write(folder / "stereo.wav", np.zeros((100, 2)), 16_000)
     (folder / "broken.wav").write_bytes(b"RIFF")
@@ -29,24 +29,24 @@ def test_what_is_no_mono_speech_is_left_out_with_a_sentence(tmp_path) -> None:
     assert len(clips) == 2
     assert any("stereo.wav: has 2 channels" in reason for reason in skipped)
     assert any("broken.wav" in reason for reason in skipped)
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match="folder not found"):
         speech_files(tmp_path / "none")
 
 
-def test_clips_are_joined_at_one_level_and_repeat_where_they_are_few(tmp_path) -> None:
+def test_clips_are_leveled_and_repeated(tmp_path) -> None:
     folder = write_speech(tmp_path / "speech", 1, seconds=1.0)
     paths = [clip.path for clip in speech_files(folder)[0]]
-    sound, heard = join_clips(paths, 3 * RATE, RATE, np.random.default_rng(0))
+    sound, used = join_clips(paths, 3 * RATE, RATE, np.random.default_rng(0))
     assert sound.shape == (3 * RATE,)
-    assert set(heard) == set(paths)
-    assert len(heard) == 3
+    assert set(used) == set(paths)
+    assert len(used) == 3
     seconds = sound.reshape(3, RATE)  # one clip each
     np.testing.assert_allclose(seconds.std(axis=1), LEVEL, rtol=0.1)
     for edge in (0, RATE, 2 * RATE):
         assert np.abs(sound[max(edge - 20, 0) : edge + 20]).max() < 0.1 * LEVEL
 
 
-def test_one_seed_is_one_order(tmp_path) -> None:
+def test_the_order_is_a_function_of_the_seed(tmp_path) -> None:
     paths = [clip.path for clip in speech_files(write_speech(tmp_path / "speech", 3))[0]]
     one, same, other = (
         join_clips(paths, 4 * RATE, RATE, np.random.default_rng(seed))[1] for seed in (1, 1, 2)
