@@ -6,7 +6,7 @@ from sounds import RATE, song
 from soundstage.errors import OptionError, OutputError
 from soundstage.evaluation.plots.contact_sheet import ContactSheet
 from soundstage.evaluation.plots.plotting import WIDTH, Canvas
-from soundstage.upmixing.upmix_files import upmix_takes
+from soundstage.upmixing.upmix_files import FileOptions, upmix_to_files
 from tiny import UPMIXERS
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -29,7 +29,8 @@ def draw(folder, count, *, sound=None):
     made = 0.5 * song(RATE // 2).numpy() if sound is None else sound
     soundfile.write(source, made, RATE)
     paths = {seed: folder / f"{seed}.wav" for seed in range(10, 10 + count)}
-    takes = upmix_takes(source, paths, UPMIXERS["nearest"], method="nearest", overwrite=True)
+    options = FileOptions(overwrite=True, method="nearest")
+    takes = upmix_to_files(source, paths, lambda: UPMIXERS["nearest"], options)
     sheet = ContactSheet(target, takes=count, title="mono.wav")
     sheet.draw(takes.reports, takes.comparison)
     return target, takes

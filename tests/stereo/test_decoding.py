@@ -52,13 +52,13 @@ def decoded(mid: torch.Tensor, parameters: Parameters, decoder: str) -> torch.Te
 
 
 def streamed(mid: torch.Tensor, parameters: Parameters, places: list[int]) -> torch.Tensor:
-    stream, done, parts = DecoderStream(seed=0), 0, []
+    stream, done, parts = DecoderStream([0]), 0, []
     for block in [*cut(mid, places), None]:
         frames = stream.finish_analysis() if block is None else stream.analyze(block)
         now = slice(done, done + frames.shape[-1])
-        parts.append(stream.decode(Parameters(*(values[:, now] for values in parameters))))
+        parts.append(stream.decode(Parameters(*(values[None, :, now] for values in parameters))))
         done = now.stop
-    return torch.cat([*parts, stream.finish()], dim=-1)
+    return torch.cat([*parts, stream.finish()], dim=-1)[0]
 
 
 @pytest.mark.parametrize("decoder", ["prediction", "mixing"])
@@ -180,3 +180,16 @@ def test_the_sound_is_still_what_it_was() -> None:
         rows = decode_signal(mid, moving(12_000), decoder=decoder)
         found = rows[:, GOLDEN_PLACES]
         torch.testing.assert_close(found, torch.tensor(golden), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("decoder", ["prediction", "mixing"])
+def test_takes_of_one_mid_are_those_decoded_alone(decoder: str) -> None:
+    mid, seeds = song(60_000), [3, 0, 7]
+    takes = [moving(60_000), constant(60_000, 6.0, 0.5), constant(60_000, -3.0, 0.2)]
+    stream = DecoderStream(seeds, decoder=decoder)
+    stream.analyze(mid)
+    stream.finish_analysis()
+    stacked = Parameters(*(torch.stack(values) for values in zip(*takes, strict=True)))
+    together = torch.cat([stream.decode(stacked), stream.finish()], dim=-1)
+    for seed, take, outputs in zip(seeds, takes, together, strict=True):
+        assert torch.equal(outputs, decode_signal(mid, take, seed=seed, decoder=decoder))

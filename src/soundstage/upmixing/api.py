@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, SupportsIndex, TypeAlias, overload
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -81,30 +81,6 @@ class Upmixer:
         """The method with its weights."""
         return self._load()
 
-    @overload
-    def __call__(
-        self,
-        source: Source,
-        *,
-        seed: Seed = 0,
-        width: float = 1.0,
-        bass_mono: float = 0.0,
-        center_focus: float = 0.0,
-        downmix: bool = False,
-    ) -> Audio: ...
-
-    @overload
-    def __call__(
-        self,
-        source: Source,
-        *,
-        seed: Sequence[Seed],
-        width: float = 1.0,
-        bass_mono: float = 0.0,
-        center_focus: float = 0.0,
-        downmix: bool = False,
-    ) -> list[Audio]: ...
-
     def __call__(
         self,
         source: Source,
@@ -114,7 +90,7 @@ class Upmixer:
         bass_mono: float = 0.0,
         center_focus: float = 0.0,
         downmix: bool = False,
-    ) -> Audio | list[Audio]:
+    ) -> Audio | Any:
         """Upmix a whole sound.
 
         Args:
@@ -146,14 +122,6 @@ class Upmixer:
             ]
         return takes if _are_several(seed) else takes[0]
 
-    @overload
-    def file(self, source: Source, target: Target, *, seed: Seed = 0, **options: Any) -> Report: ...
-
-    @overload
-    def file(
-        self, source: Source, target: Sequence[Target], *, seed: Sequence[Seed], **options: Any
-    ) -> list[Report]: ...
-
     def file(
         self,
         source: Source,
@@ -167,7 +135,7 @@ class Upmixer:
         bit_depth: str | None = None,
         overwrite: bool = False,
         progress: Progress | None = None,
-    ) -> Report | list[Report]:
+    ) -> Report | Any:
         """Upmix into a file, in bounded memory, with the tags of the source.
 
         Args:
@@ -232,27 +200,17 @@ class StereoStream:
     def __init__(self, stream: UpmixStream, *, several: bool) -> None:
         self._stream, self._several = stream, several
 
-    def push(
-        self, block: Float[np.ndarray, " frames"]
-    ) -> Float[np.ndarray, "2 ready"] | list[Float[np.ndarray, "2 ready"]]:
+    def push(self, block: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "2 ready"] | Any:
         """The complete samples; a list of them for several seeds."""
         return self._stereo(self._stream.push(block))
 
-    def finish(self) -> Float[np.ndarray, "2 rest"] | list[Float[np.ndarray, "2 rest"]]:
+    def finish(self) -> Float[np.ndarray, "2 rest"] | Any:
         """The remaining samples."""
         return self._stereo(self._stream.finish())
 
     def _stereo(self, takes: list[MidSide]) -> np.ndarray | list[np.ndarray]:
         blocks = [take.left_right() for take in takes]
         return blocks if self._several else blocks[0]
-
-
-@overload
-def upmix(source: Source, *, seed: Seed = 0, **options: Any) -> Audio: ...
-
-
-@overload
-def upmix(source: Source, *, seed: Sequence[Seed], **options: Any) -> list[Audio]: ...
 
 
 def upmix(
@@ -268,7 +226,7 @@ def upmix(
     weights: str | os.PathLike[str] | None = None,
     decoder: str = "prediction",
     device: str = "auto",
-) -> Audio | list[Audio]:
+) -> Audio | Any:
     """Upmix a whole sound. For many sounds, make an `Upmixer` once.
 
     Args:
@@ -295,7 +253,7 @@ def upmix(
     upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
     return upmixer(
         source,
-        seed=seed,  # type: ignore[arg-type]  # either overload
+        seed=seed,
         width=width,
         bass_mono=bass_mono,
         center_focus=center_focus,
@@ -338,8 +296,8 @@ def upmix_stream(
     upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
     stream = upmixer.stream(rate, **options)
     for block in blocks:
-        yield stream.push(block)  # type: ignore[misc]  # a list for several seeds
-    yield stream.finish()  # type: ignore[misc]
+        yield stream.push(block)
+    yield stream.finish()
 
 
 def _checked(

@@ -119,33 +119,31 @@ class MaskedSampler:
         predict = _WindowScores(self, window)
         steps = settings.steps if known.shape[1] else settings.first_steps
         tokens = torch.full((takes, rest, BANDS), MASK)
-        orders = [self._order(rest, generator) for generator in window.generators]
+        ranks = None
+        if settings.order in ("spread", "random"):
+            ranks = torch.stack([self._ranks(rest, each) for each in window.generators])
         done = 0
         for count in mask_schedule(steps, rest * BANDS, slow_start=settings.slow_start):
             masked = tokens == MASK
-            selected = masked
-            if orders[0] is not None:
-                selected = torch.stack([(done <= each) & (each < count) for each in orders])
+            selected = masked if ranks is None else (ranks >= done) & (ranks < count)
             scores = predict(tokens, selected)
             for take, generator in enumerate(window.generators):
-                if orders[take] is None:
+                tiles = selected[take]
+                if ranks is None:
                     tiles, samples = self._most_certain(
                         scores[take], masked[take], count - done, generator
                     )
                 else:
-                    tiles = selected[take]
                     samples = sample_tokens(scores[take] / settings.temperature, generator)
                 tokens[take][tiles] = samples
             done = count
         return tokens
 
-    def _order(self, rest: int, generator: torch.Generator) -> Int64[Tensor, "rest bands"] | None:
-        """The rank of each tile, if it is fixed in advance."""
+    def _ranks(self, rest: int, generator: torch.Generator) -> Int64[Tensor, "rest bands"]:
+        """The order of the tiles."""
         if self._decoding.order == "spread":
             return spread_ranks(rest, BANDS, torch.rand(2, generator=generator))
-        if self._decoding.order == "random":
-            return torch.randperm(rest * BANDS, generator=generator).view(rest, BANDS)
-        return None
+        return torch.randperm(rest * BANDS, generator=generator).view(rest, BANDS)
 
     def _most_certain(
         self,
@@ -243,7 +241,7 @@ def mask_schedule(steps: int, total: int, *, slow_start: float = 1.0) -> list[in
         slow_start: s; above 1 leaves more tokens to the last passes, which have more context.
 
     >>> mask_schedule(3, 100)
-    [13, 50, 100]
+    [14, 50, 100]
     """
     parts = [((step + 1) / steps) ** slow_start for step in range(steps)]
     counts = [total - math.floor(total * math.cos(0.5 * math.pi * part) + 1e-6) for part in parts]
