@@ -1,143 +1,147 @@
-"""`wavenet`, `warpnet` and `binauralgrad` with small networks that were never trained."""
+"""`wavenet`, `warpnet` and `binauralgrad` with small untrained networks."""
 
+import contextlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from soundstage.binaural.render.neural_weights import (
-    BinauralWaveNetConfig,
-    Calibration,
-    GradShape,
-    LoadedNetwork,
-    WarpNetShape,
-)
 
 from sounds import noise
 from soundstage.binaural import constant, orbit
 from soundstage.binaural.render import neural_stream as streaming
 from soundstage.binaural.render.binauralgrad import BinauralGradRenderer, BinauralGradSampling
+from soundstage.binaural.render.neural_stream import NetworkInputs
 from soundstage.binaural.render.warpnet_wavenet import WarpNetRenderer, WaveNetRenderer
 from soundstage.binaural.renderers import Renderer, render
 from soundstage.errors import OptionError, WeightsError
+from soundstage.networks.backbones.dilated import DilatedStackConfig
+from soundstage.networks.models.binaural_grad import BinauralGradConfig, FramesConfig
+from soundstage.networks.models.binaural_wavenet import (
+    BinauralConfig,
+    BinauralWaveNetConfig,
+    Calibration,
+    WarpNetConfig,
+)
+from soundstage.weights.model import LoadedModel, Weights
 
 RATE = 48_000
-KNOWN = Calibration(10.0, 1.0, 0.5, 2.5)
-FRAMES = GradShape(
-    view=1, blocks=1, layers=2, channels=4, kernel=3, stage=2, frame=16, separable=1,
-    condition=4, taps=5, rank=2, step=8, flow=1,
+SOUND = (0.1 * noise(20_000, seed=2)).numpy()
+CALIBRATION = Calibration(scale=10.0, loudness=1.0, nearest=0.5, farthest=2.5)
+COMMON: dict[str, Any] = dict(
+    pose_encoding="directions", pose_dim=10, calibration=CALIBRATION, pose_hop=400
+)
+STACK = DilatedStackConfig(blocks=1, layers=2, channels=4, kernel_size=3)
+WAVENET = BinauralWaveNetConfig(stack=replace(STACK, layers=3, kernel_size=2), **COMMON)
+WARPNET = WarpNetConfig(
+    stack=replace(STACK, layers=3, kernel_size=2), rank=3, warp_layers=2, warp_channels=4, **COMMON
+)
+FLOW = BinauralGradConfig(
+    stage="single", noise="flow", stack=replace(STACK, separable=True), cond_channels=4,
+    time_features=8, frames=FramesConfig(hop=16, taps=5, rank=2), **COMMON,
 )  # fmt: skip
-PAPER = replace(FRAMES, view=0, frame=0, separable=0, taps=0, rank=0, flow=0)
-SOUND = (0.1 * noise(30_000, seed=2)).numpy()
+PAPER = BinauralGradConfig(
+    stage="single", noise="ddpm", stack=STACK, cond_channels=4, time_features=8,
+    **{**COMMON, "pose_encoding": "published", "pose_dim": 7},
+)  # fmt: skip
 
 
-def loaded(shape: BinauralWaveNetConfig | WarpNetShape | GradShape) -> LoadedNetwork:
-    """Weights out of nothing, none of them zero."""
+def loaded(config: BinauralConfig) -> LoadedModel[Any]:
+    """A network with random, nonzero weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        network = shape.network().eval().requires_grad_(False)
+        network = config.build().eval().requires_grad_(False)
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn(parameter.shape))
-    return LoadedNetwork(shape, KNOWN, network)
+    return LoadedModel(config, network, Weights(config.family, {}, {}, "small"))
 
 
-def two_stages(shape: GradShape, **options: object) -> BinauralGradRenderer:
-    return BinauralGradRenderer(
-        [loaded(replace(shape, stage=stage)) for stage in (0, 1)], **options
-    )
+def two_stages(config: BinauralGradConfig, **options: Any) -> BinauralGradRenderer:
+    stages = [loaded(replace(config, stage=stage)) for stage in ("common", "specific")]
+    return BinauralGradRenderer(stages, **options)
 
 
-def renderers() -> dict[str, Renderer]:
-    return {
-        "wavenet": WaveNetRenderer(loaded(BinauralWaveNetConfig(1, 1, 3, 4, 2))),
-        "warpnet": WarpNetRenderer(loaded(WarpNetShape(1, 1, 3, 4, 2, 3, 2, 4))),
-        "single": BinauralGradRenderer([loaded(FRAMES)]),
-        "two stages": two_stages(FRAMES),
-        "of the paper": two_stages(PAPER),
-    }
+RENDERERS = {
+    "wavenet": lambda: WaveNetRenderer(loaded(WAVENET)),
+    "warpnet": lambda: WarpNetRenderer(loaded(WARPNET)),
+    "single stage": lambda: BinauralGradRenderer([loaded(FLOW)]),
+    "two stages": lambda: two_stages(FLOW),
+    "paper": lambda: two_stages(PAPER),
+}
 
 
-NAMES = list(renderers())
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_renderer_makes_two_ears_of_any_cuts(name: str) -> None:
-    renderer = renderers()[name]
+@pytest.mark.parametrize("name", RENDERERS)
+def test_block_sizes_do_not_matter(name: str) -> None:
+    renderer: Renderer = RENDERERS[name]()
     whole = render(SOUND, orbit(2, 1), RATE, renderer)
     assert np.isfinite(whole).all()
     assert np.abs(whole).max(axis=1).min() > 1e-3
     stream = renderer.stream(orbit(2, 1), RATE)
-    parts = [stream.push(SOUND[:7]), stream.push(SOUND[7:20_000]), stream.push(SOUND[20_000:])]
-    made = np.concatenate([*parts, stream.finish()], axis=-1)
-    np.testing.assert_array_equal(made, whole)
+    parts = [stream.push(SOUND[:7]), stream.push(SOUND[7:15_000]), stream.push(SOUND[15_000:])]
+    found = np.concatenate([*parts, stream.finish()], axis=-1)
+    np.testing.assert_array_equal(found, whole)
 
 
 @pytest.mark.parametrize("name", ["wavenet", "warpnet"])
-def test_windows_of_one_pass_see_as_far_as_they_can_hear(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = render(SOUND, orbit(2, 1), RATE, renderers()[name])
+def test_windows_include_the_receptive_field(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = render(SOUND, orbit(2, 1), RATE, RENDERERS[name]())
     monkeypatch.setattr(streaming, "CHUNK", 4800)
-    short = render(SOUND, orbit(2, 1), RATE, renderers()[name])
+    short = render(SOUND, orbit(2, 1), RATE, RENDERERS[name]())
     np.testing.assert_allclose(short, whole, atol=1e-4 * np.abs(whole).max())
 
 
-@pytest.mark.parametrize("name", ["single", "two stages"])
-def test_noise_and_result_of_diffusion_belong_to_a_place_not_to_a_window(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sample_stage = BinauralGradSampling(2, 1.0)
-    renderer = (
-        BinauralGradRenderer([loaded(FRAMES)], sampling=sample_stage)
-        if name == "single"
-        else two_stages(FRAMES, sampling=sample_stage)
-    )
+def test_diffusion_noise_does_not_depend_on_the_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    renderer = two_stages(FLOW, sampling=BinauralGradSampling(2, 1.0))
     whole = render(SOUND, orbit(2, 1), RATE, renderer)
     monkeypatch.setattr(streaming, "CHUNK", 9600)
     short = render(SOUND, orbit(2, 1), RATE, renderer)
-    # A second step hears a little of where the window of the first one ended
+    # The second step has the window borders of the first in its receptive field
     error = ((short - whole) ** 2).mean() / (whole**2).mean()
     assert 10 * np.log10(error) < -60
 
 
-@pytest.mark.parametrize("shape", [FRAMES, PAPER])
-def test_a_seed_is_a_result(shape: GradShape) -> None:
-    sample_stage = BinauralGradSampling(temperature=1.0)
+@pytest.mark.parametrize("config", [FLOW, PAPER], ids=["flow", "ddpm"])
+def test_a_sample_is_a_function_of_the_seed(config: BinauralGradConfig) -> None:
+    sampling = BinauralGradSampling(2, temperature=1.0)
     one, again, other = (
-        render(SOUND, constant(30), RATE, two_stages(shape, seed=seed, sampling=sample_stage))
+        render(SOUND[:5000], constant(30), RATE, two_stages(config, seed=seed, sampling=sampling))
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(one, again)
     assert np.abs(one - other).max() > 1e-4
 
 
-def test_the_mean_of_our_network_has_no_seed_and_the_papers_is_a_draw() -> None:
-    for shape, alike in ((FRAMES, True), (PAPER, False)):
-        one, other = (
-            render(SOUND, constant(30), RATE, two_stages(shape, seed=seed)) for seed in (0, 1)
-        )
-        assert np.array_equal(one, other) == alike
+def test_the_default_of_our_network_is_the_mean_which_ignores_the_seed() -> None:
+    one, other = (
+        render(SOUND[:5000], constant(30), RATE, two_stages(FLOW, seed=seed)) for seed in (0, 1)
+    )
+    assert np.array_equal(one, other)
 
 
-def test_steps_are_as_many_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    single = loaded(FRAMES)
-    ask = type(single.network).forward
+@pytest.mark.parametrize("name", RENDERERS)
+def test_everything_is_computed_on_the_device_of_the_network(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer: Any = RENDERERS[name]()
+    for model in getattr(renderer, "_networks", []):
+        model.network.to("meta")
+    if hasattr(renderer, "_network"):
+        renderer._network.to("meta")
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())
+    features = (renderer.pose_encoding == "published" and 7) or 10
+    inputs = NetworkInputs(
+        torch.zeros(1, 16_000),
+        torch.zeros(1, features, 41),
+        torch.full((1, 2, 16_000), 50.0, dtype=torch.float64),
+        0,
+    )
+    with torch.inference_mode():
+        assert renderer.predict(inputs.to(torch.device("meta"))).device.type == "meta"
 
-    def counted(network: torch.nn.Module, *heard: torch.Tensor, **named: torch.Tensor):
-        calls.append(1)
-        return ask(network, *heard, **named)
 
-    monkeypatch.setattr(type(single.network), "forward", counted)
-    for steps in (1, 4):
-        calls.clear()
-        sampling = BinauralGradSampling(steps)
-        render(SOUND, constant(0), RATE, BinauralGradRenderer([single], sampling=sampling))
-        assert len(calls) == steps  # in one window
-
-
-def test_samplings_that_cannot_be_are_refused() -> None:
-    for steps in (0, -1, 201):
+def test_settings_out_of_range_are_refused() -> None:
+    for steps in (0, 201):
         with pytest.raises(OptionError, match="1 to 200"):
             BinauralGradSampling(steps)
     for temperature in (-0.1, 1.1, float("nan")):
@@ -145,11 +149,25 @@ def test_samplings_that_cannot_be_are_refused() -> None:
             BinauralGradSampling(temperature=temperature)
 
 
-def test_stages_that_do_not_go_together_are_refused() -> None:
-    common, specific = (loaded(replace(FRAMES, stage=stage)) for stage in (0, 1))
-    for networks in ([], [common], [specific], [specific, common], [loaded(FRAMES), specific]):
+def test_stages_that_do_not_match_are_refused() -> None:
+    common, specific = (loaded(replace(FLOW, stage=stage)) for stage in ("common", "specific"))
+    for networks in ([], [common], [specific, common], [loaded(FLOW), specific]):
         with pytest.raises(WeightsError, match="common and a specific stage"):
             BinauralGradRenderer(networks)
-    elsewhere = specific._replace(calibration=replace(KNOWN, scale=11.0))
-    with pytest.raises(WeightsError, match="same recordings"):
-        BinauralGradRenderer([common, elsewhere])
+    louder = replace(specific.config, calibration=replace(CALIBRATION, scale=11.0))
+    with pytest.raises(WeightsError, match="training recordings"):
+        BinauralGradRenderer([common, replace(specific, config=louder)])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"pose_dim": 9}, "another pose encoding"),
+        ({"calibration": replace(CALIBRATION, nearest=0.01)}, "trained at 0.01 to 2.5 m"),
+        ({"calibration": replace(CALIBRATION, nearest=3.0)}, "trained at 3 to 2.5 m"),
+    ],
+)
+def test_a_network_that_does_not_fit_this_version_is_refused(changes: dict, reason: str) -> None:
+    model = loaded(WAVENET)
+    with pytest.raises(WeightsError, match=reason):
+        WaveNetRenderer(replace(model, config=replace(WAVENET, **changes)))
