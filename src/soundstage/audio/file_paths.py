@@ -1,4 +1,4 @@
-"""Which files to read, and what to call the results."""
+"""Input files of a command, and the names of its outputs."""
 
 import os
 import string
@@ -9,18 +9,18 @@ from soundstage.audio.formats import READABLE_SUFFIXES, WRITABLE_SUFFIXES, conta
 from soundstage.errors import InputError, OptionError, OutputError
 
 FIELDS = ("stem", "method", "seed", "take", "ext")
-"""What may stand in braces in the name of a result."""
+"""Fields in the name template of an output, in braces."""
 
 
 def expand_inputs(paths: Iterable[str | Path], recursive: bool = True) -> list[Path]:
     """The sound files among files and folders, each once, in the order given.
 
-    A folder stands for the files in it that have a suffix of sound, sorted by name; hidden and
-    unfinished ones are left out. A file named by itself is taken as it is.
+    A folder stands for its files with a suffix of sound, sorted by name, without hidden and
+    unfinished ones. A file named by itself may have any suffix.
 
     Args:
         paths: files and folders.
-        recursive: whether folders in folders are looked into.
+        recursive: whether to include subfolders.
 
     Raises:
         InputError: a path does not exist, or a folder has no sound in it.
@@ -48,20 +48,20 @@ def output_path(
     *,
     fields: Mapping[str, object] | None = None,
 ) -> Path:
-    """Where the result of one source goes.
+    """The path of the output for one source.
 
     Args:
-        source: the file that is read.
+        source: the input file.
         output: a file; a folder, if it exists or ends in a separator; or None, beside the source.
         name_template: of files in a folder, such as "{stem}-stereo{ext}".
-        suffix: of the result, with or without its dot; by default that of the source, or ".wav" if
+        suffix: of the output, with or without its dot; by default that of the source, or ".wav" if
             files like the source cannot be written.
-        fields: what {method}, {seed} and {take} stand for.
+        fields: values of {method}, {seed} and {take}.
 
     Raises:
         OptionError: the template has an unknown field, or names no file in the folder; or the
             suffix cannot be written.
-        OutputError: the result would replace the source.
+        OutputError: the output would replace the source.
     """
     if output is not None and not _is_folder(output):
         target = Path(output)
@@ -78,11 +78,11 @@ def check_collisions(pairs: Sequence[tuple[Path, Path]]) -> None:
     """Refuse a batch in which files would overwrite one another.
 
     Args:
-        pairs: source and target of each result.
+        pairs: source and target of each output.
 
     Raises:
-        OptionError: two results would have the same name.
-        OutputError: a result would replace one of the sources.
+        OptionError: two outputs would have the same name.
+        OutputError: an output would replace one of the sources.
     """
     sources = {os.path.realpath(source): source for source, _ in pairs}
     taken: dict[str, Path] = {}

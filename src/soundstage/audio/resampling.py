@@ -1,4 +1,4 @@
-"""Sample rate conversion of signals of any length, by soxr at its very high quality."""
+"""Sample rate conversion of signals of any length, by soxr in its very high quality."""
 
 import numpy as np
 import soxr
@@ -15,14 +15,13 @@ def resampled_frames(frames: int, rate_in: int, rate_out: int) -> int:
 class StreamResampler:
     """Resamples block by block; the result does not depend on the blocks.
 
-    The delay of the filter is taken out, so the first sample in stays the first sample out. Equal
-    rates pass every block through untouched. The first block decides between single and double
-    precision.
+    The delay of the filter is compensated. Equal rates pass every block through unchanged. The
+    precision, single or double, is that of the first block.
 
     Args:
-        rate_in: of what is pushed, in Hz.
-        rate_out: of what comes back, in Hz.
-        channels: of both.
+        rate_in: of the input, in Hz.
+        rate_out: of the output, in Hz.
+        channels: number of channels.
     """
 
     def __init__(self, rate_in: int, rate_out: int, channels: int) -> None:
@@ -32,14 +31,14 @@ class StreamResampler:
         self._taken = self._given = 0
 
     def push(self, block: Block) -> Block:
-        """What can be said after this block; may be empty."""
+        """The output that this block completes; may be empty."""
         if self.rate_in == self.rate_out or not block.shape[-1]:
             return block
         self._taken += block.shape[-1]
         return self._convert(block, last=False)
 
     def finish(self) -> Block:
-        """The rest; all blocks together have `resampled_frames` frames."""
+        """The rest of the output; all blocks together have `resampled_frames` frames."""
         rest = np.zeros((self.channels, 0), self._dtype)
         if self._stream is None:
             return rest
@@ -60,6 +59,6 @@ class StreamResampler:
 
 
 def resample(samples: Block, rate_in: int, rate_out: int) -> Block:
-    """A whole signal at another rate; `resampled_frames` long."""
+    """A signal at another rate, with `resampled_frames` frames."""
     stream = StreamResampler(rate_in, rate_out, samples.shape[0])
     return np.concatenate([stream.push(samples), stream.finish()], axis=1)

@@ -1,4 +1,4 @@
-"""Arrays of samples from other libraries: their numbers, layouts and sample rates.
+"""Arrays of samples from other libraries: their types, layouts and sample rates.
 
 Floating-point samples have a full scale of 1. Integers are scaled by the full scale of their type,
 as in sound files: 2^15 for 16 bits; unsigned ones are centered on 2^(bits−1). Lists hold numbers of

@@ -1,4 +1,4 @@
-"""Keeps what was made on disk while its level is measured: nameless, beside the target."""
+"""A temporary file of samples, for a result whose level must be known before it is written."""
 
 import tempfile
 from collections.abc import Iterator
@@ -13,38 +13,38 @@ from soundstage.errors import OutputError
 
 
 class Spool:
-    """Rows of float32 samples, written once from start to end and then read once.
+    """Channels of float32 samples, written once from start to end and then read once.
 
     Args:
-        target: the file that the samples are for; the spool lies in its folder and has no name.
-        rows: how many there are of each sample.
+        target: the final file; the spool is an unnamed file in its folder.
+        channels: number of channels.
 
     Raises:
-        OutputError: here and in every method: the disk is full, or fails.
+        OutputError: the disk is full, or fails; also in every method.
     """
 
-    def __init__(self, target: Path, rows: int) -> None:
-        self._target, self._rows = target, rows
+    def __init__(self, target: Path, channels: int) -> None:
+        self._target, self._channels = target, channels
         with self._failures():
             self._file = tempfile.TemporaryFile(  # noqa: SIM115 - `__exit__` closes it
                 dir=target.parent, prefix=".soundstage-"
             )
 
-    def write(self, samples: Float[np.ndarray, "rows frames"]) -> None:
+    def write(self, samples: Float[np.ndarray, "channels frames"]) -> None:
         """Append frames."""
         with self._failures():
             self._file.write(np.ascontiguousarray(samples.T, dtype=np.float32).data)
 
     def rewind(self) -> None:
-        """End writing and begin to read."""
+        """End writing and start reading."""
         with self._failures():
-            self._file.seek(0)  # which writes what was still held back
+            self._file.seek(0)  # which also flushes the buffer
 
-    def read(self, frames: int) -> Float[np.ndarray, "rows frames"]:
+    def read(self, frames: int) -> Float[np.ndarray, "channels frames"]:
         """The next frames."""
         with self._failures():
-            content = self._file.read(4 * self._rows * frames)
-        return np.frombuffer(content, np.float32).reshape(frames, self._rows).T
+            content = self._file.read(4 * self._channels * frames)
+        return np.frombuffer(content, np.float32).reshape(frames, self._channels).T
 
     def __enter__(self) -> "Spool":
         return self
@@ -55,7 +55,7 @@ class Spool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let the file go; what could not be written by now is not wanted any more."""
+        """Close and delete the file; after an exception its buffer may fail to be written."""
         try:
             self._file.close()
         except OSError:

@@ -1,8 +1,8 @@
 """Tags under one set of names, and the ID3 block that carries them in an MP3 file.
 
 The names are libsndfile's ten. FLAC, Ogg and CAF hold all of them, WAV and MP3 all but the license,
-AIFF title, artist, comment and, in ASCII, copyright, W64 and AU none. What a container cannot hold
-is left out.
+AIFF title, artist, comment and, in ASCII, copyright, W64 and AU none. Tags that a container cannot
+hold are left out.
 """
 
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ _UTF_8 = b"\x03"
 
 
 def from_ffmpeg(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The tags in FFmpeg's metadata of a container."""
+    """Tags from FFmpeg's metadata of a container."""
     named = {_FFMPEG.get(key.lower(), key.lower()): text for key, text in metadata.items()}
     return {name: named[name] for name in TAGS if named.get(name)}
 
 
 def to_ffmpeg(tags: Mapping[str, str]) -> dict[str, str]:
-    """The same the other way, without the software, which FFmpeg writes itself."""
+    """FFmpeg's metadata from tags, without the software, which FFmpeg writes itself."""
     names = {ours: theirs for theirs, ours in _FFMPEG.items() if theirs != "year"}
     return {names.get(name, name): text for name, text in tags.items() if name != "software"}
 
@@ -41,7 +41,7 @@ def to_ffmpeg(tags: Mapping[str, str]) -> dict[str, str]:
 def id3_block(tags: Mapping[str, str]) -> bytes:
     """The tags as ID3v2.4 in UTF-8; empty without tags.
 
-    libsndfile would write UTF-8 and call it Latin-1.
+    libsndfile would write UTF-8 and declare it as Latin-1.
     """
     frames = b"".join(
         _id3_frame(code, _UTF_8 + tags[name].encode())

@@ -3,9 +3,9 @@
     S = α·M + g·β·D
 
 The parameters give α and β (`prediction`), D is the matched decorrelated mid (`decorrelator`), and
-g fades the diffuse part out at transients (`transients`). M and D are multiplied as spectra; g acts
-in time, where it is sharp. With `decoder="mixing"` the matrices of 2005 make a new mid as well, and
-the fold-down is no longer exact.
+g fades the diffuse part out at attacks (`TransientStream`). M and D are multiplied as spectra; g is
+applied in time, for its resolution. With `decoder="mixing"` the matrices of 2005 make a new mid as
+well, and the fold-down is no longer exact.
 
 Takes of one mid share its analysis; each has its own decorrelator and its own parameters.
 """

@@ -1,4 +1,4 @@
-"""Decoder gains: the side signal with given level difference and coherence for a known mid.
+"""Decoder gains: the side signal with a given level difference and coherence for a known mid.
 
 Given the mid M = (L+R)/2 and a decorrelated copy D of it with equal energy in every band, the side
 

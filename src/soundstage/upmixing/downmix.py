@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from soundstage.audio import SoundReader
 from soundstage.errors import InputError
-from soundstage.metrics import ImageMeter
+from soundstage.stereo import MidSideMeter
 
 READ_FRAMES = 1 << 16  # frames read at a time
 
@@ -39,7 +39,7 @@ def inspect_channels(sound: SoundReader, *, downmix: bool) -> Channels:
         )
     if sound.channels == 1:
         return Channels(dual_mono=False, identical=True)
-    meter, identical = ImageMeter(), True
+    meter, identical = MidSideMeter(), True
     for block in sound.blocks(READ_FRAMES):
         meter.push(block)
         identical = identical and np.array_equal(block[0], block[1])

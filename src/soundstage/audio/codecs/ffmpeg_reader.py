@@ -68,7 +68,7 @@ class MediaSource:
             first = next(self._decoded(container, stream), None)
             if first is None:
                 raise InputError(f"{file} is empty, its length is 0: export it again.")
-            # The header may say half the rate where the decoder replicates the upper band
+            # With spectral band replication the header may declare half the rate
             self.rate: int = first.sample_rate
             self.channels: int = len(first.layout.channels)
             self.format = SoundFormat(

@@ -1,9 +1,9 @@
-"""AAC, M4A and films, written by FFmpeg (PyAV): the new sound beside the untouched picture.
+"""AAC, M4A and films, written by FFmpeg (PyAV): new sound with the unchanged picture.
 
-Of a film all streams but its main sound, and data such as time codes, are copied packet by packet.
-They are read along with the sound that arrives, up to the same time, so memory does not grow with
-length. The sound keeps its place in time; an AAC track that begins late in an MP4 or MOV file gains
-one silent AAC frame before its first sample, and its start moves forward by as much.
+All streams of a film but its main sound and data such as time codes are copied packet by packet.
+They are read in step with the sound, so memory does not grow with the length. The sound stays in
+sync; an AAC track that begins late in an MP4 or MOV file gains one silent AAC frame before its
+first sample, and its start moves forward by as much.
 """
 
 import contextlib
@@ -33,20 +33,20 @@ _CODECS = {  # encoding: encoder, sample format
 }
 _PACKED = {"PCM_16": ("flac", "s16"), "PCM_24": ("flac", "s32")}  # in Matroska
 _PIECE = 4096  # frames in one packet of PCM; and how closely sound and picture are interleaved
-_BITS_PER_CHANNEL = 128_000  # bit/s of AAC and Opus: an upmix must still fold down
+_BITS_PER_CHANNEL = 128_000  # bit/s of AAC and Opus: an upmix must still fold down to its source
 _OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder", "creation_time")
 
 
 class MediaTarget:
-    """A film or M4A in the making.
+    """Encoder of a film or M4A file.
 
     Args:
         path: of an existing empty file.
-        form: what to write.
+        form: container and encoding.
         rate: in Hz.
         channels: 1 or 2.
         tags: by the names in `soundstage.audio.tags`.
-        picture_from: the film whose other streams are copied; ignored if it is none.
+        picture_from: a film, to copy its other streams; ignored if it is not a film.
 
     Raises:
         OutputError: PyAV is not installed, or the container cannot hold one of those streams.
@@ -105,7 +105,7 @@ class MediaTarget:
             self._output.close()
 
     def abort(self) -> None:
-        """Let go of the file, whatever state it is in."""
+        """Close the file in any state."""
         if self._film:
             self._film.close()
         with contextlib.suppress(self._av.error.FFmpegError, OSError, ValueError):
@@ -126,7 +126,7 @@ class MediaTarget:
         self._done += block.shape[1]
 
     def _begin(self) -> None:
-        """Write the header, which is where a track that does not fit is refused."""
+        """Write the header, in which FFmpeg refuses tracks that the container cannot hold."""
         try:
             with self._failures():
                 self._output.start_encoding()
@@ -156,7 +156,7 @@ class MediaTarget:
             if stream is self._film.sound:
                 self._start = self._film.sound_start
                 self._add_sound(stream)
-            elif stream.type != "data":  # chapters in disguise, time codes, telemetry
+            elif stream.type != "data":  # chapters, time codes, telemetry
                 self._film.add_copy(self._output, stream, self._form.container)
         if hasattr(self._output, "set_chapters"):
             self._output.set_chapters(self._film.input.chapters())
@@ -168,7 +168,7 @@ class MediaTarget:
                 self._form.encoding, (codec, self._sample_format)
             )
         deep = self._form.encoding.endswith("_24") and codec in ("alac", "flac")
-        # Noise in place of high bands would not fold down to anything
+        # Perceptual noise substitution would not fold down to the source
         options = {"aac_pns": "0"} if codec == "aac" else {}
         if deep:
             options = {"bits_per_raw_sample": "24"}
@@ -196,7 +196,7 @@ class MediaTarget:
 
 
 class _Film:
-    """The streams of a film that are copied, read along with the new sound."""
+    """The copied streams of a film, read in step with the new sound."""
 
     def __init__(self, av: Any, path: Path) -> None:
         self.path, self._av = path, av
@@ -208,7 +208,7 @@ class _Film:
         self._held: Any = None
 
     def add_copy(self, output: Any, stream: Any, container: str) -> None:
-        """Announce one stream; an attachment that cannot be held is left out."""
+        """Declare one stream; an unsupported attachment is left out."""
         try:
             copy = output.add_stream_from_template(stream)
         except (self._av.error.FFmpegError, ValueError, TypeError) as error:
@@ -224,7 +224,7 @@ class _Film:
         self._copies[stream.index] = copy
 
     def copy_until(self, output: Any, time: Fraction | None) -> None:
-        """Write the packets up to a time in seconds; None for all that is left."""
+        """Write the packets up to a time in seconds; None for all of them."""
         if self._packets is None:
             streams = [self.input.streams[index] for index in self._copies]
             self._packets = iter(self.input.demux(streams) if streams else ())
@@ -236,7 +236,7 @@ class _Film:
                 return
             if packet.size:
                 stamp = packet.dts if packet.dts is not None else packet.pts
-                if stamp is None:  # the cover of an M4A file stands outside time
+                if stamp is None:  # the cover of an M4A file has no time
                     stamp = packet.pts = packet.dts = 0
                 if time is not None and stamp * packet.time_base > time:
                     return
@@ -249,7 +249,7 @@ class _Film:
         self.input.close()
 
     def _first_time(self) -> Fraction:
-        """When the first sample is heard, in seconds."""
+        """Time of the first sample, in seconds."""
         with self._av.open(str(self.path)) as film:
             for frame in film.decode(main_sound(film)):
                 return Fraction(frame.pts * frame.time_base) if frame.pts else Fraction(0)

@@ -19,17 +19,17 @@ MAX_BYTES = 0xFFFFFFFF - (1 << 20)  # of sound where sizes have 32 bits, with ro
 _SHORT = ("WAV", "AIFF", "AU")  # containers whose sizes have 32 bits
 _PIECE = 8192  # frames handed over at a time: the Vorbis encoder needs stack space for each
 
-# Compression level of libsndfile, 0 the best. An upmix must still fold down to what it came from,
-# so these are near transparency: LAME's V0, Vorbis quality 7, about 95 kbit/s a channel of Opus
+# Compression level of libsndfile, 0 the best. An upmix must still fold down to its source, so these
+# are near transparency: LAME's V0, Vorbis quality 7, about 95 kbit/s a channel of Opus
 _COMPRESSION = {"MPEG_LAYER_III": 0.0, "VORBIS": 0.3, "OPUS": 0.65}
 
 
 class Sink:
-    """The file that libsndfile writes into, by calls that cannot raise: failures are kept.
+    """The file that libsndfile writes to, by calls that cannot raise: failures are stored.
 
     Args:
         file: opened for reading and writing, unbuffered, at its start.
-        prefix: written first; offsets are counted from behind it.
+        prefix: written first; offsets are relative to its end.
     """
 
     def __init__(self, file: BinaryIO, prefix: bytes = b"") -> None:
@@ -38,7 +38,7 @@ class Sink:
         self.write(prefix)
 
     def write(self, data: bytes) -> int:
-        """Write all of it, or keep the failure and say that nothing was written."""
+        """Write all bytes, or store the failure and return 0."""
         if self.failure:
             return 0
         rest = memoryview(data)
@@ -51,7 +51,7 @@ class Sink:
         return len(data)
 
     def read(self, size: int) -> bytes:
-        """Bytes written before, as libsndfile completes its headers."""
+        """Bytes written before, which libsndfile reads to complete its headers."""
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -65,15 +65,15 @@ class Sink:
 
 
 class SndfileTarget:
-    """A sound file in the making.
+    """Encoder of a sound file.
 
     Args:
         path: of an existing empty file.
-        form: what to write.
+        form: container and encoding.
         rate: in Hz.
         channels: number of channels.
         tags: by the names in `soundstage.audio.tags`.
-        expected_frames: how long it will be, if known: WAV beyond 4 GB becomes RF64.
+        expected_frames: length, if known: WAV beyond 4 GB becomes RF64.
 
     Raises:
         OSError: the disk is full, or fails.
@@ -123,7 +123,7 @@ class SndfileTarget:
 
         Raises:
             OSError: the disk is full, or fails.
-            OutputError: the container cannot hold so much.
+            OutputError: the file grows too large for its container.
         """
         assert self._sound is not None
         rows = np.ascontiguousarray(block.T)
@@ -138,7 +138,9 @@ class SndfileTarget:
                 self._sound.write(rows[start : start + _PIECE])
             except (AssertionError, soundfile.LibsndfileError) as error:
                 self._check()
-                raise OSError(0, str(error).strip() or "less was written than asked") from error
+                raise OSError(
+                    0, str(error).strip() or "fewer samples were written than given"
+                ) from error
             self._check()
 
     def close(self) -> None:
@@ -160,7 +162,7 @@ class SndfileTarget:
         self._file.close()
 
     def abort(self) -> None:
-        """Let go of the file, whatever state it is in."""
+        """Close the file in any state."""
         try:
             if self._sound is not None:
                 self._sound.close()
