@@ -125,7 +125,7 @@ class Trajectory:
 
     def positions_at(self, times: Float[np.ndarray, "*times"]) -> Float[np.ndarray, "*times 3"]:
         """Positions only, at a tenth of the cost."""
-        columns = [np.interp(times, self.times, column) for column in self._columns]
+        columns = [np.interp(times, self._knots, column) for column in self._columns]
         positions = np.stack(columns, axis=-1)
         return to_cartesian(positions) if self.along_sphere else positions
 
@@ -165,6 +165,11 @@ class Trajectory:
         if self.orientations is not None:
             constant = self.orientations[0] / np.linalg.norm(self.orientations[0])
         return np.tile(constant, (len(times), 1))
+
+    @cached_property
+    def _knots(self) -> Float[np.ndarray, " points"]:
+        """A writable copy of the times: `numpy.interp` copies a read-only array in each call."""
+        return self.times.copy()
 
     @cached_property
     def _columns(self) -> Float[np.ndarray, "3 points"]:
