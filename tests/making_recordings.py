@@ -1,4 +1,4 @@
-"""Small binaural speech that tests make for themselves: recordings, speech and heads."""
+"""Small binaural speech for tests: recordings with tracked positions, speech and HRTF sets."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ RATE, HOP = 48_000, 400
 def write_recording(
     folder: Path, poses: int = 240, *, seed: int = 0, more: dict[str, int] | None = None
 ) -> np.ndarray:
-    """A recording of noise, its left ear the mono and its right ear the negative; returns mono.
+    """Write a recording of noise, with L = mono and R = −mono; returns the mono.
 
     `more` frames, or rows, are added to a file by its name.
     """
@@ -46,17 +46,17 @@ def write_direct_recording(
     loudness: float = 1.0,
     shadow: float = 0.0,
 ) -> None:
-    """What would be heard without a head: sound after its straight way, at 1/r of its level.
+    """Write a free-field recording: direct sound with its propagation delay and 1/r law.
 
-    The talker walks around a head that rests, nearer and farther, and looks to where it looks.
+    The talker circles a static listener at a changing distance, facing in the same direction.
 
     Args:
         folder: of the recording.
         poses: 120 a second.
-        seed: of the noise that is said, and of where the walk begins.
-        distances: nearest and farthest from mouth to head, in meters.
-        loudness: of the recording, for a mouth that is 1 m away.
-        shadow: how much louder than that the ear is beside which the talker stands.
+        seed: of the noise and of the initial angle.
+        distances: smallest and largest distance from mouth to head, in meters.
+        loudness: gain at a distance of 1 m.
+        shadow: relative gain of the ear towards the talker.
     """
     folder.mkdir(parents=True)
     generator, frames = np.random.default_rng(seed), HOP * poses
@@ -76,27 +76,27 @@ def write_direct_recording(
 
     sample = np.arange(frames)
     place = np.stack([np.interp(sample / RATE, time, each) for each in mouth.T], axis=1)
-    away = np.linalg.norm(place, axis=1)
+    distance = np.linalg.norm(place, axis=1)
     ears = []
     for side in (1, -1):
-        way = np.linalg.norm(place - [0, side * 0.0875, 0], axis=1)
-        heard = np.interp(sample - way / 343 * RATE, sample, mono / away)
-        ears.append(loudness * (1 + side * shadow * place[:, 1] / away) * heard)
+        path = np.linalg.norm(place - [0, side * 0.0875, 0], axis=1)
+        delayed = np.interp(sample - path / 343 * RATE, sample, mono / distance)
+        ears.append(loudness * (1 + side * shadow * place[:, 1] / distance) * delayed)
     soundfile.write(folder / "mono.wav", mono, RATE, "FLOAT")
     soundfile.write(folder / "binaural.wav", np.stack(ears, axis=1), RATE, "FLOAT")
 
 
 def write_direct_speech(folder: Path, **changes: Any) -> Path:
-    """Two recordings to learn from and one to choose by, just long enough for both."""
+    """Two recordings for training and one for validation, just long enough."""
     for number in (1, 2):
         write_direct_recording(folder / "trainset" / f"subject{number}", seed=number, **changes)
-    chosen_by = folder / "testset" / "validation_sequence"
-    write_direct_recording(chosen_by, 130, seed=3, **changes)
+    validation = folder / "testset" / "validation_sequence"
+    write_direct_recording(validation, 130, seed=3, **changes)
     return folder
 
 
 def write_speech(folder: Path, speakers: int = 3, *, seconds: float = 1.2) -> Path:
-    """Noise with the spectrum and the syllables of speech, a folder and two clips a speaker."""
+    """Noise with the spectrum and envelope of speech, in a folder and two clips per speaker."""
     low = butter(1, [150, 3000], "bandpass", fs=16_000, output="sos")
     for speaker in range(speakers):
         place = folder / f"speaker{speaker}"
@@ -109,8 +109,8 @@ def write_speech(folder: Path, speakers: int = 3, *, seconds: float = 1.2) -> Pa
     return folder
 
 
-def write_heads(folder: Path, listeners: int = 3) -> Path:
-    """Spherical heads, alike but for their names."""
+def write_hrtf_sets(folder: Path, listeners: int = 3) -> Path:
+    """HRTF sets of spherical heads that differ in their names only."""
     folder.mkdir(parents=True)
     head = sphere_head(grid(15))
     for number in range(listeners):

@@ -15,7 +15,7 @@ import soundfile
 import typer
 
 from making import make_film
-from making_recordings import write_heads, write_speech
+from making_recordings import write_hrtf_sets, write_speech
 from soundstage.cli.main import app, main
 from spheres import grid, sphere_head, write_sofa
 
@@ -62,7 +62,7 @@ def anchors(page):
 def sources(tmp_path_factory):
     """Folders of speech and of SOFA files."""
     folder = tmp_path_factory.mktemp("sources")
-    return {"SPEECH": write_speech(folder / "speech"), "HRTFS": write_heads(folder / "hrtfs")}
+    return {"SPEECH": write_speech(folder / "speech"), "HRTFS": write_hrtf_sets(folder / "hrtfs")}
 
 
 @pytest.fixture

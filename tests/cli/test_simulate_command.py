@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from making_recordings import write_heads, write_speech
+from making_recordings import write_hrtf_sets, write_speech
 from soundstage.corpora.binaural_speech import open_binaural_speech
 
 
 def test_a_data_set_is_written_and_summarized(command, tmp_path: Path) -> None:
-    speech, hrtfs = write_speech(tmp_path / "speech", 2), write_heads(tmp_path / "hrtfs", 2)
+    speech, hrtfs = write_speech(tmp_path / "speech", 2), write_hrtf_sets(tmp_path / "hrtfs", 2)
     (hrtfs / "broken.sofa").write_bytes(b"nothing")
     arguments = ("simulate", "--speech", speech, "--hrtfs", hrtfs, "-o", tmp_path / "set")
     arguments += ("--subjects", 1, 0, 1, "--minutes", 0.01, "--bits", 16)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from making_recordings import HOP, RATE, write_heads, write_speech
+from making_recordings import HOP, RATE, write_hrtf_sets, write_speech
 from soundstage.binaural import HrtfRenderer, ShoeBox, ear_positions, read_tracked
 from soundstage.binaural.geometry import SPEED_OF_SOUND
 from soundstage.corpora import binaural_simulation
@@ -22,7 +22,7 @@ FILES = {"binaural.wav", "mono.wav", "rx_positions.txt", "tx_positions.txt"}
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
-    return write_speech(folder / "speech"), write_heads(folder / "heads")
+    return write_speech(folder / "speech"), write_hrtf_sets(folder / "heads")
 
 
 @pytest.fixture(scope="module")

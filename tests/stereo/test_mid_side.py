@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sounds import decibels, noise
-from soundstage.stereo import to_left_right, to_mid_side
+from soundstage.audio import open_sound
+from soundstage.stereo import MidSideMeter, is_dual_mono, to_left_right, to_mid_side
 
 
 def test_mid_is_the_mean_and_side_half_the_difference() -> None:
@@ -35,3 +37,16 @@ def test_mid_side_then_left_right_is_the_identity() -> None:
     stereo = noise(2_000, level=1.0).reshape(2, -1)
     again = torch.stack(to_left_right(*to_mid_side(*stereo)))
     torch.testing.assert_close(again, stereo, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("side_db", "expected"), [(-70, True), (-61, True), (-59, False)])
+def test_channels_are_dual_mono_if_the_side_is_60_db_below_the_mid(side_db, expected) -> None:
+    mid, side = noise(100_000).numpy(), noise(100_000, seed=1).numpy()
+    stereo = np.stack(to_left_right(mid, side * np.float32(10 ** (side_db / 20))))
+    assert is_dual_mono(open_sound((stereo, 44_100))) is expected
+
+
+def test_silence_is_dual_mono() -> None:
+    meter = MidSideMeter()
+    meter.push(np.zeros((2, 10), np.float32))
+    assert meter.is_dual_mono()
