@@ -23,6 +23,8 @@ from typing import (
     Union,
     get_args,
     get_origin,
+)
+from typing import (
     get_type_hints as type_hints,
 )
 

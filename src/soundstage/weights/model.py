@@ -257,7 +257,15 @@ def _config_of(header: str | None, family: str, path: Path) -> dict[str, Any]:
     return config
 
 
-_FACTORIES = (torch.empty, torch.zeros, torch.ones, torch.randn, torch.rand)
+_FACTORIES = (
+    torch.empty,
+    torch.zeros,
+    torch.ones,
+    torch.linspace,
+    torch.hann_window,
+    torch.randn,
+    torch.rand,
+)
 _RANDOM_FACTORIES = (torch.randn, torch.rand)
 
 
