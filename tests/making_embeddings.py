@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sounds import chord, noise
-from soundstage.networks.models.panns import Cnn14
+from soundstage.networks.models.cnn14 import Cnn14
 from soundstage.networks.models.vggish import VGGish
 
 WIDTH = 4

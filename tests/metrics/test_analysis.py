@@ -9,8 +9,8 @@ import torch
 from sounds import RATE, noise, song, stereo_scene, tone
 from soundstage.audio import Audio
 from soundstage.errors import InputError
-from soundstage.metrics import analysis as room
 from soundstage.metrics import (
+    analysis,
     analyze,
     channel_correlation,
     iid_fluctuation,
@@ -50,7 +50,7 @@ def test_a_panned_tone_has_its_level_difference_everywhere():
     assert result.image == "stereo"
 
 
-def test_swapping_the_channels_turns_every_sign():
+def test_swapped_channels_have_opposite_signs():
     left, right = stereo_scene(2 * RATE)
     one, other = analyze(sound(left, right)), analyze(sound(right, left))
     assert one.balance_db > 0.5
@@ -76,7 +76,7 @@ def test_independent_noise_is_wide_and_incoherent():
 
 
 @pytest.mark.parametrize(("side_db", "dual_mono"), [(-61, True), (-59, False)])
-def test_dual_mono_is_a_side_60_db_under_the_mid(side_db, dual_mono):
+def test_dual_mono_is_a_side_60_db_below_the_mid(side_db, dual_mono):
     mid, side = noise(RATE), noise(RATE, seed=1)
     side = side * 10 ** (side_db / 20) * mid.norm() / side.norm()
     result = analyze(sound(mid + side, mid - side))
@@ -105,13 +105,13 @@ def test_inverted_channels_have_no_mid():
     assert to_json(result)["width"] is None
 
 
-def test_a_hard_panned_band_counts_as_the_last_step_of_the_coder():
+def test_hard_panned_bands_are_clipped_to_50_db():
     result = analyze(sound(tone(RATE, hz=1000, level=0.5), torch.zeros(RATE)))
     assert band_at(result, 1000).iid_db == pytest.approx(50)
     assert result.balance_db == math.inf
 
 
-def test_silence_has_figures_and_no_image():
+def test_silence_has_levels_and_no_image():
     result = analyze(sound(torch.zeros(RATE), torch.zeros(RATE)))
     assert (result.true_peak_db, result.rms_db) == (-math.inf, -math.inf)
     assert (result.dual_mono, result.width, result.channel_correlation) == (True, 0, 1)
@@ -133,7 +133,7 @@ def test_a_mono_file_is_measured_and_is_not_dual_mono(tmp_path):
     assert all(band.iid_db == 0 and band.coherence > 0.9999 for band in result.bands)
 
 
-def test_every_number_agrees_with_a_direct_computation():
+def test_all_values_match_a_direct_computation():
     stereo = stereo_scene(4 * RATE)
     samples = stereo.numpy()
     result = analyze(sound(*stereo))
@@ -168,7 +168,7 @@ def test_a_pause_does_not_count_in_the_bands():
     assert band_at(paused, 1000).iid_db == pytest.approx(band_at(alone, 1000).iid_db, abs=1e-3)
 
 
-def test_a_file_shorter_than_every_filter_is_seen_to_its_end():
+def test_a_file_shorter_than_all_filters_is_analyzed():
     source = noise(300, level=0.3)
     result = analyze(sound(source, 0.5 * source, rate=48_000))
     assert all(band.iid_db == pytest.approx(6.0206, abs=1e-2) for band in result.bands)
@@ -181,13 +181,13 @@ def test_the_true_peak_lies_between_the_samples():
     assert result.true_peak_db > -3.5
 
 
-@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000, 96_000])
-def test_blocks_and_files_do_not_change_the_result(rate, tmp_path, monkeypatch):
+@pytest.mark.parametrize("rate", [8_000, 44_100, 96_000])
+def test_files_and_blocks_have_the_same_result(rate, tmp_path, monkeypatch):
     samples = stereo_scene(7 * 8_000).numpy()
     path = tmp_path / "scene.wav"
     soundfile.write(path, samples.T, rate, subtype="FLOAT")
     whole = to_json(analyze(Audio(samples, rate)))
-    monkeypatch.setattr(room, "_block_frames", lambda rate: 777)
+    monkeypatch.setattr(analysis, "BLOCK_SECONDS", 0.1)
     cut = to_json(analyze(path))
     assert cut.pop("format") == "WAV FLOAT"
     whole.pop("format")
@@ -221,21 +221,30 @@ def test_json_has_a_fixed_set_of_names():
 
 
 def test_progress_rises_to_one():
-    told = []
-    analyze(sound(noise(12 * RATE)), progress=told.append)
-    assert told == sorted(told)
-    assert len(told) > 1
-    assert told[-1] == 1
+    reported = []
+    analyze(sound(noise(12 * RATE)), progress=reported.append)
+    assert reported == sorted(reported)
+    assert len(reported) > 1
+    assert reported[-1] == 1
 
 
-@pytest.mark.parametrize("channels", [3, 6])
-def test_more_than_two_channels_are_refused_in_a_sentence(channels, tmp_path):
+def test_more_than_two_channels_are_refused(tmp_path):
     path = tmp_path / "surround.wav"
-    soundfile.write(path, np.zeros((100, channels)), RATE)
-    with pytest.raises(InputError, match=f"surround.wav has {channels} channels"):
+    soundfile.write(path, np.zeros((100, 6)), RATE)
+    with pytest.raises(InputError, match=r"surround\.wav has 6 channels"):
         analyze(path)
 
 
-def test_nothing_is_not_measured():
-    with pytest.raises(InputError, match=r"no samples|no sound|empty"):
+def test_every_kind_of_source_has_the_same_analysis(tmp_path):
+    samples = stereo_scene(RATE).numpy()
+    path = tmp_path / "scene.wav"
+    soundfile.write(path, samples.T, RATE, subtype="FLOAT")
+    wanted = analyze(path).width
+    with path.open("rb") as file:
+        for source in (str(path), file, Audio(samples, RATE), (samples.T, RATE)):
+            assert analyze(source).width == pytest.approx(wanted, rel=1e-6)
+
+
+def test_an_empty_sound_is_refused():
+    with pytest.raises(InputError, match="empty"):
         analyze(sound([]))

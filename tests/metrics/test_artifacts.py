@@ -64,21 +64,22 @@ def test_panning_has_no_artifact(left: float, right: float) -> None:
     assert value(torch.stack([left * mono, right * mono]), mono) < 1e-3
 
 
-@pytest.mark.parametrize("depth", [0.1, 0.3, 0.6])
-@pytest.mark.parametrize("rate", [8000, 16_000, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize(
+    ("depth", "rate"), [(0.1, 44_100), (0.6, 44_100), (0.3, 8000), (0.3, 48_000), (0.3, 96_000)]
+)
 def test_tremolo_of_a_tone_has_its_known_depth(depth: float, rate: int) -> None:
     steady = tone(4 * rate, hz=1000.0, rate=rate)
     found = value(both(tremolo(steady, depth, rate=rate)), steady, rate=rate)
     assert found == pytest.approx(excess_of(depth), rel=0.1)  # frames of 23 ms fill deep dips
 
 
-def test_formula_of_the_docstring_is_the_known_depth() -> None:
+def test_the_documented_formula_is_the_known_depth() -> None:
     root = (1 - math.sqrt(1 - 0.6**2)) / 0.6
     dilogarithm = sum(root ** (2 * k) / k**2 for k in range(1, 50))
     assert 20 / math.log(10) * math.sqrt(2 * dilogarithm) == pytest.approx(excess_of(0.6), 1e-3)
 
 
-@pytest.mark.parametrize("hz", [5.0, 8.0, 13.0, 20.0, 30.0])
+@pytest.mark.parametrize("hz", [5.0, 13.0, 30.0])
 def test_artifact_grows_with_the_depth_of_a_tremolo(scene: Tensor, hz: float) -> None:
     mono = scene.mean(dim=0)
     depths = (0.0, 0.1, 0.2, 0.4, 0.6)
@@ -88,13 +89,12 @@ def test_artifact_grows_with_the_depth_of_a_tremolo(scene: Tensor, hz: float) ->
     assert found[3] > 1
 
 
-@pytest.mark.parametrize("hz", [0.5, 1.0])
-def test_slow_swell_is_no_flutter(scene: Tensor, hz: float) -> None:
+def test_slow_modulation_is_no_artifact(scene: Tensor) -> None:
     mono = scene.mean(dim=0)
-    assert value(tremolo(scene, 0.3, hz=hz), mono, scene) < 0.1
+    assert value(tremolo(scene, 0.3, hz=1.0), mono, scene) < 0.1
 
 
-def test_flutter_of_one_side_or_against_the_other_counts(scene: Tensor) -> None:
+def test_modulation_of_one_channel_or_in_opposition_counts(scene: Tensor) -> None:
     mono = scene.mean(dim=0)
     whole = value(tremolo(scene, 0.3), mono, scene)
     half = value(torch.stack([tremolo(scene[0], 0.3), scene[1]]), mono, scene)
@@ -103,28 +103,28 @@ def test_flutter_of_one_side_or_against_the_other_counts(scene: Tensor) -> None:
     assert value(turned, mono, scene) == pytest.approx(whole, rel=0.1)
 
 
-def test_flutter_that_the_mono_has_is_no_artifact() -> None:
-    trembling = tremolo(tone(LENGTH, hz=1000.0), 0.4)
-    assert value(both(trembling), trembling) == 0
-    assert value(0.3 * both(trembling), trembling) < 1e-3
+def test_modulation_of_the_mono_is_no_artifact() -> None:
+    modulated = tremolo(tone(LENGTH, hz=1000.0), 0.4)
+    assert value(both(modulated), modulated) == 0
+    assert value(0.3 * both(modulated), modulated) < 1e-3
 
 
-def test_flutter_that_the_truth_has_is_no_artifact(scene: Tensor) -> None:
-    trembling = torch.stack([tremolo(scene[0], 0.4), tremolo(scene[1], -0.4)])
-    mono = trembling.mean(dim=0)
-    assert value(trembling, mono, trembling) == 0
-    assert value(trembling, mono) > 0.5
-    assert value(trembling.flip(0), mono, trembling) < 0.2  # at other moments
+def test_modulation_of_the_truth_is_no_artifact(scene: Tensor) -> None:
+    modulated = torch.stack([tremolo(scene[0], 0.4), tremolo(scene[1], -0.4)])
+    mono = modulated.mean(dim=0)
+    assert value(modulated, mono, modulated) == 0
+    assert value(modulated, mono) > 0.5
+    assert value(modulated.flip(0), mono, modulated) < 0.2  # at other moments
 
 
-def test_independent_noise_flutters_alike() -> None:
+def test_independent_noise_is_almost_no_artifact() -> None:
     mono, other = noise(LENGTH), noise(LENGTH, seed=1)
     decorrelated = torch.stack([mono + other, mono - other])
     assert value(decorrelated, mono) < 0.35
     assert value(decorrelated, mono) < 0.25 * value(tremolo(decorrelated, 0.3), mono)
 
 
-def test_musical_noise_is_heard_the_more_the_deeper(scene: Tensor) -> None:
+def test_the_artifact_grows_with_musical_noise(scene: Tensor) -> None:
     mono = scene.mean(dim=0)
     found = [value(musical_noise(scene, depth), mono, scene) for depth in (0.0, 3.0, 6.0, 12.0)]
     assert found[0] < 1e-3
@@ -141,13 +141,13 @@ def test_level_does_not_matter(scene: Tensor, gain: float) -> None:
     assert value(gain * damaged, mono, scene) == pytest.approx(wanted, rel=1e-3)
 
 
-def test_swapped_channels_are_alike(scene: Tensor) -> None:
+def test_swapped_channels_have_the_same_artifact(scene: Tensor) -> None:
     mono = scene.mean(dim=0)
     damaged = torch.stack([tremolo(scene[0], 0.2), scene[1]])
     assert value(damaged.flip(0), mono, scene.flip(0)) == pytest.approx(value(damaged, mono, scene))
 
 
-def test_batches_are_as_single_signals(scene: Tensor) -> None:
+def test_the_artifact_of_a_batch_is_that_of_its_items(scene: Tensor) -> None:
     short = scene[:, : 2 * RATE]
     stereo = torch.stack([short, tremolo(short, 0.3), 0.5 * tremolo(short, 0.1)])[None]
     mono, truth = short.mean(dim=0).expand(1, 3, -1), short.expand(1, 3, -1, -1)
@@ -157,12 +157,12 @@ def test_batches_are_as_single_signals(scene: Tensor) -> None:
     assert found[0].tolist() == pytest.approx(singles)
 
 
-def test_double_precision_is_taken(scene: Tensor) -> None:
+def test_double_precision_is_accepted(scene: Tensor) -> None:
     wide = scene.double()
     assert value(wide, wide.mean(dim=0), wide) == 0
 
 
-def test_silence_has_no_artifact_and_a_moment_no_value() -> None:
+def test_silence_has_no_artifact_and_short_sounds_no_value() -> None:
     silent = torch.zeros(2, 2 * RATE)
     assert value(silent, silent[0], silent) == 0
     one_sided = torch.stack([noise(2 * RATE), silent[0]])
@@ -170,10 +170,10 @@ def test_silence_has_no_artifact_and_a_moment_no_value() -> None:
     assert math.isnan(value(silent[:, :1000], silent[0, :1000]))
 
 
-def test_shapes_must_fit_and_the_rate_must_do(scene: Tensor) -> None:
-    with pytest.raises(ValueError, match="two channels"):
+def test_wrong_shapes_and_rates_are_refused(scene: Tensor) -> None:
+    with pytest.raises(ValueError, match="must have shape"):
         artifact(scene, scene, None, RATE)
-    with pytest.raises(ValueError, match="two channels"):
+    with pytest.raises(ValueError, match="must have shape"):
         artifact(scene, scene[0], scene[:1], RATE)
     with pytest.raises(ValueError, match="8000 Hz"):
         artifact(scene, scene[0], None, 4000)

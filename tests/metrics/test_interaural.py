@@ -10,12 +10,15 @@ from torch import Tensor
 
 from sounds import drums, noise, song, tone
 from soundstage.binaural import HEAD_RADIUS
+from soundstage.metrics.binaural_metrics import amplitude_l2, binaural_errors, phase_l2, wave_l2
 from soundstage.metrics.interaural import (
+    comparable_ears,
     ild_error,
     interaural_level_differences,
     interaural_time_difference,
     itd_error,
 )
+from soundstage.metrics.speech_quality import pesq
 
 RATE = 48_000
 SPEED_OF_SOUND = 343.0  # m/s
@@ -40,9 +43,10 @@ def placed(lead: float, gain_db: float = 0.0, *, sound: Tensor, rate: int = RATE
     return torch.stack([louder * sound, delayed(sound, lead, rate)])
 
 
-@pytest.mark.parametrize("azimuth", [-90, -45, -10, 0, 5, 30, 60, 90])
-@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
-def test_the_time_difference_is_that_of_woodworth(azimuth: float, rate: int) -> None:
+@pytest.mark.parametrize(
+    ("azimuth", "rate"), [(-90, 48_000), (-10, 44_100), (0, 48_000), (30, 16_000), (90, 44_100)]
+)
+def test_the_time_difference_follows_woodworth(azimuth: float, rate: int) -> None:
     lead = woodworth(azimuth)
     stereo = placed(lead, sound=noise(rate), rate=rate)
     times = interaural_time_difference(stereo, rate)
@@ -54,7 +58,7 @@ def test_the_time_difference_is_that_of_woodworth(azimuth: float, rate: int) -> 
 
 
 @given(lead_us=st.floats(-700, 700), gain_db=st.floats(-20, 20))
-def test_neither_difference_depends_on_the_other(lead_us: float, gain_db: float) -> None:
+def test_time_and_level_difference_are_independent(lead_us: float, gain_db: float) -> None:
     stereo = placed(1e-6 * lead_us, gain_db, sound=0.1 * noise(12_000))
     times = interaural_time_difference(stereo, RATE)
     assert times.median().item() == pytest.approx(lead_us, abs=3)
@@ -62,7 +66,7 @@ def test_neither_difference_depends_on_the_other(lead_us: float, gain_db: float)
     assert levels.median().item() == pytest.approx(gain_db, abs=0.3)
 
 
-@pytest.mark.parametrize("hz", [100.0, 300.0, 480.0])
+@pytest.mark.parametrize("hz", [100.0, 480.0])
 def test_the_delay_of_a_low_tone_is_found(hz: float) -> None:
     steady = tone(RATE, hz=hz, rate=RATE)
     times = interaural_time_difference(placed(500e-6, sound=steady), RATE)[1:]  # the filter settles
@@ -70,7 +74,7 @@ def test_the_delay_of_a_low_tone_is_found(hz: float) -> None:
 
 
 @given(gain_db=st.floats(-39, 39))
-def test_a_louder_ear_has_its_level_in_every_band(gain_db: float) -> None:
+def test_a_louder_ear_has_the_level_difference_in_every_band(gain_db: float) -> None:
     sound = noise(6_000)
     stereo = torch.stack([10 ** (gain_db / 20) * sound, sound])
     levels = interaural_level_differences(stereo, RATE)
@@ -117,8 +121,8 @@ def slow_level_differences(stereo: np.ndarray, rate: int) -> np.ndarray:
     return np.transpose(found)
 
 
-@pytest.mark.parametrize(("rate", "length"), [(48_000, 130_000), (16_000, 5_000), (44_100, 1_764)])
-def test_the_differences_are_those_of_their_definition(rate: int, length: int) -> None:
+@pytest.mark.parametrize(("rate", "length"), [(48_000, 40_000), (44_100, 1_764)])
+def test_the_differences_match_their_definition(rate: int, length: int) -> None:
     scene = placed(300e-6, 4.0, sound=song(length, rate=rate), rate=rate)
     scene = scene + noise(2 * length, seed=5, level=0.02).reshape(2, -1)
     levels = interaural_level_differences(scene, rate).numpy()
@@ -136,7 +140,7 @@ def test_mirrored_ears_have_mirrored_differences() -> None:
         torch.testing.assert_close(of_one(scene.flip(0), RATE), -of_one(scene, RATE))
 
 
-def test_the_time_difference_hears_nothing_high() -> None:
+def test_the_time_difference_ignores_high_frequencies() -> None:
     low = placed(400e-6, sound=noise(RATE))
     high = sosfilt(butter(8, 6_000, "high", fs=RATE, output="sos"), noise(2 * RATE, level=0.5))
     mixed = low + torch.from_numpy(high).float().reshape(2, -1)
@@ -144,7 +148,7 @@ def test_the_time_difference_hears_nothing_high() -> None:
     assert change.abs().median() < 3
 
 
-def test_a_delay_beyond_every_head_ends_at_a_millisecond() -> None:
+def test_time_differences_are_limited_to_one_millisecond() -> None:
     times = interaural_time_difference(placed(1.02e-3, sound=noise(RATE)), RATE)
     assert times.abs().max() <= 1000
     assert times.median() == 1000
@@ -158,7 +162,7 @@ def test_equal_ears_have_no_error() -> None:
 
 
 @given(wrong=st.floats(-60, 60), right=st.floats(-60, 60))
-def test_a_wrong_place_costs_the_difference_of_the_places(wrong: float, right: float) -> None:
+def test_the_error_is_the_difference_of_the_positions(wrong: float, right: float) -> None:
     sound = noise(12_000)
     made, true = (placed(woodworth(x), x / 10, sound=sound) for x in (wrong, right))
     wanted = 1e6 * abs(woodworth(wrong) - woodworth(right))
@@ -167,7 +171,7 @@ def test_a_wrong_place_costs_the_difference_of_the_places(wrong: float, right: f
     assert ild_error(one, other, RATE) == pytest.approx(abs(wrong - right) / 10, abs=1e-4)
 
 
-def test_mono_errs_by_all_that_the_truth_has_and_silence_like_mono() -> None:
+def test_mono_and_silence_have_the_full_error_of_the_truth() -> None:
     sound = noise(RATE)
     true = placed(500e-6, 8.0, sound=sound)
     mono = sound.expand(2, -1)
@@ -178,7 +182,7 @@ def test_mono_errs_by_all_that_the_truth_has_and_silence_like_mono() -> None:
     assert ild_error(silent, true, RATE) == pytest.approx(ild_error(mono, true, RATE))
 
 
-def test_what_is_faint_in_the_truth_does_not_count() -> None:
+def test_faint_windows_of_the_truth_do_not_count() -> None:
     level = torch.cat([torch.ones(RATE), torch.full((RATE,), 1e-3)])  # 60 dB under it
     true = placed(300e-6, 6.0, sound=noise(RATE)).repeat(1, 2) * level
     made = true.clone()
@@ -190,7 +194,7 @@ def test_what_is_faint_in_the_truth_does_not_count() -> None:
     assert ild_error(made * loud, true * loud, RATE) > 5
 
 
-def test_what_is_20_db_under_the_loudest_counts_as_much() -> None:
+def test_windows_20_db_below_the_loudest_count_fully() -> None:
     level = torch.cat([torch.ones(RATE), torch.full((RATE,), 0.1)])
     true = placed(300e-6, 6.0, sound=noise(RATE)).repeat(1, 2) * level
     made = true.clone()
@@ -199,14 +203,14 @@ def test_what_is_20_db_under_the_loudest_counts_as_much() -> None:
     assert ild_error(made, true, RATE) == pytest.approx(12 / 2, abs=0.6)
 
 
-def test_a_band_that_is_empty_in_the_truth_does_not_count() -> None:
+def test_empty_bands_of_the_truth_do_not_count() -> None:
     bass = sosfilt(butter(16, 1_000, fs=RATE, output="sos"), noise(RATE).double())
     true = placed(0.0, 6.0, sound=torch.from_numpy(bass).float())
     made = true + noise(2 * RATE, seed=3, level=1e-5).reshape(2, -1)
     assert ild_error(made, true, RATE) < 0.1
 
 
-def test_a_silent_ear_has_no_time_difference_and_the_largest_level_difference() -> None:
+def test_a_silent_ear_has_no_time_difference_and_the_maximum_level_difference() -> None:
     one = torch.stack([drums(RATE), torch.zeros(RATE)])
     assert interaural_time_difference(one, RATE).isnan().all()
     assert (interaural_level_differences(one, RATE)[:, :3] == 40).all()
@@ -217,7 +221,7 @@ def test_a_silent_ear_has_no_time_difference_and_the_largest_level_difference() 
     assert math.isnan(itd_error(one, one, RATE))
 
 
-def test_a_time_without_a_true_time_difference_is_left_out() -> None:
+def test_windows_without_a_true_time_difference_are_skipped() -> None:
     true = placed(500e-6, 8.0, sound=noise(RATE)).repeat(1, 2)
     true[1, :RATE] = 0
     mono = true[:1].expand(2, -1)
@@ -225,9 +229,61 @@ def test_a_time_without_a_true_time_difference_is_left_out() -> None:
     assert ild_error(mono, true, RATE) == pytest.approx((40 + 8) / 2, abs=0.5)
 
 
-def test_less_than_a_window_has_no_differences() -> None:
+def test_sounds_shorter_than_a_window_have_no_differences() -> None:
     short = placed(0.0, 3.0, sound=noise(1_919))
     assert interaural_time_difference(short, RATE).shape == (0,)
     assert interaural_level_differences(short, RATE).shape == (32, 0)
     assert math.isnan(itd_error(short, short, RATE))
     assert math.isnan(ild_error(short, short, RATE))
+
+
+METRICS = {
+    "wave_l2": wave_l2,
+    "amplitude_l2": lambda made, true: amplitude_l2(made, true, RATE),
+    "phase_l2": lambda made, true: phase_l2(made, true, RATE),
+    "pesq": lambda made, true: pesq(made, true, RATE),
+    "itd_error": lambda made, true: itd_error(made, true, RATE),
+    "ild_error": lambda made, true: ild_error(made, true, RATE),
+    "binaural_errors": lambda made, true: binaural_errors(made, true, RATE),
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_signals_that_are_not_finite_or_not_of_two_ears_are_refused(name: str) -> None:
+    good = noise(2 * 4_000).reshape(2, -1)
+    infinite = good.clone()
+    infinite[1, 7] = -math.inf
+    for bad in (good[:1], good[[0, 1, 0]], good[None], good[0], good[:, :0], infinite):
+        same_shape = torch.zeros(bad.shape)
+        for made, true in ((bad, same_shape), (same_shape, bad)):
+            with pytest.raises(ValueError, match=r"shape|finite"):
+                METRICS[name](made, true)
+    with pytest.raises(ValueError, match=r"\(2, 3999\), not \(2, 4000\)"):
+        METRICS[name](good[:, 1:], good)
+
+
+def test_differences_of_invalid_signals_are_refused() -> None:
+    for difference in (interaural_time_difference, interaural_level_differences):
+        for bad in (noise(100)[None], torch.full((2, 100), math.nan)):
+            with pytest.raises(ValueError, match="the signal has"):
+                difference(bad, RATE)
+
+
+def test_rates_out_of_range_are_refused() -> None:
+    good = noise(2 * 4_000).reshape(2, -1)
+    for rate in (99, 51_201):
+        for metric in (amplitude_l2, phase_l2):
+            with pytest.raises(ValueError, match="100 to 51200 Hz"):
+                metric(good, good, rate)
+    for error in (itd_error, ild_error):
+        with pytest.raises(ValueError, match="at least 8000 Hz, not 7999"):
+            error(good, good, 7_999)
+
+
+def test_the_result_is_clipped_and_the_truth_is_not() -> None:
+    good = noise(2 * 4_000).reshape(2, -1)
+    made, true = comparable_ears(30 * good, 30 * good)
+    assert torch.equal(made, (30 * good).clamp(-1, 1))
+    assert torch.equal(true, 30 * good)
+    for name in ("wave_l2", "amplitude_l2", "phase_l2", "itd_error", "ild_error"):
+        assert METRICS[name](30 * good, good) == METRICS[name]((30 * good).clamp(-1, 1), good)

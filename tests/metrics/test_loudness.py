@@ -33,8 +33,7 @@ def by_the_standard(sound: torch.Tensor) -> float:
     return float(10 * np.log10(powers[10 * np.log10(powers) > gate].mean()) - 0.691)
 
 
-@pytest.mark.parametrize(("channels", "loudness"), [(1, -3.01), (2, 0.0)])
-@pytest.mark.parametrize("rate", [44_100, 48_000])
+@pytest.mark.parametrize(("rate", "channels", "loudness"), [(44_100, 1, -3.01), (48_000, 2, 0.0)])
 def test_a_full_scale_sine_has_the_loudness_of_the_standard(
     rate: int, channels: int, loudness: float
 ) -> None:
@@ -49,8 +48,8 @@ def test_loudness_agrees_with_a_derivation_from_the_standard() -> None:
     assert integrated_loudness(wide, RATE) == pytest.approx(by_the_standard(wide), abs=0.1)
 
 
-@pytest.mark.parametrize("gain_db", [-20.0, 6.0])
-def test_a_gain_moves_loudness_and_peak_by_its_decibels(gain_db: float) -> None:
+def test_a_gain_changes_loudness_and_peak_by_its_decibels() -> None:
+    gain_db = -20.0
     sound = song(3 * RATE, rate=RATE).expand(2, -1)
     louder = 10 ** (gain_db / 20) * sound
     moved = integrated_loudness(louder, RATE) - integrated_loudness(sound, RATE)
@@ -65,13 +64,13 @@ def test_neither_swapped_nor_inverted_channels_change_the_level() -> None:
         assert true_peak(other, RATE) == pytest.approx(true_peak(wide, RATE))
 
 
-def test_silence_is_infinitely_quiet() -> None:
+def test_silence_has_a_level_of_minus_infinity() -> None:
     assert integrated_loudness(torch.zeros(2, RATE), RATE) == -math.inf
     assert integrated_loudness(noise(RATE, level=1e-5)[None], RATE) == -math.inf  # under −70 LUFS
     assert true_peak(torch.zeros(2, RATE), RATE) == -math.inf
 
 
-@pytest.mark.parametrize("rate", [44_100, 48_000, 11_025])
+@pytest.mark.parametrize("rate", [44_100, 11_025])
 def test_a_sound_shorter_than_a_block_has_no_loudness(rate: int) -> None:
     block = math.ceil(0.4 * rate)
     assert math.isnan(integrated_loudness(noise(block - 1)[None], rate))
@@ -87,7 +86,7 @@ def test_the_true_peak_lies_between_the_samples() -> None:
     assert 20 * math.log10(sound.abs().max().item()) < -6
 
 
-def test_a_missing_pyloudnorm_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_pyloudnorm_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyloudnorm", None)
     with pytest.raises(OptionError, match=r'pip install "soundstage\[eval\]"'):
         integrated_loudness(noise(RATE)[None], RATE)

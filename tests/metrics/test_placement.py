@@ -80,13 +80,7 @@ def test_source_that_moves_late_is_seen_over_time_and_not_over_bands() -> None:
     assert found.over_bands == pytest.approx(0, abs=1e-3)
 
 
-def test_slow_drift_counts_as_a_uniform_spread() -> None:
-    found = placement(torch.linspace(-8, 8, FRAMES).expand(BANDS, FRAMES), alone())
-    assert found.over_time == pytest.approx(16 / math.sqrt(12), rel=0.05)
-    assert found.over_bands < 0.01
-
-
-def test_flutter_within_a_window_is_not_movement() -> None:
+def test_modulation_within_a_window_is_not_movement() -> None:
     flutter = 8 * torch.sin(2 * torch.pi * 4 * torch.arange(FRAMES) / FRAME_RATE)
     found = placement(flutter.expand(BANDS, FRAMES), alone())
     assert found.over_time < 0.3  # of its rms of 5.7, since windows hold no whole number of turns
@@ -113,7 +107,7 @@ def test_movement_is_seen_in_full_under_a_change_of_spectrum() -> None:
     assert placement(moved() + split, melody()).over_time == pytest.approx(steady, rel=1e-3)
 
 
-def test_movement_into_bands_of_its_own_is_left_open() -> None:
+def test_movement_into_other_bands_is_not_counted() -> None:
     energy = torch.zeros(1, BANDS, FRAMES)
     energy[:, :10, : round(15 * FRAME_RATE)] = 1
     energy[:, 10:, round(15 * FRAME_RATE) :] = 1
@@ -125,7 +119,7 @@ def test_level_differences_beyond_20_db_count_as_20() -> None:
     assert placement(far, alone()).over_time == pytest.approx(20, rel=0.01)
 
 
-def test_tiles_that_sources_share_have_no_say() -> None:
+def test_tiles_shared_by_sources_do_not_count() -> None:
     energies = torch.stack([torch.ones(BANDS, FRAMES), torch.zeros(BANDS, FRAMES)])
     energies[1, :10] = 0.1  # 9 % of the tile
     iid = torch.zeros(BANDS, FRAMES)
@@ -133,18 +127,11 @@ def test_tiles_that_sources_share_have_no_say() -> None:
     assert placement(iid, energies).over_bands == 0
 
 
-def test_mirrored_channels_are_as_consistent(rendered: Parameters, energies: Tensor) -> None:
+def test_mirrored_channels_are_equally_consistent(rendered: Parameters, energies: Tensor) -> None:
     one, other = placement(rendered.iid, energies), placement(-rendered.iid, energies)
     assert other.over_bands == pytest.approx(one.over_bands)
     assert other.over_time == pytest.approx(one.over_time)
     assert [s.iid_db for s in other.sources] == pytest.approx([-s.iid_db for s in one.sources])
-
-
-def test_order_of_the_sources_does_not_matter(rendered: Parameters, energies: Tensor) -> None:
-    one, other = placement(rendered.iid, energies), placement(rendered.iid, energies.flip(0))
-    assert other[:2] == pytest.approx(one[:2])
-    for mine, yours in zip(one.sources, reversed(other.sources), strict=True):
-        assert yours == pytest.approx(mine)
 
 
 def test_silent_source_is_nan_and_ignored(rendered: Parameters, energies: Tensor) -> None:
@@ -154,14 +141,14 @@ def test_silent_source_is_nan_and_ignored(rendered: Parameters, energies: Tensor
     assert found[:2] == pytest.approx(placement(rendered.iid, energies)[:2])
 
 
-def test_silent_mix_and_no_source_say_nothing() -> None:
+def test_silent_mix_and_no_source_have_no_placement() -> None:
     for energies in (torch.zeros(2, BANDS, FRAMES), torch.zeros(0, BANDS, FRAMES)):
         found = placement(torch.zeros(BANDS, FRAMES), energies)
         assert math.isnan(found.over_bands)
         assert math.isnan(found.over_time)
 
 
-def test_source_heard_in_one_window_says_nothing_over_time() -> None:
+def test_source_active_in_one_window_has_no_placement_over_time() -> None:
     energy = torch.zeros(1, BANDS, FRAMES)
     energy[..., :100] = 1
     found = placement(moved(), energy)
@@ -178,7 +165,7 @@ def test_mean_over_sources_follows_their_energy() -> None:
     assert placement(iid, energies).over_bands == pytest.approx(6 * 10 / BANDS)
 
 
-def test_loud_bass_does_not_rule_alone() -> None:
+def test_loud_bass_does_not_dominate() -> None:
     energy = torch.ones(1, BANDS, FRAMES)
     energy[:, : BANDS // 2] = 1000.0
     iid = torch.where(torch.arange(BANDS) < BANDS // 2, 6.0, -6.0)[:, None].expand(BANDS, FRAMES)
@@ -195,11 +182,11 @@ def test_energies_are_those_of_the_coder() -> None:
 
 
 def test_frames_must_agree(energies: Tensor) -> None:
-    with pytest.raises(ValueError, match="same bands and frames"):
+    with pytest.raises(ValueError, match="differ in bands or frames"):
         placement(torch.zeros(BANDS, 7), energies)
 
 
-def test_places_of_a_spread_mix_come_back(energies: Tensor) -> None:
+def test_positions_of_a_spread_mix_are_recovered(energies: Tensor) -> None:
     mix = place_sources(band(), spread_places(3))
     found = placement_consistency(encode_signal(mix), energies)
     assert [source.iid_db for source in found.sources] == pytest.approx(spread_places(3), abs=0.4)

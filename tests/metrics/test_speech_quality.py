@@ -26,7 +26,7 @@ def ears(seconds: float, *, rate: int = RATE) -> Tensor:
     return torch.stack([speech(seconds, rate=rate), 0.5 * speech(seconds, rate=rate, hz=170)])
 
 
-def test_a_missing_package_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pesq", None)
     with pytest.raises(OptionError, match=r'pip install "soundstage\[speech\]"'):
         pesq(ears(1), ears(1), RATE)
@@ -65,7 +65,7 @@ class TestWithThePackage:
         swapped = pesq(made.flip(0), true.flip(0), 16_000)
         assert swapped.score == pytest.approx(quality.score, abs=1e-6)
 
-    def test_other_rates_are_brought_to_16_khz(self, package) -> None:
+    def test_other_rates_are_resampled_to_16_khz(self, package) -> None:
         true = ears(5)
         made = true + noise(true.numel(), level=3e-4).reshape(2, -1)
         one, other = (
@@ -75,29 +75,29 @@ class TestWithThePackage:
         wanted = np.mean([package.pesq(16_000, other[ear], one[ear], "wb") for ear in range(2)])
         assert pesq(made, true, RATE).score == pytest.approx(wanted, abs=0.02)
 
-    def test_windows_without_speech_are_left_out_and_counted(self) -> None:
+    def test_windows_without_speech_are_skipped_and_counted(self) -> None:
         true = ears(10, rate=16_000)
         made = true + noise(true.numel(), level=1e-3).reshape(2, -1)
         true[:, 80_000:] = 0
         head = pesq(made[:, :80_000], true[:, :80_000], 16_000)
-        assert pesq(made, true, 16_000) == head._replace(left_out=2)
+        assert pesq(made, true, 16_000) == head._replace(skipped=2)
         true[1] = 0
         assert pesq(made, true, 16_000)[1:] == (1, 3)
 
     @pytest.mark.parametrize("seconds", [0.2, 3])
-    def test_nothing_to_say_is_nan(self, seconds: float) -> None:
+    def test_silence_has_no_score(self, seconds: float) -> None:
         silent = torch.zeros(2, round(seconds * RATE))
         windows = 2 if seconds > 1 else 0
         for made in (silent, ears(seconds)):
             assert math.isnan(pesq(made, silent, RATE).score)
             assert pesq(made, silent, RATE)[1:] == (0, windows)
 
-    def test_what_resampling_leaves_of_silence_is_silence(self) -> None:
+    def test_the_residue_of_resampled_silence_is_silence(self) -> None:
         true = ears(2, rate=16_000)
         assert pesq(true, 1e-12 * true, 16_000)[1:] == (0, 2)
         assert pesq(1e-12 * true, true, 16_000).score == 1
 
-    def test_silence_in_the_place_of_speech_has_the_worst_score(self) -> None:
+    def test_silence_in_place_of_speech_has_the_worst_score(self) -> None:
         true = ears(2)
         assert pesq(torch.zeros_like(true), true, RATE) == SpeechQuality(1.0, 2, 0)
         half = true * torch.tensor([[1.0], [0.0]])

@@ -65,7 +65,7 @@ class Analysis:
     duration: float
     """Seconds."""
     format: str
-    """Container and encoding, such as "WAV PCM_16"; "in memory" for samples."""
+    """Container and encoding, such as "WAV PCM_16"; "memory FLOAT" for samples."""
     true_peak_db: float
     """True peak after BS.1770, in dBTP."""
     sample_peak_db: float
@@ -160,7 +160,7 @@ def analyze(
         level, image = TruePeakMeter(sound.rate, sound.channels), ImageMeter()
         coder = _ParameterMeter(sound.rate, observer)
         frames = 0
-        for block in sound.blocks(BLOCK_SECONDS * sound.rate):
+        for block in sound.blocks(round(BLOCK_SECONDS * sound.rate)):
             level.push(block)
             stereo = np.repeat(block, 2, axis=0) if sound.channels == 1 else block
             image.push(stereo)
@@ -180,7 +180,7 @@ def analyze(
         channels=sound.channels,
         frames=frames,
         duration=frames / sound.rate,
-        format=str(sound.format),
+        format=f"{sound.format.container} {sound.format.encoding}",
         true_peak_db=_decibels(level.true_peak**2),
         sample_peak_db=_decibels(level.sample_peak**2),
         rms_db=_decibels((powers.left + powers.right) / 2 / frames),
