@@ -1,6 +1,7 @@
 import json
 import math
 import tracemalloc
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from soundstage.binaural import (
     scenes,
     sources_of,
 )
+from soundstage.binaural.binaural_files import BinauralReport
 from soundstage.binaural.renderers import render
 from soundstage.errors import InputError, OptionError, OutputError
 from spheres import grid, sphere_head
@@ -50,9 +52,9 @@ def written(path, samples, rate=RATE, subtype="FLOAT"):
     return path
 
 
-def made(folder, sources, renderer, *, name="out.wav", **asked):
-    """What `render_file` writes, (2, frames), and its report."""
-    report = render_file(sources, folder / name, renderer, overwrite=True, **asked)
+def rendered(folder, sources, renderer, *, name="out.wav", **options):
+    """The samples of `render_file`, (2, frames), and its report."""
+    report = render_file(sources, folder / name, renderer, overwrite=True, **options)
     return soundfile.read(folder / name, dtype="float32", always_2d=True)[0].T, report
 
 
@@ -60,25 +62,23 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("way", [constant(70.0, 20.0), orbit(0.4, 0.5, radius=2.0)])
-def test_a_file_holds_what_the_renderer_makes_in_memory_with_its_tail_or_without(
-    tmp_path, renderer, way
-):
+@pytest.mark.parametrize("trajectory", [constant(70.0, 20.0), orbit(0.4, 0.5, radius=2.0)])
+def test_a_file_equals_rendering_in_memory_with_and_without_tail(tmp_path, renderer, trajectory):
     mono = music()
-    sources = sources_of(written(tmp_path / "mono.wav", mono), way)
-    whole, report = made(tmp_path, sources, renderer)
-    tail = renderer.stream(way, RATE).tail
-    assert np.array_equal(whole, render(mono, way, RATE, renderer))
+    sources = sources_of(written(tmp_path / "mono.wav", mono), trajectory)
+    whole, report = rendered(tmp_path, sources, renderer)
+    tail = renderer.stream(trajectory, RATE).tail
+    assert np.array_equal(whole, render(mono, trajectory, RATE, renderer))
     assert report.frames == whole.shape[1] == len(mono) + tail
-    cut, report = made(tmp_path, sources, renderer, tail=False)
+    cut, report = rendered(tmp_path, sources, renderer, tail=False)
     assert report.frames == cut.shape[1] == len(mono)
     assert np.array_equal(cut, whole[:, : len(mono)])
 
 
-@pytest.mark.parametrize("rate", [8_000, 44_100, 192_000])
-def test_a_rate_stays_and_so_does_the_side_of_the_sound(tmp_path, renderer, rate):
+@pytest.mark.parametrize("rate", [8_000, 192_000])
+def test_the_sample_rate_is_kept(tmp_path, renderer, rate):
     mono = music(0.2, rate)
-    ears, report = made(
+    ears, report = rendered(
         tmp_path, sources_of(written(tmp_path / "m.wav", mono, rate), constant(90.0)), renderer
     )
     assert report.rate == soundfile.info(tmp_path / "out.wav").samplerate == rate
@@ -86,20 +86,18 @@ def test_a_rate_stays_and_so_does_the_side_of_the_sound(tmp_path, renderer, rate
     assert report.frames == ears.shape[1] > len(mono)
 
 
-@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "DOUBLE"])
-def test_bit_depths_stay_and_hold_what_float_holds_to_a_step_and_dither(
-    tmp_path, renderer, subtype
-):
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "DOUBLE"])
+def test_the_bit_depth_is_kept(tmp_path, renderer, subtype):
     source = sources_of(written(tmp_path / "m.wav", music(), subtype=subtype), constant(40.0))
-    exact, _ = made(tmp_path, source, renderer, bit_depth="float")
-    ears, report = made(tmp_path, source, renderer)
+    exact, _ = rendered(tmp_path, source, renderer, bit_depth="float")
+    ears, report = rendered(tmp_path, source, renderer)
     assert report.encoding == soundfile.info(tmp_path / "out.wav").subtype == subtype
     assert report.gain_db == 0
     step = {"PCM_U8": 2**-7, "PCM_16": 2**-15}.get(subtype, 2**-23)
     assert np.abs(ears - exact).max() <= 1.51 * step
 
 
-@pytest.mark.parametrize("suffix", [".flac", ".ogg", ".mp3", ".aiff", ".opus", ".m4a"])
+@pytest.mark.parametrize("suffix", [".flac", ".ogg", ".opus", ".m4a"])
 def test_formats_are_read_and_written(tmp_path, renderer, suffix):
     rate = 48_000
     first = tmp_path / "m.wav"
@@ -114,108 +112,108 @@ def test_formats_are_read_and_written(tmp_path, renderer, suffix):
     assert report.sources == [str(middle)] * 2
 
 
-def test_integers_are_turned_down_once_and_never_clip_and_floats_keep_their_level(
-    tmp_path, renderer
-):
+def test_integer_formats_are_attenuated_instead_of_clipped(tmp_path, renderer):
     source = sources_of(written(tmp_path / "m.wav", music(level=2.5)), constant(90.0, radius=0.5))
-    loud, plain = made(tmp_path, source, renderer)
+    loud, plain = rendered(tmp_path, source, renderer)
     assert (plain.gain_db, plain.encoding) == (0, "FLOAT")
     assert np.abs(loud).max() > 1
     assert plain.true_peak_db > 0
     for depth, step in (("16", 2**-15), ("24", 2**-23)):
-        ears, report = made(tmp_path, source, renderer, bit_depth=depth)
+        ears, report = rendered(tmp_path, source, renderer, bit_depth=depth)
         assert report.gain_db < -3
         assert report.true_peak_db <= 1e-6
         assert np.abs(ears).max() < 1
         gain = 10 ** (report.gain_db / 20)
         assert np.abs(ears - gain * loud).max() <= 2 * step
-        assert "turned down" in report.sentence()
+        assert "attenuated" in report.sentence()
 
 
-def test_a_lossy_result_of_a_loud_sound_is_written_below_full_scale(tmp_path, renderer):
+def test_lossy_formats_are_written_below_full_scale(tmp_path, renderer):
     source = sources_of(written(tmp_path / "m.wav", music(level=2.5)), constant(90.0, radius=0.5))
     report = render_file(source, tmp_path / "out.ogg", renderer)
     assert report.gain_db < -3
     assert report.true_peak_db <= 1e-6
 
 
-@pytest.mark.parametrize("way", [constant(30.0), fly_by(20.0, 2.0, 2.0)])
+@pytest.mark.parametrize("trajectory", [constant(30.0), fly_by(20.0, 2.0, 2.0)])
 @pytest.mark.parametrize("name", ["out.wav", "out.flac"])
-def test_the_samples_do_not_depend_on_the_blocks(tmp_path, renderer, monkeypatch, way, name):
+def test_block_sizes_do_not_matter(tmp_path, renderer, monkeypatch, trajectory, name):
     mono = written(tmp_path / "m.wav", music(2.0, 8_000), 8_000)
     other = written(tmp_path / "n.flac", music(1.0, seed=1), subtype="PCM_16")
     contents = []
     for size in (1 << 16, 999, 20_001):
         monkeypatch.setattr(scenes, "READ_FRAMES", size)
-        sources = [*sources_of(mono, way), *sources_of(other, start=0.7)]
-        contents.append(made(tmp_path, sources, renderer, name=name)[0])
+        sources = [*sources_of(mono, trajectory), *sources_of(other, start=0.7)]
+        contents.append(rendered(tmp_path, sources, renderer, name=name)[0])
     assert np.array_equal(contents[0], contents[1])
     assert np.array_equal(contents[0], contents[2])
 
 
-def test_a_scene_is_the_sum_of_its_parts(tmp_path, renderer):
-    """At other rates, other lengths, other starts and other distances."""
+def test_a_scene_is_the_sum_of_its_sources(tmp_path, renderer):
+    """With different rates, lengths, starts and distances."""
     written(tmp_path / "a.wav", music(0.4))
     written(tmp_path / "b.wav", music(0.3, 8_000, seed=1), 8_000)
     written(tmp_path / "c.wav", music(0.5, seed=2))
-    (tmp_path / "way.csv").write_text("time,x,y,z\n0,5,-3,0\n1,-5,-3,1\n")
+    (tmp_path / "path.csv").write_text("time,x,y,z\n0,5,-3,0\n1,-5,-3,1\n")
     entries = [
         {"file": "a.wav", "azimuth": 90, "distance": 1.0},
         {"file": "b.wav", "azimuth": -30, "distance": 4.0, "gain": -6, "start": 0.35},
-        {"file": "c.wav", "path": "way.csv", "start": 0.2},
+        {"file": "c.wav", "trajectory": "path.csv", "start": 0.2},
     ]
     path = tmp_path / "scene.json"
     path.write_text(json.dumps({"sources": entries}))
     sources = read_scene(path)
-    whole, _ = made(tmp_path, sources, renderer)
-    wanted = np.zeros_like(whole, dtype=float)
+    whole, _ = rendered(tmp_path, sources, renderer)
+    expected = np.zeros_like(whole, dtype=float)
     ends = []
     for source in sources:
         stream = renderer.stream(source.trajectory, RATE, no_delay=1.0)
         sound = np.concatenate(list(source.blocks(RATE)))
         part = np.concatenate([stream.push(sound), stream.finish()], axis=1)
-        wanted[:, : part.shape[1]] += part
+        expected[:, : part.shape[1]] += part
         ends.append(len(sound))
         assert part.shape[1] <= whole.shape[1]
-    assert decibels(whole - wanted, wanted) < -130
-    cut, _ = made(tmp_path, sources, renderer, tail=False)
+    assert decibels(whole - expected, expected) < -130
+    cut, _ = rendered(tmp_path, sources, renderer, tail=False)
     assert cut.shape[1] == max(ends)
     assert np.array_equal(cut, whole[:, : max(ends)])
 
 
-def test_without_its_tail_a_scene_keeps_what_rings_on_in_the_midst_of_it(tmp_path):
-    """Of a click that ends at once beside a long silence, the room is heard to the end."""
+def test_without_tail_a_scene_keeps_reverberation_before_its_end(tmp_path):
+    """The reverberation of a click beside a longer silence lasts until its end."""
     room = HrtfRenderer(sphere_head(grid(45), rate=8_000), room=ShoeBox((5.0, 4.0, 3.0), 0.5))
     click = written(tmp_path / "click.wav", np.ones(1), 8_000)
     quiet = written(tmp_path / "quiet.wav", np.zeros(4_000), 8_000)
     sources = [*sources_of(click, constant(30.0)), *sources_of(quiet, constant(0.0))]
-    whole, _ = made(tmp_path, sources, room)
-    cut, _ = made(tmp_path, sources, room, tail=False)
+    whole, _ = rendered(tmp_path, sources, room)
+    cut, _ = rendered(tmp_path, sources, room, tail=False)
     assert cut.shape[1] == 4_000 < whole.shape[1]
     assert np.array_equal(cut, whole[:, :4_000])
     assert np.abs(cut[:, 3_000:]).max() > 0
 
 
-@pytest.mark.parametrize("way", [constant(50.0, 10.0), orbit(1.5, 1.0, start_azimuth=20.0)])
-def test_a_mirrored_way_swaps_the_ears_of_the_shipped_head(tmp_path, kemar, way):
+@pytest.mark.parametrize("trajectory", [constant(50.0, 10.0), orbit(1.5, 1.0, start_azimuth=20.0)])
+def test_a_mirrored_trajectory_swaps_the_ears_of_kemar(tmp_path, kemar, trajectory):
     mirror = np.array([1, -1, 1])
     mono = written(tmp_path / "m.wav", music(0.4))
-    ears, _ = made(tmp_path, sources_of(mono, way), kemar)
-    mirrored = Trajectory(way.times, way.positions * mirror, along_sphere=way.along_sphere)
-    swapped, _ = made(tmp_path, sources_of(mono, mirrored), kemar)
+    ears, _ = rendered(tmp_path, sources_of(mono, trajectory), kemar)
+    mirrored = Trajectory(
+        trajectory.times, trajectory.positions * mirror, along_sphere=trajectory.along_sphere
+    )
+    swapped, _ = rendered(tmp_path, sources_of(mono, mirrored), kemar)
     assert decibels(swapped[::-1] - ears, ears) < -80
     assert decibels(ears[0] - ears[1], ears[1]) > -10
 
 
-def test_loudspeakers_swap_with_their_channels(tmp_path, kemar):
+def test_swapped_channels_swap_the_ears(tmp_path, kemar):
     stereo = np.stack([music(0.4), music(0.4, seed=1)], axis=1)
-    plain, _ = made(tmp_path, sources_of(written(tmp_path / "a.wav", stereo)), kemar)
-    turned, _ = made(tmp_path, sources_of(written(tmp_path / "b.wav", stereo[:, ::-1])), kemar)
-    assert decibels(turned[::-1] - plain, plain) < -80
+    sounds = (written(tmp_path / "a.wav", stereo), written(tmp_path / "b.wav", stereo[:, ::-1]))
+    plain, swapped = (rendered(tmp_path, sources_of(each), kemar)[0] for each in sounds)
+    assert decibels(swapped[::-1] - plain, plain) < -80
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
-    """The longer file has 8 MB more of result."""
+    """The result of the longest file is 8 MB larger."""
     renderer = HrtfRenderer(sphere_head(grid(45), rate=8_000))
     peaks = []
     for seconds in (10, 30, 150):
@@ -227,20 +225,20 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert peaks[2] < peaks[1] + 5e5
 
 
-def test_the_report_tells_what_was_done_and_progress_runs_to_the_end(tmp_path, renderer):
+def test_report_and_progress_are_complete(tmp_path, renderer):
     source = written(tmp_path / "m.wav", music(), subtype="PCM_24")
     for depth in ("float", None):
-        told = []
-        _, report = made(
+        fractions = []
+        _, report = rendered(
             tmp_path,
             sources_of(source),
             renderer,
             method="hrtf",
             bit_depth=depth,
-            progress=told.append,
+            progress=fractions.append,
         )
-        assert told == sorted(told)
-        assert told[-1] == pytest.approx(1)
+        assert fractions == sorted(fractions)
+        assert fractions[-1] == pytest.approx(1)
         assert report.sources == [str(source)]
         assert (report.target, report.method) == (str(tmp_path / "out.wav"), "hrtf")
         assert report.container == "WAV"
@@ -252,24 +250,24 @@ def test_the_report_tells_what_was_done_and_progress_runs_to_the_end(tmp_path, r
 
 def test_silence_stays_silent(tmp_path, renderer):
     source = sources_of(written(tmp_path / "m.wav", np.zeros(2_000), subtype="PCM_16"))
-    ears, report = made(tmp_path, source, renderer)
+    ears, report = rendered(tmp_path, source, renderer)
     assert not ears.any()
     assert report.as_dict()["true_peak_db"] is None
 
 
-def test_tags_are_kept_of_one_file_and_not_of_a_scene(tmp_path, renderer):
+def test_tags_of_a_single_file_are_kept(tmp_path, renderer):
     path = tmp_path / "m.flac"
     with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16") as file:
         file.title = "Title"
         file.write(np.stack([music(), music(seed=1)], axis=1))
     other = written(tmp_path / "n.wav", music())
-    made(tmp_path, sources_of(path), renderer, name="one.flac")
+    rendered(tmp_path, sources_of(path), renderer, name="one.flac")
     assert open_sound(tmp_path / "one.flac").tags["title"] == "Title"
-    made(tmp_path, [*sources_of(path), *sources_of(other)], renderer, name="two.flac")
+    rendered(tmp_path, [*sources_of(path), *sources_of(other)], renderer, name="two.flac")
     assert "title" not in open_sound(tmp_path / "two.flac").tags
 
 
-def test_a_film_keeps_its_picture_where_nothing_else_is_heard(tmp_path, renderer):
+def test_a_film_with_one_sound_keeps_its_video(tmp_path, renderer):
     film = make_film(tmp_path / "film.mp4", muxer="mp4", seconds=1)
     other = written(tmp_path / "n.wav", music())
     render_file(sources_of(film, constant(60.0)), tmp_path / "out.mp4", renderer)
@@ -283,7 +281,7 @@ def test_a_film_keeps_its_picture_where_nothing_else_is_heard(tmp_path, renderer
 
 
 def refused(kind, folder, renderer):
-    """Asks for what cannot be; nothing may come of it."""
+    """Try to render; no file may change."""
     source = sources_of(folder / "m.wav")
     target = folder / "out.wav"
     if kind == "no source":
@@ -321,28 +319,28 @@ def refused(kind, folder, renderer):
 
 
 @pytest.mark.parametrize(
-    ("kind", "family", "said"),
+    ("kind", "family", "reason"),
     [
-        ("no source", OptionError, "nothing to be heard"),
+        ("no source", OptionError, "no source"),
         ("existing target", OutputError, "exists"),
         ("source as target", OutputError, "one of the sources"),
         ("link to a source as target", OutputError, "one of the sources"),
         ("missing folder", OutputError, "make the folder"),
         ("unknown format", OptionError, "xyz"),
         ("source outside of the room", OptionError, "walls"),
-        ("nan", InputError, "not numbers"),
+        ("nan", InputError, "not finite"),
         ("file that was cut short meanwhile", InputError, "cut"),
     ],
 )
-def test_what_cannot_be_leaves_every_file_as_it_was(tmp_path, renderer, kind, family, said):
+def test_a_refusal_leaves_all_files_unchanged(tmp_path, renderer, kind, family, reason):
     written(tmp_path / "m.wav", music())
     error = refused(kind, tmp_path, renderer)
     assert error.type is family or issubclass(error.type, family)
-    assert said in str(error.value)
+    assert reason in str(error.value)
 
 
 @pytest.mark.parametrize("depth", ["16", "float"])
-def test_what_breaks_off_leaves_no_file(tmp_path, renderer, depth):
+def test_an_interruption_leaves_no_file(tmp_path, renderer, depth):
     source = sources_of(written(tmp_path / "m.wav", music(3.0)))
     (tmp_path / "out.wav").write_bytes(b"precious")
 
@@ -350,75 +348,56 @@ def test_what_breaks_off_leaves_no_file(tmp_path, renderer, depth):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        made(tmp_path, source, renderer, bit_depth=depth, progress=stop)
+        rendered(tmp_path, source, renderer, bit_depth=depth, progress=stop)
     assert names(tmp_path) == ["m.wav", "out.wav"]
     assert (tmp_path / "out.wav").read_bytes() == b"precious"
 
 
-def test_the_room_of_a_wav_beyond_4_gb_counts_the_tail(tmp_path, renderer, monkeypatch):
-    """A file whose tail alone passes the limit must begin as RF64."""
+def test_the_tail_counts_for_the_4_gb_limit_of_wav(tmp_path, renderer, monkeypatch):
+    """A file that exceeds the limit by its tail only must start as RF64."""
     from soundstage.audio.codecs import sndfile_writer as sndfile_writing
 
     mono = music(1.0)
     source = sources_of(written(tmp_path / "m.wav", mono))
     monkeypatch.setattr(sndfile_writing, "MAX_BYTES", 8 * len(mono) + 40)
-    ears, _ = made(tmp_path, source, renderer)
+    ears, _ = rendered(tmp_path, source, renderer)
     assert ears.shape[1] > len(mono)
     assert (tmp_path / "out.wav").read_bytes()[:4] == b"RF64"
 
 
-def test_the_first_of_several_is_heard_as_loud_as_alone_in_the_open(tmp_path, renderer):
-    """Levels and delays of a source do not change by one that is farther."""
+def test_a_source_does_not_change_beside_a_farther_one(tmp_path, renderer):
     mono = open_sound(written(tmp_path / "m.wav", music()))
     far = Source(mono, constant(-90.0, radius=300.0), gain=0.0)
     near = Source(mono, constant(45.0))
-    alone, _ = made(tmp_path, [near], renderer)
-    both, _ = made(tmp_path, [far, near], renderer)
+    alone, _ = rendered(tmp_path, [near], renderer)
+    both, _ = rendered(tmp_path, [far, near], renderer)
     assert both.shape[1] - alone.shape[1] == pytest.approx(298.5 / 343 * RATE, abs=1)
     assert decibels(both[:, : alone.shape[1]] - alone, alone) < -130
 
 
-# from test_binaural_report.py
-
-import pytest
-
-from soundstage.binaural.binaural_files import BinauralReport
-
-FIELDS = {
-    "sources": ["voice.wav"],
-    "target": "out.wav",
-    "rate": 48_000,
-    "frames": 96_000,
-    "container": "WAV",
-    "encoding": "PCM_16",
-    "method": "hrtf",
-    "gain_db": 0.0,
-    "true_peak_db": -3.0,
-    "seconds": 0.5,
-}
+REPORT = BinauralReport(
+    sources=["voice.wav"],
+    target="out.wav",
+    rate=48_000,
+    frames=96_000,
+    container="WAV",
+    encoding="PCM_16",
+    method="hrtf",
+    gain_db=0.0,
+    true_peak_db=-3.0,
+    seconds=0.5,
+)
 
 
-def report(**changes):
-    return BinauralReport(**(FIELDS | changes))
+def test_the_sentence_of_a_report_names_sources_and_attenuation_if_any():
+    assert REPORT.sentence() == "out.wav: 2.0 s, PCM_16 (0.250 of real time)"
+    sentence = replace(REPORT, sources=["a.wav", "b.wav", "b.wav"], gain_db=-2.345).sentence()
+    assert "3 sources" in sentence
+    assert "attenuated by 2.3 dB" in sentence
 
 
-def test_the_sentence_says_where_how_long_how_and_how_fast():
-    assert report().sentence() == "out.wav: 2.0 s, PCM_16 (0.250 of real time)"
-
-
-def test_the_sentence_counts_sources_and_says_what_was_turned_down():
-    said = report(sources=["a.wav", "b.wav", "b.wav"], gain_db=-2.345).sentence()
-    assert "3 sources" in said
-    assert "turned down by 2.3 dB" in said
-    assert "turned" not in report().sentence()
-    assert "sources" not in report().sentence()
-
-
-def test_json_holds_every_number_and_no_infinity():
-    told = json.loads(json.dumps(report(true_peak_db=-math.inf).as_dict(), allow_nan=False))
-    assert told.pop("real_time_factor") == pytest.approx(0.25)
-    assert told == FIELDS | {"true_peak_db": None}
-
-
-def test_a_report_of_nothing_has_a_factor():
-    assert math.isfinite(report(frames=0).real_time_factor)
+def test_a_report_in_json_has_no_infinity():
+    report = replace(REPORT, true_peak_db=-math.inf)
+    found = json.loads(json.dumps(report.as_dict(), allow_nan=False))
+    assert found.pop("real_time_factor") == pytest.approx(0.25)
+    assert found == asdict(REPORT) | {"true_peak_db": None}
