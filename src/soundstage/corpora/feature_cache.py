@@ -57,7 +57,7 @@ class TrackColumns(NamedTuple):
     coherence: Float[np.ndarray, "frames bands"]
     """From −1 to 1."""
     levels: Float[np.ndarray, "frames levels"]
-    """Levels of the mid (`stereo.levels`)."""
+    """Levels of the mid (`stereo.features`)."""
 
 
 @dataclass(frozen=True)
