@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from soundstage.atomic_files import write_atomically
 from soundstage.evaluation.export import write_table
-from soundstage.evaluation.markdown_tables import tables_page
+from soundstage.evaluation.markdown_tables import results_table, significance_lines
+from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import Results
 from soundstage.evaluation.run import EvaluationOptions, measure_corpus
 
@@ -95,7 +96,7 @@ def evaluate(
         progress=_part(progress, 0, 1 - REPORT_SHARE),
     )
     files = [*write_table(results, folder), folder / "tables.md"]
-    write_atomically(files[-1], tables_page(results))
+    write_atomically(files[-1], _tables_page(results))
     if report:
         from soundstage.evaluation.report import write_report
 
@@ -107,6 +108,21 @@ def evaluate(
             progress=_part(progress, 1 - REPORT_SHARE, REPORT_SHARE),
         )
     return replace(results, files=tuple(files))
+
+
+def _tables_page(results: Results) -> str:
+    """All values in Markdown, significant differences, and the tables of the papers."""
+    keys = [column.key for column in results.columns]
+    facts = "\n".join(f"- {name}: {value}" for name, value in results.settings.items())
+    parts = [f"# {results.title}", facts]
+    parts += [results_table(results, keys[start : start + 6]) for start in range(0, len(keys), 6)]
+    differences = significance_lines(results, keys)
+    if differences:
+        title = "Significant differences over clips (Wilcoxon, Holm-Bonferroni, p < 0.05):"
+        parts.append("\n".join([title, "", *differences]))
+    if "e_min" in keys:
+        parts.append(paper_tables(results))
+    return "\n\n".join(parts) + "\n"
 
 
 def _part(progress: "Progress | None", start: float, share: float) -> Callable[[float], None]:

@@ -21,23 +21,6 @@ SHORT_COLUMNS = (
 """Keys of the columns in the summary on a terminal."""
 
 
-def tables_page(results: Results) -> str:
-    """All values in Markdown, significant differences, and the tables of the papers."""
-    from soundstage.evaluation.paper_tables import paper_tables
-
-    keys = [column.key for column in results.columns]
-    facts = "\n".join(f"- {name}: {value}" for name, value in results.settings.items())
-    parts = [f"# {results.title}", facts]
-    parts += [results_table(results, keys[start : start + 6]) for start in range(0, len(keys), 6)]
-    differences = significance_lines(results, keys)
-    if differences:
-        title = "Significant differences over clips (Wilcoxon, Holm-Bonferroni, p < 0.05):"
-        parts.append("\n".join([title, "", *differences]))
-    if "e_min" in keys:
-        parts.append(paper_tables(results))
-    return "\n\n".join(parts) + "\n"
-
-
 def summary_table(results: Results) -> str:
     """The most important columns, without intervals."""
     return results_table(results, SHORT_COLUMNS, intervals=False)

@@ -54,6 +54,7 @@ def measure(
     seed: int,
     takes: int,
     embeddings: Sequence[Embedding],
+    device: str = "cpu",
 ) -> tuple[Float[Tensor, "2 frames"], Measures]:
     """Run a system on an item and measure the result.
 
@@ -63,14 +64,17 @@ def measure(
         seed: of the measured result.
         takes: number of results, with seeds from `seed` on, from which E_min takes the best.
         embeddings: for the Fréchet audio distances.
+        device: of the methods.
 
     Returns:
         The stereo result and its measures.
     """
     with torch.inference_mode():
-        system.upmix(item.mono[:RATE], _first_second(item.truth), seed=seed)  # loads the model
+        system.upmix(
+            item.mono[:RATE], _first_second(item.truth), seed=seed, device=device
+        )  # loads the model
         started = time.process_time()
-        stereo = system.upmix(item.mono, item.truth, seed=seed)
+        stereo = system.upmix(item.mono, item.truth, seed=seed, device=device)
         seconds = time.process_time() - started
         parameters = encode_signal(stereo)
         scores = _reference_free_scores(stereo, parameters, item)
@@ -79,7 +83,7 @@ def measure(
             scores["rtf"] = seconds * RATE / item.mono.shape[0]
         if item.truth is not None and item.parameters is not None:
             scores |= _truth_scores(stereo, item.truth)
-            results = _takes(system, item, parameters, seed, takes)
+            results = _takes(system, item, parameters, seed, takes, device)
             scores["e_min"] = minimum_error(results, item.parameters)
         if item.energies is not None:
             placement = placement_consistency(parameters, item.energies)
@@ -94,13 +98,13 @@ def _first_second(truth: Tensor | None) -> Tensor | None:
 
 
 def _takes(
-    system: System, item: EvalItem, first: Parameters, seed: int, takes: int
+    system: System, item: EvalItem, first: Parameters, seed: int, takes: int, device: str
 ) -> Iterator[Parameters]:
     """Parameters of every take; the first one is given."""
     yield first
     if system.has_takes:
         for other in range(seed + 1, seed + takes):
-            yield encode_signal(system.upmix(item.mono, item.truth, seed=other))
+            yield encode_signal(system.upmix(item.mono, item.truth, seed=other, device=device))
 
 
 def _reference_free_scores(

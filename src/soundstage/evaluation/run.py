@@ -218,6 +218,7 @@ def _measure_clip(job: _Job) -> None:
             seed=system.seed(job.clip.name, options.seed),
             takes=options.takes,
             embeddings=embeddings,
+            device=options.device,
         )
         if job.excerpts:
             _write_excerpt(store.excerpt_path(job.clip, system), stereo)

@@ -80,12 +80,13 @@ class System:
         truth: Float[Tensor, "2 frames"] | None,
         *,
         seed: int,
+        device: str = "cpu",
     ) -> Float[Tensor, "2 frames"]:
-        """Stereo at 44.1 kHz, as long as the mono."""
+        """Stereo at 44.1 kHz, with the length of the mono."""
         if self.name == MONO:
             return torch.stack([mono, mono])
         if method := self._method():
-            return _upmixed(_loaded(method.name, self.weights), mono, seed=seed)
+            return _upmixed(_loaded(method.name, self.weights, device), mono, seed=seed)
         if self.name.startswith("ffmpeg-"):
             filter_name = self.name.removeprefix("ffmpeg-")
             return torch.from_numpy(filter_sound(filter_name, mono.numpy(), RATE, seed=seed))
@@ -111,17 +112,17 @@ def left_right(
 
 
 def _upmixed(
-    upmixer: UpmixMethod, mono: Float[Tensor, " frames"], *, seed: int
+    method: UpmixMethod, mono: Float[Tensor, " frames"], *, seed: int
 ) -> Float[Tensor, "2 frames"]:
-    if upmixer.rate == RATE:
-        return left_right(make_side(upmixer, mono, seed=seed), mono)
-    return torch.tensor(upmix((mono.numpy(), RATE), method=upmixer, seed=seed).samples)
+    if method.rate == RATE:
+        return left_right(make_side(method, mono, seed=seed), mono)
+    return torch.tensor(upmix((mono.numpy(), RATE), method=method, seed=seed).samples)
 
 
 @cache
-def _loaded(method: str, weights: str) -> UpmixMethod:
+def _loaded(method: str, weights: str, device: str) -> UpmixMethod:
     """Loaded once per process."""
-    return load_method(method, weights=weights or None)
+    return load_method(method, weights=weights or None, device=device)
 
 
 def find_systems(names: tuple[str, ...], *, reference_free: bool) -> tuple[System, ...]:

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from soundstage.errors import WeightsError
 from soundstage.metrics.embeddings.embedding import pad_to, windows
-from soundstage.networks.models.tagger import RATE as TAGGER_RATE, Tagger, TaggerConfig
+from soundstage.networks.models.tagger import RATE as TAGGER_RATE
+from soundstage.networks.models.tagger import Tagger, TaggerConfig
 from soundstage.stereo.encoding import BANDS, RATE, TRANSFORM, band_sums
 from soundstage.weights.model import load_model
 
