@@ -215,6 +215,7 @@ def test_sound_in_memory_is_streamed_like_a_file():
     assert [block.shape[1] for block in sound.blocks(1000, 500)] == [1000, 1000, 500]
     assert np.array_equal(read(sound), STEREO)
     assert not sound.tags
+    assert str(sound.format) == "in memory"
 
 
 def test_an_audio_is_passed_through():

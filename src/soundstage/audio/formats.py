@@ -99,12 +99,15 @@ class SoundFormat:
     """Container and encoding of a sound file.
 
     Attributes:
-        container: such as "WAV", "FLAC", "OGG", "MP4".
+        container: such as "WAV", "FLAC", "OGG", "MP4"; "memory" for sound in memory.
         encoding: such as "PCM_24", "FLOAT", "VORBIS", "AAC".
     """
 
     container: str
     encoding: str
+
+    def __str__(self) -> str:
+        return "in memory" if self.container == "memory" else f"{self.container} {self.encoding}"
 
     @property
     def integer_bits(self) -> int | None:

@@ -180,7 +180,7 @@ def analyze(
         channels=sound.channels,
         frames=frames,
         duration=frames / sound.rate,
-        format=f"{sound.format.container} {sound.format.encoding}",
+        format=str(sound.format),
         true_peak_db=_decibels(level.true_peak**2),
         sample_peak_db=_decibels(level.sample_peak**2),
         rms_db=_decibels((powers.left + powers.right) / 2 / frames),
