@@ -17,7 +17,7 @@ from soundstage.binaural import equalized, read_hrtf
 from soundstage.binaural.hrtf.bundled import FAMILY, write_bundled
 from soundstage.weights.cards import FOLDER
 
-BUNDLED = FOLDER / "heads" / "kemar.safetensors"
+BUNDLED = FOLDER / "hrtf" / "kemar.safetensors"
 CARD = {
     "name": "kemar",
     "family": FAMILY,

@@ -92,7 +92,7 @@ def test_measured_directions_return_the_measured_responses() -> None:
 
 
 def test_each_set_has_a_card_that_matches_its_file() -> None:
-    folder = FOLDER / "heads"
+    folder = FOLDER / "hrtf"
     assert {path.stem for path in folder.glob("*.json")} == set(list_hrtf_sets())
     content = (folder / "kemar.safetensors").read_bytes()
     card = json.loads((folder / "kemar.json").read_text(encoding="utf-8"))
