@@ -31,6 +31,7 @@ from soundstage.binaural.presets import RADIUS, constant
 from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
 from soundstage.binaural.trajectory_files import parse_json, read_trajectory
 from soundstage.errors import InputError, OptionError
+from soundstage.stereo import is_dual_mono
 
 LOUDSPEAKERS = 30.0  # degrees
 LOUDSPEAKER_GAIN = 0.5**0.5  # two loudspeakers, added in power, are as loud as one
@@ -122,7 +123,7 @@ def sources_of(
             f"{sound.name} has {sound.channels} channels; a source has one: export one channel or "
             "a stereo version."
         )
-    if sound.channels == 1 or downmix or (trajectory is not None and _is_dual_mono(sound)):
+    if sound.channels == 1 or downmix or (trajectory is not None and is_dual_mono(sound)):
         return [Source(sound, trajectory or constant(0.0), None, gain, start)]
     if trajectory is not None:
         raise InputError(
@@ -133,12 +134,6 @@ def sources_of(
         Source(sound, constant(azimuth), channel, gain * LOUDSPEAKER_GAIN, start)
         for channel, azimuth in enumerate((LOUDSPEAKERS, -LOUDSPEAKERS))
     ]
-
-
-def _is_dual_mono(sound: SoundReader) -> bool:
-    from soundstage.stereo import is_dual_mono  # imports torch
-
-    return is_dual_mono(sound)
 
 
 def read_scene(path: str | Path) -> list[Source]:

@@ -104,16 +104,16 @@ def _from_csv(path: Path, text: str) -> _Table:
     points, numbers = [], []
     try:
         for cells in lines:
-            place = f"{path}, line {lines.line_num}"
+            location = f"{path}, line {lines.line_num}"
             if not any(cells):
                 continue
             if not names:
                 names = [cell.strip().lower() for cell in cells]
-                _check_names(place, names)
+                _check_names(location, names)
             elif len(cells) != len(names):
-                raise InputError(f"{place}: {len(cells)} values for {len(names)} columns.")
+                raise InputError(f"{location}: {len(cells)} values for {len(names)} columns.")
             else:
-                points.append(_numbers(place, names, cells))
+                points.append(_floats(location, names, cells))
                 numbers.append(lines.line_num)
     except csv.Error as error:
         raise InputError(f"{path}, line {lines.line_num}: is not CSV ({error}).") from error
@@ -132,11 +132,11 @@ def _from_json(path: Path, text: str) -> _Table:
     names, values = list(points[0]), []
     _check_names(f"{path}, point 1", names)
     for number, point in enumerate(points, 1):
-        place = f"{path}, point {number}"
+        location = f"{path}, point {number}"
         if point.keys() != points[0].keys():
             name = min(point.keys() ^ points[0].keys())
-            raise InputError(f"{place}: {reprlib.repr(name)} is missing here or in point 1.")
-        values.append(_numbers(place, names, [point[name] for name in names]))
+            raise InputError(f"{location}: {reprlib.repr(name)} is missing here or in point 1.")
+        values.append(_floats(location, names, [point[name] for name in names]))
     return _Table(names, np.array(values), "point", range(1, len(values) + 1))
 
 
@@ -187,36 +187,38 @@ def _is_pose(words: Sequence[str]) -> bool:
     return len(pose) == 7 and np.isfinite(pose).all() and bool(are_rotations(pose[3:]))
 
 
-def _check_names(place: str, names: Sequence[str]) -> None:
+def _check_names(location: str, names: Sequence[str]) -> None:
     given = set(names)
     for name in names:
         if name not in _NAMES:
-            raise InputError(f"{place}: unknown {reprlib.repr(name)}; known: {', '.join(_NAMES)}.")
+            raise InputError(
+                f"{location}: unknown {reprlib.repr(name)}; known: {', '.join(_NAMES)}."
+            )
         if names.count(name) > 1:
-            raise InputError(f"{place}: {name!r} appears twice.")
+            raise InputError(f"{location}: {name!r} appears twice.")
     for one, other in ((CARTESIAN, SPHERICAL), (QUATERNION, ANGLES)):
         if given & {*one} and given & {*other}:
             raise InputError(
-                f"{place}: a point has {', '.join(one)} or {', '.join(other)}, not both."
+                f"{location}: a point has {', '.join(one)} or {', '.join(other)}, not both."
             )
     needed = ["time", *(CARTESIAN if given & {*CARTESIAN} else SPHERICAL)]
     needed += QUATERNION if given & {*QUATERNION} else ()
     for name in needed:
         if name not in given and name not in DEFAULTS:
-            raise InputError(f"{place}: {name!r} is missing.")
+            raise InputError(f"{location}: {name!r} is missing.")
 
 
-def _numbers(place: str, names: Sequence[str], values: Sequence[object]) -> list[float]:
-    numbers = []
+def _floats(location: str, names: Sequence[str], values: Sequence[object]) -> list[float]:
+    floats = []
     for name, value in zip(names, values, strict=True):
         try:
             number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise InputError(f"{place}: {name} must be a number, not {reprlib.repr(value)}.")
-        numbers.append(number)
-    return numbers
+            raise InputError(f"{location}: {name} must be a number, not {reprlib.repr(value)}.")
+        floats.append(number)
+    return floats
 
 
 def _trajectory(table: _Table) -> Trajectory:

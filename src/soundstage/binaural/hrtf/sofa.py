@@ -156,7 +156,7 @@ def _points(
 
 
 def _sources(path: Path, file: "SofaStream", count: int) -> Float[np.ndarray, "directions 3"]:
-    """Source positions relative to the listener, whose pose may be any."""
+    """Source positions relative to the pose of the listener."""
     shapes = [(1, 3), (count, 3)]
     sources = _points(path, file, "SourcePosition", shapes, default="spherical")
     sources = np.broadcast_to(sources, (count, 3))

@@ -2,8 +2,8 @@
 
 Three parts: the direct sound with the HRTF of its direction of arrival, early reflections with the
 HRTFs of theirs, and late reverberation as diffuse-field noise. For a static source all of them are
-one long filter, whose direct part is the measured response if there is one in its direction. For a
-moving source delays follow the distance, with Doppler shift (`moving_source`).
+one long filter; in a measured direction its direct part is the measured response. For a moving
+source delays follow the distance, with Doppler shift (`moving_source`).
 
 The gain is 1 at 1.5 m, a usual distance of HRTF measurements, and inversely proportional to the
 distance. Delays count from the closest point of the trajectory: a distant source alone does not

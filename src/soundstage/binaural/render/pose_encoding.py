@@ -9,7 +9,7 @@
 
   which are the spherical harmonics of first and second order up to constants, and γ the angle
   between the axis of the mouth and the direction to the head. It is continuous, unlike a
-  quaternion, whose sign flips after a turn around the head.
+  quaternion, which changes its sign after a turn around the head.
 
 With `directions` the input of the network is scaled by 1/r, with r clipped to the distances of the
 training data; the rest of the distance law is a gain after the network (`neural_stream`). So a

@@ -5,8 +5,8 @@ zero delay,
 
     e = t − (r(e) − r₀)/c
 
-This is solved by fixed-point iteration, whose error shrinks by the speed of the source over the
-speed of sound in each step. It is solved at control points only; between them values are
+This is solved by fixed-point iteration; each step reduces the error by the ratio of the speeds of
+source and sound. It is solved at control points only; between them values are
 interpolated with Catmull-Rom splines (1974).
 """
 

@@ -1,7 +1,7 @@
-"""The ways of sources around a head, seen from above: ahead is up, left is left.
+"""Plot of the trajectories of sources around a head, from above: ahead is up, left is left.
 
-Each way is colored by its time, from dark to bright, and begins at a ring where its sound begins.
-A source that rests is a blue point. Walls are drawn where there is a room.
+A trajectory is colored by time, from dark to bright, and starts at a ring. A source at rest is a
+blue point. The walls of a room are drawn.
 """
 
 import math
@@ -21,53 +21,53 @@ if TYPE_CHECKING:
 
 LEFT, TOP, SIZE, BELOW = 110, 120, 1060, 70  # pixels around and of the panel
 BAR = 340  # pixels
-POINTS = 2000  # of a way
+POINTS = 2000  # of a trajectory
 WALL, GROUND, RESTING = "#62626e", "#f4f4f6", "#3b6ea8"
 LONGEST = 86_400.0  # s
-MARGIN = 1.12  # of what is shown beyond what is there
-MOST_TICKS = 9
+MARGIN = 1.12  # size of the panel relative to its content
+MAX_TICKS = 9
 _LABELED = 8  # sources
-_TITLE, _LABEL = 28, 24  # letters that fit
-_LINE, _WIDE = 22, 520  # pixels between labels, across where they run towards each other
-_SIDES: dict[int | None, str] = {0: ", left", 1: ", right"}  # by the channel that is heard
+_TITLE, _LABEL = 28, 24  # maximum lengths in characters
+_LINE, _WIDE = 22, 520  # smallest distance of labels in pixels, vertical and horizontal
+_SIDES: dict[int | None, str] = {0: ", left", 1: ", right"}  # by channel
 
 
 class TopView:
-    """A picture to be drawn.
+    """A plot of trajectories.
 
     Args:
-        target: PNG to write, 1280 pixels wide; it appears only when it is complete.
-        overwrite: whether an existing target may be replaced.
+        target: PNG file, 1280 pixels wide; it appears when it is complete.
+        overwrite: whether to replace an existing target.
 
     Raises:
         OutputError: the target exists and `overwrite` is false, or its folder does not exist.
-        OptionError: the target is no PNG, or matplotlib is missing.
+        OptionError: the target is not a PNG, or matplotlib is missing.
     """
 
     def __init__(self, target: str | Path, *, overwrite: bool = False) -> None:
         self._canvas = Canvas(target, height=TOP + SIZE + BELOW, overwrite=overwrite)
 
     def draw(self, sources: Sequence[Source], room: ShoeBox | None, *, title: str) -> None:
-        """Draw the sources and write the picture.
+        """Draw the sources and write the file.
 
         Raises:
-            OutputError: the picture cannot be written.
+            OutputError: the file cannot be written.
         """
         canvas = self._canvas
         canvas.text(LEFT, 44, shortened(title, _TITLE), size=LARGE, bold=True)
         canvas.text(LEFT, 80, "from above, in meters; ahead is up", size=SMALL, faint=True)
         axes = canvas.panel(LEFT, TOP, SIZE, SIZE)
         axes.set_facecolor(GROUND)
-        ways = [_way(source) for source in sources]
-        _scale(axes, ways, room)
+        paths = [source.trajectory.positions_at(_times(source)) for source in sources]
+        _scale(axes, paths, room)
         _draw_head(axes)
         if room:
             _draw_walls(axes, room)
         seconds = _rounded(max(_times(source)[-1] for source in sources))
         moving = None
-        for source, way in zip(sources, ways, strict=True):
-            moving = _draw_way(axes, way, _times(source), seconds) or moving
-        _label(axes, sources[:_LABELED], ways)
+        for source, path in zip(sources, paths, strict=True):
+            moving = _draw_path(axes, path, _times(source), seconds) or moving
+        _label(axes, sources[:_LABELED], paths)
         if moving:
             bar = canvas.panel(LEFT + SIZE - BAR, 32, BAR, 14)
             canvas.color_bar(moving, bar, "seconds", ends=True)
@@ -75,7 +75,7 @@ class TopView:
 
 
 def _times(source: Source) -> Float[np.ndarray, " points"]:
-    """Seconds at which a source is seen; 0 where it rests."""
+    """Times of the plotted points, in seconds; 0 for a source at rest."""
     if source.trajectory.is_static:
         return np.zeros(1)
     end = source.seconds or max(float(source.trajectory.times[-1]), source.start)
@@ -83,28 +83,24 @@ def _times(source: Source) -> Float[np.ndarray, " points"]:
 
 
 def _rounded(seconds: float) -> float:
-    """Up to a length whose quarters have one digit."""
+    """Rounded up so that a quarter of it has one significant digit."""
     if not seconds:
         return 0.0
     step = 10.0 ** math.floor(math.log10(seconds / 4))
     return 4 * step * math.ceil(round(seconds / 4 / step, 6))
 
 
-def _way(source: Source) -> Float[np.ndarray, "points 3"]:
-    return source.trajectory.positions_at(_times(source))
-
-
 def _scale(
-    axes: "Axes", ways: Sequence[Float[np.ndarray, "points 3"]], room: ShoeBox | None
+    axes: "Axes", paths: Sequence[Float[np.ndarray, "points 3"]], room: ShoeBox | None
 ) -> None:
-    """A square that holds all, with the same scale both ways."""
-    shown = np.concatenate([*ways, room.walls if room else np.zeros((1, 3))])[:, :2]
+    """Limits and ticks: a square with equal scales."""
+    shown = np.concatenate([*paths, room.walls if room else np.zeros((1, 3))])[:, :2]
     low = shown.min(axis=0).clip(max=-2 * HEAD_RADIUS)
     high = shown.max(axis=0).clip(min=2 * HEAD_RADIUS)
     middle, half = (low + high) / 2, MARGIN * max(float((high - low).max()) / 2, 0.5)
     axes.set_xlim(-middle[1] - half, -middle[1] + half)
     axes.set_ylim(middle[0] - half, middle[0] + half)
-    fewest = 2 * half / MOST_TICKS  # meters
+    fewest = 2 * half / MAX_TICKS  # meters
     decade = 10.0 ** math.floor(math.log10(fewest))
     step = next(decade * share for share in (1, 2, 5, 10) if decade * share >= fewest)
     for name in ("x", "y"):
@@ -116,7 +112,7 @@ def _scale(
 
 
 def _draw_head(axes: "Axes") -> None:
-    """A nose, ears and all, at least as large as can be seen."""
+    """A head with nose and ears, not smaller than visible."""
     from matplotlib.patches import Circle, Polygon
 
     start, end = axes.get_xlim()
@@ -136,15 +132,15 @@ def _draw_walls(axes: "Axes", room: ShoeBox) -> None:
     axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=WALL, linewidth=3))
 
 
-def _draw_way(
+def _draw_path(
     axes: "Axes",
-    way: Float[np.ndarray, "points 3"],
+    path: Float[np.ndarray, "points 3"],
     times: Float[np.ndarray, " points"],
     brightest: float,
 ) -> "PathCollection | None":
-    """What has the colors of time, where the source moves."""
-    across, up = -way[:, 1], way[:, 0]
-    if len(way) == 1:
+    """Draw a trajectory; returns the artist with the colors of a moving source."""
+    across, up = -path[:, 1], path[:, 0]
+    if len(path) == 1:
         axes.scatter(across, up, s=140, facecolors=RESTING, edgecolors=INK, linewidths=2)
         return None
     drawn = axes.scatter(
@@ -155,14 +151,14 @@ def _draw_way(
 
 
 def _label(
-    axes: "Axes", sources: Sequence[Source], ways: Sequence[Float[np.ndarray, "points 3"]]
+    axes: "Axes", sources: Sequence[Source], paths: Sequence[Float[np.ndarray, "points 3"]]
 ) -> None:
-    """Names beside the first points, on the side where there is room, none over another."""
+    """Names beside the first points, without overlap."""
     taken: list[tuple[float, float]] = []
     middle = axes.transAxes.transform((0.5, 0.5))
-    for source, way in zip(sources, ways, strict=False):
-        place = (-way[0, 1], way[0, 0])
-        x, y = axes.transData.transform(place)
+    for source, path in zip(sources, paths, strict=False):
+        position = (-path[0, 1], path[0, 0])
+        x, y = axes.transData.transform(position)
         right, high = x > middle[0], y > middle[1]
         at = y + (-_LINE if high else _LINE)
         while any(abs(x - other) < _WIDE and abs(at - height) < _LINE for other, height in taken):
@@ -170,7 +166,7 @@ def _label(
         taken.append((x, at))
         axes.annotate(
             shortened(Path(source.sound.name).name, _LABEL) + _SIDES.get(source.channel, ""),
-            place,
+            position,
             xytext=(-14 if right else 14, at - y),
             textcoords="offset pixels",
             ha="right" if right else "left",

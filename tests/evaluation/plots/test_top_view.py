@@ -22,12 +22,12 @@ from matplotlib.colors import to_rgba
 from matplotlib.image import imread
 
 RATE = 8_000
-LONG = "a name of a file that somebody has given to a sound without thinking of $others$.wav"
+LONG = "a very long file name, much longer than the space beside a point, with $dollars$.wav"
 
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory):
-    """Two seconds of mono by a short and by a long name, and of stereo."""
+    """Two seconds of mono, with a short and a long name, and of stereo."""
     folder = tmp_path_factory.mktemp("sounds")
     noise = 0.1 * np.random.default_rng(0).standard_normal((2 * RATE, 2))
     for name in ("voice.wav", LONG):
@@ -37,7 +37,7 @@ def sounds(tmp_path_factory):
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def figures(monkeypatch):
     figures, save = [], Canvas.save
 
     def keep(canvas):
@@ -48,36 +48,38 @@ def drawn(monkeypatch):
     return figures
 
 
-def source(sounds, way, name="voice.wav", **more):
-    return Source(open_sound(sounds / name), way, **more)
+def source(sounds, trajectory, name="voice.wav", **more):
+    return Source(open_sound(sounds / name), trajectory, **more)
 
 
 ROOM = ShoeBox((6.0, 4.0, 3.0), 0.4, (1.5, 1.0, 1.2))
-UP_AND_AWAY = Trajectory(np.array([0.0, 2.0]), np.array([[0.2, 0.0, 1.0], [0.0, 0.2, 100.0]]))
+RISING = Trajectory(np.array([0.0, 2.0]), np.array([[0.2, 0.0, 1.0], [0.0, 0.2, 100.0]]))
 
 SCENES = {
-    "one that rests": ([constant(30.0)], None),
-    "one ahead within reach": ([constant(0.0, radius=0.1)], None),
-    "one that turns": ([orbit(1.0, 2.0)], None),
-    "one far away and one that passes": ([constant(-90.0, radius=500.0), fly_by(20.0, 3, 2)], None),
-    "one that comes from a kilometer": ([approach(1000.0, 0.3, 2.0, azimuth=135.0)], None),
-    "one that rises": ([UP_AND_AWAY], None),
-    "many in one place of a room": ([constant(2.0 * k, radius=0.9) for k in range(-5, 5)], ROOM),
-    "many at the ends": ([constant(45.0 + 90 * k, radius=9.0) for k in range(8)], None),
-    "two whose names run towards each other": (
+    "at rest": ([constant(30.0)], None),
+    "close ahead": ([constant(0.0, radius=0.1)], None),
+    "orbit": ([orbit(1.0, 2.0)], None),
+    "far away and passing by": ([constant(-90.0, radius=500.0), fly_by(20.0, 3, 2)], None),
+    "approaching from a kilometer": ([approach(1000.0, 0.3, 2.0, azimuth=135.0)], None),
+    "rising": ([RISING], None),
+    "many close together in a room": ([constant(2.0 * k, radius=0.9) for k in range(-5, 5)], ROOM),
+    "many at the borders": ([constant(45.0 + 90 * k, radius=9.0) for k in range(8)], None),
+    "two long names side by side": (
         [constant(12.0, radius=9), constant(-12.0, radius=9)],
         None,
     ),
-    "some in a room": ([constant(30.0, radius=0.5), orbit(2.0, 2.0, radius=0.9)], ROOM),
+    "several in a room": ([constant(30.0, radius=0.5), orbit(2.0, 2.0, radius=0.9)], ROOM),
 }
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_everything_is_inside_of_a_picture_of_the_right_size(tmp_path, sounds, drawn, scene):
-    ways, room = SCENES[scene]
+def test_everything_fits_in_the_picture_without_overlap(tmp_path, sounds, figures, scene):
+    trajectories, room = SCENES[scene]
     target = tmp_path / "path.png"
-    TopView(target).draw([source(sounds, way, LONG) for way in ways], room, title=LONG)
-    (figure,) = drawn
+    TopView(target).draw(
+        [source(sounds, trajectory, LONG) for trajectory in trajectories], room, title=LONG
+    )
+    (figure,) = figures
     height = TOP + SIZE + BELOW
     assert imread(target).shape[:2] == (height, WIDTH)
     assert imread(target)[..., :3].std() > 0.02
@@ -89,7 +91,7 @@ def test_everything_is_inside_of_a_picture_of_the_right_size(tmp_path, sounds, d
         assert 0 <= box.x0 <= box.x1 <= WIDTH
         assert 0 <= box.y0 <= box.y1 <= height
     labels = [text.get_window_extent() for text in axes.texts]
-    assert len(labels) == min(len(ways), 8)
+    assert len(labels) == min(len(trajectories), 8)
     for box in labels:
         assert frame.x0 <= box.x0 <= box.x1 <= frame.x1
         assert frame.y0 <= box.y0 <= box.y1 <= frame.y1
@@ -100,76 +102,74 @@ def test_everything_is_inside_of_a_picture_of_the_right_size(tmp_path, sounds, d
     assert np.diff(axes.get_xlim()) == pytest.approx(np.diff(axes.get_ylim()))
 
 
-def test_no_text_of_the_head_line_meets_another(tmp_path, sounds, drawn):
+def test_title_and_color_bar_do_not_overlap(tmp_path, sounds, figures):
     title = "THE WHOLE STORY OF A MORNING WALK AND OF ITS END, TAKE 4.WAV"
     TopView(tmp_path / "path.png").draw([source(sounds, orbit(1.0, 2.0))], None, title=title)
-    figure = drawn[0]
+    figure = figures[0]
     figure.canvas.draw()
     bar = figure.axes[1].get_tightbbox()
     assert not any(text.get_window_extent().overlaps(bar) for text in figure.texts)
 
 
 def points(figure):
-    """Where every collection is, to the right and up."""
-    return [drawn.get_offsets().data for drawn in figure.axes[0].collections]
+    """Positions of all collections, to the right and up."""
+    return [points.get_offsets().data for points in figure.axes[0].collections]
 
 
 @pytest.mark.parametrize(
     ("azimuth", "right", "up"), [(0, 0, 1), (90, -1, 0), (-90, 1, 0), (180, 0, -1)]
 )
-def test_ahead_is_up_and_left_is_left(tmp_path, sounds, drawn, azimuth, right, up):
+def test_ahead_is_up_and_left_is_left(tmp_path, sounds, figures, azimuth, right, up):
     TopView(tmp_path / "path.png").draw(
         [source(sounds, constant(azimuth, radius=2.0))], None, title=""
     )
-    (place,) = points(drawn[0])[0]
-    assert place == pytest.approx([2 * right, 2 * up], abs=1e-9)
-    across, upwards = drawn[0].axes[0].get_xlim(), drawn[0].axes[0].get_ylim()
+    (position,) = points(figures[0])[0]
+    assert position == pytest.approx([2 * right, 2 * up], abs=1e-9)
+    across, upwards = figures[0].axes[0].get_xlim(), figures[0].axes[0].get_ylim()
     assert across[0] < min(0, 2 * right) <= max(0, 2 * right) < across[1]
     assert upwards[0] < min(0, 2 * up) <= max(0, 2 * up) < upwards[1]
 
 
-def test_a_way_is_colored_by_the_time_of_the_scene_and_begins_at_a_ring_with_its_sound(
-    tmp_path, sounds, drawn
-):
-    """The sound goes from 1 s to 3 s of an orbit of 4 s, from the left to the right."""
-    way = source(sounds, orbit(4.0, 4.0, radius=1.0), start=1.0)
-    TopView(tmp_path / "path.png").draw([way], None, title="")
-    course, ring = drawn[0].axes[0].collections
-    times = course.get_array()
+def test_a_trajectory_is_colored_by_time_and_starts_at_a_ring(tmp_path, sounds, figures):
+    """The sound is from 1 s to 3 s of an orbit of 4 s, from left to right."""
+    trajectory = source(sounds, orbit(4.0, 4.0, radius=1.0), start=1.0)
+    TopView(tmp_path / "path.png").draw([trajectory], None, title="")
+    path, ring = figures[0].axes[0].collections
+    times = path.get_array()
     assert (times[0], times[-1]) == pytest.approx((1, 3))
-    assert course.get_clim() == (0, pytest.approx(3.2))  # quarters have one digit
-    places = course.get_offsets().data
-    assert places[0] == pytest.approx([-1, 0], abs=1e-6)
-    assert places[-1] == pytest.approx([1, 0], abs=1e-6)
-    assert places[len(places) // 2] == pytest.approx([0, -1], abs=5e-3)
+    assert path.get_clim() == (0, pytest.approx(3.2))  # quarters have one digit
+    positions = path.get_offsets().data
+    assert positions[0] == pytest.approx([-1, 0], abs=1e-6)
+    assert positions[-1] == pytest.approx([1, 0], abs=1e-6)
+    assert positions[len(positions) // 2] == pytest.approx([0, -1], abs=5e-3)
     assert ring.get_offsets().data[0] == pytest.approx([-1, 0], abs=1e-6)
-    ticks = [label.get_text() for label in drawn[0].axes[1].get_xticklabels()]
+    ticks = [label.get_text() for label in figures[0].axes[1].get_xticklabels()]
     assert ticks == ["0", "0.8", "1.6", "2.4", "3.2"]
 
 
-def test_what_rests_is_a_blue_point_and_needs_no_colors_of_time(tmp_path, sounds, drawn):
+def test_a_source_at_rest_is_a_blue_point_without_color_bar(tmp_path, sounds, figures):
     TopView(tmp_path / "path.png").draw(sources_of(sounds / "two.wav"), None, title="two.wav")
-    axes = drawn[0].axes
+    axes = figures[0].axes
     assert len(axes) == 1
     assert [text.get_text() for text in axes[0].texts] == ["two.wav, left", "two.wav, right"]
     for point in axes[0].collections:
         assert tuple(point.get_facecolor()[0]) == to_rgba(RESTING)
 
 
-def test_the_walls_are_where_the_head_sees_them(tmp_path, sounds, drawn):
+def test_walls_are_drawn_relative_to_the_head(tmp_path, sounds, figures):
     TopView(tmp_path / "path.png").draw([source(sounds, constant(0.0, radius=1.0))], ROOM, title="")
-    boxes = [patch.get_bbox() for patch in drawn[0].axes[0].patches if hasattr(patch, "get_bbox")]
+    boxes = [patch.get_bbox() for patch in figures[0].axes[0].patches if hasattr(patch, "get_bbox")]
     (walls,) = boxes  # 1.0 m to the right, 3.0 m to the left, 1.5 m behind, 4.5 m ahead
     assert (walls.x0, walls.x1, walls.y0, walls.y1) == pytest.approx((-3.0, 1.0, -1.5, 4.5))
 
 
-def test_a_dollar_in_a_name_is_a_dollar(tmp_path, sounds, drawn):
+def test_dollars_in_names_are_not_math(tmp_path, sounds, figures):
     TopView(tmp_path / "path.png").draw([source(sounds, constant(0.0))], None, title="$a_b$")
-    assert not any(text.get_parse_math() for text in drawn[0].texts)
-    assert not any(text.get_parse_math() for text in drawn[0].axes[0].texts)
+    assert not any(text.get_parse_math() for text in figures[0].texts)
+    assert not any(text.get_parse_math() for text in figures[0].axes[0].texts)
 
 
-def test_an_existing_picture_is_refused_before_anything_is_made(tmp_path, sounds):
+def test_unusable_targets_are_refused(tmp_path, sounds):
     target = tmp_path / "path.png"
     target.write_bytes(b"precious")
     with pytest.raises(OutputError, match="exists"):
