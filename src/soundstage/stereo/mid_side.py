@@ -4,15 +4,17 @@ Left and right are assembled here and nowhere else. Whatever S is, the fold-down
 exactly for integers, and to one rounding of L and of R in floating point.
 """
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from soundstage.audio import SoundReader
 
-T = TypeVar("T", np.ndarray, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T", np.ndarray, "Tensor")
 
 DUAL_MONO_DB = -60.0  # side over mid; below this the two channels are one signal, coded twice
 _BLOCK = 1 << 16  # frames read at a time
