@@ -17,6 +17,7 @@ real-time factor of untrained networks of the papers' sizes.
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -39,24 +40,28 @@ from soundstage.binaural.render.binauralgrad import (
     sample_stage,
     warped_ears,
 )
-from soundstage.binaural.render.neural_stream import NetworkInputs, NeuralStream
-from soundstage.binaural.render.neural_weights import (
-    BinauralWaveNetConfig,
-    Calibration,
-    GradShape,
-    LoadedNetwork,
-    WarpNetShape,
-    load_network,
-)
-from soundstage.binaural.render.pose_encoding import NETWORK_RATE
+from soundstage.binaural.render.neural_stream import NetworkInputs, NeuralRenderer, load_network
+from soundstage.binaural.render.pose_encoding import NETWORK_RATE, POSE_FEATURES, POSE_HOP
 from soundstage.binaural.render.warp import WarpRenderer
-from soundstage.binaural.render.warpnet_wavenet import WarpNetRenderer, WaveNetRenderer
+from soundstage.binaural.render.warpnet_wavenet import (
+    WarpNetRenderer,
+    WaveNetRenderer,
+)
 from soundstage.binaural.renderers import PRETRAINED, Renderer, render
 from soundstage.corpora.binaural_speech import Recording, open_binaural_speech
 from soundstage.corpora.simulation_hrtfs import centered
 from soundstage.diffusion import CounterNoise
 from soundstage.errors import OptionError
 from soundstage.metrics.binaural_metrics import BinauralErrors, binaural_errors, mean_errors
+from soundstage.networks.backbones.dilated import DilatedStackConfig
+from soundstage.networks.models.binaural_grad import BinauralGradConfig, Stage
+from soundstage.networks.models.binaural_wavenet import (
+    BinauralConfig,
+    BinauralWaveNetConfig,
+    Calibration,
+    WarpNetConfig,
+)
+from soundstage.weights.model import LoadedModel, Weights
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
 CARDS = Path(soundstage.weights.__file__).parent
@@ -106,35 +111,40 @@ TABLES = {
 COLUMNS = ("Wave L2 ×10³ ↓", "Amplitude L2 ↓", "Phase L2 ↓", "PESQ ↑", "MRSTFT ↓")
 
 
-class SingleStage:
+class SingleStage(NeuralRenderer):
     """One stage of BinauralGrad: the first, or the second with the ground-truth mean as input."""
 
     def __init__(
-        self, loaded: LoadedNetwork[GradShape], true_mean: np.ndarray | None = None
+        self, loaded: LoadedModel[BinauralGradConfig], true_mean: np.ndarray | None = None
     ) -> None:
-        self.shape, self.calibration, self.network = loaded
-        self.pose_encoding, self.distance_law = self.shape.view_name, self.shape.leveled
-        self.frame, self.true_mean = max(self.shape.frame, 1), true_mean
-        before, after = self.network.reach
-        self.receptive_field = before + 400, after
+        super().__init__(loaded, as_recorded=True)
+        self._config, self._network, self._true_mean = loaded.config, loaded.network, true_mean
+        self.frame = loaded.config.frames.hop if loaded.config.frames else 1
+
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """Samples before and after an output sample, the warp included."""
+        before, after = self._network.receptive_field
+        return before + 400, after
 
     def predict(self, inputs: NetworkInputs) -> torch.Tensor:
         """Both ears of a window; equal for the first stage."""
         length, common = inputs.mono.shape[-1], None
-        if self.true_mean is not None:
+        if self._true_mean is not None:
             # the window begins this many samples before the start of its noise
-            before = -(-self.receptive_field[0] // 1600) * 1600
-            start = inputs.first - before
-            inside = self.true_mean[max(start, 0) : max(start + length, 0)]
+            unit = math.lcm(POSE_HOP, self.frame)
+            start = inputs.first - -(-self.receptive_field[0] // unit) * unit
+            inside = self._true_mean[max(start, 0) : max(start + length, 0)]
             left = max(-start, 0)
             whole = np.pad(inside, (left, max(length - left - len(inside), 0)))[:length]
             common = torch.from_numpy(self.calibration.scale * whole).float()[None]
-        stage = self.shape.of_stage
-        signals = stage.heard(warped_ears(inputs.mono, inputs.delays, self.shape), inputs.mono, common)
+        stage = Stage(self._config.stage)
+        warped = warped_ears(inputs.mono, inputs.delays, self._config)
+        signals = stage.conditioning(warped, inputs.mono, common)
         noise = CounterNoise((stage.channels,), 0).window(inputs.first, length)[None]
         sampled = sample_stage(
-            self.network,
-            self.shape,
+            self._network,
+            self._config,
             signals,
             inputs.pose,
             noise,
@@ -156,23 +166,15 @@ def renderer_system(renderer: Renderer, gain: float = 1.0, no_delay: float = HEA
     return run
 
 
-def stage_system(loaded: LoadedNetwork[GradShape], *, teacher_forced: bool = False) -> System:
+def stage_system(name: str, *, teacher_forced: bool = False) -> System:
     """A single stage; the second with the ground-truth mean as input."""
+    loaded = load_network(name, BinauralGradConfig, "cpu")
 
     def run(recording: Recording) -> Ears:
         true_mean = None
         if teacher_forced:
             true_mean = recording.binaural(0, recording.frames).mean(axis=0)
-        stream = NeuralStream(
-            SingleStage(loaded, true_mean),
-            recording.trajectory,
-            NETWORK_RATE,
-            no_delay=HEAD_RADIUS,
-            as_recorded=True,
-        )
-        mono = recording.mono(0, recording.frames)
-        ears = np.concatenate([stream.push(mono), stream.finish()], axis=-1)
-        return ears[:, : recording.frames]
+        return renderer_system(SingleStage(loaded, true_mean))(recording)
 
     return run
 
@@ -182,43 +184,35 @@ def both_ears(mono: np.ndarray) -> Ears:
     return np.stack([mono, mono])
 
 
-def grad(
+def binauralgrad(
     names: Sequence[str], steps: int | None = None, temperature: float | None = None
 ) -> BinauralGradRenderer:
     """BinauralGrad at the level of the recordings."""
-    networks, sampling = (
-        [load_network(name, GradShape) for name in names],
-        BinauralGradSampling(steps, temperature),
-    )
+    networks = [load_network(name, BinauralGradConfig, "cpu") for name in names]
+    sampling = BinauralGradSampling(steps, temperature)
     return BinauralGradRenderer(networks, sampling=sampling, as_recorded=True)
 
 
 def systems() -> dict[str, System]:
     """All systems, by name."""
-    common = load_network(COMMON, GradShape)
-    head, no_delay = centered(load_hrtf().resampled(NETWORK_RATE))
-    wavenet, warpnet = (
-        load_network("wavenet", BinauralWaveNetConfig),
-        load_network("warpnet", WarpNetShape),
-    )
+    loudness = load_network(COMMON, BinauralGradConfig, "cpu").config.calibration.loudness
+    hrtf, no_delay = centered(load_hrtf().resampled(NETWORK_RATE))
+    wavenet = load_network("wavenet", BinauralWaveNetConfig, "cpu")
+    warpnet = load_network("warpnet", WarpNetConfig, "cpu")
     return {
         "mono": lambda recording: both_ears(recording.mono(0, recording.frames)),
         "warp": renderer_system(WarpRenderer()),
-        "hrtf": renderer_system(
-            HrtfRenderer(head, talker=True), common.calibration.loudness / RADIUS, no_delay
-        ),
+        "hrtf": renderer_system(HrtfRenderer(hrtf, talker=True), loudness / RADIUS, no_delay),
         "wavenet": renderer_system(WaveNetRenderer(wavenet, as_recorded=True)),
         "warpnet": renderer_system(WarpNetRenderer(warpnet, as_recorded=True)),
-        "binauralgrad-single": renderer_system(grad(PRETRAINED["binauralgrad-single"])),
-        "binauralgrad": renderer_system(grad(PRETRAINED["binauralgrad"])),
-        "binauralgrad, not fine-tuned": renderer_system(grad((COMMON, SPECIFIC))),
-        "stage 1": stage_system(common),
+        "binauralgrad-single": renderer_system(binauralgrad(PRETRAINED["binauralgrad-single"])),
+        "binauralgrad": renderer_system(binauralgrad(PRETRAINED["binauralgrad"])),
+        "binauralgrad, not fine-tuned": renderer_system(binauralgrad((COMMON, SPECIFIC))),
+        "stage 1": stage_system(COMMON),
         "ground-truth mean": lambda recording: both_ears(
             recording.binaural(0, recording.frames).mean(axis=0)
         ),
-        "stage 2 on ground-truth mean": stage_system(
-            load_network(SPECIFIC, GradShape), teacher_forced=True
-        ),
+        "stage 2 on ground-truth mean": stage_system(SPECIFIC, teacher_forced=True),
     }
 
 
@@ -295,7 +289,7 @@ def against_cost(recordings: Sequence[Recording], *, pesq: bool) -> str:
         f"| ---: | ---: |{' ---: |' * (len(COLUMNS) + 1)}",
     ]
     for steps, temperature in SAMPLINGS:
-        renderer = grad(PRETRAINED["binauralgrad"], steps, temperature)
+        renderer = binauralgrad(PRETRAINED["binauralgrad"], steps, temperature)
         results = measure(renderer_system(renderer), recordings, pesq=pesq)
         row = " | ".join([*cells(results.errors), f"{results.factor:.3f}"])
         lines.append(f"| {steps} | {temperature:g} | {row} |")
@@ -305,24 +299,26 @@ def against_cost(recordings: Sequence[Recording], *, pesq: bool) -> str:
 
 def paper_size() -> None:
     """Print the real-time factor of untrained networks of the papers' sizes."""
-    calibration = Calibration(1.0, 1.0, 0.5, 3.0)
     sound = np.random.default_rng(0).normal(scale=0.1, size=NETWORK_RATE).astype(np.float32)
     trajectory: Trajectory = constant(40)
-    rows: list[tuple[str, Renderer]] = []
-    stages = []
-    for stage in (0, 1):
-        shape = GradShape(0, 3, 10, 128, 3, stage, 0, 0, 80, 0, 0, 128, 0)
-        stages.append(LoadedNetwork(shape, calibration, shape.network().eval()))
-    rows.append(("binauralgrad, 6 steps a stage", BinauralGradRenderer(stages)))
-    warpnet = WarpNetShape(0, 3, 10, 64, 2, 32, 4, 64)
-    rows.append(
-        ("warpnet", WarpNetRenderer(LoadedNetwork(warpnet, calibration, warpnet.network().eval())))
-    )
-    wavenet = BinauralWaveNetConfig(0, 3, 10, 64, 2)
-    rows.append(
-        ("wavenet", WaveNetRenderer(LoadedNetwork(wavenet, calibration, wavenet.network().eval())))
-    )
-    for name, renderer in reversed(rows):
+    poses = {
+        "pose_encoding": "published",
+        "pose_dim": POSE_FEATURES["published"],
+        "calibration": Calibration(scale=1.0, loudness=1.0, nearest=0.5, farthest=3.0),
+    }
+    wide = DilatedStackConfig(channels=128, kernel_size=3)
+    stages = [
+        untrained(BinauralGradConfig(stage=stage, stack=wide, **poses))
+        for stage in ("common", "specific")
+    ]
+    warpnet = untrained(WarpNetConfig(stack=DilatedStackConfig(), **poses))
+    wavenet = untrained(BinauralWaveNetConfig(stack=DilatedStackConfig(), **poses))
+    rows: list[tuple[str, NeuralRenderer]] = [
+        ("wavenet", WaveNetRenderer(wavenet)),
+        ("warpnet", WarpNetRenderer(warpnet)),
+        ("binauralgrad, 6 steps a stage", BinauralGradRenderer(stages)),
+    ]
+    for name, renderer in rows:
         started = time.perf_counter()
         render(sound, trajectory, NETWORK_RATE, renderer)
         taken = time.perf_counter() - started
@@ -330,6 +326,11 @@ def paper_size() -> None:
         stream = renderer.stream(trajectory, NETWORK_RATE)
         seconds = stream.chunk / NETWORK_RATE
         print(f"{name}: real-time factor {taken / seconds:.1f}, {torch.get_num_threads()} threads")
+
+
+def untrained(config: BinauralConfig) -> LoadedModel[BinauralConfig]:
+    """A network with random weights."""
+    return LoadedModel(config, config.build().eval(), Weights("", {}, {}, "untrained"))
 
 
 def write_cards(results: dict[str, Result]) -> None:
