@@ -70,7 +70,7 @@ def make_results(
         excerpts={
             clip: _sounds(folder, i, systems, seconds) for i, clip in enumerate(shown) if folder
         },
-        left_out=[f"broken {NASTY}.wav holds no sound."],
+        skipped=[f"broken {NASTY}.wav holds no sound."],
     )
 
 

@@ -1,13 +1,17 @@
-"""The papers' numbers as they print them, and ours in the right places."""
+"""Printed values of the papers and ours in the right cells."""
 
 import numpy as np
 
 from making_results import all_columns, make_results
-from soundstage.evaluation.main_tables import figures_table, heading, significance_lines
-from soundstage.evaluation.markdown import NOTHING
-from soundstage.evaluation.paper_tables import numbers_held, paper_tables
+from soundstage.evaluation.markdown_tables import (
+    NOTHING,
+    heading,
+    results_table,
+    significance_lines,
+)
+from soundstage.evaluation.paper_tables import paper_tables, parameter_count
 from soundstage.evaluation.results import FLOOR, TRUTH, Comparison, Estimate, Results
-from soundstage.weights import load_card
+from soundstage.weights import model_card
 
 SYSTEMS = (TRUTH, FLOOR, "mono", "nearest", "decorrelate", "comb")
 
@@ -31,15 +35,15 @@ def test_the_first_table_of_parametric_stereo() -> None:
     assert row[4:] == ["20.89", f"{found.summaries['mono', 'd_f'].value:.2f}", "0.090 ± 0.042"]
 
 
-def test_stereo_takes_its_error_from_the_truth_and_its_distance_from_the_floor() -> None:
+def test_the_row_stereo_has_the_error_of_the_truth_and_the_distance_of_the_floor() -> None:
     found = results()
     row = cells(paper_tables(found), "Stereo")
     assert row[3] == f"{found.summaries[TRUTH, 'e_min'].value:.3f}"
     assert row[5] == f"{found.summaries[FLOOR, 'd_f'].value:.2f}"
 
 
-def test_a_method_that_is_not_here_says_so() -> None:
-    row = cells(paper_tables(results()), "diffstereo, not here yet")
+def test_methods_without_results_are_marked() -> None:
+    row = cells(paper_tables(results()), "diffstereo, not implemented")
     assert set(row[1:]) == {NOTHING}
 
 
@@ -52,7 +56,7 @@ def test_diffstereo_has_printed_rows_and_one_for_each_of_our_systems() -> None:
     assert row[1:3] == wanted
     assert row[4] == f"{found.summaries['comb', 'fad_tagger_mid'].value:.2f}"
     assert cells(second, "Ground Truth (printed)")[1:4] == ["0.715", "0.761", "0.238"]
-    assert cells(second, "ambisonic, not here yet")[1:] == [NOTHING] * 7
+    assert cells(second, "ambisonizer, not implemented")[1:] == [NOTHING] * 7
     assert f"| {FLOOR} " not in second
 
 
@@ -63,13 +67,13 @@ def test_every_table_has_as_many_cells_in_every_row() -> None:
         assert len({line.count("|") for line in lines}) <= 1
 
 
-def test_numbers_held_come_from_the_cards() -> None:
-    assert numbers_held("nearest") == f"{load_card('nearest')['parameters'] / 1e6:.1f} M"
-    assert numbers_held("decorrelate") == str(load_card("decorrelate")["parameters"])
-    assert numbers_held("nobody") == NOTHING
+def test_parameter_counts_come_from_the_cards() -> None:
+    assert parameter_count("nearest") == f"{model_card('nearest')['parameters'] / 1e6:.1f} M"
+    assert parameter_count("decorrelate") == str(model_card("decorrelate")["parameters"])
+    assert parameter_count("nobody") == NOTHING
 
 
-def test_the_best_of_a_column_is_marked_and_the_truth_is_not_in_the_race() -> None:
+def test_the_best_of_a_column_except_the_truth_is_marked() -> None:
     column = next(column for column in all_columns() if column.key == "width")
     summaries = {
         (TRUTH, "width"): Estimate(0.7, 0.6, 0.8),
@@ -77,7 +81,7 @@ def test_the_best_of_a_column_is_marked_and_the_truth_is_not_in_the_race() -> No
         ("b", "width"): Estimate(0.6, 0.5, 0.65),
     }
     found = Results("t", {}, [TRUTH, "a", "b"], [], [column], {}, summaries)
-    table = figures_table(found, ["width", "unknown"]).splitlines()
+    table = results_table(found, ["width", "unknown"]).splitlines()
     assert heading(column, truth=True) == "normalized width → true"
     assert heading(column, truth=False) == "normalized width"
     assert table[2] == "| true stereo | 0.700 [0.600, 0.800] |"
@@ -85,14 +89,14 @@ def test_the_best_of_a_column_is_marked_and_the_truth_is_not_in_the_race() -> No
     assert table[3] == "| a | 0.900 [0.800, 1.000] |"
 
 
-def test_differences_are_told_from_the_better_side() -> None:
+def test_significance_lines_start_with_the_better_system() -> None:
     found = results()
     comparisons = [
         Comparison("lsd_mid", "nearest", "comb", 0.01, "comb", 7),
         Comparison("lsd_mid", "mono", "comb", 0.01, "comb", 7),
         Comparison("lsd_mid", "mono", "nearest", 0.6, "", 7),
     ]
-    told = Results(
+    compared = Results(
         found.title,
         found.settings,
         SYSTEMS,
@@ -102,5 +106,5 @@ def test_differences_are_told_from_the_better_side() -> None:
         found.summaries,
         comparisons,
     )
-    (line,) = significance_lines(told, ["lsd_mid", "lsd_side"])
+    (line,) = significance_lines(compared, ["lsd_mid", "lsd_side"])
     assert line == "- log-spectral distance, mid: comb over nearest, mono."

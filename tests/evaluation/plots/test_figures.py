@@ -46,13 +46,11 @@ def panels(figure):
 
 ODD = {
     "scene": scene(),
-    "short": scene(0.1),
     "one sample": Audio(np.array([[0.5], [-0.1]], np.float32), RATE),
     "silent": Audio(np.zeros((2, RATE), np.float32), RATE),
     "mono": Audio(song(RATE).numpy()[None], RATE),
     "inverted": Audio(np.stack([song(RATE).numpy(), -song(RATE).numpy()]), RATE),
     "8 kHz": scene(1.0, 8_000),
-    "96 kHz": scene(0.5, 96_000),
     "minutes": Audio(noise(200 * 8_000).numpy()[None], 8_000),
 }
 
@@ -81,7 +79,7 @@ def test_any_sound_makes_a_picture_without_overlapping_text(kind, drawn, tmp_pat
             assert both <= 0 or tall <= 0 or both * tall < 12, (texts[one], texts[other])
 
 
-def test_one_sound_makes_one_picture_and_another_another(tmp_path):
+def test_pictures_are_reproducible_and_depend_on_the_sound(tmp_path):
     first, again, other = (tmp_path / f"{name}.png" for name in ("first", "again", "other"))
     for target in (first, again):
         plot_analysis(scene(), target, title="a scene")
@@ -90,7 +88,7 @@ def test_one_sound_makes_one_picture_and_another_another(tmp_path):
     assert np.abs(image(first) - image(other)).mean() > 0.02
 
 
-def test_the_figures_come_back_so_that_nothing_is_read_twice(tmp_path):
+def test_plotting_returns_the_analysis(tmp_path):
     result = plot_analysis(scene(), tmp_path / "picture.png")
     assert result.frames == RATE
     assert result.width > 0.1
@@ -104,7 +102,7 @@ def test_both_spectrograms_share_their_colors(drawn, tmp_path):
     assert mid.get_clim()[1] >= mid.get_array().max()
 
 
-def test_a_panned_tone_is_colored_in_its_band_and_grey_elsewhere(drawn, tmp_path):
+def test_a_panned_tone_is_colored_in_its_band_and_gray_elsewhere(drawn, tmp_path):
     source = tone(RATE, hz=1000, level=0.5).numpy()
     plot_analysis(Audio(np.stack([source, 0.5 * source]), RATE), tmp_path / "picture.png")
     level, coherence = panels(drawn[0])[3:]
@@ -127,7 +125,7 @@ def test_ticks_stand_at_their_frequencies(drawn, tmp_path):
     assert names == ["100", "500", "1k", "2k", "5k", "10k", "20k"]
 
 
-def test_an_existing_picture_is_kept_unless_told_otherwise(tmp_path):
+def test_an_existing_picture_is_replaced_only_on_request(tmp_path):
     target = tmp_path / "picture.png"
     target.write_bytes(b"a picture of somebody")
     with pytest.raises(OutputError, match=r"picture\.png exists"):
@@ -146,7 +144,7 @@ def test_a_failed_picture_leaves_nothing_and_keeps_the_old_one(tmp_path, monkeyp
 
     monkeypatch.setattr(Figure, "savefig", fail)
     target = tmp_path / "picture.png"
-    with pytest.raises(OutputError, match="No space left"):
+    with pytest.raises(OutputError, match="disk is full"):
         plot_analysis(scene(), target)
     assert list(tmp_path.iterdir()) == []
     target.write_bytes(b"old")
@@ -175,11 +173,12 @@ def test_without_matplotlib_the_extra_to_install_is_named(tmp_path, monkeypatch)
     with pytest.raises(OptionError, match="pip install") as caught:
         plot_analysis(scene(), tmp_path / "picture.png")
     extra = str(caught.value).split("soundstage[")[1].split("]")[0]
-    project = (Path(__file__).parents[2] / "pyproject.toml").read_text()
+    project = (Path(__file__).parents[3] / "pyproject.toml").read_text()
     assert re.search(rf'^{extra} = \[[^\]]*"matplotlib', project, re.MULTILINE)
 
 
-def test_drawing_touches_nothing_global(tmp_path):
+@pytest.mark.slow
+def test_drawing_changes_no_global_state(tmp_path):
     program = (
         "import sys\n"
         "from soundstage.audio import Audio\n"

@@ -280,10 +280,10 @@ def test_blind_hides_every_name_and_reveals_what_each_letter_was(page):
     assert player.locator(".systems .marker").count() == len(SYSTEMS)
 
 
-def test_a_head_sorts_by_click_and_by_key(page):
+def test_a_header_sorts_by_click_and_by_key(page):
     table = page.locator("#spectra table")
-    head = table.locator("thead th", has_text="log-spectral distance, side")
-    column = head.evaluate("cell => cell.cellIndex")
+    header = table.locator("thead th", has_text="log-spectral distance, side")
+    column = header.evaluate("cell => cell.cellIndex")
 
     def ranks():
         found = table.locator("tbody tr").evaluate_all(
@@ -294,13 +294,13 @@ def test_a_head_sorts_by_click_and_by_key(page):
     def names():
         return table.locator("tbody .name").all_inner_texts()
 
-    head.locator("button").click()
+    header.locator("button").click()
     assert ranks() == sorted(ranks())
-    assert head.get_attribute("aria-sort") == "ascending"
-    head.locator("button").focus()
+    assert header.get_attribute("aria-sort") == "ascending"
+    header.locator("button").focus()
     page.keyboard.press("Enter")
     assert ranks() == sorted(ranks(), reverse=True)
-    assert head.get_attribute("aria-sort") == "descending"
+    assert header.get_attribute("aria-sort") == "descending"
     empty = table.locator("thead th", has_text=re.compile("SI-SNR, side"))
     for _ in range(2):
         empty.locator("button").click()

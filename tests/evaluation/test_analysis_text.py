@@ -3,7 +3,7 @@ import pytest
 
 from sounds import RATE, noise, song
 from soundstage.audio import Audio
-from soundstage.evaluation import BAND_COLUMNS, band_rows, describe, figure_rows
+from soundstage.evaluation import BAND_COLUMNS, band_rows, describe, summary_rows
 from soundstage.metrics import analyze
 
 
@@ -11,9 +11,9 @@ def analysis_of(left, right, rate=RATE):
     return analyze(Audio(np.stack([left, right]).astype(np.float32), rate))
 
 
-def test_every_figure_is_printed_with_its_unit():
+def test_values_have_their_units():
     source = song(2 * RATE).numpy()
-    rows = dict(figure_rows(analysis_of(source, 0.5 * source)))
+    rows = dict(summary_rows(analysis_of(source, 0.5 * source)))
     assert rows["image"] == "stereo"
     assert rows["left over right"] == "6.0 dB"
     assert rows["side over mid"] == "-9.5 dB"
@@ -21,12 +21,13 @@ def test_every_figure_is_printed_with_its_unit():
     assert rows["channel correlation"] == "1.000"
     assert rows["phase correlation"] == "0.000"
     assert rows["length"] == "2 s"
+    assert rows["IID fluctuation"].endswith(" dB")
     assert rows["true peak"].endswith(" dBTP")
 
 
 def test_a_zero_has_no_sign():
     source = song(RATE).numpy()
-    rows = dict(figure_rows(analysis_of(source, 1.001 * source)))  # −0.009 dB
+    rows = dict(summary_rows(analysis_of(source, 1.001 * source)))  # −0.009 dB
     assert rows["left over right"] == "0.0 dB"
 
 
@@ -39,20 +40,18 @@ def test_bands_have_a_row_each_under_as_many_headings():
     assert rows[0][0] == "0 - 32"
 
 
-def test_what_is_not_there_is_a_dash_and_what_has_no_end_is_inf():
+def test_undefined_values_are_dashes_and_infinite_ones_inf():
     silence = np.zeros(RATE)
-    assert dict(figure_rows(analysis_of(silence, silence)))["left over right"] == "-"
+    assert dict(summary_rows(analysis_of(silence, silence)))["left over right"] == "-"
     assert {row[1:] for row in band_rows(analysis_of(silence, silence))} == {("-",) * 4}
     source = noise(RATE).numpy()
-    assert dict(figure_rows(analysis_of(source, -source)))["width"] == "inf"
+    assert dict(summary_rows(analysis_of(source, -source)))["width"] == "inf"
 
 
-@pytest.mark.parametrize(
-    ("frames", "said"), [(800, "0.1 s"), (8000 * 59, "59 s"), (8000 * 75, "1:15.0 min")]
-)
-def test_the_line_says_how_long_the_file_is(frames, said):
+@pytest.mark.parametrize(("frames", "length"), [(800, "0.1 s"), (8000 * 75, "1:15.0 min")])
+def test_the_description_has_the_length_of_the_file(frames, length):
     source = noise(frames).numpy()
     line = describe(analysis_of(source, source, rate=8_000))
-    assert f"  {said}  " in line
+    assert f"  {length}  " in line
     assert line.startswith("dual mono  ·  8 kHz")
     assert "side/mid −∞ dB" in line

@@ -18,9 +18,9 @@ from soundstage.evaluation.report import pictures, write_report
 from soundstage.evaluation.report.charts import charts
 from soundstage.evaluation.report.formatting import printed, ticks
 from soundstage.evaluation.report.pictures import clip_pictures
-from soundstage.evaluation.report.series_styles import COLORS, MARKERS, looks_of
+from soundstage.evaluation.report.score_tables import clip_table, families, main_tables, matrices
+from soundstage.evaluation.report.series_styles import COLORS, MARKERS, styles_of
 from soundstage.evaluation.report.sound import BUDGET, mp3_base64, quality_for
-from soundstage.evaluation.report.tables import clip_table, families, main_tables, matrices
 from soundstage.evaluation.results import TRUTH, Estimate
 from soundstage.metrics.catalog import CLIP_METRICS, Column, Metric
 
@@ -54,8 +54,8 @@ def with_summaries(column, values, *, digits=None):
 
 def cells(results):
     """The cells of the only column, by system."""
-    (table,) = main_tables(results, looks_of(results.systems))
-    return {row.look.name: row.cells[0] for row in table.rows}
+    (table,) = main_tables(results, styles_of(results.systems))
+    return {row.style.name: row.cells[0] for row in table.rows}
 
 
 def visible_text(page):
@@ -67,7 +67,7 @@ def visible_text(page):
 # ---- The file -----------------------------------------------------------------------------
 
 
-def test_the_page_needs_nothing_but_itself(page):
+def test_the_page_is_self_contained(page):
     assert not re.search(r"""(?:src|href|action|data)\s*=\s*["'](?!#|data:)""", page)
     assert not re.search(r"@import|url\((?!#)|https?://", page)
 
@@ -78,16 +78,16 @@ def test_names_cannot_become_markup(page):
     assert page.count("<script") == page.count("</script>") == 1 + 2 * len(SYSTEMS)
 
 
-def test_every_section_stands_in_its_order(page):
+def test_sections_are_in_order(page):
     anchors = re.findall(r'<section id="([a-z]+)"', page)
-    wanted = ["measured", "reading", "image", "spectra", "listening", "artifacts", "other"]
+    wanted = ["measured", "reading", "image", "spectra", "fad", "artifacts", "other"]
     assert anchors == [*wanted, "pairs", "distributions", "excerpts", "clips"]
 
 
-def test_settings_and_what_was_left_out_are_told(page, results):
+def test_settings_and_skipped_files_are_listed(page, results):
     text = visible_text(page)
     assert "made up" in text
-    assert "1 file left out" in text
+    assert "1 file skipped" in text
     assert "holds no sound." in text
     assert all(f"clip {i}" in text for i in range(len(results.clips) - 1))
 
@@ -134,11 +134,11 @@ def test_a_missing_library_is_named_with_its_remedy(library, monkeypatch, tmp_pa
 
 
 def test_progress_only_grows_and_ends_at_one(results, tmp_path):
-    told = []
-    write_report(results, tmp_path / "report.html", progress=told.append)
-    assert told == sorted(told)
-    assert len(told) == 1 + 2 * 2 * len(SYSTEMS)
-    assert told[-1] == 1.0
+    reported = []
+    write_report(results, tmp_path / "report.html", progress=reported.append)
+    assert reported == sorted(reported)
+    assert len(reported) == 1 + 2 * 2 * len(SYSTEMS)
+    assert reported[-1] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -149,11 +149,11 @@ def test_progress_only_grows_and_ends_at_one(results, tmp_path):
         make_results(columns=[LSD], clips=1),
         make_results(columns=columns_of([BY_NAME["width"]]), excerpts=0),
         replace(make_results(columns=[LSD]), summaries={}, scores={}, comparisons=()),
-        replace(make_results(systems=[], columns=[LSD]), clips=[], settings={}, left_out=()),
+        replace(make_results(systems=[], columns=[LSD]), clips=[], settings={}, skipped=()),
     ],
     ids=["no truth", "no columns", "one clip", "one column", "no numbers", "nothing at all"],
 )
-def test_what_is_missing_is_left_out_or_a_dash(given_, tmp_path):
+def test_missing_values_are_omitted_or_dashes(given_, tmp_path):
     write_report(given_, tmp_path / "report.html")
     text = visible_text((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "nan" not in re.findall(r"\w+", text.lower())
@@ -173,7 +173,7 @@ def test_every_column_is_in_one_table():
     assert "novel" in placed["other"]
     assert {"d_f", "d_f_inf", "width", "side_balance_error"} <= set(placed["image"])
     assert {"lsd_mid", "si_snr_right", "mrstft"} <= set(placed["spectra"])
-    assert placed["listening"] == [c.key for c in columns if c.key.startswith("fad_")]
+    assert placed["fad"] == [c.key for c in columns if c.key.startswith("fad_")]
     assert {"artifact", "fold_down", "placement_time"} <= set(placed["artifacts"])
 
 
@@ -185,13 +185,13 @@ def test_every_column_is_in_one_table():
         (WIDTH, "b", [TRUTH, "b", "c", "a"]),
     ],
 )
-def test_ranks_sort_the_best_first_and_never_star_the_truth(column, best, order):
+def test_ranks_sort_the_best_first_and_never_mark_the_truth(column, best, order):
     found = cells(with_summaries(column, {TRUTH: 0.1, "a": 3.0, "b": 0.2, "c": 1.0}))
     assert [name for name, cell in found.items() if cell.best] == [best]
     assert sorted(found, key=lambda name: float(found[name].rank)) == order
 
 
-def test_what_no_printed_digit_tells_apart_is_equally_best():
+def test_systems_with_equal_printed_values_are_equally_best():
     found = cells(with_summaries(LSD, {"a": 1.001, "b": 1.004, "c": 1.006}, digits=2))
     assert [name for name, cell in found.items() if cell.best] == ["a", "b"]
 
@@ -208,16 +208,16 @@ def test_intervals_are_printed_beneath_their_values(page, results):
 
 
 def test_the_scores_of_a_clip_are_its_own(results):
-    table = clip_table(results, 3, looks_of(results.systems))
-    index = [head.column.key for head in table.heads].index("iid_fluctuation")
+    table = clip_table(results, 3, styles_of(results.systems))
+    index = [header.column.key for header in table.headers].index("iid_fluctuation")
     shown = [row.cells[index].text for row in table.rows]
     assert shown == [printed(results.scores[s, "iid_fluctuation"][3], 2) for s in results.systems]
 
 
-def test_a_matrix_says_the_same_of_a_pair_from_both_sides(results):
+def test_a_matrix_is_consistent_for_both_directions_of_a_pair(results):
     opposite = {"better": "worse", "worse": "better", "no difference": "no difference"}
     seen = set()
-    for matrix in matrices(results, looks_of(results.systems)):
+    for matrix in matrices(results, styles_of(results.systems)):
         for i, (_, row) in enumerate(matrix.rows):
             for j, verdict in enumerate(row):
                 other = matrix.rows[j][1][i]
@@ -228,14 +228,14 @@ def test_a_matrix_says_the_same_of_a_pair_from_both_sides(results):
     assert seen == set(opposite)
 
 
-def test_the_better_of_a_pair_is_the_one_that_is_named(results):
+def test_a_matrix_names_the_better_system(results):
     known = {(c.column, c.first, c.second): c for c in results.comparisons if c.better}
-    for matrix in matrices(results, looks_of(results.systems)):
-        for look, row in matrix.rows:
-            for other, verdict in zip(matrix.looks, row, strict=True):
-                pair = known.get((matrix.head.column.key, look.name, other.name))
+    for matrix in matrices(results, styles_of(results.systems)):
+        for style, row in matrix.rows:
+            for other, verdict in zip(matrix.styles, row, strict=True):
+                pair = known.get((matrix.header.column.key, style.name, other.name))
                 if pair and verdict:
-                    assert (verdict.word == "better") == (pair.better == look.name)
+                    assert (verdict.word == "better") == (pair.better == style.name)
 
 
 # ---- Numbers ------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ def test_the_better_of_a_pair_is_the_one_that_is_named(results):
         (2.0, 0, "2"),
     ],
 )
-def test_numbers_are_printed_as_a_printer_sets_them(value, digits, wanted):
+def test_numbers_have_a_typographic_minus(value, digits, wanted):
     assert printed(value, digits) == wanted
 
 
@@ -271,10 +271,10 @@ def test_ticks_are_few_even_and_within(low, length, most):
 def one_chart(scores, column=LSD):
     made = make_results(systems=list(scores), columns=[column], excerpts=0)
     keyed = {(system, column.key): np.array(values) for system, values in scores.items()}
-    return charts(replace(made, scores=keyed), looks_of(made.systems))
+    return charts(replace(made, scores=keyed), styles_of(made.systems))
 
 
-def test_a_box_stands_on_quartiles_and_its_whiskers_leave_out_what_lies_far():
+def test_boxes_span_quartiles_and_whiskers_exclude_outliers():
     (chart,) = one_chart({"a": [0.0, 1.0, 2.0, 3.0, 4.0, 8.0], "b": [5.0] * 6})
     box = chart.strips[0].box
 
@@ -299,11 +299,11 @@ def test_equal_scores_still_have_an_axis():
     assert chart.ticks
 
 
-def test_the_truth_is_drawn_only_where_it_says_something():
+def test_the_truth_is_drawn_only_in_columns_relative_to_it():
     (chart,) = one_chart({TRUTH: [0.0, 0.0], "a": [1.0, 2.0]})
-    assert [strip.look.name for strip in chart.strips] == ["a"]
+    assert [strip.style.name for strip in chart.strips] == ["a"]
     (chart,) = one_chart({TRUTH: [0.0, 0.0], "a": [1.0, 2.0]}, WIDTH)
-    assert [strip.look.name for strip in chart.strips] == [TRUTH, "a"]
+    assert [strip.style.name for strip in chart.strips] == [TRUTH, "a"]
 
 
 def test_a_column_without_scores_has_no_chart():
@@ -311,8 +311,8 @@ def test_a_column_without_scores_has_no_chart():
 
 
 def test_many_systems_all_look_different():
-    looks = looks_of([str(i) for i in range(COLORS * len(MARKERS))])
-    assert len({(look.color, look.marker) for look in looks.values()}) == len(looks)
+    styles = styles_of([str(i) for i in range(COLORS * len(MARKERS))])
+    assert len({(style.color, style.marker) for style in styles.values()}) == len(styles)
 
 
 # ---- Pictures -----------------------------------------------------------------------------
@@ -384,8 +384,8 @@ def rms_db(samples):
     return 10 * np.log10(np.mean(samples**2))
 
 
-@pytest.mark.parametrize("quality", [0.0, 0.3])
-def test_mp3_keeps_level_side_and_length(results, quality):
+def test_mp3_keeps_level_side_and_length(results):
+    quality = 0.3
     for path in results.excerpts["clip 5"].values():
         original, rate = soundfile.read(path, always_2d=True)
         coded, coded_rate = decoded(path, quality)
@@ -400,7 +400,7 @@ def test_mp3_keeps_level_side_and_length(results, quality):
 
 
 @pytest.mark.parametrize("rate", [8000, 44_100, 96_000])
-def test_any_rate_can_be_played(rate, tmp_path):
+def test_every_rate_can_be_encoded(rate, tmp_path):
     tone = 0.1 * np.sin(np.arange(rate) * 2 * np.pi * 440 / rate)
     soundfile.write(tmp_path / "a.flac", np.stack([tone, tone], axis=1), rate)
     coded, coded_rate = decoded(tmp_path / "a.flac", 0.0)
@@ -411,7 +411,7 @@ def test_any_rate_can_be_played(rate, tmp_path):
 
 def test_a_libsndfile_without_mp3_is_named(results, monkeypatch):
     monkeypatch.setattr(soundfile, "available_formats", lambda: {"FLAC": ""})
-    with pytest.raises(OptionError, match="upgrade the Python package soundfile"):
+    with pytest.raises(OptionError, match="upgrade the package soundfile"):
         mp3_base64(next(iter(results.excerpts["clip 5"].values())), 0.0)
 
 

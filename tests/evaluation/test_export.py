@@ -1,4 +1,4 @@
-"""One value a row, the same in both files."""
+"""The exported table: one value per row, the same in both files."""
 
 import math
 from pathlib import Path
@@ -10,12 +10,12 @@ import pytest
 
 from making_results import make_results
 from soundstage.errors import OutputError
-from soundstage.evaluation.export import tidy_rows, write_tidy
+from soundstage.evaluation.export import table_rows, write_table
 
 
-def test_every_finite_value_is_there_once_and_no_other() -> None:
+def test_every_finite_value_has_one_row() -> None:
     results = make_results()
-    rows = tidy_rows(results)
+    rows = table_rows(results)
     of_clips = [row for row in rows if row["clip"]]
     finite = sum(np.isfinite(values).sum() for values in results.scores.values())
     assert len(of_clips) == finite
@@ -25,11 +25,11 @@ def test_every_finite_value_is_there_once_and_no_other() -> None:
     assert len(of_sets) == sum(math.isfinite(one.value) for one in results.summaries.values())
 
 
-def test_both_files_hold_the_same_rows(tmp_path: Path) -> None:
+def test_both_files_have_the_same_rows(tmp_path: Path) -> None:
     results = make_results()
-    csv, parquet = write_tidy(results, tmp_path)
+    csv, parquet = write_table(results, tmp_path)
     table = pyarrow.parquet.read_table(parquet)
-    assert table.to_pylist() == tidy_rows(results)
+    assert table.to_pylist() == table_rows(results)
     text = pyarrow.csv.read_csv(
         csv, convert_options=pyarrow.csv.ConvertOptions(column_types=table.schema)
     )
@@ -38,6 +38,6 @@ def test_both_files_hold_the_same_rows(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be written"):
-        write_tidy(make_results(), tmp_path / "none")
+        write_table(make_results(), tmp_path / "none")
