@@ -4,6 +4,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from soundstage.networks.models.vggish import VGGish
+from soundstage.weights.model import uninitialized
+
+with uninitialized():  # the names and shapes are tested, at the published size
+    FULL = VGGish()
 
 CONVOLUTIONS = {0: 1, 3: 2, 6: 4, 8: 4, 11: 8, 13: 8}  # place in `features`, channels in widths
 
@@ -19,27 +23,25 @@ def tiny() -> VGGish:
 
 
 def test_the_full_size_has_the_published_number_of_parameters() -> None:
-    with torch.device("meta"):
-        network = VGGish()
+    network = FULL
     assert sum(value.numel() for value in network.parameters()) == 72_141_184
-    assert network.size == 128
+    assert network.embedding_dim == 128
 
 
 def test_tensors_have_the_names_and_shapes_of_torchvggish() -> None:
-    with torch.device("meta"):
-        shapes = {name: tuple(value.shape) for name, value in VGGish().state_dict().items()}
-    wanted, channels = {}, 1
+    shapes = {name: tuple(value.shape) for name, value in FULL.state_dict().items()}
+    expected, channels = {}, 1
     for place, multiple in CONVOLUTIONS.items():
-        wanted[f"features.{place}.weight"] = (64 * multiple, channels, 3, 3)
-        wanted[f"features.{place}.bias"] = (64 * multiple,)
+        expected[f"features.{place}.weight"] = (64 * multiple, channels, 3, 3)
+        expected[f"features.{place}.bias"] = (64 * multiple,)
         channels = 64 * multiple
     for place, (size, before) in {0: (4096, 12288), 2: (4096, 4096), 4: (128, 4096)}.items():
-        wanted[f"embeddings.{place}.weight"] = (size, before)
-        wanted[f"embeddings.{place}.bias"] = (size,)
-    assert shapes == wanted
+        expected[f"embeddings.{place}.weight"] = (size, before)
+        expected[f"embeddings.{place}.bias"] = (size,)
+    assert shapes == expected
 
 
-def test_the_network_computes_what_its_definition_says(tiny: VGGish) -> None:
+def test_the_network_follows_its_definition(tiny: VGGish) -> None:
     weights = tiny.state_dict()
     maps = patches(2)[:, None]
     for place in CONVOLUTIONS:
@@ -65,13 +67,13 @@ def test_the_embedding_is_taken_before_any_activation(tiny: VGGish) -> None:
 
 
 @pytest.mark.parametrize("width", [1, 4])
-def test_the_embedding_has_two_numbers_a_channel_of_the_width(width: int) -> None:
+def test_the_embedding_has_two_features_a_channel_of_the_width(width: int) -> None:
     network = VGGish(width)
     assert network(patches(3)).shape == (3, 2 * width)
-    assert network.size == 2 * width
+    assert network.embedding_dim == 2 * width
 
 
-def test_a_patch_does_not_depend_on_its_neighbors_in_the_batch(tiny: VGGish) -> None:
+def test_patches_of_a_batch_are_independent(tiny: VGGish) -> None:
     together = tiny(patches(5))
     alone = torch.cat([tiny(patch[None]) for patch in patches(5)])
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
