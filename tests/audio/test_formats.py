@@ -33,7 +33,7 @@ def test_lossy_encodings_are_recognized():
 
 
 @pytest.mark.parametrize(
-    ("container", "encoding", "suffix", "wanted"),
+    ("container", "encoding", "suffix", "expected"),
     [
         ("WAV", "PCM_24", ".wav", "PCM_24"),
         ("WAVEX", "PCM_24", ".wav", "PCM_24"),
@@ -64,12 +64,12 @@ def test_lossy_encodings_are_recognized():
         ("WAV", "PCM_16", "FLAC", "PCM_16"),
     ],
 )
-def test_encoding_follows_the_source(container, encoding, suffix, wanted):
-    assert output_format(SoundFormat(container, encoding), suffix, None).encoding == wanted
+def test_encoding_follows_the_source(container, encoding, suffix, expected):
+    assert output_format(SoundFormat(container, encoding), suffix, None).encoding == expected
 
 
 @pytest.mark.parametrize(
-    ("suffix", "depth", "wanted"),
+    ("suffix", "depth", "expected"),
     [
         (".wav", "8", "PCM_U8"),
         (".aif", "8", "PCM_S8"),
@@ -79,12 +79,12 @@ def test_encoding_follows_the_source(container, encoding, suffix, wanted):
         (".m4a", "24", "ALAC_24"),
     ],
 )
-def test_bit_depth_overrides_the_source(suffix, depth, wanted):
-    assert output_format(SoundFormat("WAV", "FLOAT"), suffix, depth).encoding == wanted
+def test_bit_depth_overrides_the_source(suffix, depth, expected):
+    assert output_format(SoundFormat("WAV", "FLOAT"), suffix, depth).encoding == expected
 
 
 @pytest.mark.parametrize(
-    ("suffix", "depth", "said"),
+    ("suffix", "depth", "reason"),
     [
         (".flac", "32", "choose 8, 16, 24"),
         (".mp3", "16", "leave it out"),
@@ -93,8 +93,8 @@ def test_bit_depth_overrides_the_source(suffix, depth, wanted):
         ("", None, "choose one of"),
     ],
 )
-def test_impossible_formats_are_refused_with_alternatives(suffix, depth, said):
-    with pytest.raises(OptionError, match=said):
+def test_impossible_formats_are_refused_with_alternatives(suffix, depth, reason):
+    with pytest.raises(OptionError, match=reason):
         output_format(SoundFormat("WAV", "PCM_16"), suffix, depth)
 
 

@@ -66,7 +66,7 @@ def test_temporary_files_are_file_objects(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "reason"),
     [
         (lambda path: io.BytesIO(), "is empty"),
         (lambda path: io.BytesIO(b"nothing at all" * 100), "not a readable sound file"),
@@ -75,9 +75,9 @@ def test_temporary_files_are_file_objects(tmp_path):
         (lambda path: path.open("ab"), "io.BytesIO"),
     ],
 )
-def test_unusable_file_objects_are_refused_in_a_sentence(tmp_path, make, said):
+def test_unusable_file_objects_are_refused_in_a_sentence(tmp_path, make, reason):
     path = write_sound(tmp_path / "a.wav", STEREO)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=reason):
         as_audio(make(path))
 
 
@@ -155,7 +155,7 @@ def test_layouts_are_told_apart(shape, expected):
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "reason"),
     [
         ((np.zeros((2, 5)), RATE), r"Audio\(samples, rate\)"),
         ((np.zeros((1000, 1000)), RATE), r"Audio\(samples, rate\)"),
@@ -187,8 +187,8 @@ def test_layouts_are_told_apart(shape, expected):
         (5, "int"),
     ],
 )
-def test_unusable_sources_are_refused_in_a_sentence(source, said):
-    with pytest.raises(InputError, match=said) as caught:
+def test_unusable_sources_are_refused_in_a_sentence(source, reason):
+    with pytest.raises(InputError, match=reason) as caught:
         as_audio(source)
     message = str(caught.value)
     assert message.endswith(".")

@@ -146,7 +146,7 @@ def made(folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "reason"),
     [
         ("missing", "does not exist"),
         ("folder", "is a folder"),
@@ -157,9 +157,9 @@ def made(folder: Path, kind: str) -> Path:
         ("pipe", "not a plain file"),
     ],
 )
-def test_unreadable_files_are_refused_in_one_sentence(tmp_path, kind, said):
+def test_unreadable_files_are_refused_in_one_sentence(tmp_path, kind, reason):
     path = made(tmp_path, kind)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=reason) as caught:
         open_sound(path)
     message = str(caught.value)
     assert str(path) in message
@@ -194,12 +194,12 @@ def test_a_film_without_sound_is_refused(tmp_path):
 
 def test_missing_pyav_is_reported_with_the_way_to_install_it(tmp_path, monkeypatch):
     path = write_sound(tmp_path / "a.m4a", noise(1, 3000))
-    wanted = builtins.__import__
+    expected = builtins.__import__
 
     def without_av(name, *args, **more):
         if name == "av":
             raise ImportError(name)
-        return wanted(name, *args, **more)
+        return expected(name, *args, **more)
 
     monkeypatch.setattr(builtins, "__import__", without_av)
     monkeypatch.delitem(sys.modules, "av")

@@ -120,16 +120,16 @@ def test_a_failure_leaves_everything_unchanged(tmp_path, form, failure):
 
 
 @pytest.mark.parametrize(
-    ("place", "said"), [("sub", "is a folder"), ("none/a.wav", "make the folder")]
+    ("place", "reason"), [("sub", "is a folder"), ("none/a.wav", "make the folder")]
 )
-def test_impossible_targets_are_refused(tmp_path, place, said):
+def test_impossible_targets_are_refused(tmp_path, place, reason):
     (tmp_path / "sub").mkdir()
-    with pytest.raises(OutputError, match=said):
+    with pytest.raises(OutputError, match=reason):
         writer(tmp_path / place)
 
 
 @pytest.mark.parametrize(
-    ("container", "encoding", "rate", "channels", "said"),
+    ("container", "encoding", "rate", "channels", "reason"),
     [
         ("MP3", "MPEG_LAYER_III", 96_000, 2, "resample to 48,000 Hz"),
         ("MP3", "MPEG_LAYER_III", 44_100, 3, "1 to 2 channels"),
@@ -141,9 +141,9 @@ def test_impossible_targets_are_refused(tmp_path, place, said):
         ("WAV", "FLOAT", 48_000, 0, "1 to 256 channels"),
     ],
 )
-def test_unsupported_sounds_are_refused(tmp_path, container, encoding, rate, channels, said):
+def test_unsupported_sounds_are_refused(tmp_path, container, encoding, rate, channels, reason):
     form = SoundFormat(container, encoding)
-    with pytest.raises(OutputError, match=said):
+    with pytest.raises(OutputError, match=reason):
         writer(tmp_path / "a.bin", form, rate=rate, channels=channels)
 
 

@@ -82,12 +82,12 @@ def test_one_window_is_the_plain_sampler(name: str) -> None:
         return torch.stack([each.window(0, SIZE) for each in takes])
 
     condition = normal(1, SIZE)
-    wanted = SAMPLERS[name](
+    expected = SAMPLERS[name](
         conditioned(condition),
         noise(0),
         lambda step: noise(1 + step),
     )
-    assert torch.equal(through(stream(name=name), condition), wanted)
+    assert torch.equal(through(stream(name=name), condition), expected)
 
 
 def test_the_delay_is_less_than_a_window_and_memory_stays_bounded() -> None:

@@ -74,10 +74,10 @@ def test_any_place_is_reached_at_once_and_without_memory() -> None:
 
 def test_no_other_randomness_is_touched() -> None:
     torch.manual_seed(1)
-    wanted = torch.rand(3)
+    expected = torch.rand(3)
     torch.manual_seed(1)
     CounterNoise((2,), seed=5).window(0, 50)
-    assert torch.equal(torch.rand(3), wanted)
+    assert torch.equal(torch.rand(3), expected)
 
 
 @pytest.mark.parametrize("key", [(-1, 0, 0), (0, -1, 0), (0, 0, -1), (2**64, 0, 0)])

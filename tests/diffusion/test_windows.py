@@ -102,15 +102,15 @@ def test_windows_agree_with_the_denoiser_of_the_whole() -> None:
 
 
 def test_every_window_has_its_own_condition() -> None:
-    windows, wanted, color = Windows(LENGTH, SIZE, OVERLAP), normal(2, 3, LENGTH), normal(2, 1, 1)
+    windows, expected, color = Windows(LENGTH, SIZE, OVERLAP), normal(2, 3, LENGTH), normal(2, 1, 1)
 
     def model(state, times, *, mid, style):
         return mid + style
 
-    condition = {"mid": windows.cut(wanted), "style": color.repeat(windows.count, 1, 1)}
+    condition = {"mid": windows.cut(expected), "style": color.repeat(windows.count, 1, 1)}
     denoiser = Denoiser(model, Parametrization.CLEAN, FlowSchedule(), condition, max_batch=3)
     made = dpm_solver_2m(MultiDiffusionDenoiser(denoiser, windows), normal(2, 3, LENGTH), TIMES)
-    torch.testing.assert_close(made, wanted + color, rtol=0, atol=1e-5)
+    torch.testing.assert_close(made, expected + color, rtol=0, atol=1e-5)
 
 
 def test_windows_are_blended_on_the_device_of_the_state() -> None:

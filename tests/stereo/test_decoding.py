@@ -22,8 +22,8 @@ from soundstage.stereo import (
 LENGTH = 44_100
 AWAY_FROM_THE_ENDS = slice(4, -4)  # frames
 
-GOLDEN_PLACES = [500, 1_500, 3_000, 6_000, 9_000, 11_999]
-GOLDEN = {
+REFERENCE_PLACES = [500, 1_500, 3_000, 6_000, 9_000, 11_999]
+REFERENCE = {
     "prediction": [[0.056388, 0.061415, -0.028423, 0.012653, -0.003695, 0.013347]],
     "mixing": [
         [0.084046, 0.131977, -0.152605, 0.003249, -0.138581, 0.048323],
@@ -33,7 +33,7 @@ GOLDEN = {
 
 
 def moving(length: int) -> Parameters:
-    """Another place and width in each band, drifting slowly, as models predict them."""
+    """Another position and width in each band, drifting slowly, as models predict them."""
     seconds = torch.arange(TRANSFORM.frames(length)) / FRAME_RATE
     band = torch.arange(BANDS)[:, None]
     iid = 6 * torch.sin(0.9 * band + 0.7 * seconds) + 2 * torch.sin(3.1 * band)
@@ -63,13 +63,13 @@ def streamed(mid: torch.Tensor, parameters: Parameters, places: list[int]) -> to
 
 @pytest.mark.parametrize("decoder", ["prediction", "mixing"])
 @pytest.mark.parametrize("sound", [noise, song, lambda n: chord(n) + noise(n, level=0.02)])
-def test_analysing_the_decoded_sound_again_gives_its_parameters_back(sound, decoder: str) -> None:
+def test_the_decoded_sound_has_the_given_parameters(sound, decoder: str) -> None:
     """Within 1 dB and 0.1 on average, as narrow bands leak into each other and attacks are dry;
     without bias, within 0.1 dB and 0.03."""
-    wanted = moving(LENGTH)
-    found = encode_signal(decoded(sound(LENGTH), wanted, decoder))
-    level = (found.iid - wanted.iid)[:, AWAY_FROM_THE_ENDS]
-    coherence = (found.coherence - wanted.coherence)[:, AWAY_FROM_THE_ENDS]
+    expected = moving(LENGTH)
+    found = encode_signal(decoded(sound(LENGTH), expected, decoder))
+    level = (found.iid - expected.iid)[:, AWAY_FROM_THE_ENDS]
+    coherence = (found.coherence - expected.coherence)[:, AWAY_FROM_THE_ENDS]
     assert level.abs().mean() < 1.0
     assert coherence.abs().mean() < 0.1
     assert level.mean().abs() < 0.1
@@ -81,18 +81,18 @@ def test_a_coded_stereo_scene_keeps_its_parameters(decoder: str) -> None:
     """Through the quantizer: half a step of it and what the decoder adds."""
     scene = stereo_scene(LENGTH)
     mid, _ = to_mid_side(*scene)
-    wanted = encode_signal(scene)
-    found = encode_signal(decoded(mid, dequantize(quantize(wanted)), decoder))
-    level = (found.iid - wanted.iid)[:, AWAY_FROM_THE_ENDS]
-    coherence = (found.coherence - wanted.coherence)[:, AWAY_FROM_THE_ENDS]
+    expected = encode_signal(scene)
+    found = encode_signal(decoded(mid, dequantize(quantize(expected)), decoder))
+    level = (found.iid - expected.iid)[:, AWAY_FROM_THE_ENDS]
+    coherence = (found.coherence - expected.coherence)[:, AWAY_FROM_THE_ENDS]
     assert level.abs().mean() < 0.8
     assert coherence.abs().mean() < 0.06
 
 
 def test_both_decoders_agree_on_the_parameters_of_their_sound() -> None:
-    mid, wanted = noise(LENGTH), moving(LENGTH)
-    ours = encode_signal(decoded(mid, wanted, "prediction"))
-    theirs = encode_signal(decoded(mid, wanted, "mixing"))
+    mid, expected = noise(LENGTH), moving(LENGTH)
+    ours = encode_signal(decoded(mid, expected, "prediction"))
+    theirs = encode_signal(decoded(mid, expected, "mixing"))
     assert (ours.iid - theirs.iid).abs().mean() < 0.1
     assert (ours.coherence - theirs.coherence).abs().mean() < 0.02
 
@@ -109,7 +109,7 @@ def test_prediction_keeps_the_mid_and_mixing_nearly() -> None:
 
 
 @pytest.mark.parametrize("decoder", ["prediction", "mixing"])
-def test_swapped_parameters_swap_left_and_right_of_what_is_direct(decoder: str) -> None:
+def test_swapped_parameters_swap_the_direct_sound_of_left_and_right(decoder: str) -> None:
     mid, (iid, coherence) = song(20_000), constant(20_000, 7.0, 1.0)
     one = decoded(mid, Parameters(iid, coherence), decoder)
     other = decoded(mid, Parameters(-iid, coherence), decoder)
@@ -172,14 +172,14 @@ def test_silence_decodes_to_silence() -> None:
         assert torch.all(rows == 0)
 
 
-def test_the_sound_is_still_what_it_was() -> None:
-    """Golden samples: a sound made of sines (no random numbers), decoded at seed 0. Within 1e-5,
+def test_the_decoded_sound_matches_its_reference() -> None:
+    """Reference samples of sines (no random numbers), decoded at seed 0. Within 1e-5,
     −80 dB of its rms: Fourier transforms round differently on other processors, by about 1e-7."""
     mid = chord(12_000) + tone(12_000, hz=97.0, level=0.2)
-    for decoder, golden in GOLDEN.items():
+    for decoder, reference in REFERENCE.items():
         rows = decode_signal(mid, moving(12_000), decoder=decoder)
-        found = rows[:, GOLDEN_PLACES]
-        torch.testing.assert_close(found, torch.tensor(golden), rtol=0, atol=1e-5)
+        found = rows[:, REFERENCE_PLACES]
+        torch.testing.assert_close(found, torch.tensor(reference), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("decoder", ["prediction", "mixing"])

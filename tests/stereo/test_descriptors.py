@@ -93,8 +93,8 @@ def test_every_band_lies_in_the_region_of_its_center() -> None:
 @pytest.mark.parametrize("gain", [0.0, 0.1, 0.5, 0.8])
 def test_a_panned_source_has_its_balance_and_no_diffuseness(gain: float) -> None:
     found = measured(panned(gain))
-    wanted = MAX_BALANCE_DB if gain == 0 else -20 * torch.tensor(gain).log10().item()
-    assert found["balance"] == pytest.approx(min(wanted, MAX_BALANCE_DB), abs=0.1)
+    expected = MAX_BALANCE_DB if gain == 0 else -20 * torch.tensor(gain).log10().item()
+    assert found["balance"] == pytest.approx(min(expected, MAX_BALANCE_DB), abs=0.1)
     assert found["diffuseness"] == pytest.approx(0, abs=0.01)
     assert found["offset"] == pytest.approx((1 - gain) / (1 + gain), abs=0.01)
     assert found["width"] == pytest.approx(2 * (1 - gain) / (1 + gain), abs=0.02)
@@ -199,9 +199,9 @@ def test_a_shift_pans_a_centered_source(shift: float) -> None:
     center = Parameters(torch.zeros(BANDS, 2), torch.ones(BANDS, 2))
     shifted = scale_side(center, **plain(shift=shift))
     found = descriptors(shifted, torch.ones(BANDS, 2))
-    wanted = 20 * torch.tensor((1 + shift) / (1 - shift)).log10().item()
-    assert float(shifted.iid.mean()) == pytest.approx(wanted, abs=0.01)
-    assert float(found[DESCRIPTORS.index("balance")]) == pytest.approx(wanted, abs=0.01)
+    expected = 20 * torch.tensor((1 + shift) / (1 - shift)).log10().item()
+    assert float(shifted.iid.mean()) == pytest.approx(expected, abs=0.01)
+    assert float(found[DESCRIPTORS.index("balance")]) == pytest.approx(expected, abs=0.01)
 
 
 def test_the_side_is_limited() -> None:

@@ -127,8 +127,8 @@ def test_there_is_a_column_for_every_frame(length: int) -> None:
 def test_steps_match_the_paper() -> None:
     right = [0, 2, 4, 6, 8, 10, 13, 16, 19, 22, 25, 30, 35, 40, 45, 50]
     assert IID_STEPS.tolist() == [-step for step in right[:0:-1]] + right
-    wanted = [1, 0.937, 0.84118, 0.60092, 0.36764, 0, -0.589, -1]
-    assert IC_STEPS.tolist() == pytest.approx(wanted)
+    target = [1, 0.937, 0.84118, 0.60092, 0.36764, 0, -0.589, -1]
+    assert IC_STEPS.tolist() == pytest.approx(target)
 
 
 def test_every_token_is_recovered() -> None:

@@ -60,8 +60,8 @@ def test_levels_give_the_energy_of_the_bands():
     spectrogram = TRANSFORM.analyze(noise(60_000, level=0.1))
     energy = energy_of_levels(mid_levels(spectrogram))
     assert energy.shape == (BANDS, spectrogram.shape[1])
-    wanted = band_energy(spectrogram).mean(dim=1) / FULL_SCALE
-    error = 10 * (energy.mean(dim=1) / wanted).log10()
+    expected = band_energy(spectrogram).mean(dim=1) / FULL_SCALE
+    error = 10 * (energy.mean(dim=1) / expected).log10()
     assert float(error[1:].abs().max()) < 0.5
     assert -2.5 < float(error[0]) < 0.5  # the bin at 0 Hz lies in no level
 

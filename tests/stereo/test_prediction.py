@@ -46,8 +46,8 @@ def test_the_side_has_the_given_level_difference_and_coherence(
 def test_the_side_gain_is_exact_up_to_its_limit(iid: float, coherence: float) -> None:
     side_gain = math.hypot(*gains(iid, coherence))
     if abs(iid) > 0.1 or coherence > -0.999:  # elsewhere the mid vanishes
-        wanted = min(expected_side_gain(iid, coherence), MAX_SIDE_GAIN)
-        assert side_gain == pytest.approx(wanted, rel=1e-4, abs=1e-6)
+        expected = min(expected_side_gain(iid, coherence), MAX_SIDE_GAIN)
+        assert side_gain == pytest.approx(expected, rel=1e-4, abs=1e-6)
     assert side_gain <= MAX_SIDE_GAIN * (1 + 1e-9)
 
 
@@ -117,8 +117,8 @@ def test_mixed_parameters_are_those_of_the_sum(gain: float) -> None:
     share = energies[1] / sum(energies)
     parts = [encode(*each) for each in (one, other if gain else noise(2))]
     found = mix_parameters(*parts, share.expand(parts[0].iid.shape))
-    wanted = encode(*(one + other))
-    for mixed, true in zip(found, wanted, strict=True):
+    expected = encode(*(one + other))
+    for mixed, true in zip(found, expected, strict=True):
         torch.testing.assert_close(mixed[8:].mean(), true[8:].mean(), rtol=0.03, atol=0.03)
 
 
@@ -126,9 +126,9 @@ def test_a_share_of_zero_or_one_is_one_of_the_recordings() -> None:
     iid, coherence = torch.full((2, 3), 5.0), torch.full((2, 3), 0.7)
     nothing, all_of_it = torch.zeros(2, 3), torch.ones(2, 3)
     other = Parameters(-iid, coherence / 2)
-    for share, wanted in ((nothing, Parameters(iid, coherence)), (all_of_it, other)):
+    for share, expected in ((nothing, Parameters(iid, coherence)), (all_of_it, other)):
         for mixed, true in zip(
-            mix_parameters(Parameters(iid, coherence), other, share), wanted, strict=True
+            mix_parameters(Parameters(iid, coherence), other, share), expected, strict=True
         ):
             torch.testing.assert_close(mixed, true, rtol=0, atol=1e-3)
 

@@ -148,8 +148,8 @@ def test_other_features_are_conditioned_on_requested_ones() -> None:
     found = samples(requested)
     assert bool((found[:, 0] == 1.0).all())
     gain = prior.covariance[1:, 0] / prior.covariance[0, 0]
-    wanted = prior.mean[1:] + gain * (1.0 - prior.mean[0])
-    assert torch.allclose(found[:, 1:].mean(dim=0), wanted, atol=0.05)
+    target = prior.mean[1:] + gain * (1.0 - prior.mean[0])
+    assert torch.allclose(found[:, 1:].mean(dim=0), target, atol=0.05)
 
 
 def test_a_complete_style_is_unchanged() -> None:
@@ -162,9 +162,9 @@ def test_a_complete_style_is_unchanged() -> None:
 def test_the_mean_depends_on_the_sound() -> None:
     prior = related()
     brighter = LEVEL + torch.linspace(-1, 1, LEVELS)
-    wanted = (level_statistics(brighter) - level_statistics(LEVEL)) @ prior.slope
+    target = (level_statistics(brighter) - level_statistics(LEVEL)) @ prior.slope
     moved = prior.expected(brighter) - prior.expected(LEVEL)
-    torch.testing.assert_close(moved, wanted, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(moved, target, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(prior.expected(LEVEL + 6), prior.expected(LEVEL))  # a gain
 
 

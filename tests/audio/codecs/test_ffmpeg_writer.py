@@ -169,8 +169,8 @@ def test_a_second_sound_track_is_copied(tmp_path):
     assert {data for data, _, _ in packets(other, "audio")} <= set(copied)
 
 
-@pytest.mark.parametrize(("target", "said"), [("b.webm", "WEBM"), ("b.mov", "MOV")])
-def test_an_unsupported_picture_is_refused(tmp_path, target, said):
+@pytest.mark.parametrize(("target", "reason"), [("b.webm", "WEBM"), ("b.mov", "MOV")])
+def test_an_unsupported_picture_is_refused(tmp_path, target, reason):
     video, suffix = ("mpeg4", "mkv") if "webm" in target else ("libvpx-vp9", "webm")
     source = make_film(
         tmp_path / f"a.{suffix}",
@@ -179,7 +179,7 @@ def test_an_unsupported_picture_is_refused(tmp_path, target, said):
         sound="libopus",
         seconds=0.4,
     )
-    with pytest.raises(OutputError, match=rf"{said}.*choose the suffix of the source"):
+    with pytest.raises(OutputError, match=rf"{reason}.*choose the suffix of the source"):
         rewrite_sound(source, tmp_path / target)
     assert not (tmp_path / target).exists()
 
