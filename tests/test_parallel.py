@@ -19,6 +19,7 @@ from soundstage.parallel import (
     available_cores,
     parallel_map,
     prefetch,
+    raising_handler,
     resolve_device,
     run_jobs,
     single_thread,
@@ -263,6 +264,26 @@ def load_nothing():
 def test_a_failure_to_load_ends_all_jobs(jobs: int) -> None:
     with pytest.raises(OptionError, match="no such method"):
         list(run_jobs(load_nothing, [1, 2, 3], jobs=jobs))
+
+
+class Stopped(BaseException):
+    pass
+
+
+def vio_read() -> str:
+    """Named as the callbacks of soundfile, in which exceptions are lost."""
+    os.kill(os.getpid(), signal.SIGUSR1)
+    return "read"
+
+
+def test_a_signal_during_a_callback_raises_after_it() -> None:
+    before = signal.signal(signal.SIGUSR1, raising_handler(Stopped))
+    try:
+        assert vio_read() == "read"
+        with pytest.raises(Stopped):
+            time.sleep(10)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_devices() -> None:

@@ -26,7 +26,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from soundstage.errors import OptionError, SoundstageError
 
@@ -42,6 +42,7 @@ Progress = Callable[[float], None]
 """A callback for progress: the finished fraction, from 0 to 1."""
 
 POLL = 0.1  # seconds between two reports of progress
+RETRY = 0.005  # seconds until a signal handler tries again
 GRACE = 20.0  # seconds for a worker to remove its unfinished file; more than a block of any method
 
 # Environment of a worker: one thread in every library. With glibc, freed memory is kept for the
@@ -383,6 +384,24 @@ def _single_blas_thread() -> Iterator[None]:
         yield
 
 
+def raising_handler(error: Callable[[], BaseException]) -> Callable[[int, FrameType | None], None]:
+    """A signal handler that raises an exception.
+
+    In a callback of libsndfile, which swallows exceptions, it tries again a moment later.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        while frame:
+            if frame.f_code.co_name.startswith("vio_") and hasattr(signal, "setitimer"):
+                signal.signal(signal.SIGALRM, handle)
+                signal.setitimer(signal.ITIMER_REAL, RETRY)
+                return
+            frame = frame.f_back
+        raise error()
+
+    return handle
+
+
 # In a worker
 
 _leaving = threading.Event()
@@ -393,7 +412,7 @@ def _start_worker(
     lifeline: Connection, initializer: Callable[..., None] | None, *arguments: Any
 ) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, raising_handler(_leave))
     threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     Finalize(None, _quit, exitpriority=-1000)
     if initializer:
@@ -415,14 +434,14 @@ def _watch(lifeline: Connection) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """Raise an exception, so that an unfinished file is removed; `_guarded` ends the process."""
-    if not _leaving.is_set():
-        _leaving.set()
-        timer = threading.Timer(GRACE, os._exit, (1,))
-        timer.daemon = True
-        timer.start()
-    sys.exit(1)
+def _leave() -> SystemExit:
+    """Removes an unfinished file on its way; `_guarded` ends the process."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the cleanup
+    _leaving.set()
+    timer = threading.Timer(GRACE, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+    return SystemExit(1)
 
 
 def _guarded(work: Callable[[T], R], item: T) -> R:

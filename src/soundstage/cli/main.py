@@ -5,8 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
@@ -31,10 +30,6 @@ app = typer.Typer(
 
 class Interrupted(BaseException):
     """Raised by a signal, so that unfinished files are removed on the way out."""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise Interrupted
 
 
 def _print_version(wanted: bool) -> None:
@@ -63,8 +58,10 @@ for command in (upmix, binaural, analyze, evaluate, models, prepare, simulate, t
 
 def main() -> None:
     """Run the command line in this process; raises SystemExit unless the exit code is 0."""
-    signal.signal(signal.SIGINT, _interrupt)
-    signal.signal(signal.SIGTERM, _interrupt)
+    from soundstage.parallel import raising_handler
+
+    signal.signal(signal.SIGINT, raising_handler(Interrupted))
+    signal.signal(signal.SIGTERM, raising_handler(Interrupted))
     try:
         app()
     except Interrupted:
