@@ -42,7 +42,7 @@ def measure(system: str, source: Path, target: Path) -> dict[str, float]:
             stereo = filter_sound(system.removeprefix(PREFIX), mono, rate)
             soundfile.write(target, stereo.T, rate, subtype="FLOAT")
     else:
-        from soundstage.upmixing import load_method, upmix_file
+        from soundstage.upmixing import load_method, make_side, upmix_file
 
         method = load_method(system)
 
@@ -57,10 +57,12 @@ def measure(system: str, source: Path, target: Path) -> dict[str, float]:
         times.append(time.perf_counter() - started)
     megabytes = peak_megabytes()
     if not system.startswith(PREFIX):
+        from torch import from_numpy
         from torch.utils.flop_counter import FlopCounterMode
 
-        with FlopCounterMode(display=False) as counter:
-            run()
+        mono, _ = soundfile.read(source, dtype="float32")
+        with FlopCounterMode(display=False) as counter:  # counts in this thread only
+            make_side(method, from_numpy(mono))
         flops = float(counter.get_total_flops())
     return {
         "seconds": statistics.median(times),

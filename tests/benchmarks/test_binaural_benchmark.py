@@ -1,12 +1,13 @@
-"""The script behind the tables of docs/binaural.md."""
+"""The program behind the tables of moving sources in docs/binaural.md."""
 
 import importlib
 from pathlib import Path
 
 import pytest
 
-from soundstage.binaural import direct_sound, orbit
-from soundstage.binaural.render.crossfade_convolver import FadingFilter
+from soundstage.binaural import orbit
+from soundstage.binaural.render import moving_source
+from soundstage.binaural.render.convolvers import CrossfadeConvolver
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,18 +18,19 @@ def script(monkeypatch):
     return importlib.import_module("binaural")
 
 
-def test_a_fade_of_amplitudes_is_the_cleanest(script, monkeypatch) -> None:
-    found = {}
+@pytest.mark.slow
+def test_the_linear_crossfade_has_the_smallest_artifacts(script, monkeypatch) -> None:
+    levels = {}
     for name, kind in script.FADES.items():
-        monkeypatch.setattr(direct_sound, "FadingFilter", kind)
-        found[name] = script.clicks(1000.0, orbit(4, 4))
-    ours = found.pop("of amplitude (ours)")
-    assert ours < -85
-    assert min(found.values()) > ours + 30
+        monkeypatch.setattr(moving_source, "CrossfadeConvolver", kind)
+        levels[name] = script.clicks(1000.0, orbit(4, 4))
+    linear = levels.pop("linear crossfade (default)")
+    assert linear < -85
+    assert min(levels.values()) > linear + 30
 
 
-def test_the_fade_is_put_back_after_the_table(script, monkeypatch) -> None:
-    monkeypatch.setattr(script, "clicks", lambda hertz, way: -90.0)
+def test_the_default_crossfade_is_restored_after_the_table(script, monkeypatch) -> None:
+    monkeypatch.setattr(script, "clicks", lambda hertz, trajectory: -90.0)
     rows = list(script.cleanness())
     assert len(rows) == 1 + 1 + 2 * len(script.FADES)
-    assert direct_sound.FadingFilter is FadingFilter
+    assert moving_source.CrossfadeConvolver is CrossfadeConvolver
