@@ -71,7 +71,7 @@ def test_other_settings_are_refused_by_name_unless_overwritten(tmp_path: Path, c
     store.open()
     store.write(clip, MONO, measured())
     other = Store(tmp_path / "out", {**SETTINGS, "seed": 7})
-    with pytest.raises(OptionError, match="seed 0, not 7: .* or allow overwriting it"):
+    with pytest.raises(OptionError, match=r"seed 0, not 7: .* or allow overwriting it"):
         other.open()
     other.open(overwrite=True)
     assert other.read(clip, MONO) is None

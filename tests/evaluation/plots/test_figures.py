@@ -51,7 +51,7 @@ ODD = {
     "mono": Audio(song(RATE).numpy()[None], RATE),
     "inverted": Audio(np.stack([song(RATE).numpy(), -song(RATE).numpy()]), RATE),
     "8 kHz": scene(1.0, 8_000),
-    "minutes": Audio(noise(200 * 8_000).numpy()[None], 8_000),
+    "minutes": Audio(noise(95 * 8_000).numpy()[None], 8_000),
 }
 
 

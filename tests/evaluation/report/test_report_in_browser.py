@@ -14,7 +14,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 
 FOUND = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
 BROWSER = next((path for path in FOUND if path), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium on the path"),
+]
 
 ARGUMENTS = (
     "--headless",
