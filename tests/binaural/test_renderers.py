@@ -6,13 +6,12 @@ import pytest
 
 from sounds import noise
 from soundstage.binaural import NeuralOptions, RenderOptions, ShoeBox, constant
-from soundstage.binaural.renderers import (
+from soundstage.binaural.render_options import (
     PRETRAINED,
     RENDERERS,
     check_renderer,
-    load_renderer,
-    render,
 )
+from soundstage.binaural.renderers import load_renderer, render
 from soundstage.errors import InputError, OptionError, WeightsError
 from spheres import RATE, grid, sphere_head, write_sofa
 

@@ -14,7 +14,9 @@ import soundfile
 
 from making import make_film, packets
 from sounds import decibels
-from soundstage.binaural.renderers import PRETRAINED
+from soundstage.binaural.render_options import (
+    PRETRAINED,
+)
 from spheres import grid, sphere_head, write_sofa
 
 RATE = 16_000

@@ -18,15 +18,13 @@ from .hrtf.interpolation import AlignedResponses, HrtfInterpolator
 from .hrtf.sofa import read_hrtf
 from .presets import approach, constant, fly_by, orbit
 from .render.hrtf_renderer import HrtfRenderer
-from .renderers import (
+from .render_options import (
     RENDERERS,
     NeuralOptions,
-    Renderer,
-    RendererStream,
     RenderOptions,
     check_renderer,
-    load_renderer,
 )
+from .renderers import Renderer, RendererStream, load_renderer
 from .room.shoebox import ShoeBox
 from .scenes import Source, read_scene, sources_of
 from .trajectories import Trajectory

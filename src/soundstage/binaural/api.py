@@ -8,13 +8,12 @@ import numpy as np
 from soundstage.audio import Audio
 from soundstage.audio import Source as AudioSource
 from soundstage.binaural.binaural_files import BinauralMix
-from soundstage.binaural.renderers import (
+from soundstage.binaural.render_options import (
     DEFAULT_RENDERER,
     NeuralOptions,
-    Renderer,
     RenderOptions,
-    load_renderer,
 )
+from soundstage.binaural.renderers import Renderer, load_renderer
 from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.binaural.scenes import sources_of
 from soundstage.binaural.trajectories import Trajectory

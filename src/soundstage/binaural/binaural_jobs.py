@@ -7,14 +7,13 @@ from pathlib import Path
 
 from soundstage.audio import check_collisions, expand_inputs, open_sound, output_path
 from soundstage.binaural.binaural_files import BinauralReport, render_file
-from soundstage.binaural.renderers import (
+from soundstage.binaural.render_options import (
     DEFAULT_RENDERER,
     NeuralOptions,
-    Renderer,
     RenderOptions,
     check_renderer,
-    load_renderer,
 )
+from soundstage.binaural.renderers import Renderer, load_renderer
 from soundstage.binaural.scenes import READ_FRAMES, Source, read_scene, sources_of
 from soundstage.binaural.trajectory_options import TrajectoryOptions
 from soundstage.errors import OptionError

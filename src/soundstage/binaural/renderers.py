@@ -1,38 +1,21 @@
-"""Binaural renderers by name, and the interface that they share.
+"""The interface of binaural renderers, and loading one by its name.
 
-A renderer turns mono sound and a trajectory into the two ear signals, block by block. Names,
-options and refusals need neither weights nor HRTF data nor PyTorch; `load_renderer` imports the
-method.
+A renderer turns mono sound and a trajectory into the two ear signals, block by block. The names are
+in `render_options`; `load_renderer` imports the method.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-from soundstage.binaural.room.shoebox import ShoeBox
+from soundstage.binaural.render_options import (
+    PRETRAINED,
+    NeuralOptions,
+    RenderOptions,
+    check_renderer,
+)
 from soundstage.binaural.trajectories import Trajectory
-from soundstage.errors import OptionError
-
-DEFAULT_RENDERER = "hrtf"
-RENDERERS = {
-    "hrtf": "measured HRTFs, in the free field or in a room",
-    "warp": "propagation delay to each ear only; a baseline of the papers",
-    "binauralgrad": "two-stage diffusion: the mean of both ears, then each ear",
-    "binauralgrad-single": "single-stage diffusion; the ablation in its paper",
-    "warpnet": "neural time warping and pose-conditioned hyper-convolutions",
-    "wavenet": "pose-conditioned WaveNet; a baseline of the papers",
-}
-"""Summary of each renderer, by name."""
-PRETRAINED = {
-    "binauralgrad": ("binauralgrad-common", "binauralgrad-tuned"),
-    "binauralgrad-single": ("binauralgrad-single",),
-    "warpnet": ("warpnet",),
-    "wavenet": ("wavenet",),
-}
-"""Pretrained weights of the neural renderers, one for each stage."""
-MAX_STEPS = 200  # diffusion steps in training (Leng et al. 2022, §4)
 
 
 class RendererStream(Protocol):
@@ -76,77 +59,6 @@ def render(
     """Render a source in memory, with its tail."""
     stream = renderer.stream(trajectory, rate)
     return np.concatenate([stream.push(mono), stream.finish()], axis=-1)
-
-
-class RenderOptions(NamedTuple):
-    """Options of `hrtf`; the other renderers use the seed only."""
-
-    hrtf: str | None = None
-    """A SOFA file, or the name of a bundled HRTF set; None is KEMAR."""
-    room: ShoeBox | None = None
-    """None is the free field."""
-    nearest: bool = False
-    """Take the nearest measured direction instead of interpolating."""
-    air: bool = False
-    """Apply air absorption."""
-    seed: int = 0
-    """Seed of the late reverberation, or of the noise of `binauralgrad`."""
-
-
-class NeuralOptions(NamedTuple):
-    """Options of the neural renderers."""
-
-    weights: Sequence[str] = ()
-    """Files made by `soundstage train`, one for each stage; by default the pretrained ones."""
-    steps: int | None = None
-    """Diffusion steps; None is the default of the network."""
-    temperature: float | None = None
-    """Scale of the noise, 0 to 1; None is the default of the network."""
-
-
-def check_sampling(steps: int | None, temperature: float | None) -> None:
-    """Refuse settings of the diffusion sampler that are out of range.
-
-    Raises:
-        OptionError: steps are not 1 to `MAX_STEPS`, or the temperature is not 0 to 1.
-    """
-    if steps is not None and not 1 <= steps <= MAX_STEPS:
-        raise OptionError(f"`steps` must be 1 to {MAX_STEPS}, not {steps}.")
-    if temperature is not None and not 0 <= temperature <= 1:
-        raise OptionError(f"`temperature` must be 0 to 1, not {temperature:g}.")
-
-
-def check_renderer(
-    name: str, options: RenderOptions | None = None, neural: NeuralOptions | None = None
-) -> None:
-    """Refuse options that a renderer does not have; loads nothing.
-
-    Raises:
-        OptionError: the renderer is unknown, has no such option, or takes another number of files.
-    """
-    options, neural = options or RenderOptions(), neural or NeuralOptions()
-    if name not in RENDERERS:
-        raise OptionError(f"Unknown renderer {name!r}: choose {', '.join(RENDERERS)}.")
-    if name != "hrtf" and options._replace(seed=0) != RenderOptions():
-        raise OptionError(
-            f"{name} has no HRTF set, room or air absorption: leave these out, or use hrtf."
-        )
-    if name not in PRETRAINED:
-        if neural != NeuralOptions():
-            raise OptionError(
-                f"{name} is not neural: leave out `weights`, `steps` and `temperature`."
-            )
-        return
-    given, stages = len(neural.weights), len(PRETRAINED[name])
-    if given not in (0, stages):
-        raise OptionError(
-            f"{name} takes {stages} file{'s' * (stages > 1)} of weights, one per stage, "
-            f"not {given}."
-        )
-    if name.startswith("binauralgrad"):
-        check_sampling(neural.steps, neural.temperature)
-    elif (neural.steps, neural.temperature) != (None, None):
-        raise OptionError(f"{name} has no diffusion: leave out `steps` and `temperature`.")
 
 
 def load_renderer(

@@ -112,7 +112,11 @@ def binaural(
     import json
 
     from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
-    from soundstage.binaural.renderers import DEFAULT_RENDERER, NeuralOptions, RenderOptions
+    from soundstage.binaural.render_options import (
+        DEFAULT_RENDERER,
+        NeuralOptions,
+        RenderOptions,
+    )
     from soundstage.binaural.room.shoebox import room_of
     from soundstage.binaural.trajectory_options import TrajectoryOptions
     from soundstage.cli.console import end, run_files

@@ -16,7 +16,9 @@ from soundstage.binaural.render.binauralgrad import (
     timed,
     warped_ears,
 )
-from soundstage.binaural.renderers import MAX_STEPS
+from soundstage.binaural.render_options import (
+    MAX_STEPS,
+)
 from soundstage.diffusion import DiscreteSchedule, aligned_times
 from soundstage.networks.backbones.dilated import DilatedStackConfig
 from soundstage.networks.backbones.neural_warp import warp

@@ -27,7 +27,10 @@ from soundstage.binaural.render.neural_stream import (
     NeuralRenderer,
     load_network,
 )
-from soundstage.binaural.renderers import PRETRAINED, check_sampling
+from soundstage.binaural.render_options import (
+    PRETRAINED,
+    check_sampling,
+)
 from soundstage.diffusion import (
     CounterNoise,
     Denoiser,
