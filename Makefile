@@ -1,5 +1,5 @@
 # make demo   set up, render the example (or take IN=your.wav), upmix it, measure it, draw it
-# make test   set up and run the fast tests
+# make test   set up and run the fast tests, and the examples in docstrings
 # make test-slow   the others: trainings, commands of the docs, the report in a browser
 # make test-corpus CORPUS=FOLDER   every method on real recordings
 # make lint   ruff and mypy
@@ -33,6 +33,7 @@ demo: $(READY)
 	$(BIN)/python examples/demo.py --output $(OUT) $(if $(IN),--input "$(IN)")
 
 test: $(READY)
+	$(BIN)/python -m pytest --doctest-modules src/soundstage
 	$(PYTEST)
 
 test-slow: $(READY)
