@@ -47,7 +47,10 @@ from soundstage.binaural.render.warpnet_wavenet import (
     WarpNetRenderer,
     WaveNetRenderer,
 )
-from soundstage.binaural.renderers import PRETRAINED, Renderer, render
+from soundstage.binaural.render_options import (
+    PRETRAINED,
+)
+from soundstage.binaural.renderers import Renderer, render
 from soundstage.corpora.binaural_speech import Recording, open_binaural_speech
 from soundstage.corpora.simulation_hrtfs import centered
 from soundstage.diffusion import CounterNoise
