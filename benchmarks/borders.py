@@ -1,11 +1,11 @@
-"""Whether a result can be heard to be made in windows: parameter jumps at their borders.
+"""Parameter jumps at the borders of windows, compared with those elsewhere.
 
     python benchmarks/borders.py --data FOLDER [--methods masked,autoregressive,diffusion] [--write]
 
 Every mono recording is upmixed and analyzed again from its sound. A jump is the mean change of the
 level differences (dB, clipped to ±20) and of the coherences from one frame to the next; those at
-the frames where a window ends are compared with all others. A ratio near 1 says that a border is a
-place like any other. With --write the table goes into docs/masked.md.
+the ends of windows are compared with all others. A ratio near 1 means that borders do not stand
+out. With --write the table goes into docs/masked.md.
 """
 
 import argparse
@@ -30,7 +30,7 @@ NEAR = 2  # frames on either side of a border: frames overlap, and the decoder s
 
 
 def border_frames(method: str, frames: int) -> torch.Tensor:
-    """Frames at which one window ends and the next begins; of `diffusion`, goes over into it."""
+    """Frames between two windows; for `diffusion`, the middle of their overlap."""
     if method == "diffusion":
         config = load_model(method, SideDiffusionConfig).config
         stride, patch = config.stride, config.context_frames
@@ -45,7 +45,7 @@ def border_frames(method: str, frames: int) -> torch.Tensor:
 
 
 def jump_ratios(path: Path, method: str) -> tuple[float, float, int]:
-    """Jumps at borders over those elsewhere, of level differences and of coherences."""
+    """Ratio of jumps at borders to those elsewhere, for level differences and coherences."""
     with open_sound(path) as sound:
         channels = sound.channels
     mono = torch.from_numpy(read_excerpt(path, RATE)[:channels].mean(axis=0))
@@ -64,23 +64,23 @@ def jump_ratios(path: Path, method: str) -> tuple[float, float, int]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of mono recordings")
     parser.add_argument("--methods", default="masked,autoregressive,diffusion")
     parser.add_argument("--write", action="store_true", help="replace the table of docs/masked.md")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     lines = ["| recording | method | borders | level differences | coherence |"]
     lines.append("| --- | --- | ---: | ---: | ---: |")
-    paths = sorted(path for path in asked.data.iterdir() if path.suffix != ".csv")
+    paths = sorted(path for path in options.data.iterdir() if path.suffix != ".csv")
     for path in paths:
-        for method in asked.methods.split(","):
+        for method in options.methods.split(","):
             iid, coherence, count = jump_ratios(path, method)
             if not count:
                 continue  # shorter than a window
             lines.append(f"| {path.stem} | `{method}` | {count} | {iid:.2f} | {coherence:.2f} |")
             print(lines[-1], flush=True)
-    if asked.write:
+    if options.write:
         write_page(PAGE, {"borders": "\n".join(lines)})
 
 

@@ -1,13 +1,12 @@
-"""How masked decoding is chosen: order, steps, temperature and guidance on held-out music.
+"""Settings of masked decoding: order, steps, temperature and guidance on held-out music.
 
     python benchmarks/decoding.py --data FOLDER [--weights FILE] [--only WORD] [--write]
 
-Every record is folded to mono, upmixed with a seed of its own, and analyzed again from its sound.
-D_F is that of all records and takes together, iid_fluctuation a mean over records (the truth's beside it),
-E_min the mean error of the nearest take. The first lines change the number of passes (8, and 16 for
-the first window, is what is chosen), each of the others one thing of what is chosen. Time is that
-of the processor, in one thread, which other work on the machine hardly changes. With --write the
-table goes into docs/masked.md, and the curve of quality against passes into
+Every track is folded down, upmixed with its own seed, and analyzed again from the audio. D_F is
+over all tracks and takes, the IID fluctuation a mean over tracks (with the true one), E_min the
+mean error of the nearest take. The first rows change the number of passes (the default is 8, and 16
+for the first window), each of the others one setting. Times are processor times on one thread. With
+--write the table goes into docs/masked.md, and the curve of quality against passes into
 docs/images/decoding.png.
 """
 
@@ -26,7 +25,7 @@ from soundstage.corpora.layouts import read_excerpt
 from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool, frechet_distance, merged, parameter_pool
 from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_error
-from soundstage.parallel import parallel_map
+from soundstage.parallel import parallel_map, single_thread
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side
 from soundstage.upmixing.methods.masked import MaskedDecoding, load
@@ -44,24 +43,24 @@ PAPER: dict[str, Any] = {
     "style_spread": 0.0,
 }
 HEADINGS = (
-    "| decoding | D_F | iid_fluctuation, dB (truth) | E_min | real-time factor |\n"
+    "| decoding | D_F | IID fluctuation, dB (true) | E_min | real-time factor |\n"
     "| --- | ---: | ---: | ---: | ---: |"
 )
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One way to decode."""
+    """One setting."""
 
     name: str
     decoding: MaskedDecoding
-    likeliest: bool = False
-    """Seed 0 for all, whose takes lean nowhere, in place of a draw for every record."""
+    most_likely: bool = False
+    """Seed 0 for all tracks: the most likely style instead of a sampled one."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one record."""
+    """Measures of one track."""
 
     pool: GaussianPool
     error: float
@@ -71,7 +70,7 @@ class Outcome:
 
 
 class Line(NamedTuple):
-    """Of the table."""
+    """A row of the table."""
 
     name: str
     d_f: float
@@ -82,14 +81,21 @@ class Line(NamedTuple):
 
     def row(self) -> str:
         """As Markdown."""
-        told = f"{self.iid_fluctuation:.2f} ({self.true_iid_fluctuation:.2f}) | {self.error:.3f}"
-        return f"| {self.name} | {self.d_f:.2f} | {told} | {self.factor:.3f} |"
+        measured = (
+            f"{self.iid_fluctuation:.2f} ({self.true_iid_fluctuation:.2f}) | {self.error:.3f}"
+        )
+        return f"| {self.name} | {self.d_f:.2f} | {measured} | {self.factor:.3f} |"
+
+
+def passes(steps: int) -> str:
+    """Name of a setting."""
+    return f"{steps} pass{'es' if steps > 1 else ''}"
 
 
 def trials() -> list[Trial]:
-    """One choice after the other, the rest as it was chosen."""
+    """One setting after the other, with defaults for the rest."""
     changes: list[tuple[str, dict[str, Any]]] = []
-    changes += [(f"{steps} passes", {"steps": steps, "first_steps": 2 * steps}) for steps in PASSES]
+    changes += [(passes(steps), {"steps": steps, "first_steps": 2 * steps}) for steps in PASSES]
     changes += [(f"order: {order}", {"order": order}) for order in ("random", "entropy")]
     changes += [
         (f"order: confidence, τ {noise:g}", {"order": "confidence", "noise": noise})
@@ -98,26 +104,26 @@ def trials() -> list[Trial]:
     changes += [(f"temperature {each:g}", {"temperature": each}) for each in (0.8, 0.9, 1.0, 1.2)]
     changes += [(f"slow start {each:g}", {"slow_start": each}) for each in (1.0, 2.5)]
     changes += [(f"guidance {each:g}", {"guidance": each}) for each in (0.25, 0.75)]
-    changes.append(("no drawn style", {"style_spread": 0.0}))
-    changes.append(("the paper's: 20 passes by confidence, τ 4.5, γ 0.75", PAPER))
+    changes.append(("no sampled style", {"style_spread": 0.0}))
+    changes.append(("paper: 20 passes, confidence, τ 4.5, γ 0.75", PAPER))
     made = [Trial(name, replace(MaskedDecoding(), **change)) for name, change in changes]
-    return [*made, Trial("the likeliest style, as with seed 0", MaskedDecoding(), likeliest=True)]
+    return [*made, Trial("most likely style (seed 0)", MaskedDecoding(), most_likely=True)]
 
 
 def measure(
     path: Path, trial: Trial, weights: str | None, seconds: float, takes: int
 ) -> tuple[Outcome, Outcome]:
-    """A record's result and its truth."""
+    """Result and truth of a track."""
     truth = torch.from_numpy(read_excerpt(path, RATE, seconds))
     mid = 0.5 * (truth[0] + truth[1])
     wanted = encode_signal(truth)
     length = len(mid) / RATE
     real = Outcome(parameter_pool(wanted), 0.0, iid_fluctuation(wanted.iid), 0.0, length)
-    upmixer = load(weights or "masked", decoding=trial.decoding)
-    first = 0 if trial.likeliest else System("masked").seed(path.stem, 0)
-    torch.set_num_threads(1)  # as the engine does
+    method = load(weights or "masked", decoding=trial.decoding)
+    first = 0 if trial.most_likely else System("masked").seed(path.stem, 0)
     started = time.process_time()
-    sides = [make_side(upmixer, mid, seed=seed)[-1] for seed in range(first, first + takes)]
+    with single_thread():
+        sides = [make_side(method, mid, seed=seed)[-1] for seed in range(first, first + takes)]
     spent = (time.process_time() - started) / takes
     made = [encode_signal(torch.stack(to_left_right(mid, side))) for side in sides]
     errors = [parameter_error(take, wanted) for take in made]
@@ -126,35 +132,35 @@ def measure(
 
 
 def summed(name: str, pairs: list[tuple[Outcome, Outcome]]) -> Line:
-    """A line of the table."""
+    """A row of the table."""
     made, real = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     distance = frechet_distance(*(merged(each.pool for each in part) for part in (made, real)))
-    wobbles = [sum(each.iid_fluctuation for each in part) / len(part) for part in (made, real)]
+    fluctuations = [sum(each.iid_fluctuation for each in part) / len(part) for part in (made, real)]
     error = sum(each.error for each in made) / len(made)
     factor = sum(each.seconds for each in made) / sum(each.sound for each in made)
-    return Line(name, distance, wobbles[0], wobbles[1], error, factor)
+    return Line(name, distance, fluctuations[0], fluctuations[1], error, factor)
 
 
 def draw(lines: list[Line], path: Path) -> None:
-    """D_F against the passes, and what they cost."""
+    """D_F and cost against the number of passes."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib.figure import Figure
 
     by_name = {line.name: line for line in lines}
-    found = [(steps, by_name.get(f"{steps} passes")) for steps in PASSES]
-    told = [(steps, line) for steps, line in found if line is not None]
+    found = [(steps, by_name.get(passes(steps))) for steps in PASSES]
+    lines_of = [(steps, line) for steps, line in found if line is not None]
     figure = Figure(figsize=(8, 4.2), dpi=150, layout="constrained")
     axes = figure.subplots()
-    steps = [step for step, _ in told]
-    axes.plot(steps, [line.d_f for _, line in told], "o-", color="#0072B2")
+    steps = [step for step, _ in lines_of]
+    axes.plot(steps, [line.d_f for _, line in lines_of], "o-", color="#0072B2")
     axes.set(xscale="log", xticks=steps, xlabel="passes for each 5.9 s", ylabel="D_F")
     axes.set_xticks(steps, [str(step) for step in steps])
     axes.minorticks_off()
     axes.yaxis.label.set_color("#0072B2")
     other = axes.twinx()
-    other.plot(steps, [line.factor for _, line in told], "s--", color="#D55E00")
+    other.plot(steps, [line.factor for _, line in lines_of], "s--", color="#D55E00")
     other.set(ylabel="real-time factor, one core", ylim=(0, None))
     other.yaxis.label.set_color("#D55E00")
     axes.set_ylim(0, None)
@@ -162,34 +168,34 @@ def draw(lines: list[Line], path: Path) -> None:
 
 
 def main() -> None:
-    """Measure and print, line by line."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights")
-    parser.add_argument("--only", default="", help="trials whose name holds this")
+    parser.add_argument("--only", default="", help="settings with this in their name")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--takes", type=int, default=2)
     parser.add_argument("--limit", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--write", action="store_true")
-    asked = parser.parse_args()
-    records = stereo_tracks(asked.data)[0][: asked.limit or None]
+    options = parser.parse_args()
+    tracks = stereo_tracks(options.data)[0][: options.limit or None]
     print(HEADINGS)
     lines = []
-    with parallel_map(asked.workers) as each:
+    with parallel_map(options.jobs) as each:
         for trial in trials():
-            if asked.only not in trial.name:
+            if options.only not in trial.name:
                 continue
             work = partial(
                 measure,
                 trial=trial,
-                weights=asked.weights,
-                seconds=asked.seconds,
-                takes=asked.takes,
+                weights=options.weights,
+                seconds=options.seconds,
+                takes=options.takes,
             )
-            lines.append(summed(trial.name, list(each(work, records))))
+            lines.append(summed(trial.name, list(each(work, tracks))))
             print(lines[-1].row(), flush=True)
-    if asked.write:
+    if options.write:
         picture = "![Quality against the number of passes](images/decoding.png)"
         rows = [HEADINGS, *(line.row() for line in lines)]
         write_page(PAGE, {"decoding": "\n".join([*rows, "", picture])})

@@ -1,12 +1,11 @@
-"""How `diffusion` draws best: quality against steps for every sampler, and the other settings.
+"""Settings of `diffusion`: quality against steps for every sampler, and the other settings.
 
     python benchmarks/diffusion_steps.py --data FOLDER [--weights FILE] [--only WORD] [--write]
 
-Every record is folded to mono, upmixed with a seed of its own, and measured from its sound: D_F and
-the Fréchet distance of sides (the built-in tagger) over all records together, the others as means.
-One pass asks the network once; Heun's method takes two in a step. Time is that of the processor, in
-one thread, which other work on the machine hardly changes. With --write the table goes into
-docs/diffusion.md and the curves into docs/images/diffusion-steps.png.
+Every track is folded down, upmixed with its own seed, and measured on the audio: D_F and the
+Fréchet audio distance of the sides (bundled tagger) over all tracks, the others as means. Heun's
+method evaluates the network twice per step. Times are processor times on one thread. With --write
+the table goes into docs/diffusion.md and the curves into docs/images/diffusion-steps.png.
 """
 
 import argparse
@@ -26,10 +25,16 @@ from soundstage.corpora.layouts import read_excerpt
 from soundstage.evaluation.systems import System
 from soundstage.metrics.embeddings import Embedding, load_embedding
 from soundstage.metrics.fidelity import log_spectral_distance
-from soundstage.metrics.frechet import GaussianPool, audio_pool, frechet_distance, merged
+from soundstage.metrics.frechet import (
+    GaussianPool,
+    audio_pool,
+    frechet_distance,
+    merged,
+    parameter_pool,
+)
 from soundstage.metrics.image import channel_correlation, normalized_width
-from soundstage.metrics.parametric_stereo import iid_fluctuation, parameter_pool
-from soundstage.parallel import parallel_map
+from soundstage.metrics.parametric_stereo import iid_fluctuation
+from soundstage.parallel import parallel_map, single_thread
 from soundstage.stereo import RATE, encode_signal, to_left_right
 from soundstage.upmixing import make_side
 from soundstage.upmixing.methods.diffusion import DiffusionDecoding, SamplerName, load
@@ -45,21 +50,21 @@ TEMPERATURES = ((0.0, 0.0), (0.0, 1.0), (0.5, 1.0), (0.7, 1.0), (1.0, 1.0), (0.8
 WHOLES = (0.5, 1.0)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # of Okabe and Ito
 HEADINGS = (
-    "| drawn by | passes | D_F ↓ | LSD side ↓ | FAD side ↓ | width | correlation | iid_fluctuation, dB "
-    "| real-time factor ↓ |\n"
+    "| sampler | network evaluations | D_F ↓ | LSD side ↓ | FAD side ↓ | width | correlation "
+    "| IID fluctuation, dB | real-time factor ↓ |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 
 
 class Trial(NamedTuple):
-    """One way to draw."""
+    """One setting."""
 
     name: str
     decoding: DiffusionDecoding
 
     @property
-    def passes(self) -> int:
-        """Through the network, for a window."""
+    def evaluations(self) -> int:
+        """Evaluations of the network per window."""
         chosen = self.decoding
         each = 2 * chosen.steps - 1 if chosen.sampler == "heun" else chosen.steps
         return each * (2 if chosen.guidance != 1 else 1)
@@ -67,7 +72,7 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one record, or of its truth."""
+    """Measures of one track, or of its truth."""
 
     parameters: GaussianPool
     side: GaussianPool
@@ -79,10 +84,10 @@ class Outcome:
 
 
 class Line(NamedTuple):
-    """Of the table."""
+    """A row of the table."""
 
     name: str
-    passes: int
+    evaluations: int
     d_f: float
     lsd: float
     fad: float
@@ -95,11 +100,11 @@ class Line(NamedTuple):
         """As Markdown."""
         quality = f"{self.d_f:.2f} | {self.lsd:.2f} | {self.fad:.1f}"
         image = f"{self.width:.2f} | {self.correlation:.2f} | {self.iid_fluctuation:.2f}"
-        return f"| {self.name} | {self.passes} | {quality} | {image} | {self.factor:.3f} |"
+        return f"| {self.name} | {self.evaluations} | {quality} | {image} | {self.factor:.3f} |"
 
 
 def trials() -> list[Trial]:
-    """Samplers over steps, then one setting after the other, the rest as it was chosen."""
+    """Samplers over steps, then one setting after the other, with defaults for the rest."""
     chosen = DiffusionDecoding()
     made = [
         Trial(f"`{sampler}`, {steps}", replace(chosen, sampler=sampler, steps=steps))
@@ -107,17 +112,18 @@ def trials() -> list[Trial]:
         for steps in STEPS
     ]
     made += [
-        Trial(f"temperatures {level:g} and {direction:g}", replace(chosen, temperature=pair))
+        Trial(
+            f"temperatures {level:g} (level), {direction:g} (direction)",
+            replace(chosen, temperature=pair),
+        )
         for pair in TEMPERATURES
         for level, direction in [pair]
     ]
-    made += [
-        Trial(f"temperature of the whole {each:g}", replace(chosen, whole=each)) for each in WHOLES
-    ]
-    made.append(Trial("no gain of the side", replace(chosen, side_gain=0.0)))
+    made += [Trial(f"offset temperature {each:g}", replace(chosen, whole=each)) for each in WHOLES]
+    made.append(Trial("no side gain", replace(chosen, side_gain=0.0)))
     made += [Trial(f"guidance {each:g}", replace(chosen, guidance=each)) for each in (0.7, 1.5)]
-    made.append(Trial("no drawn style", replace(chosen, style_spread=0.0)))
-    return [Trial("as chosen", chosen), *made]
+    made.append(Trial("no sampled style", replace(chosen, style_spread=0.0)))
+    return [Trial("default", chosen), *made]
 
 
 @cache
@@ -128,14 +134,14 @@ def _tagger() -> Embedding:
 def measure(
     path: Path, trial: Trial, weights: str | None, seconds: float
 ) -> tuple[Outcome, Outcome]:
-    """A record's result and its truth."""
+    """Result and truth of a track."""
     truth = torch.from_numpy(read_excerpt(path, RATE, seconds))
     mid = 0.5 * (truth[0] + truth[1])
-    upmixer = load(weights or "diffusion", decoding=trial.decoding)
+    method = load(weights or "diffusion", decoding=trial.decoding)
     seed = System("diffusion").seed(path.stem, 0)
-    torch.set_num_threads(1)  # as the engine does
     started = time.process_time()
-    side = make_side(upmixer, mid, seed=seed)[-1]
+    with single_thread():
+        side = make_side(method, mid, seed=seed)[-1]
     factor = (time.process_time() - started) * RATE / len(mid)
     made = torch.stack(to_left_right(mid, side))
     return _outcome(made, truth, factor), _outcome(truth, truth, 0.0)
@@ -157,15 +163,15 @@ def _outcome(
     )
 
 
-def summed(name: str, passes: int, made: list[Outcome], real: list[Outcome]) -> Line:
-    """A line of the table."""
+def summed(name: str, evaluations: int, made: list[Outcome], real: list[Outcome]) -> Line:
+    """A row of the table."""
 
     def mean(values: list[float]) -> float:
         return sum(values) / len(values)
 
     return Line(
         name,
-        passes,
+        evaluations,
         frechet_distance(*(merged(each.parameters for each in part) for part in (made, real))),
         mean([each.lsd for each in made]),
         frechet_distance(*(merged(each.side for each in part) for part in (made, real))),
@@ -177,7 +183,7 @@ def summed(name: str, passes: int, made: list[Outcome], real: list[Outcome]) -> 
 
 
 def draw(lines: list[Line], path: Path) -> None:
-    """Four measures against the passes of every sampler."""
+    """Four measures against the network evaluations of every sampler."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -189,9 +195,9 @@ def draw(lines: list[Line], path: Path) -> None:
     shown += (("factor", "real-time factor, one core"),)
     for axes, (measure_name, label) in zip(figure.subplots(2, 2).flat, shown, strict=True):
         for sampler, color, marker in zip(SAMPLERS, COLORS, "os^D", strict=True):
-            told = [by_name.get(f"`{sampler}`, {steps}") for steps in STEPS]
-            _curve(axes, [line for line in told if line], measure_name, sampler, color, marker)
-        axes.set(xscale="log", xlabel="passes through the network", ylabel=label, ylim=(0, None))
+            found = [by_name.get(f"`{sampler}`, {steps}") for steps in STEPS]
+            _curve(axes, [line for line in found if line], measure_name, sampler, color, marker)
+        axes.set(xscale="log", xlabel="network evaluations", ylabel=label, ylim=(0, None))
         axes.set_xticks(STEPS, [str(steps) for steps in STEPS])
         axes.minorticks_off()
     figure.axes[0].legend(frameon=False)
@@ -201,39 +207,39 @@ def draw(lines: list[Line], path: Path) -> None:
 def _curve(
     axes: "Axes", lines: list[Line], measure_name: str, sampler: str, color: str, marker: str
 ) -> None:
-    passes = [line.passes for line in lines]
+    evaluations = [line.evaluations for line in lines]
     values = [getattr(line, measure_name) for line in lines]
-    axes.plot(passes, values, f"{marker}-", color=color, label=sampler, markersize=5)
+    axes.plot(evaluations, values, f"{marker}-", color=color, label=sampler, markersize=5)
 
 
 def main() -> None:
-    """Measure and print, line by line."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--weights", help="in place of the shipped ones")
-    parser.add_argument("--only", default="", help="trials whose name holds this")
-    parser.add_argument("--seconds", type=float, default=11.5, help="of the middle of a record")
+    parser.add_argument("--weights", help="file in place of the pretrained weights")
+    parser.add_argument("--only", default="", help="settings with this in their name")
+    parser.add_argument("--seconds", type=float, default=11.5, help="from the middle of a track")
     parser.add_argument("--limit", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--write", action="store_true")
-    asked = parser.parse_args()
-    records = stereo_tracks(asked.data)[0][: asked.limit or None]
+    options = parser.parse_args()
+    tracks = stereo_tracks(options.data)[0][: options.limit or None]
     print(HEADINGS)
     lines: list[Line] = []
     truths: list[Outcome] = []
-    with parallel_map(asked.workers) as each:
+    with parallel_map(options.jobs) as each:
         for trial in trials():
-            if asked.only not in trial.name:
+            if options.only not in trial.name:
                 continue
-            work = partial(measure, trial=trial, weights=asked.weights, seconds=asked.seconds)
-            made, real = (list(part) for part in zip(*each(work, records), strict=True))
+            work = partial(measure, trial=trial, weights=options.weights, seconds=options.seconds)
+            made, real = (list(part) for part in zip(*each(work, tracks), strict=True))
             truths = truths or real
-            lines.append(summed(trial.name, trial.passes, made, truths))
+            lines.append(summed(trial.name, trial.evaluations, made, truths))
             print(lines[-1].row(), flush=True)
     lines.append(summed("true stereo", 0, truths, truths))
     print(lines[-1].row())
-    if asked.write:
-        picture = f"![Quality against passes through the network]({PICTURE})"
+    if options.write:
+        picture = f"![Quality against network evaluations]({PICTURE})"
         rows = [HEADINGS, *(line.row() for line in lines)]
         write_page(PAGE, {"steps": "\n".join([*rows, "", picture])})
         draw(lines, PAGE.parent / PICTURE)

@@ -1,25 +1,23 @@
-"""The papers' tables with our figures, and all figures of ours: fills `docs/benchmark.md`, README.
+"""The tables of the papers and all our values: fills `docs/benchmark.md` and the README.
 
     python benchmarks/papers.py --data FOLDER [--stems FOLDER] [--mono FOLDER] [--write] [--cards]
 
-Three evaluations, each as `soundstage evaluate` makes it and each resumable: true stereo, mixes
-rendered from stems at known places, and mono recordings without a truth. What stands between the
-marks of the page is replaced; the words around them are a person's.
+Three evaluations as by `soundstage evaluate`, all resumable: true stereo, mixes rendered from stems
+at known positions, and mono recordings without a reference. `--write` replaces the tables between
+the markers of the pages.
 """
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pages import write_page
 from scipy.stats import spearmanr
 
 import soundstage.weights
-from soundstage.evaluation import EvaluationOptions, Results
-from soundstage.evaluation.command import run
-from soundstage.evaluation.markdown_tables import results_table, significance_lines
-from soundstage.evaluation.markdown_tables import markdown
+from soundstage.evaluation import Results, evaluate
+from soundstage.evaluation.markdown_tables import markdown, results_table, significance_lines
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import FLOOR, TRUTH
 from soundstage.evaluation.systems import DEFAULT_BASELINES
@@ -39,7 +37,7 @@ REFERENCE_FREE = ("d_f_music", "iid_fluctuation", "width", "correlation", "artif
 
 
 def sections(results: Results) -> dict[str, str]:
-    """What the evaluation of true stereo says, by the mark that it belongs to."""
+    """Tables of the evaluation of true stereo, by marker."""
     keys = [column.key for column in results.columns]
     facts = "; ".join(f"{name}: {value}" for name, value in results.settings.items())
     tested = [f"lsd_{signal}" for signal in ALL_FOUR[1:]] + [*IMAGE[2:], *SOUND[:2]]
@@ -56,23 +54,23 @@ def sections(results: Results) -> dict[str, str]:
 
 
 def ranks(results: Results) -> str:
-    """How alike the tagger ranks the systems as band energies, D_F and the artifact measure do."""
+    """Rank correlations of the metrics over systems."""
     systems = [name for name in results.systems if name not in (TRUTH, FLOOR)]
 
     def values(key: str) -> list[float]:
         return [results.summaries[system, key].value for system in systems]
 
-    d_f, flutter = values("d_f"), values("artifact")
+    d_f, artifact = values("d_f"), values("artifact")
     lines = [["signal", "tagger, bands", "tagger, D_F", "tagger, artifact", "bands, artifact"]]
-    for signal in ALL_FOUR[1:]:  # the mid is the input itself in almost every system
+    for signal in ALL_FOUR[1:]:  # the mid is the input in almost every system
         tagger, bands = values(f"fad_tagger_{signal}"), values(f"fad_bands_{signal}")
-        pairs = ((tagger, bands), (tagger, d_f), (tagger, flutter), (bands, flutter))
+        pairs = ((tagger, bands), (tagger, d_f), (tagger, artifact), (bands, artifact))
         lines.append([signal, *(f"{spearmanr(*pair).statistic:.2f}" for pair in pairs)])
     return f"Rank correlation (Spearman) over {len(systems)} systems:\n\n{markdown(lines)}"
 
 
 def write_into_cards(results: Results) -> None:
-    """The figures of every method into the card of the weights that it uses."""
+    """Write the values of every method into the card of its weights."""
     figures: dict[str, dict[str, object]] = {}
     for name, method in READY_METHODS.items():
         if name not in results.systems:
@@ -92,29 +90,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="true stereo to measure on")
     parser.add_argument("--stems", type=Path, help="separate sources, for placement")
-    parser.add_argument("--mono", type=Path, help="mono recordings, for what needs no truth")
+    parser.add_argument("--mono", type=Path, help="mono recordings, without a reference")
     parser.add_argument("--work", type=Path, default=Path("build/benchmark"))
-    parser.add_argument("--methods", default=",".join(READY_METHODS), help="of which")
+    parser.add_argument("--methods", default=",".join(READY_METHODS), help="separated by commas")
     parser.add_argument("--takes", type=int, default=4, help="for E_min; the paper takes 128")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="fill the pages")
-    parser.add_argument("--cards", action="store_true", help="write the figures into the cards")
+    parser.add_argument("--cards", action="store_true", help="write the values into the cards")
     options = parser.parse_args()
 
-    baselines = (*DEFAULT_BASELINES, "coder-mixing")
-    methods = tuple(options.methods.split(","))
-    asked = EvaluationOptions(takes=options.takes, baselines=baselines, methods=methods)
+    settings: dict[str, Any] = {
+        "methods": options.methods.split(","),
+        "takes": options.takes,
+        "jobs": options.jobs,
+    }
+    baselines = [*DEFAULT_BASELINES, "coder-mixing"]
     options.work.mkdir(parents=True, exist_ok=True)
-    results = run(options.data, options.work / "stereo", asked, workers=options.workers).results
+    results = evaluate(options.data, options.work / "stereo", baselines=baselines, **settings)
     found = sections(results)
     if options.stems:
-        long = replace(asked, seconds=0, embeddings=(), takes=1)
-        placed = run(options.stems, options.work / "stems", long, workers=options.workers)
-        found["placement"] = results_table(placed.results, PLACEMENT)
+        long = {**settings, "seconds": 0, "embeddings": [], "takes": 1}
+        placed = evaluate(options.stems, options.work / "stems", baselines=baselines, **long)
+        found["placement"] = results_table(placed, PLACEMENT)
     if options.mono:
-        alone = replace(asked, reference_free=True, embeddings=(), baselines=None)
-        free = run(options.mono, options.work / "mono", alone, workers=options.workers)
-        found["reference-free"] = results_table(free.results, REFERENCE_FREE)
+        free = {**settings, "reference_free": True, "embeddings": []}
+        alone = evaluate(options.mono, options.work / "mono", **free)
+        found["reference-free"] = results_table(alone, REFERENCE_FREE)
     print("\n\n".join(found.values()))
     if options.write:
         for page in PAGES:

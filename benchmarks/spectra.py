@@ -1,9 +1,9 @@
-"""Mid and side of the true stereo and of what methods make of its mono, in one picture.
+"""Mid and side spectrograms of true stereo and of upmixed results, in one picture.
 
     python benchmarks/spectra.py [--methods decorrelate,masked,diffusion] [--write FILE.png]
 
-The sound is twelve seconds of the piece that examples/render_band.py renders; the figures under
-the picture in the README, how far each side is from the true one, are printed.
+The sound is twelve seconds of the piece of examples/render_band.py. The log-spectral distances of
+the sides, listed under the picture in the README, are printed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from soundstage.metrics.fidelity import log_spectral_distance
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "images" / "spectra.png"
-FIRST, SECONDS = 12, 12  # of the piece: everybody plays
+FIRST, SECONDS = 12, 12  # of the piece, with all instruments
 LEFT, COLUMN, ROW, TOP, GAP = 96, 508, 150, 92, 62  # pixels
 
 
@@ -41,12 +41,12 @@ def excerpt() -> Audio:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, str(script), "--output", folder], check=True)
         whole = soundstage.Audio.read(Path(folder) / "band-stereo.wav")
-    rows = slice(FIRST * whole.rate, (FIRST + SECONDS) * whole.rate)
-    return Audio(whole.samples[:, rows], whole.rate)
+    part = slice(FIRST * whole.rate, (FIRST + SECONDS) * whole.rate)
+    return Audio(whole.samples[:, part], whole.rate)
 
 
-def made_by(methods: list[str], truth: Audio) -> dict[str, Audio]:
-    """What each method makes of the mono."""
+def upmixed(methods: list[str], truth: Audio) -> dict[str, Audio]:
+    """The upmixed mono by method."""
     mono = (truth.samples.mean(axis=0), truth.rate)
     return {name: soundstage.upmix(mono, method=name) for name in methods}
 
@@ -58,18 +58,18 @@ def side_distance(made: Audio, truth: Audio) -> float:
 
 
 def draw(sounds: dict[str, Audio], target: Path) -> None:
-    """A row for each: mid and side."""
-    portraits = {name: analyze_image(sound) for name, sound in sounds.items()}
-    span = Span.of(*portraits.values())
+    """Draw mid and side of each sound in a row."""
+    analyses = {name: analyze_image(sound) for name, sound in sounds.items()}
+    span = Span.of(*analyses.values())
     canvas = Canvas(target, height=TOP + len(sounds) * (ROW + GAP) + 40, overwrite=True)
-    canvas.text(LEFT, 34, "Mid and side, true and made from the mono", size=LARGE, bold=True)
-    for index, (name, portrait) in enumerate(portraits.items()):
+    canvas.text(LEFT, 34, "Mid and side: true stereo and upmixed mono", size=LARGE, bold=True)
+    for index, (name, analysis) in enumerate(analyses.items()):
         top = TOP + index * (ROW + GAP)
-        for left, part, power in ((LEFT, "mid", portrait.mid), (640, "side", portrait.side)):
+        for left, part, power in ((LEFT, "mid", analysis.mid), (640, "side", analysis.side)):
             canvas.text(left, top - 18, f"{name}: {part}", size=MEDIUM, bold=True)
             axes = canvas.panel(left, top, COLUMN, ROW)
-            image = draw_spectrogram(axes, power, portrait, span)
-            label_time(axes, span, label=index == len(portraits) - 1)
+            image = draw_spectrogram(axes, power, analysis, span)
+            label_time(axes, span, label=index == len(analyses) - 1)
             if part == "mid":
                 label_hertz(axes, "rows")
         canvas.color_bar(image, canvas.panel(1164, top, 16, ROW), "dB", ends=False)
@@ -77,16 +77,16 @@ def draw(sounds: dict[str, Audio], target: Path) -> None:
 
 
 def main() -> None:
-    """Make, measure, draw."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--methods", default="decorrelate,masked,diffusion")
     parser.add_argument("--write", type=Path, default=TARGET, help="the picture")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     truth = excerpt()
-    made = made_by(asked.methods.split(","), truth)
+    made = upmixed(options.methods.split(","), truth)
     for name, sound in made.items():
         print(f"{name}: the side is {side_distance(sound, truth):.2f} dB from the true one")
-    draw({"true stereo": truth, **made}, asked.write)
+    draw({"true stereo": truth, **made}, options.write)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What the minute of memory is worth: placement of stems with it and without.
+"""The benefit of the context of one minute: placement of stems with and without it.
 
-    python benchmarks/memory.py --data FOLDER_OF_STEMS [--write]
+    python benchmarks/context.py --data FOLDER_OF_STEMS [--write]
 
 Songs are rendered from their stems at known places, folded to mono and upmixed. With --write the
 table goes into docs/masked.md.
@@ -23,20 +23,20 @@ from soundstage.upmixing.methods.masked import MaskedDecoding, load
 PAGE = Path(__file__).parents[1] / "docs" / "masked.md"
 SYSTEMS: dict[str, Callable[[], UpmixMethod]] = {
     "`masked`": lambda: load(),
-    "`masked` without memory": lambda: load(decoding=MaskedDecoding(memory=False)),
+    "`masked` without context": lambda: load(decoding=MaskedDecoding(memory=False)),
     "`autoregressive`": lambda: load_method("autoregressive"),
     "`nearest`": lambda: load_method("nearest"),
 }
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--write", action="store_true", help="replace the table of docs/masked.md")
-    asked = parser.parse_args()
-    cases = [load_eval_item(clip, 0) for clip in open_corpus(asked.data).clips]
+    options = parser.parse_args()
+    items = [load_eval_item(clip, 0) for clip in open_corpus(options.data).clips]
     lines = ["| system | over bands, dB | over time, dB |", "| --- | ---: | ---: |"]
 
     def add(name: str, found: list[tuple[float, float]]) -> None:
@@ -44,19 +44,19 @@ def main() -> None:
         lines.append(f"| {name} | {means[0]:.2f} | {means[1]:.2f} |")
         print(lines[-1], flush=True)
 
-    truths = [placement_consistency(case.parameters, case.energies) for case in cases]
-    add("the mix itself", [(each.over_bands, each.over_time) for each in truths])
+    truths = [placement_consistency(item.parameters, item.energies) for item in items]
+    add("true stereo", [(each.over_bands, each.over_time) for each in truths])
     for name, load_system in SYSTEMS.items():
         upmixer, found = load_system(), []
-        for case in cases:
-            for seed in range(asked.seeds):
-                side = make_side(upmixer, case.mono, seed=seed)[-1]
-                made = encode_signal(torch.stack(to_left_right(case.mono, side)))
-                placed = placement_consistency(made, case.energies)
+        for item in items:
+            for seed in range(options.seeds):
+                side = make_side(upmixer, item.mono, seed=seed)[-1]
+                made = encode_signal(torch.stack(to_left_right(item.mono, side)))
+                placed = placement_consistency(made, item.energies)
                 found.append((placed.over_bands, placed.over_time))
         add(name, found)
-    if asked.write:
-        write_page(PAGE, {"memory": "\n".join(lines)})
+    if options.write:
+        write_page(PAGE, {"context": "\n".join(lines)})
 
 
 if __name__ == "__main__":
