@@ -1,8 +1,10 @@
 import io
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from sounds import noise
 from soundstage import Audio, binauralize
@@ -77,3 +79,18 @@ def test_impossible_methods_and_options_are_refused() -> None:
         binauralize(SOUND, method="warp", air=True)
     with pytest.raises(OptionError, match="loaded renderer"):
         binauralize(SOUND, method=RENDERER, air=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["hrtf", "binauralgrad"])
+def test_concurrent_calls_give_the_same_samples_and_leave_torch_unchanged(method) -> None:
+    before = (torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype())
+    state = torch.get_rng_state()
+    options = {"azimuth": 30, "method": method, "temperature": 1.0 if method != "hrtf" else None}
+    expected = binauralize(SOUND, **options)
+    with ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(binauralize, SOUND, **options) for _ in range(8)]
+        assert all(call.result() == expected for call in calls)
+    after = (torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype())
+    assert after == before
+    assert torch.equal(torch.get_rng_state(), state)
