@@ -1,4 +1,4 @@
-"""The scripts behind the tables of docs/masked.md and docs/diffusion.md, on short sounds."""
+"""The programs behind the tables of docs/masked.md and docs/diffusion.md, on short sounds."""
 
 import importlib
 from dataclasses import replace
@@ -38,14 +38,14 @@ def test_jumps_are_compared_at_the_borders_of_windows(script, tmp_path):
     assert 0.1 < coherence < 10
 
 
-def test_a_trial_is_measured_from_its_sound(script, tmp_path):
+def test_a_trial_is_measured_on_its_audio(script, tmp_path):
     decoding = script("decoding")
     names = [trial.name for trial in decoding.trials()]
     assert len(set(names)) == len(names) > 15
-    record = write(tmp_path / "record.wav", stereo_scene(4 * RATE))
+    track = write(tmp_path / "track.wav", stereo_scene(4 * RATE))
     trial = decoding.trials()[0]
     trial = replace(trial, decoding=replace(trial.decoding, steps=1, first_steps=1))
-    made, real = decoding.measure(record, trial, None, 4.0, 2)
+    made, real = decoding.measure(track, trial, None, 4.0, 2)
     assert made.error > 0 == real.error
     assert made.pool.frames == 2 * real.pool.frames
     line = decoding.summed("one", [(made, real)])
@@ -54,7 +54,7 @@ def test_a_trial_is_measured_from_its_sound(script, tmp_path):
     assert line.row().startswith("| one | ")
 
 
-def test_the_likeliest_trial_has_the_same_seed_for_all(script, tmp_path):
+def test_the_most_likely_style_uses_one_seed_for_all(script, tmp_path):
     decoding = script("decoding")
     sound = stereo_scene(2 * RATE)
     paths = [write(tmp_path / name, sound) for name in ("a.wav", "b.wav")]
@@ -65,15 +65,15 @@ def test_the_likeliest_trial_has_the_same_seed_for_all(script, tmp_path):
         assert len(errors) == (1 if likeliest else 2)
 
 
-def test_steps_are_measured_from_the_sound_and_from_the_truth(script, tmp_path):
+def test_samplers_are_measured_against_the_true_stereo(script, tmp_path):
     steps = script("diffusion_steps")
     names = [trial.name for trial in steps.trials()]
     assert len(set(names)) == len(names) > 30
     by_name = {trial.name: trial for trial in steps.trials()}
-    assert by_name["`euler`, 8"].passes == 8
-    assert by_name["`heun`, 8"].passes == 15  # the last of its steps ends without noise
-    record = write(tmp_path / "record.wav", stereo_scene(4 * RATE))
-    made, real = steps.measure(record, by_name["`euler`, 1"], None, 4.0)
+    assert by_name["`euler`, 8"].evaluations == 8
+    assert by_name["`heun`, 8"].evaluations == 15  # the last of its steps ends without noise
+    track = write(tmp_path / "track.wav", stereo_scene(4 * RATE))
+    made, real = steps.measure(track, by_name["`euler`, 1"], None, 4.0)
     line = steps.summed("one", 1, [made], [real])
     assert line.d_f > 0.1
     assert line.lsd > 1
@@ -88,10 +88,10 @@ def test_steps_are_measured_from_the_sound_and_from_the_truth(script, tmp_path):
     assert (tmp_path / "a.png").stat().st_size > 10_000
 
 
-def test_spectra_are_drawn_beside_the_truth(script, tmp_path):
+def test_spectra_are_drawn_beside_the_true_stereo(script, tmp_path):
     spectra = script("spectra")
     truth = soundstage.Audio(stereo_scene(2 * RATE).numpy(), RATE)
-    made = spectra.made_by(["decorrelate"], truth)
+    made = spectra.upmixed(["decorrelate"], truth)
     assert spectra.side_distance(truth, truth) == pytest.approx(0, abs=1e-3)
     assert 1 < spectra.side_distance(made["decorrelate"], truth) < 40
     spectra.draw({"true stereo": truth, **made}, tmp_path / "spectra.png")
