@@ -67,8 +67,8 @@ class Weights:
             raise WeightsError(f"{self.source}: the weights hold no tensor {name!r}.")
         right_type = tensor.dtype == dtype if dtype else tensor.is_floating_point()
         right_shape = tensor.dim() == len(shape) and all(
-            have == want if want is not None else have > 0
-            for have, want in zip(tensor.shape, shape, strict=True)
+            found == length if length is not None else found > 0
+            for found, length in zip(tensor.shape, shape, strict=True)
         )
         if not (right_type and right_shape):
             expected = " × ".join("any" if length is None else str(length) for length in shape)
@@ -239,7 +239,7 @@ def _config_of(header: str | None, family: str, path: Path) -> dict[str, Any]:
     if header is None:
         raise WeightsError(f"{path}: these are not weights of Soundstage.")
     if header.endswith("/1"):
-        raise WeightsError(f"{path}: this file has format 1, of an earlier version; make it again.")
+        raise WeightsError(f"{path}: this file has format 1, of an earlier version of Soundstage; make it again.")
     try:
         about = json.loads(header)
         version, found, config = about["format"], about["family"], about["config"]
@@ -288,12 +288,12 @@ class _Uninitialized(TorchFunctionMode):
             return func(*args, **kwargs)
         if kwargs.get("dtype") is None:
             kwargs = {**kwargs, "dtype": torch.float32}
-        made = (torch.empty if func in _RANDOM_FACTORIES else func)(*args, **kwargs)
+        tensor = (torch.empty if func in _RANDOM_FACTORIES else func)(*args, **kwargs)
         if self._left is not None:
-            self._left -= made.numel()
+            self._left -= tensor.numel()
             if self._left < 0:
                 raise ValueError("the network has more parameters than the file holds")
-        return made
+        return tensor
 
 
 @contextmanager
