@@ -12,7 +12,6 @@ from soundstage.stereo.style_prior import STYLE_FEATURES, style_features
 from soundstage.upmixing import ParametricMethod, Style, make_side
 from soundstage.upmixing.generative.windowed_decoding import Window, WindowedPredictor
 from soundstage.upmixing.methods.masked import (
-    MAX_BATCH,
     MaskedDecoding,
     MaskedSampler,
     load,
@@ -126,19 +125,19 @@ def test_guidance_extrapolates_from_the_unconditioned_scores() -> None:
 def test_without_guidance_a_pass_has_one_example_a_take() -> None:
     spy = Spy(random_scores())
     fill(spy, window(takes=3))
-    assert [len(tokens) for tokens in spy.tokens] == [3] * QUICK.steps
+    assert [len(tokens) for tokens in spy.tokens] == [2] * QUICK.steps + [1] * QUICK.steps
     assert not spy.inputs[0]["uncond"].any()
 
 
 def test_takes_and_branches_are_one_batch_take_by_take() -> None:
     spy, style = Spy(random_scores()), Style(width=1.0)
-    inputs = window(takes=MAX_BATCH + 1)
+    inputs = window(takes=3)
     fill(spy, inputs, style=style)
-    assert [len(tokens) for tokens in spy.tokens] == [2 * MAX_BATCH] * 3 + [2] * 3
+    assert [len(tokens) for tokens in spy.tokens] == [4] * 3 + [2] * 3
     styles, features = spy.inputs[0]["style"], style_features(style.to_tensor())
-    torch.testing.assert_close(styles[::2], features.expand(MAX_BATCH, -1), equal_nan=True)
+    torch.testing.assert_close(styles[::2], features.expand(2, -1), equal_nan=True)
     assert bool(styles[1::2].isnan().all())
-    assert torch.equal(spy.tokens[0][::2, :8], inputs.known[:MAX_BATCH])
+    assert torch.equal(spy.tokens[0][::2, :8], inputs.known[:2])
 
 
 def test_an_unrequested_style_is_undefined() -> None:
@@ -321,7 +320,7 @@ def test_a_take_has_the_same_bits_alone_and_among_others(style: Style | None) ->
         parameters = torch.cat([torch.cat(part, dim=1) for part in parts], dim=-1)
         return parameters, [each.unflatten(0, (len(seeds), -1)) for each in scores]
 
-    seeds = [5, 0, 7]
+    seeds = [5, 0]
     together, scores_together = run(seeds)
     assert not torch.equal(together[0], together[1])
     for take, seed in enumerate(seeds):

@@ -149,5 +149,4 @@ class ProductsPerTake(TorchFunctionMode):
         if func is not F.linear or self._takes == 1:
             return func(*args, **(kwargs or {}))
         inputs, *parameters = args
-        parts = inputs.unflatten(0, (self._takes, -1)).unbind()
-        return torch.cat([func(part, *parameters, **(kwargs or {})) for part in parts])
+        return torch.cat([func(take, *parameters) for take in inputs.chunk(self._takes)])

@@ -41,7 +41,7 @@ from soundstage.upmixing.parametric import ParametricMethod
 
 FAMILY: Final = "masked"
 MASK = TOKENS
-MAX_BATCH = 4  # takes in one pass; more need memory and save no time
+MAX_BATCH = {"cpu": 2}  # takes in one pass: more leave the caches of a CPU
 Order = Literal["confidence", "entropy", "random", "spread"]
 _PLASTIC = 1.32471795724474602596  # x³ = x + 1: its powers make the R2 sequence of two dimensions
 
@@ -101,16 +101,16 @@ class MaskedSampler:
         prior: StylePrior | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        self._network, self._config, self._device = network, config, device
-        self._decoding = decoding
+        self._network, self._config, self._decoding = network, config, decoding
+        self._device = torch.device(device)
         self.style = TakeStyle(style, prior, decoding.style_spread)
         self._style_guidance = decoding.style_guidance if self.style.is_requested else 0.0
         self.context_frames, self.stride = config.context_frames, config.stride
 
     def fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
         """Tokens of the positions that are not known."""
-        takes = range(len(window.generators))
-        batches = [takes[first : first + MAX_BATCH] for first in takes[::MAX_BATCH]]
+        takes, size = range(len(window.generators)), MAX_BATCH.get(self._device.type, 16)
+        batches = [takes[first : first + size] for first in takes[::size]]
         return torch.cat([self._fill(_of_takes(window, batch)) for batch in batches])
 
     def _fill(self, window: Window) -> Integer[Tensor, "takes rest bands"]:
