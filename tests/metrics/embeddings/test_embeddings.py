@@ -11,7 +11,7 @@ from torch import Tensor
 
 from making_embeddings import NAMES, SIZE, WINDOW, sounds_of
 from sounds import noise
-from soundstage.metrics.embeddings.embedding import embed_windows, windows
+from soundstage.metrics.embeddings.windowing import embed_windows, windows
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.errors import WeightsError
-from soundstage.metrics.embeddings.embedding import pad_to, windows
+from soundstage.metrics.embeddings.windowing import pad_to, windows
 from soundstage.networks.models.tagger import RATE as TAGGER_RATE
 from soundstage.networks.models.tagger import Tagger, TaggerConfig
 from soundstage.stereo.encoding import BANDS, RATE, TRANSFORM, band_sums

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.errors import WeightsError, missing_extra
-from soundstage.metrics.embeddings.embedding import embed_windows, windows
+from soundstage.metrics.embeddings.windowing import embed_windows, windows
 from soundstage.weights.external import HUB, first_sentence
 
 RATE = 48_000  # Hz

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.metrics.embeddings.embedding import embed_windows, windows
+from soundstage.metrics.embeddings.windowing import embed_windows, windows
 from soundstage.networks.models.cnn14 import MEL_BANDS, Cnn14
 from soundstage.networks.models.vggish import PATCH_BANDS, PATCH_FRAMES, VGGish
 from soundstage.spectra.filterbanks import htk_mel_filters, slaney_mel_filters
