@@ -239,7 +239,9 @@ def _config_of(header: str | None, family: str, path: Path) -> dict[str, Any]:
     if header is None:
         raise WeightsError(f"{path}: these are not weights of Soundstage.")
     if header.endswith("/1"):
-        raise WeightsError(f"{path}: this file has format 1, of an earlier version of Soundstage; make it again.")
+        raise WeightsError(
+            f"{path}: this file has format 1, of an earlier version of Soundstage; make it again."
+        )
     try:
         about = json.loads(header)
         version, found, config = about["format"], about["family"], about["config"]
