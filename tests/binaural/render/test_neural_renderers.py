@@ -71,8 +71,13 @@ RENDERERS = {
 }
 
 
+@pytest.fixture
+def short_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "CHUNK", 9600)
+
+
 @pytest.mark.parametrize("name", RENDERERS)
-def test_block_sizes_do_not_matter(name: str) -> None:
+def test_block_sizes_do_not_matter(name: str, short_windows: None) -> None:
     renderer: Renderer = RENDERERS[name]()
     whole = render(SOUND, orbit(2, 1), RATE, renderer)
     assert np.isfinite(whole).all()
@@ -102,7 +107,9 @@ def test_diffusion_noise_does_not_depend_on_the_windows(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("config", [FLOW, PAPER], ids=["flow", "ddpm"])
-def test_a_sample_is_a_function_of_the_seed(config: BinauralGradConfig) -> None:
+def test_a_sample_is_a_function_of_the_seed(
+    config: BinauralGradConfig, short_windows: None
+) -> None:
     sampling = BinauralGradSampling(2, temperature=1.0)
     one, again, other = (
         render(SOUND[:5000], constant(30), RATE, two_stages(config, seed=seed, sampling=sampling))
@@ -112,7 +119,7 @@ def test_a_sample_is_a_function_of_the_seed(config: BinauralGradConfig) -> None:
     assert np.abs(one - other).max() > 1e-4
 
 
-def test_the_default_of_our_network_is_the_mean_which_ignores_the_seed() -> None:
+def test_the_default_of_our_network_is_the_mean_which_ignores_the_seed(short_windows: None) -> None:
     one, other = (
         render(SOUND[:5000], constant(30), RATE, two_stages(FLOW, seed=seed)) for seed in (0, 1)
     )
