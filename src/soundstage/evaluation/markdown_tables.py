@@ -47,7 +47,7 @@ def results_table(results: Results, keys: Sequence[str], *, intervals: bool = Tr
 
 
 def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """A table with text in the first column and numbers in the others; the first line is bold."""
+    """A table with text in the first column and right-aligned values in the others."""
     rule = ["---", *("---:" for _ in lines[0][1:])]
     rows = [lines[0], rule, *lines[1:]]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

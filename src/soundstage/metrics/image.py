@@ -19,7 +19,7 @@ from torch import Tensor
 from soundstage.metrics.fidelity import centered
 from soundstage.stereo import TRANSFORM, MidSideMeter, band_sums, to_mid_side
 
-LOWEST_DB, HIGHEST_DB = -40.0, 20.0  # of a side balance: beyond, heard as mono or as opposite phase
+LOWEST_DB, HIGHEST_DB = -40.0, 20.0  # limits of the side balance: mono, opposite phase
 EMPTY_SHARE = 1e-9  # of the energy; a band 90 dB below the whole has no width
 
 

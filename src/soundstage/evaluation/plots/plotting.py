@@ -217,15 +217,20 @@ def draw_band_map(axes: "Axes", kind: MapKind, data: ImageAnalysis, span: Span) 
     return image
 
 
-def draw_goniometer(axes: "Axes", data: ImageAnalysis, span: Span) -> "AxesImage":
-    """Density of the samples, mid upwards and left to the left; letters at the positive ends."""
+def goniometer_density(data: ImageAnalysis, span: Span) -> Float[np.ndarray, "cells cells"]:
+    """Smoothed density of the samples, in powers of ten relative to the brightest color."""
     from scipy.ndimage import gaussian_filter
 
     density = gaussian_filter(data.goniometer.picture(span.radius), 0.6)
-    held = density[density > 0]
-    brightest = np.quantile(held, BRIGHTEST) if held.size else 1.0
+    nonzero = density[density > 0]
+    brightest = np.quantile(nonzero, BRIGHTEST) if nonzero.size else 1.0
+    return np.log10(np.maximum(density / brightest, 1e-30))
+
+
+def draw_goniometer(axes: "Axes", data: ImageAnalysis, span: Span) -> "AxesImage":
+    """Density of the samples, mid upwards and left to the left; letters at the positive ends."""
     image = axes.imshow(
-        np.log10(np.maximum(density / brightest, 1e-30)),
+        goniometer_density(data, span),
         cmap="viridis",
         vmin=-DENSITY_DECADES,
         vmax=0,

@@ -1,4 +1,4 @@
-"""Formatting of numbers in the report."""
+"""Formatting of values in the report."""
 
 import math
 

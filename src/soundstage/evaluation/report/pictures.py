@@ -22,7 +22,7 @@ from soundstage.evaluation.plots.image_analysis import (
     ImageAnalysis,
     analyze_image,
 )
-from soundstage.evaluation.plots.plotting import BRIGHTEST, DENSITY_DECADES, SPAN_DB, Span
+from soundstage.evaluation.plots.plotting import DENSITY_DECADES, SPAN_DB, Span, goniometer_density
 from soundstage.evaluation.report.formatting import printed, printed_tick, ticks
 from soundstage.evaluation.results import TRUTH
 
@@ -145,13 +145,8 @@ def _spectrogram(system: str, power: Float[np.ndarray, "rows columns"], span: Sp
 
 
 def _goniometer(system: str, data: ImageAnalysis, span: Span) -> Panel:
-    from scipy.ndimage import gaussian_filter
-
-    density = gaussian_filter(data.goniometer.picture(span.radius), 0.6)
-    held = density[density > 0]
-    brightest = np.quantile(held, BRIGHTEST) if held.size else 1.0
-    decades = np.log10(np.maximum(density / brightest, 1e-30))
-    return Panel(system, _image(1 + decades / DENSITY_DECADES), "" if held.size else "silent")
+    picture = _image(1 + goniometer_density(data, span) / DENSITY_DECADES)
+    return Panel(system, picture, "" if data.goniometer.radius() else "silent")
 
 
 def _colored(values: Float[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "rows columns 3"]:
