@@ -27,7 +27,7 @@ QUICK = ["masked", "nearest", "mixing", "decorrelate"]
 
 
 class Identity:
-    """A method whose side is the mid: the result shows the engine alone."""
+    """A method with the mid as its side: the result shows the engine alone."""
 
     rate, n_outputs = 44_100, 1
 

@@ -86,7 +86,7 @@ class DecoderStream:
         return self._assemble([take.finish() for take in self._takes])
 
     def _advance(self, ready: list[int]) -> Complex[Tensor, "bins frames"]:
-        """Analyze the part of the mid whose decorrelated copies are complete."""
+        """Analyze the part of the mid with complete decorrelated copies."""
         frames = self._analysis.push(self._samples.pop(ready[0]))
         self._mid.push(frames)
         return frames

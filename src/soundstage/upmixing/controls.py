@@ -1,7 +1,7 @@
 """Options of the result that every method has: width, mono bass, focus of the center, seeds.
 
 Controls act on the side signal alone, so that the fold-down stays exact. Width is a gain. The other
-two are one linear-phase filter, whose delay is compensated and whose gain is the product of
+two are one linear-phase filter with compensated delay. Its gain is the product of
 
     bass mono     f⁴/(f⁴ + f_c⁴)       a crossover of 24 dB an octave, −6 dB at f_c
     center focus  1 − focus·w(f)       w is 1 from 250 Hz to 4 kHz, the range of voices and leads,

@@ -71,7 +71,7 @@ def plan_jobs(
         method: name of the method.
         seeds: one a take.
         name: template with {stem}, {method}, {seed}, {take} and {ext}.
-        suffix: of the results; by default that of each input.
+        suffix: of the results; by default the suffix of each input.
         sheet: whether each input gets a contact sheet beside its first take.
 
     Raises:

@@ -84,7 +84,7 @@ class _WidthConstraint:
     def gains(
         self, energy: Float[Tensor, "bands frames"], side: Float[Tensor, "bands frames"]
     ) -> Float[Tensor, "bands frames"]:
-        """Of the next frames, with the energy of the mid and that of the side over it."""
+        """Of the next frames, with the energy of the mid and the ratio of side to mid energy."""
         self._energy += self._regions @ energy.sum(dim=1)
         self._side += self._regions @ (energy * side).sum(dim=1)
         return self._regions.T @ self._ramp.to(self._current(), energy.shape[1])

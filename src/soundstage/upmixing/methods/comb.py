@@ -4,7 +4,7 @@
 
 Left and right have the same magnitude everywhere and opposite phases, which oscillate along
 frequency, φ = A·sin ψ, with a period of one equivalent rectangular bandwidth, but of 120 Hz or
-more: a comb whose echoes lie within 8.3 ms. Over a period the coherence is
+more: a comb with echoes within 8.3 ms. Over a period the coherence is
 
     ρ = ⟨cos 2φ/cos² φ⟩/⟨1/cos² φ⟩ = 2/⟨1/cos² φ⟩ − 1
 

@@ -138,7 +138,7 @@ class DiffStereo:
         return DiffStereoStream(self, seeds)
 
     def denoiser(self, mono: Float[Tensor, "2 bins frames"], takes: int) -> CleanEstimate:
-        """Of the spectra of all takes, given that of the mono."""
+        """Of the spectra of all takes, given the spectrum of the mono."""
         condition = {"mono": mono.expand(takes, -1, -1, -1)}
         return _ClampedDenoiser(
             Denoiser(self._network, Parametrization.NOISE, self.schedule, condition, max_batch=1)
@@ -204,7 +204,7 @@ class DiffStereoStream:
 
 
 class _ClampedDenoiser:
-    """A denoiser whose estimates are clamped to the magnitudes of sound."""
+    """A denoiser with estimates clamped to the magnitudes of sound."""
 
     def __init__(self, denoiser: Denoiser) -> None:
         self._denoiser = denoiser

@@ -4,7 +4,7 @@ Ours, after DiffStereo (Zhang et al. 2025), which generates left and right from 
 the music by it. Here the mid stays, and only the side is generated: two values a tile, its level
 and its direction (`stereo/side_parameters.py`), by a diffusion transformer
 (`networks/models/side_diffusion.py`) along the flow from noise to data (Lipman et al. 2023). The
-fine structure of the diffuse part is that of a decorrelator, as in all parametric stereo.
+fine structure of the diffuse part comes from a decorrelator, as in all parametric stereo.
 
 Noise with a standard deviation below 1 gives more likely results (a *temperature*); level,
 direction and the offset common to all times have one each.
@@ -176,7 +176,7 @@ def without_silence(
     """Replace positions far below the loudest of the window by the mean of the others.
 
     Levels enter the network relative to their mean over the window. Silence after the end of a song
-    would lower it beyond that of any music, and sides before it would be far too loud.
+    would lower it beyond all music, and sides before it would be far too loud.
     """
     loudest = levels.amax(dim=1)
     silent = loudest < loudest.amax() - SILENCE
