@@ -35,6 +35,7 @@ ORDER = [
     "audio",
     "weights",
     "parallel",
+    "worker_processes",
     "seeding",
     "atomic_files",
     "errors",

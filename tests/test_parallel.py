@@ -19,11 +19,11 @@ from soundstage.parallel import (
     available_cores,
     parallel_map,
     prefetch,
-    raising_handler,
     resolve_device,
     run_jobs,
     single_thread,
 )
+from soundstage.worker_processes import raising_handler
 
 
 @pytest.fixture

@@ -14,21 +14,17 @@ import ctypes
 import multiprocessing
 import os
 import queue
-import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from functools import cache, partial
-from multiprocessing.connection import Connection
-from multiprocessing.util import Finalize
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from soundstage.errors import OptionError, SoundstageError
+from soundstage.worker_processes import guarded, worker_pool
 
 if TYPE_CHECKING:
     import torch
@@ -42,20 +38,6 @@ Progress = Callable[[float], None]
 """A callback for progress: the finished fraction, from 0 to 1."""
 
 POLL = 0.1  # seconds between two reports of progress
-RETRY = 0.005  # seconds until a signal handler tries again
-GRACE = 20.0  # seconds for a worker to remove its unfinished file; more than a block of any method
-
-# Environment of a worker: one thread in every library. With glibc, freed memory is kept for the
-# next spectrum; returning it and requesting it again costs a third of the time.
-KEEP_MEMORY = str(1 << 32)
-ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": KEEP_MEMORY,
-    "MALLOC_TRIM_THRESHOLD_": KEEP_MEMORY,
-}
-
 
 # Threads
 
@@ -197,10 +179,10 @@ def parallel_map(jobs: int) -> Iterator[Mapper]:
         with single_thread(), _single_blas_thread():
             yield map
         return
-    with _worker_pool(jobs) as pool:
+    with worker_pool(jobs) as pool:
 
         def each(work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
-            return pool.map(partial(_guarded, work), items)
+            return pool.map(partial(guarded, work), items)
 
         yield each
 
@@ -242,9 +224,9 @@ def run_jobs(
         yield from _run_here(_Worker(load, check), items, progress)
         return
     fractions = multiprocessing.get_context("spawn").RawArray("d", len(items))
-    with _worker_pool(jobs, _set_worker, _Worker(load, check), fractions) as pool:
+    with worker_pool(jobs, _set_worker, _Worker(load, check), fractions) as pool:
         futures: list[Future[R | SoundstageError]] = [
-            pool.submit(partial(_guarded, _work_on), (index, item))
+            pool.submit(partial(guarded, _work_on), (index, item))
             for index, item in enumerate(items)
         ]
         for future in futures:
@@ -318,64 +300,6 @@ def _has_no_gpu() -> bool:
 
 
 @contextmanager
-def _worker_pool(
-    jobs: int, initializer: Callable[..., None] | None = None, *arguments: Any
-) -> Iterator[ProcessPoolExecutor]:
-    # "spawn": a process forked while torch holds its thread pool may deadlock
-    context = multiprocessing.get_context("spawn")
-    lifeline, end = context.Pipe(duplex=False)  # closing `end`, or the parent's death, stops all
-    pool = ProcessPoolExecutor(
-        jobs,
-        mp_context=context,
-        initializer=_start_worker,
-        initargs=(lifeline, initializer, *arguments),
-    )
-    try:
-        with _worker_environment():
-            yield pool
-        pool.shutdown()
-    except BrokenProcessPool as error:
-        raise SoundstageError(
-            "A worker process was killed, probably because memory ran out: use fewer jobs."
-        ) from error
-    finally:
-        end.close()
-        pool.shutdown(cancel_futures=True)
-        lifeline.close()
-
-
-_workers = ExitStack()
-_pools = 0
-_lock = threading.Lock()
-
-
-@contextmanager
-def _worker_environment() -> Iterator[None]:
-    """`ENVIRONMENT`, for processes started meanwhile; restored when the last pool ends."""
-    global _pools
-    with _lock:
-        if _pools == 0:
-            for name, value in ENVIRONMENT.items():
-                _workers.callback(_set_variable, name, os.environ.get(name))
-                os.environ[name] = value
-        _pools += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _pools -= 1
-            if _pools == 0:
-                _workers.close()
-
-
-def _set_variable(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
-
-
-@contextmanager
 def _single_blas_thread() -> Iterator[None]:
     """One thread for the BLAS of NumPy and SciPy, which only has a process-wide setting."""
     from threadpoolctl import threadpool_limits
@@ -384,73 +308,9 @@ def _single_blas_thread() -> Iterator[None]:
         yield
 
 
-def raising_handler(error: Callable[[], BaseException]) -> Callable[[int, FrameType | None], None]:
-    """A signal handler that raises an exception.
-
-    In a callback of libsndfile, which swallows exceptions, it tries again a moment later.
-    """
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        while frame:
-            if frame.f_code.co_name.startswith("vio_") and hasattr(signal, "setitimer"):
-                signal.signal(signal.SIGALRM, handle)
-                signal.setitimer(signal.ITIMER_REAL, RETRY)
-                return
-            frame = frame.f_back
-        raise error()
-
-    return handle
-
-
 # In a worker
 
-_leaving = threading.Event()
 _state: dict[str, Any] = {}
-
-
-def _start_worker(
-    lifeline: Connection, initializer: Callable[..., None] | None, *arguments: Any
-) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
-    signal.signal(signal.SIGTERM, raising_handler(_leave))
-    threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
-    Finalize(None, _quit, exitpriority=-1000)
-    if initializer:
-        initializer(*arguments)
-
-
-def _quit() -> None:
-    """End the process without taking torch apart, which takes a second."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
-
-
-def _watch(lifeline: Connection) -> None:
-    """Leave when the parent closes its end, or dies."""
-    try:
-        lifeline.recv_bytes()
-    except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _leave() -> SystemExit:
-    """Removes an unfinished file on its way; `_guarded` ends the process."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the cleanup
-    _leaving.set()
-    timer = threading.Timer(GRACE, os._exit, (1,))
-    timer.daemon = True
-    timer.start()
-    return SystemExit(1)
-
-
-def _guarded(work: Callable[[T], R], item: T) -> R:
-    """The pool would take the exception of `_leave` for a result, and start the next item."""
-    try:
-        return work(item)
-    finally:
-        if _leaving.is_set():
-            os._exit(1)
 
 
 def _set_worker(worker: _Worker[Any, Any], fractions: Any) -> None:

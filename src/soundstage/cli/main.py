@@ -58,7 +58,7 @@ for command in (upmix, binaural, analyze, evaluate, models, prepare, simulate, t
 
 def main() -> None:
     """Run the command line in this process; raises SystemExit unless the exit code is 0."""
-    from soundstage.parallel import raising_handler
+    from soundstage.worker_processes import raising_handler
 
     signal.signal(signal.SIGINT, raising_handler(Interrupted))
     signal.signal(signal.SIGTERM, raising_handler(Interrupted))
