@@ -4,7 +4,7 @@
 # make test-corpus CORPUS=FOLDER   every method on real recordings
 # make lint   ruff and mypy
 # make coverage   all tests, and the lines of src that they do not reach
-# make bench  speed, memory and fold-down error of every method and of FFmpeg's filters
+# make bench  speed, memory and fold-down error of every method and of FFmpeg's filters; start-up
 # make benchmark DATA=FOLDER STEMS=FOLDER MONO=FOLDER   fills docs/benchmark.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -52,6 +52,7 @@ coverage: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py --write docs/speed.md
+	$(BIN)/python benchmarks/startup.py
 
 benchmark: $(READY)
 	$(BIN)/python benchmarks/papers.py --data $(DATA) --stems $(STEMS) --mono $(MONO) --write
