@@ -59,7 +59,7 @@ def test_the_corpus_is_there():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_block_borders_are_inaudible(path, method):
     """Compared with a run in one block, and with the signal away from the borders."""
-    name, loaded = method
+    _, loaded = method
     mono, rate, _ = read_mono(path)
     side = upmixed(mono, rate, loaded)
     assert side.size == mono.size
@@ -82,7 +82,7 @@ def test_block_borders_are_inaudible(path, method):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_silence_stays_silent_and_nothing_clips(path, method, tmp_path):
-    name, loaded = method
+    _, loaded = method
     mono, rate, half = read_mono(path)
     source, target = tmp_path / "mono.wav", tmp_path / "stereo.wav"
     soundfile.write(source, mono * (0.999 / np.abs(mono).max()), rate, subtype="PCM_16")
