@@ -59,7 +59,7 @@ def test_the_corpus_is_there():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_block_borders_are_inaudible(path, method):
     """Compared with a run in one block, and with the signal away from the borders."""
-    _, loaded = method
+    name, loaded = method
     mono, rate, _ = read_mono(path)
     side = upmixed(mono, rate, loaded)
     assert side.size == mono.size
