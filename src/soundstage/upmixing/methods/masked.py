@@ -18,6 +18,7 @@ order decides how coherent the result is:
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -202,7 +203,7 @@ class _WindowScores:
         selected: Bool[Tensor, "takes rest bands"],
     ) -> Float[Tensor, "takes tiles classes"]:
         """Guided scores of the selected tiles, equally many of each take."""
-        with ProductsPerTake(self._takes):
+        with ProductsPerTake(self._takes) if self._takes > 1 else nullcontext():
             scores: Tensor = self._network(
                 self._levels,
                 self._expand(torch.cat([self._known, tokens], dim=1)),
