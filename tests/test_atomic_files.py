@@ -107,17 +107,23 @@ def test_a_new_file_has_the_usual_permissions(tmp_path):
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
 
 
+def test_missing_folders_are_made_with_the_file(tmp_path):
+    write_atomically(tmp_path / "new" / "folders" / "a.txt", "text")
+    assert (tmp_path / "new" / "folders" / "a.txt").read_text() == "text"
+
+
 def test_impossible_targets_are_refused_beforehand(tmp_path, monkeypatch):
     (tmp_path / "sub").mkdir()
     (tmp_path / "a.txt").touch()
     for target, said in (
         ("sub", "is a folder"),
-        ("none/a.txt", "make the folder"),
+        ("a.txt/b.txt", "is not a folder"),
         ("a.txt", "exists"),
     ):
         with pytest.raises(OutputError, match=said):
             check_target(tmp_path / target, overwrite=False)
     check_target(tmp_path / "a.txt", overwrite=True)
+    check_target(tmp_path / "new" / "folders" / "a.txt", overwrite=False)
     monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     with pytest.raises(OutputError, match="read-only"):
         check_target(tmp_path / "b.txt", overwrite=True)

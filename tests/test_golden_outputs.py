@@ -6,8 +6,8 @@ After an intended change of a method or its weights, write them anew:
     python tests/test_golden_outputs.py
 
 On one processor outputs are equal to the bit; another rounds differently in the seventh digit, far
-below 0.2 dB. In a token model that can flip a token once in some takes, which changes the rest of the
-take; its tolerance of 6 dB is about the spread between seeds, and still tells other weights.
+below 0.2 dB. In a token model that can flip a token once in some takes, which changes the rest of
+the take; its tolerance of 6 dB is about the spread between seeds, and still tells other weights.
 """
 
 import json

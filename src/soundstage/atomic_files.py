@@ -42,8 +42,9 @@ class AtomicFile:
         """Remove the hidden file, if it is still there."""
 
     def create(self) -> Path:
-        """Create the empty hidden file, with the permissions of a new file."""
+        """Create the empty hidden file, with the permissions of a new file, and its folder."""
         with output_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
         return self.temporary
 
@@ -111,13 +112,13 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     """Refuse a target that cannot be written, before any work is done for it.
 
     Raises:
-        OutputError: the target is a folder, is in a missing or read-only folder, or exists.
+        OutputError: the target is a folder or exists, or its folder is read-only or cannot be made.
     """
-    folder = path.parent
     if path.is_dir():
         raise OutputError(f"{path} is a folder: name a file in it.")
+    folder = next(each for each in path.absolute().parents if os.path.lexists(each))
     if not folder.is_dir():
-        raise OutputError(f"{path} cannot be written: make the folder {folder} first.")
+        raise OutputError(f"{path} cannot be written: {folder} is not a folder; choose another.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
             f"{path} cannot be written: the folder {folder} is read-only; choose another."

@@ -120,10 +120,11 @@ def test_a_failure_leaves_everything_unchanged(tmp_path, form, failure):
 
 
 @pytest.mark.parametrize(
-    ("place", "reason"), [("sub", "is a folder"), ("none/a.wav", "make the folder")]
+    ("place", "reason"), [("sub", "is a folder"), ("file/a.wav", "is not a folder")]
 )
 def test_impossible_targets_are_refused(tmp_path, place, reason):
     (tmp_path / "sub").mkdir()
+    (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=reason):
         writer(tmp_path / place)
 

@@ -292,8 +292,8 @@ def refused(kind, folder, renderer):
         target = folder / "m.wav"
     elif kind == "link to a source as target":
         target.symlink_to(folder / "m.wav")
-    elif kind == "missing folder":
-        target = folder / "no" / "out.wav"
+    elif kind == "file as folder":
+        target = folder / "m.wav" / "out.wav"
     elif kind == "unknown format":
         target = folder / "out.xyz"
     elif kind == "source outside of the room":
@@ -325,7 +325,7 @@ def refused(kind, folder, renderer):
         ("existing target", OutputError, "exists"),
         ("source as target", OutputError, "one of the sources"),
         ("link to a source as target", OutputError, "one of the sources"),
-        ("missing folder", OutputError, "make the folder"),
+        ("file as folder", OutputError, "is not a folder"),
         ("unknown format", OptionError, "xyz"),
         ("source outside of the room", OptionError, "walls"),
         ("nan", InputError, "not finite"),

@@ -406,7 +406,7 @@ def test_the_source_is_never_its_own_target(refused, mono, tmp_path, link):
     assert mono.read_bytes() == before
 
 
-@pytest.mark.parametrize("place", ["no/such/folder/x.wav", "x.xyz"])
+@pytest.mark.parametrize("place", ["mono.wav/x.wav", "x.xyz"])
 def test_an_impossible_target_is_refused(refused, mono, tmp_path, place):
     refused("binaural", mono, "-o", tmp_path / place)
     assert names(tmp_path) == ["mono.wav"]

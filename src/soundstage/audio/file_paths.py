@@ -52,7 +52,8 @@ def output_path(
 
     Args:
         source: the input file.
-        output: a file; a folder, if it exists or ends in a separator; or None, beside the source.
+        output: a file; a folder, which exists, ends in a separator or has no suffix; or None,
+            beside the source.
         name_template: of files in a folder, such as "{stem}-stereo{ext}".
         suffix: of the output, with or without its dot; by default that of the source, or ".wav" if
             files like the source cannot be written.
@@ -121,8 +122,10 @@ def _sound_files(folder: Path, recursive: bool) -> list[Path]:
 
 
 def _is_folder(output: str | Path) -> bool:
+    """Whether it exists as a folder, or cannot be a file: a file has a suffix, for its format."""
     separators = tuple(filter(None, (os.sep, os.altsep)))
-    return Path(output).is_dir() or str(output).endswith(separators)
+    path = Path(output)
+    return path.is_dir() or str(output).endswith(separators) or not (path.suffix or path.exists())
 
 
 def _file_name(

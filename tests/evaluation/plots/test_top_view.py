@@ -177,7 +177,7 @@ def test_unusable_targets_are_refused(tmp_path, sounds):
     with pytest.raises(OptionError, match="PNG"):
         TopView(tmp_path / "path.jpg")
     with pytest.raises(OutputError, match="folder"):
-        TopView(tmp_path / "no" / "path.png")
+        TopView(target / "path.png")
     assert target.read_bytes() == b"precious"
     TopView(target, overwrite=True).draw([source(sounds, constant(0.0))], None, title="")
     assert imread(target).shape[1] == WIDTH

@@ -116,8 +116,9 @@ def test_a_target_that_cannot_be_is_refused(tmp_path):
     results = make_results(columns=[LSD])
     with pytest.raises(OutputError, match="is a folder"):
         write_report(results, tmp_path)
-    with pytest.raises(OutputError, match="is no folder"):
-        write_report(results, tmp_path / "nowhere" / "report.html")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is not a folder"):
+        write_report(results, tmp_path / "file" / "report.html")
 
 
 def test_a_missing_excerpt_is_an_input_error(results, tmp_path):

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.atomic_files import AtomicFile
-from soundstage.errors import OptionError, OutputError, missing_extra
+from soundstage.atomic_files import AtomicFile, check_target
+from soundstage.errors import OptionError, missing_extra
 from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, ImageAnalysis
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.stereo import BANDS, FRAME_RATE
@@ -77,7 +77,7 @@ class Canvas:
 
     Raises:
         OptionError: the target is not a PNG, or matplotlib is not installed.
-        OutputError: the target exists and `overwrite` is false, or its folder does not exist.
+        OutputError: the target exists and `overwrite` is false, or its folder cannot be made.
     """
 
     def __init__(self, target: str | Path, *, height: int, overwrite: bool) -> None:
@@ -92,10 +92,7 @@ class Canvas:
     def _check_target(self) -> None:
         if self._target.suffix.lower() != ".png":
             raise OptionError(f"{self._target}: pictures are PNG files: use the suffix .png.")
-        if self._target.exists() and not self._overwrite:
-            raise OutputError(f"{self._target} exists; choose another name, or overwrite it.")
-        if not self._target.parent.is_dir():
-            raise OutputError(f"{self._target.parent} is no folder; create it first.")
+        check_target(self._target, overwrite=self._overwrite)
 
     def save(self) -> None:
         """Write the picture; it appears under its name only when it is complete.

@@ -13,8 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from soundstage.atomic_files import write_atomically
-from soundstage.errors import OutputError, missing_extra
+from soundstage.atomic_files import check_target, write_atomically
+from soundstage.errors import missing_extra
 from soundstage.evaluation.report.charts import charts
 from soundstage.evaluation.report.pictures import (
     ClipPictures,
@@ -75,23 +75,13 @@ def write_report(
         OutputError: the target exists, or cannot be written.
         OptionError: jinja2 or matplotlib is not installed.
     """
-    _check_target(target, overwrite=overwrite)
+    check_target(target, overwrite=overwrite)
     check_matplotlib()
     environment = _environment()
     page = environment.get_template(PAGE).render(_contents(results, progress or (lambda _: None)))
-    _check_target(target, overwrite=overwrite)
     write_atomically(target, page, overwrite=overwrite)
     if progress:
         progress(1.0)
-
-
-def _check_target(target: Path, *, overwrite: bool) -> None:
-    if target.is_dir():
-        raise OutputError(f"{target} is a folder; name a file in it, such as report.html.")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists; choose another name, or overwrite it.")
-    if not target.parent.is_dir():
-        raise OutputError(f"{target.parent} is no folder; create it first.")
 
 
 def _environment() -> "Environment":
