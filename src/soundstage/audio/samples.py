@@ -65,7 +65,7 @@ def channels_first(samples: np.ndarray) -> Float[np.ndarray, "channels frames"]:
     """(channels, frames) from (frames,), (channels, frames) or (frames, channels).
 
     Raises:
-        InputError: there are more axes, or the axes cannot be told apart.
+        InputError: there are more axes, or the axes are ambiguous.
     """
     if samples.ndim == 1:
         return samples[None]
@@ -82,7 +82,7 @@ def channels_first(samples: np.ndarray) -> Float[np.ndarray, "channels frames"]:
     if columns == 1 or (_LONG_SIDE * columns <= rows and columns <= MAX_CHANNELS):
         return np.ascontiguousarray(samples.T)
     raise InputError(
-        f"The channels of samples of shape {samples.shape} cannot be told from their frames: "
+        f"Channels and frames of samples of shape {samples.shape} cannot be distinguished: "
         "give Audio(samples, rate), which takes (channels, frames)."
     )
 

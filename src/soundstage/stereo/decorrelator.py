@@ -1,7 +1,7 @@
 """The decorrelator: a copy of the mid with the same spectrum and another waveform, and its attacks.
 
 Four Schroeder all-pass filters in series, H(z) = Π (−g + z^−d)/(1 − g·z^−d), with delays of 5 to 13
-ms: long enough to decorrelate down to low notes, short enough not to be heard as an echo. The seed
+ms: long enough to decorrelate down to low notes, short enough to be inaudible as an echo. The seed
 chooses the delays, which gives another take. The cascade is applied as one long filter.
 
 All-pass filters keep the energy of the whole signal but not of a band in a frame, and in a narrow

@@ -50,14 +50,14 @@ class DelayLine:
         """The signal at fractional positions, in samples from its start.
 
         Raises:
-            ValueError: a position is not available yet, or forgotten.
+            ValueError: a position is not available yet, or has been dropped.
         """
         whole = np.floor(positions)
         argument = (2 * (positions - whole) - 1).astype(np.float32)
         column = whole.astype(np.int64) - self._first
         outside = column < 0
         if column.size and (column.max() >= self._sums.shape[1] or self._lacks(column.min())):
-            raise ValueError("position not on the delay line: forgotten or not yet available")
+            raise ValueError("position not on the delay line: dropped or not yet available")
         column[outside] = 0
         signal = self._sums[DEGREE].take(column)
         for sums in self._sums[DEGREE - 1 :: -1]:
@@ -74,7 +74,7 @@ class DelayLine:
             self._first += unneeded
 
     def _lacks(self, column: int) -> bool:
-        """Whether a column is forgotten, rather than silence before the start."""
+        """Whether a column has been dropped, rather than silence before the start."""
         return column < 0 and self._first > -AFTER
 
 

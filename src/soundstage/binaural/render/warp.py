@@ -77,11 +77,11 @@ class LinearLine:
         """The signal at fractional positions, in samples from its start; silence before it.
 
         Raises:
-            ValueError: a position is not available yet, or forgotten.
+            ValueError: a position is not available yet, or has been dropped.
         """
         lowest, highest = positions.min(initial=np.inf), positions.max(initial=-np.inf)
         if highest > self.end - 1 or (lowest < self._first and self._first >= 0):
-            raise ValueError("position not on the delay line: forgotten or not yet available")
+            raise ValueError("position not on the delay line: dropped or not yet available")
         at = np.arange(self._first, self.end)
         return np.interp(positions, at, self._samples, left=0.0).astype(np.float32)
 
