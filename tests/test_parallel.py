@@ -163,11 +163,11 @@ def test_a_single_job_runs_in_this_process_on_one_thread(two_threads) -> None:
 
 def leave_a_file(folder: str, number: int) -> None:
     path = Path(folder) / f"unfinished-{number}"
-    path.write_text("half")
     try:
+        path.write_text("half")
         time.sleep(60)
     finally:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def workers() -> list[psutil.Process]:
@@ -221,7 +221,7 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=60)
     for process in alive:
         process.kill()
     assert not alive

@@ -20,6 +20,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 RETRY = 0.005  # seconds until a signal handler tries again
+RESEND = 0.1  # seconds until a worker gets the signal again
 GRACE = 20.0  # seconds for a worker to remove its unfinished file; more than a block of any method
 
 # Environment of a worker: one thread in every library. With glibc, freed memory is kept for the
@@ -148,7 +149,9 @@ def _watch(lifeline: Connection) -> None:
     try:
         lifeline.recv_bytes()
     except (EOFError, OSError):
-        os.kill(os.getpid(), signal.SIGTERM)
+        # A signal that arrives just before the main thread blocks in a system call does not wake it
+        while not _leaving.wait(RESEND):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
 def _leave() -> SystemExit:

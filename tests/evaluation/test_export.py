@@ -38,6 +38,7 @@ def test_both_files_have_the_same_rows(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
-        write_table(make_results(), tmp_path / "none")
+        write_table(make_results(), tmp_path / "file")

@@ -151,9 +151,10 @@ def test_a_state_of_another_network_is_not_saved(path):
     assert not path.exists()
 
 
-def test_saving_into_a_missing_folder_is_an_output_error(tmp_path):
+def test_saving_into_a_file_is_an_output_error(tmp_path):
+    (tmp_path / "file").touch()
     with pytest.raises(OutputError):
-        save(tmp_path / "none" / "tiny.safetensors")
+        save(tmp_path / "file" / "tiny.safetensors")
 
 
 def test_a_new_field_leaves_existing_files_valid(path):
