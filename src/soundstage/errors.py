@@ -1,12 +1,31 @@
-"""The exceptions for errors that a user can cause.
+"""The exceptions for errors that a user can cause, and foreign text in their sentences.
 
 Every message is one sentence that says what is wrong, where, and what to do. The command line
 prints it and exits with 2; a program catches `SoundstageError`.
+
+Names and contents of files come from others: a control character could steer the terminal, a
+direction mark could hide what a name says, and a damaged file could fill the screen. So messages
+are printable by construction, and what they quote is short (`quoted`, `reason`).
 """
+
+import unicodedata
+
+QUOTED = 100
+"""Most characters of foreign text in a sentence."""
+
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # Unicode categories
+_JOINERS = {"\u200c", "\u200d"}  # join or part letters of Persian and Hindi, and parts of emoji
 
 
 class SoundstageError(Exception):
-    """An error that a user can cause, and correct."""
+    """An error that a user can cause, and correct.
+
+    Args:
+        message: one sentence; what is not printable in it is escaped.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class InputError(SoundstageError):
@@ -23,6 +42,63 @@ class OptionError(SoundstageError, ValueError):
 
 class WeightsError(SoundstageError):
     """A weights file is missing, damaged, or not supported."""
+
+
+def printable(text: str) -> str:
+    r"""The text, with escapes for control characters, direction marks and bytes that are no UTF-8.
+
+    Letters of every script, combining marks, emoji and all spaces stay as they are.
+
+    >>> printable("\x1b]0;title\x07.wav")
+    '\\x1b]0;title\\x07.wav'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        _escape(character)
+        if unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
+        else character
+        for character in text
+    )
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # `os.fsdecode` hides a byte in such a surrogate
+        code -= 0xDC00
+    if code < 0x100:
+        return {"\n": r"\n", "\r": r"\r", "\t": r"\t"}.get(character, f"\\x{code:02x}")
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def quoted(value: object, limit: int = QUOTED) -> str:
+    """A value from outside, such as a name in a file, for a sentence: short and printable.
+
+    Args:
+        value: text, which gets quotation marks, or another value, written as Python writes it.
+        limit: most characters between the marks; longer text is cut at its end.
+
+    >>> quoted("x" * 9, limit=8), quoted(2.5)
+    ("'xxxxx...'", '2.5')
+    """
+    if isinstance(value, str):
+        return f"'{_shorten(printable(value[: 2 * limit]), limit)}'"
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python converts
+        text = "a number of too many digits"
+    return _shorten(printable(text[: 2 * limit]), limit)
+
+
+def reason(error: BaseException, limit: int = QUOTED) -> str:
+    """The first sentence of an error of another library, without its full stop, for a sentence."""
+    lines = str(error).strip().splitlines()
+    text = (lines[0] if lines else type(error).__name__).split(". ")[0].strip().rstrip(".:")
+    return _shorten(printable(text[: 2 * limit]), limit)
+
+
+def _shorten(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def missing_extra(
