@@ -44,6 +44,10 @@ class WeightsError(SoundstageError):
     """A weights file is missing, damaged, or not supported."""
 
 
+class MethodError(SoundstageError):
+    """A method from outside the package cannot be imported, failed, or returned no stereo."""
+
+
 def printable(text: str) -> str:
     r"""The text, with escapes for control characters, direction marks and bytes that are no UTF-8.
 

@@ -1,16 +1,24 @@
 """The table of upmix methods. A new method is its own file in `methods/` and one entry here.
 
-The table imports neither torch nor a method, so that options are checked before anything is loaded.
+Methods from outside the package join it: see `plugins`. The table imports neither torch nor a
+method, so that options are checked before anything is loaded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, quoted
 from soundstage.upmixing.generative.style import Style, parse_style
+from soundstage.upmixing.plugins import (
+    attribute_of,
+    check_method_name,
+    import_reference,
+    is_reference,
+    plugin_references,
+)
 
 if TYPE_CHECKING:
     from soundstage.upmixing.engine import UpmixMethod
@@ -29,13 +37,22 @@ class Method:
     """The publication."""
     weights: str
     """Name of its pretrained weights; empty if there are none."""
-    module: str
-    """Its file in `methods/`, which has `load`."""
+    module: str = ""
+    """Its file in `methods/`, which has `load`; empty for a method from outside."""
     takes_style: bool = False
     has_decoder: bool = True
     """Whether it predicts parametric stereo, which two decoders can decode."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `load`."""
+    reference: str = ""
+    """Of a method from outside: module:NAME or path/to/file.py:NAME."""
+    factory: Any = None
+    """Of a method from outside: its class or function, if it is imported."""
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it comes from outside the package."""
+        return not self.module
 
     def import_module(self) -> ModuleType:
         """Import its file; this imports torch."""
@@ -44,10 +61,18 @@ class Method:
     @property
     def settings(self) -> object:
         """Default settings of a generative method, `SETTINGS` of its file; None for the others."""
-        return getattr(self.import_module(), "SETTINGS", None)
+        return None if self.is_own else getattr(self.import_module(), "SETTINGS", None)
+
+    def import_factory(self) -> Any:
+        """The class or function of a method from outside.
+
+        Raises:
+            MethodError: it cannot be imported.
+        """
+        return self.factory or import_reference(self.reference)
 
 
-METHODS = {
+_BUILT_IN = {
     method.name: method
     for method in (
         Method(
@@ -122,19 +147,78 @@ METHODS = {
         ),
     )
 }
-READY_METHODS = {name: method for name, method in METHODS.items() if method.weights}
+READY_METHODS = {name: method for name, method in _BUILT_IN.items() if method.weights}
 """The methods with pretrained weights."""
 
 
+class _Methods(Mapping[str, Method]):
+    """The methods of the package, then the registered ones, then those of installed packages."""
+
+    def __init__(self) -> None:
+        self.registered: dict[str, Method] = {}
+
+    def __getitem__(self, name: str) -> Method:
+        if found := _BUILT_IN.get(name) or self.registered.get(name):
+            return found
+        reference = plugin_references()[name]
+        return Method(name, f"from {reference}", "an installed package", "", reference=reference)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*_BUILT_IN, *self.registered, *plugin_references()]))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+METHODS = _Methods()
+"""All methods by name."""
+
+
+def register_method(name: str, method: Any = None, *, summary: str = "", source: str = "") -> Any:
+    """Make a method of your own known by a name, in this process and its workers.
+
+    >>> @register_method("narrow")
+    ... def narrow(mono, rate):
+    ...     return 0.9 * mono, 1.1 * mono
+    >>> METHODS["narrow"].name
+    'narrow'
+
+    Args:
+        name: for `upmix`, `evaluate` and the others; one registered before is replaced.
+        method: a class or function, see docs/own-methods.md; left out, this is a decorator. For
+            several jobs it has to stand in a module, not in a function or an interactive session.
+        summary: one line for `soundstage models`.
+        source: its publication.
+
+    Returns:
+        The class or function.
+
+    Raises:
+        OptionError: the name belongs to a method of the package, or is unusable as a file name.
+    """
+    check_method_name(name, _BUILT_IN.__contains__)
+    if method is None:
+        return lambda decorated: register_method(name, decorated, summary=summary, source=source)
+    METHODS.registered[name] = Method(
+        name, summary or "registered by your program", source or "yours", "", factory=method
+    )
+    return method
+
+
 def find_method(name: str) -> Method:
-    """The method of that name.
+    """The method of that name, or of a reference such as path/to/file.py:NAME.
 
     Raises:
         OptionError: it is unknown.
     """
-    if name not in METHODS:
-        raise OptionError(f"There is no method {name!r}: choose one of {', '.join(METHODS)}.")
-    return METHODS[name]
+    if name in METHODS:
+        return METHODS[name]
+    if is_reference(name):
+        return Method(attribute_of(name), f"from {name}", "yours", "", reference=name)
+    raise OptionError(
+        f"There is no method {quoted(name)}: choose one of {', '.join(METHODS)}, or give your own "
+        "as path/to/file.py:NAME."
+    )
 
 
 def check_method(
@@ -153,7 +237,9 @@ def check_method(
         OptionError: as `load_method`.
     """
     method = find_method(name)
-    if not (weights or method.weights):
+    if method.is_own and weights:
+        raise OptionError(f"{name} loads its weights itself: leave `weights` out.")
+    if not (weights or method.weights or method.is_own):
         raise OptionError(
             f"{name} has no pretrained weights: train it with recipes/{name}.yaml and give the "
             "file as `weights`."
@@ -180,7 +266,7 @@ def load_method(
     """A method with its weights, for any number of signals.
 
     Args:
-        name: one of `METHODS`.
+        name: one of `METHODS`, or path/to/file.py:NAME or module:NAME of your own.
         weights: file of `soundstage train`, in place of the pretrained weights.
         decoder: of methods that predict parametric stereo: "prediction" (exact fold-down) or
             "mixing" (matrices of Breebaart et al. 2005, inexact).
@@ -192,11 +278,16 @@ def load_method(
         OptionError: the method, the decoder, the device or a word of the style is unknown; the
             method has no choice of decoder or of style; it has no weights and none are given.
         WeightsError: the weights are missing, damaged, or of another family.
+        MethodError: a method from outside cannot be imported or made.
     """
     parsed = check_method(name, weights=weights, decoder=decoder, style=style)
     from soundstage.parallel import resolve_device
 
-    method = METHODS[name]
+    method = find_method(name)
+    if method.is_own:
+        from soundstage.upmixing.own_methods import own_method
+
+        return own_method(method.import_factory(), method.name)
     loaded: UpmixMethod = method.import_module().load(
         weights or method.weights,
         style=parsed,
