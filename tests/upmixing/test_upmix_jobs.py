@@ -6,7 +6,7 @@ import pytest
 import soundfile
 
 from soundstage.errors import InputError, OptionError
-from soundstage.upmixing import Controls, UpmixWork, plan_jobs
+from soundstage.upmixing import Controls, FileOptions, UpmixWork, plan_jobs
 from tiny import save_generative
 
 RATE = 44_100
@@ -49,7 +49,9 @@ def test_options_are_checked_without_loading(wrong: dict[str, str]) -> None:
 def test_a_pickled_run_makes_all_takes_of_a_job(folder: Path) -> None:
     weights = folder / "own.safetensors"
     save_generative(weights, "masked")
-    run = UpmixWork("masked", weights=str(weights), style="wide", controls=Controls(width=0.5))
+    run = UpmixWork(
+        "masked", weights=str(weights), style="wide", options=FileOptions(Controls(width=0.5))
+    )
     work = pickle.loads(pickle.dumps(run)).load()
     (job,) = plan_jobs([folder / "b.wav"], None, method="masked", seeds=[0, 5])
     fractions: list[float] = []

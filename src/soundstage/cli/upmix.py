@@ -77,6 +77,7 @@ def upmix(
 
     from soundstage.cli.console import end, run_files
     from soundstage.upmixing.controls import Controls, as_seeds
+    from soundstage.upmixing.file_options import FileOptions
     from soundstage.upmixing.jobs import UpmixWork, plan_jobs
     from soundstage.upmixing.registry import DEFAULT_METHOD
 
@@ -87,10 +88,12 @@ def upmix(
         style=style,
         decoder=decoder,
         device=device,
-        controls=Controls(width=width, bass_mono=bass_mono, center_focus=center_focus),
-        downmix=downmix,
-        bit_depth=bit_depth,
-        overwrite=overwrite,
+        options=FileOptions(
+            controls=Controls(width=width, bass_mono=bass_mono, center_focus=center_focus),
+            downmix=downmix,
+            bit_depth=bit_depth,
+            overwrite=overwrite,
+        ),
     )
     planned = plan_jobs(
         inputs,
@@ -144,7 +147,7 @@ class _Runner:
         from soundstage.atomic_files import check_target
 
         for take in job.takes:
-            check_target(take.target, overwrite=self.work.overwrite)
+            check_target(take.target, overwrite=self.work.options.overwrite)
         if job.sheet:
             self._sheet(job)
 
@@ -174,7 +177,7 @@ class _Runner:
             job.sheet,
             takes=len(job.takes),
             title=job.source.name,
-            overwrite=self.work.overwrite,
+            overwrite=self.work.options.overwrite,
         )
 
 

@@ -2,6 +2,7 @@ from .api import StereoStream, Upmixer, upmix, upmix_file, upmix_stream
 from .comparison import TakesComparison
 from .controls import Controls
 from .engine import MidSide, UpmixMethod, UpmixStream, make_side, upmix_blocks
+from .file_options import FileOptions
 from .generative.style import Style, parse_style
 from .jobs import Job, Take, UpmixWork, plan_jobs
 from .parametric import ParametricMethod, Predictor
@@ -14,13 +15,15 @@ from .registry import (
     find_method,
     load_method,
 )
-from .upmix_files import Report, UpmixResult
+from .report import Report
+from .upmix_files import UpmixResult
 
 __all__ = [
     "DEFAULT_METHOD",
     "METHODS",
     "READY_METHODS",
     "Controls",
+    "FileOptions",
     "Job",
     "Method",
     "MidSide",

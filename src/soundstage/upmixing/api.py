@@ -20,9 +20,11 @@ from soundstage.parallel import Progress
 from soundstage.upmixing.controls import Controls, as_seeds
 from soundstage.upmixing.downmix import inspect_channels, mid_blocks
 from soundstage.upmixing.engine import MidSide, UpmixMethod, UpmixStream, upmix_blocks
+from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.registry import DEFAULT_METHOD, check_method, load_method
-from soundstage.upmixing.upmix_files import FileOptions, Report, upmix_to_files
+from soundstage.upmixing.report import Report
+from soundstage.upmixing.upmix_files import upmix_to_files
 
 Seed = SupportsIndex
 Target = str | os.PathLike[str]
@@ -162,7 +164,14 @@ class Upmixer:
         targets = [target] if isinstance(target, str | os.PathLike) else list(target)
         if len(targets) != len(seeds):
             raise OptionError(f"There are {len(seeds)} seeds, but {len(targets)} targets.")
-        options = FileOptions(controls, downmix, bit_depth, overwrite, self.name, self.style)
+        options = FileOptions(
+            controls=controls,
+            downmix=downmix,
+            bit_depth=bit_depth,
+            overwrite=overwrite,
+            method=self.name,
+            style=self.style,
+        )
         paths = dict(zip(seeds, map(Path, targets), strict=True))
         reports, _ = upmix_to_files(source, paths, lambda: self.method, options, progress)
         return reports if _are_several(seed) else reports[0]

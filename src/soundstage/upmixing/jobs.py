@@ -4,14 +4,14 @@ Planning imports neither torch nor a method.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soundstage.audio import check_collisions, expand_inputs, output_path
 from soundstage.parallel import Progress
-from soundstage.upmixing.controls import Controls
+from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.registry import DEFAULT_METHOD, check_method, load_method
 
 if TYPE_CHECKING:
@@ -125,21 +125,17 @@ class UpmixWork:
     style: str | None = None
     decoder: str = "prediction"
     device: str = "auto"
-    controls: Controls = field(default_factory=Controls)
-    downmix: bool = False
-    bit_depth: str | None = None
-    overwrite: bool = False
+    options: FileOptions = field(default_factory=FileOptions)
+    """Of the files; `load` fills in the method and the style."""
 
     def __post_init__(self) -> None:
         check_method(self.method, weights=self.weights, decoder=self.decoder, style=self.style)
 
     def load(self) -> Work:
         """The function that does a job; weights are loaded with the first usable input."""
-        from soundstage.upmixing.upmix_files import FileOptions, upmix_to_files
+        from soundstage.upmixing.upmix_files import upmix_to_files
 
-        options = FileOptions(
-            self.controls, self.downmix, self.bit_depth, self.overwrite, self.method, self.style
-        )
+        options = replace(self.options, method=self.method, style=self.style)
         loaded = cache(
             partial(
                 load_method,

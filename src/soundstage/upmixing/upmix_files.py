@@ -5,26 +5,19 @@ side waits in an unnamed temporary file beside the target (4 bytes a sample) whi
 measured, and the mid is read a second time for writing. The takes of an input are made together:
 the input is read as often as for one take, and each take has its own temporary file and gain.
 
-In integer formats mid and side are quantized, and left and right are their sum and difference in
-whole steps. (L+R)/2 is then a whole number too: if the input already has the bit depth of the
-result and no gain is needed, it is the input bit for bit.
-
 Decoding, the method, and encoding run in a pipeline of threads, which changes no sample.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio import (
-    Quantizer,
     SoundReader,
     SoundWriter,
     Source,
@@ -39,74 +32,15 @@ from soundstage.audio import (
 from soundstage.errors import OptionError, OutputError
 from soundstage.metrics import ImageMeter
 from soundstage.parallel import Progress, prefetch
-from soundstage.stereo import to_left_right
 from soundstage.upmixing.comparison import TakesComparison, TakesMeter
 from soundstage.upmixing.controls import Controls, as_seeds
 from soundstage.upmixing.downmix import Channels, inspect_channels, mid_blocks
 from soundstage.upmixing.engine import MidSide, UpmixMethod, upmix_blocks
+from soundstage.upmixing.file_options import FileOptions
+from soundstage.upmixing.quantization import PairQuantizer
+from soundstage.upmixing.report import Report
 
 FIRST_PASS = 0.8  # share of the work before the gain is known, for the progress
-
-
-@dataclass(frozen=True)
-class Report:
-    """Facts about one written take."""
-
-    source: str
-    target: str
-    rate: int
-    frames: int
-    container: str
-    encoding: str
-    method: str
-    seed: int
-    dual_mono: bool
-    """The input had two equal channels."""
-    downmixed: bool
-    """The input was stereo and was folded down."""
-    exact_fold_down: bool
-    """Whether (L+R)/2 is the input to rounding, gain apart; not with lossy formats or "mixing"."""
-    gain_db: float
-    """Gain of the whole file, which prevents clipping."""
-    true_peak_db: float
-    """After the gain."""
-    width: float
-    """2·rms(S)/rms(M)."""
-    correlation: float
-    """Of left and right."""
-    seconds: float
-    """Computing time; of takes that were made together, the share of each."""
-    style: str | None = None
-    """Requested style."""
-
-    @property
-    def real_time_factor(self) -> float:
-        """Computing time for each second of sound."""
-        return self.seconds * self.rate / max(self.frames, 1)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON, where the level of silence is None instead of −∞."""
-        values = {**asdict(self), "real_time_factor": self.real_time_factor}
-        if self.style is None:
-            del values["style"]
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in values.items()
-        }
-
-    def sentence(self) -> str:
-        """A line for people."""
-        facts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
-        facts.append(f"width {self.width:.2f}, correlation {self.correlation:.2f}")
-        if self.gain_db < 0:
-            facts.append(f"attenuated by {-self.gain_db:.1f} dB to prevent clipping")
-        if self.dual_mono:
-            facts.append("the input had two equal channels")
-        if self.downmixed:
-            facts.append("the input was folded down")
-        if not self.exact_fold_down:
-            facts.append("the fold-down is not exact")
-        return "; ".join(facts) + f" ({self.real_time_factor:.3f} of real time)"
 
 
 class UpmixResult(NamedTuple):
@@ -116,23 +50,6 @@ class UpmixResult(NamedTuple):
     """One a take."""
     comparison: TakesComparison | None
     """Differences of several takes."""
-
-
-@dataclass(frozen=True)
-class FileOptions:
-    """Options of the files of all takes."""
-
-    controls: Controls = field(default_factory=Controls)
-    downmix: bool = False
-    """Fold a stereo input down instead of refusing it."""
-    bit_depth: str | None = None
-    """"16", "24", "32", "float", ...; by default that of the input."""
-    overwrite: bool = False
-    """Replace existing targets."""
-    method: str = ""
-    """Name of the method, for the reports."""
-    style: str | None = None
-    """Requested style, for the reports."""
 
 
 def upmix_to_files(
@@ -260,7 +177,7 @@ class _Upmix:
             ]
             self._fill(spools)
             quantizers = [
-                _PairQuantizer(self._bits, take.gain, mid_fits=mid_fits, seed=take.seed)
+                PairQuantizer(self._bits, take.gain, mid_fits=mid_fits, seed=take.seed)
                 for take in self._takes
             ]
             mids = stack.enter_context(closing(prefetch(mid_blocks(self._sound))))
@@ -341,26 +258,3 @@ class _Upmix:
                     self._progress(share * min(self._frames / total, 1))
         if self.meter:
             self.meter.finish()
-
-
-class _PairQuantizer:
-    """From mid and side to left and right of the target."""
-
-    def __init__(self, bits: int | None, gain: float, *, mid_fits: bool, seed: int) -> None:
-        self._gain = gain
-        self._dither_mid = not mid_fits or gain != 1
-        self._bottom, self._top = (-(1 << bits - 1), (1 << bits - 1) - 1) if bits else (0, 0)
-        self._quantizers = (
-            [Quantizer(bits, seed=2 * seed), Quantizer(bits, seed=2 * seed + 1)] if bits else []
-        )
-
-    def __call__(self, block: MidSide) -> np.ndarray:
-        mid, side = block.mid * self._gain, block.side * self._gain
-        if self._quantizers:
-            for_mid, for_side = self._quantizers
-            mid = for_mid.quantize(mid, dither=self._dither_mid)
-            side = for_side.quantize(side)
-            # At full scale the step added by dither must not push left or right beyond it
-            room = np.minimum(self._top - mid, mid - self._bottom)
-            side = side.clip(-room, room)
-        return np.stack(to_left_right(mid, side))

@@ -6,7 +6,8 @@ from sounds import RATE, song
 from soundstage.errors import OptionError, OutputError
 from soundstage.evaluation.plots.contact_sheet import ContactSheet
 from soundstage.evaluation.plots.plotting import WIDTH, Canvas
-from soundstage.upmixing.upmix_files import FileOptions, upmix_to_files
+from soundstage.upmixing.file_options import FileOptions
+from soundstage.upmixing.upmix_files import upmix_to_files
 from tiny import UPMIXERS
 
 matplotlib = pytest.importorskip("matplotlib")
