@@ -1,6 +1,13 @@
 from .audio import Audio
 from .binaural import binauralize
-from .errors import InputError, OptionError, OutputError, SoundstageError, WeightsError
+from .errors import (
+    InputError,
+    MethodError,
+    OptionError,
+    OutputError,
+    SoundstageError,
+    WeightsError,
+)
 from .evaluation import evaluate
 from .metrics import analyze
 from .upmixing import (
@@ -8,6 +15,7 @@ from .upmixing import (
     Controls,
     Style,
     Upmixer,
+    register_method,
     upmix,
     upmix_file,
     upmix_stream,
@@ -19,6 +27,7 @@ __all__ = [
     "Audio",
     "Controls",
     "InputError",
+    "MethodError",
     "OptionError",
     "OutputError",
     "SoundstageError",
@@ -31,6 +40,7 @@ __all__ = [
     "evaluate",
     "list_models",
     "model_card",
+    "register_method",
     "upmix",
     "upmix_file",
     "upmix_stream",

@@ -14,6 +14,7 @@ from .registry import (
     check_method,
     find_method,
     load_method,
+    register_method,
 )
 from .report import Report
 from .upmix_files import UpmixResult
@@ -45,6 +46,7 @@ __all__ = [
     "make_side",
     "parse_style",
     "plan_jobs",
+    "register_method",
     "upmix",
     "upmix_blocks",
     "upmix_file",

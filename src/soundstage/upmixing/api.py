@@ -22,13 +22,14 @@ from soundstage.upmixing.downmix import inspect_channels, mid_blocks
 from soundstage.upmixing.engine import MidSide, UpmixMethod, UpmixStream, upmix_blocks
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.generative.style import Style
+from soundstage.upmixing.own_methods import own_method
 from soundstage.upmixing.registry import DEFAULT_METHOD, check_method, load_method
 from soundstage.upmixing.report import Report
 from soundstage.upmixing.upmix_files import upmix_to_files
 
 Seed = SupportsIndex
 Target = str | os.PathLike[str]
-AnyMethod: TypeAlias = "str | Upmixer | UpmixMethod"
+AnyMethod: TypeAlias = "str | Upmixer | UpmixMethod | Callable[..., Any]"
 
 
 class Upmixer:
@@ -240,7 +241,8 @@ def upmix(
 
     Args:
         source: a path, a binary file object, an `Audio`, or (samples, rate).
-        method: a name of `soundstage models`, an `Upmixer`, or out of `load_method`.
+        method: a name of `soundstage models`, an `Upmixer`, out of `load_method`, or a class or
+            function of your own; see docs/own-methods.md.
         seed: of the take; several seeds give a list of takes.
         width: gain of the side signal, 0 to 2.
         bass_mono: crossover in Hz below which the result is mono, 20 to 500; 0 is off.
@@ -258,6 +260,7 @@ def upmix(
         InputError: the source cannot be read, is empty, not finite, or not mono.
         OptionError: an option is unknown or out of its range, or the method does not have it.
         WeightsError: the weights are missing, damaged, or of another family.
+        MethodError: a method of your own failed.
     """
     upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
     return upmixer(
@@ -332,7 +335,12 @@ def _as_upmixer(method: AnyMethod, **arguments: Any) -> Upmixer:
         return _checked(method, **arguments)
     if any(arguments[name] is not None for name in ("style", "weights")):
         raise OptionError("`style` and `weights` need a method by name: give them when loading it.")
-    return method if isinstance(method, Upmixer) else Upmixer(method)
+    if isinstance(method, Upmixer):
+        return method
+    if hasattr(method, "stream") and not isinstance(method, type):
+        return Upmixer(method)
+    name = getattr(method, "__name__", type(method).__name__)
+    return Upmixer(lambda: own_method(method, name), name=name)
 
 
 def _are_several(seed: Seed | Sequence[Seed]) -> bool:
