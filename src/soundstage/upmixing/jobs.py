@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from soundstage.audio import check_collisions, expand_inputs, output_path
 from soundstage.parallel import Progress
 from soundstage.upmixing.file_options import FileOptions
-from soundstage.upmixing.registry import DEFAULT_METHOD, check_method, load_method
+from soundstage.upmixing.registry import (
+    DEFAULT_METHOD,
+    METHODS,
+    Method,
+    check_method,
+    find_method,
+    load_method,
+)
 
 if TYPE_CHECKING:
     from soundstage.upmixing.upmix_files import UpmixResult
@@ -84,7 +91,7 @@ def plan_jobs(
     for source in expand_inputs(inputs):
         takes = []
         for take, seed in enumerate(seeds, start=1):
-            fields = {"method": method, "seed": seed, "take": take}
+            fields = {"method": find_method(method).name, "seed": seed, "take": take}
             takes.append(Take(seed, output_path(source, output, template, suffix, fields=fields)))
         jobs.append(Job(source, method, tuple(takes)))
     check_collisions([(job.source, take.target) for job in jobs for take in job.takes])
@@ -127,14 +134,19 @@ class UpmixWork:
     device: str = "auto"
     options: FileOptions = field(default_factory=FileOptions)
     """Of the files; `load` fills in the method and the style."""
+    registered: Method | None = field(init=False, default=None)
+    """The method, if the program has registered it: worker processes do so too."""
 
     def __post_init__(self) -> None:
         check_method(self.method, weights=self.weights, decoder=self.decoder, style=self.style)
+        object.__setattr__(self, "registered", METHODS.registered.get(self.method))
 
     def load(self) -> Work:
         """The function that does a job; weights are loaded with the first usable input."""
         from soundstage.upmixing.upmix_files import upmix_to_files
 
+        if self.registered:
+            METHODS.registered[self.method] = self.registered
         options = replace(self.options, method=self.method, style=self.style)
         loaded = cache(
             partial(

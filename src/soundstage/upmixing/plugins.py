@@ -65,6 +65,14 @@ def import_reference(reference: str) -> Any:
     return found
 
 
+def can_be_imported(factory: Any) -> bool:
+    """Whether another process finds a class, function or object by its module and name."""
+    found: Any = sys.modules.get(getattr(factory, "__module__", "") or "")
+    for part in getattr(factory, "__qualname__", "<object>").split("."):
+        found = getattr(found, part, None)
+    return found is factory
+
+
 def source_hash(factory: Any) -> str:
     """Identifies the code of a class or function: a hash of the whole file it is defined in.
 

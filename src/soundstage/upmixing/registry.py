@@ -10,10 +10,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from soundstage.errors import OptionError, quoted
+from soundstage.errors import MethodError, OptionError, quoted
 from soundstage.upmixing.generative.style import Style, parse_style
 from soundstage.upmixing.plugins import (
     attribute_of,
+    can_be_imported,
     check_method_name,
     import_reference,
     is_reference,
@@ -62,6 +63,19 @@ class Method:
     def settings(self) -> object:
         """Default settings of a generative method, `SETTINGS` of its file; None for the others."""
         return None if self.is_own else getattr(self.import_module(), "SETTINGS", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a worker process, which has to import the class or function.
+
+        Raises:
+            MethodError: it stands in no module.
+        """
+        if self.factory is not None and not can_be_imported(self.factory):
+            raise MethodError(
+                f"{self.name} cannot be passed to worker processes: put it at the top level of a "
+                "module, or set `jobs` to 1."
+            )
+        return self.__dict__
 
     def import_factory(self) -> Any:
         """The class or function of a method from outside.
