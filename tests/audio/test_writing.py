@@ -119,6 +119,33 @@ def test_a_failure_leaves_everything_unchanged(tmp_path, form, failure):
     assert (tmp_path / "a.bin").read_text() == "precious"
 
 
+@pytest.mark.parametrize("form", [PCM_16, SoundFormat("OGG", "VORBIS"), AAC], ids=str)
+def test_a_complete_file_is_read_before_it_has_its_name(tmp_path, form):
+    block = np.full((2, 5000), 100, np.int32) if form.integer_bits else noise(2, 5000) / 9
+    with writer(tmp_path / "a.bin", form) as file:
+        file.write(block)
+        hidden = file.complete()
+        assert open_sound(hidden).channels == 2
+        assert read_all(hidden).shape[1] >= 5000
+        assert not (tmp_path / "a.bin").exists()
+        assert file.complete() == hidden
+        with pytest.raises(RuntimeError, match="complete already"):
+            file.write(block)
+    assert names(tmp_path) == ["a.bin"]
+
+
+def test_a_complete_file_that_is_refused_never_appears(tmp_path):
+    def refuse():
+        with writer(tmp_path / "a.wav") as file:
+            file.write(noise(2, 50))
+            file.complete()
+            raise OutputError("not as it should be")
+
+    with pytest.raises(OutputError, match="not as it should be"):
+        refuse()
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("place", "reason"), [("sub", "is a folder"), ("file/a.wav", "is not a folder")]
 )

@@ -74,6 +74,7 @@ class SoundWriter:
         self._picture_from = None if picture_from is None else Path(picture_from)
         self._target: _Target | None = None
         self._file: AtomicFile | None = None
+        self._complete = False
         check_target(self.path, overwrite=overwrite)
         check_encoding(format.container, format.encoding)
         check_limits(self.path, format, rate, channels)
@@ -93,9 +94,28 @@ class SoundWriter:
         """
         if self._target is None:
             raise RuntimeError("open the writer with a `with` statement first")
+        if self._complete:
+            raise RuntimeError("the file is complete already")
         prepared = self._prepared(block)
         with output_errors(self.path):
             self._target.write(prepared)
+
+    def complete(self) -> Path:
+        """End the file without giving it its name yet, so that it can be read back.
+
+        Returns:
+            Its path until the `with` block ends.
+
+        Raises:
+            OutputError: the disk is full, or fails.
+        """
+        if self._target is None or self._file is None:
+            raise RuntimeError("the writer is not open")
+        if not self._complete:
+            with output_errors(self.path):
+                self._target.close()
+            self._complete = True
+        return self._file.temporary
 
     def __enter__(self) -> "SoundWriter":
         self._file = AtomicFile(self.path, overwrite=self._overwrite)
@@ -119,13 +139,13 @@ class SoundWriter:
         assert self._file is not None
         try:
             if kind is None:
-                with output_errors(self.path):
-                    self._target.close()
+                self.complete()
                 self._file.commit()
-            else:
+            elif not self._complete:
                 self._target.abort()
         except BaseException:
-            self._target.abort()
+            if not self._complete:
+                self._target.abort()
             raise
         finally:
             self._target = None
