@@ -60,7 +60,7 @@ def clear_timestamp(file: BinaryIO) -> None:
     if head[8:12] not in (b"WAVE", b"AIFF", b"AIFC"):
         return
     order = ">" if head[:4] == b"FORM" else "<"
-    for name, _, offset, _ in _chunks(file, 12, f"{order}4sI", length):
+    for name, _, offset, _ in chunks(file, 12, f"{order}4sI", length):
         if name == b"PEAK":  # a version, the time, and the largest samples
             file.seek(offset + 4)
             file.write(bytes(4))
@@ -74,7 +74,7 @@ def file_length(file: BinaryIO) -> int:
     return file.seek(0, os.SEEK_END)
 
 
-def _chunks(
+def chunks(
     file: BinaryIO, at: int, layout: str, length: int, align: int = 2
 ) -> Iterator[tuple[bytes, int, int, int]]:
     """Name, offset of the size, offset of the content and size of each chunk."""
@@ -92,7 +92,7 @@ def _wav(file: BinaryIO, head: bytes, length: int) -> SoundChunk | None:
     container = head[:4].decode()
     order = ">" if container == "RIFX" else "<"
     long_size: int | None = None
-    for name, size_offset, offset, size in _chunks(file, 12, f"{order}4sI", length):
+    for name, size_offset, offset, size in chunks(file, 12, f"{order}4sI", length):
         if name == b"ds64":
             file.seek(offset)
             long_size = struct.unpack("<QQ", file.read(16))[1]
@@ -124,7 +124,7 @@ def _w64(file: BinaryIO, length: int) -> SoundChunk | None:
 
 
 def _aiff(file: BinaryIO, length: int) -> SoundChunk | None:
-    for name, size_offset, offset, size in _chunks(file, 12, ">4sI", length):
+    for name, size_offset, offset, size in chunks(file, 12, ">4sI", length):
         if name == b"SSND":
             known = None if size <= 8 or _is_unknown(size) else size
             return SoundChunk("AIFF", size_offset, offset, known, length - offset)
@@ -139,7 +139,7 @@ def _au(head: bytes, length: int) -> SoundChunk:
 
 def _caf(file: BinaryIO, length: int) -> SoundChunk | None:
     found = None
-    for name, size_offset, offset, size in _chunks(file, 8, ">4sq", length, align=1):
+    for name, size_offset, offset, size in chunks(file, 8, ">4sq", length, align=1):
         if name == b"data" and size < 0:
             return SoundChunk("CAF", size_offset, offset, None, length - offset, unfinished=True)
         if name == b"data":
