@@ -21,7 +21,7 @@ from soundstage.metrics.catalog import (
 
 NASTY = "</script><b>\"&'$x$"  # a name that HTML, SVG or JavaScript might choke on
 SYSTEMS = (TRUTH, "mono", "nearest", NASTY)
-CENTERS = {"lower": 2.0, "higher": 8.0, "truth": 0.7}
+CENTERS = {"lower": 2.0, "higher": 8.0, "truth": 0.7, "neither": -1.0}
 WIDTHS = {TRUTH: 1.0, "mono": 0.0, "nearest": 0.6, NASTY: 1.4}
 
 

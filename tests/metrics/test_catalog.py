@@ -30,7 +30,7 @@ def test_every_metric_has_a_row_on_the_page_with_its_unit_and_direction() -> Non
         if len(metric.signals) > 1:
             assert ", ".join(metric.signals) in cells[0]
         assert cells[1] == metric.unit
-        best = {"lower": "↓", "higher": "↑", "truth": "ref"}[metric.better]
+        best = {"lower": "↓", "higher": "↑", "truth": "ref", "neither": "–"}[metric.better]
         assert cells[3].startswith(best), metric.name
 
 

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 from soundstage.atomic_files import write_atomically
 from soundstage.evaluation.export import write_table
-from soundstage.evaluation.markdown_tables import results_table, significance_lines
+from soundstage.evaluation.markdown_tables import (
+    results_table,
+    significance_lines,
+    summary_table,
+)
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import Results
 from soundstage.evaluation.run import EvaluationOptions, measure_corpus
@@ -114,7 +118,8 @@ def _tables_page(results: Results) -> str:
     """All values in Markdown, significant differences, and the tables of the papers."""
     keys = [column.key for column in results.columns]
     facts = "\n".join(f"- {name}: {value}" for name, value in results.settings.items())
-    parts = [f"# {results.title}", facts]
+    parts = [f"# {results.title}", facts, "## At a glance", summary_table(results)]
+    parts.append("## All measures")
     parts += [results_table(results, keys[start : start + 6]) for start in range(0, len(keys), 6)]
     differences = significance_lines(results, keys)
     if differences:

@@ -3,31 +3,28 @@
 import math
 from collections.abc import Sequence
 
-from soundstage.evaluation.results import TRUTH, Comparison, Results
-from soundstage.metrics.catalog import Column
+from soundstage.evaluation.results import CONTROLS, TRUTH, Comparison, Results
+from soundstage.metrics.catalog import HEADLINE, Column
 
 NOTHING = "–"
-ARROWS = {"lower": "↓", "higher": "↑", "truth": "→ true"}
-SHORT_COLUMNS = (
-    "d_f",
-    "d_f_music",
-    "e_min",
-    "iid_fluctuation",
-    "width",
-    "artifact",
-    "placement_bands",
-    "fold_down",
-)
-"""Keys of the columns in the summary on a terminal."""
+ARROWS = {"lower": " ↓", "higher": " ↑", "truth": " → true", "neither": ""}
+LEGEND = "* the best system that turns mono into stereo; {controls} {are} for comparison only."
 
 
 def summary_table(results: Results) -> str:
-    """The most important columns, without intervals."""
-    return results_table(results, SHORT_COLUMNS, intervals=False)
+    """The six measures to read first, without intervals, and a line that explains the star."""
+    return results_table(results, HEADLINE, intervals=False) + "\n\n" + legend(results)
+
+
+def legend(results: Results) -> str:
+    """What the star means, and which rows cannot have it."""
+    controls = [system for system in results.systems if system in CONTROLS]
+    listed = " and ".join([", ".join(controls[:-1]), controls[-1]] if controls[1:] else controls)
+    return LEGEND.format(controls=listed, are="are" if controls[1:] else "is")
 
 
 def results_table(results: Results, keys: Sequence[str], *, intervals: bool = True) -> str:
-    """A table of systems (rows) by columns; the best value of a column is marked with *.
+    """A table of systems (rows) by columns; * marks the best system of a column, see `legend`.
 
     Args:
         results: of an evaluation.
@@ -56,7 +53,7 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
 def heading(column: Column, *, truth: bool) -> str:
     """Title, unit and better direction; "→ true" only if there is a truth."""
     unit = f", {column.metric.unit}" if column.metric.unit else ""
-    arrow = f" {ARROWS[column.metric.better]}" if truth or column.metric.better != "truth" else ""
+    arrow = ARROWS[column.metric.better] if truth or column.metric.better != "truth" else ""
     return f"{column.title}{unit}{arrow}"
 
 

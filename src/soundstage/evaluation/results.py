@@ -12,6 +12,10 @@ from soundstage.metrics.catalog import Column
 
 TRUTH = "true stereo"  # a system as well, measured against itself
 FLOOR = "floor"  # the row of real music, for D_F
+MONO, CODER, CODER_MIXING = "mono", "coder", "coder-mixing"
+CONTROLS = frozenset({TRUTH, FLOOR, MONO, CODER, CODER_MIXING})
+"""Systems that show the ends of a scale: nothing done, or the true stereo used. None of them turns
+mono into stereo, so none of them can be the best in a table."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,14 @@ class Results:
     """The written tables, and the report."""
 
     def best(self, column: Column) -> str:
-        """The best system of a column, except the truth; "" if there is none."""
+        """The best system of a column that turns mono into stereo; "" if there is none."""
         found = {
             system: self.summaries[system, column.key].value
             for system in self.systems
-            if system != TRUTH and (system, column.key) in self.summaries
+            if system not in CONTROLS and (system, column.key) in self.summaries
         }
         found = {system: value for system, value in found.items() if not math.isnan(value)}
-        if not found:
+        if not found or column.metric.better == "neither":
             return ""
         if column.metric.better == "truth":
             truth = self.summaries.get((TRUTH, column.key))

@@ -78,6 +78,8 @@ def compared(
     found: list[Comparison] = []
     systems = list(dict.fromkeys(system for system, _ in scores if system != TRUTH))
     for column in columns:
+        if column.metric.better == "neither":
+            continue
         values = {system: scores[system, column.key] for system in systems}
         if column.metric.better == "truth":
             if (TRUTH, column.key) not in scores:

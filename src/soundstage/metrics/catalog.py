@@ -6,7 +6,7 @@ Tables, report and documentation use these names. `docs/metrics.md` gives formul
 from dataclasses import dataclass
 from typing import Literal
 
-Better = Literal["lower", "higher", "truth"]
+Better = Literal["lower", "higher", "truth", "neither"]
 Signal = Literal["stereo", "mid", "side", "left", "right"]
 ALL_FOUR: tuple[Signal, ...] = ("mid", "side", "left", "right")
 
@@ -22,7 +22,8 @@ class Metric:
     unit: str
     """"" for a number without unit."""
     better: Better
-    """Better direction; "truth": nearer to the value of the true stereo of the clip."""
+    """Better direction; "truth": nearer to the value of the true stereo of the clip; "neither": a
+    fact that ranks nothing."""
     digits: int
     """Decimals in a table."""
     meaning: str
@@ -53,6 +54,11 @@ class Column:
         title = self.metric.title
         return title if self.signal == "stereo" else f"{title}, {self.signal}"
 
+
+HEADLINE = ("d_f", "d_f_music", "width", "iid_fluctuation", "artifact", "fold_down", "rtf")
+"""Names of the six measures to read first: is the image like that of music, how wide and how steady
+is it, does it warble, does it fold down, how long does it take. `d_f_music` replaces `d_f` where
+there is no true stereo."""
 
 CLIP_METRICS = (
     Metric(
@@ -130,7 +136,7 @@ CLIP_METRICS = (
     ),
     Metric("fold_down", "fold-down error", "dB", "lower", 1, "error of (L+R)/2 against the mono"),
     Metric("loudness", "loudness", "LUFS", "truth", 1, "integrated loudness, BS.1770"),
-    Metric("true_peak", "true peak", "dBTP", "lower", 1, "largest value between the samples"),
+    Metric("true_peak", "true peak", "dBTP", "neither", 1, "largest value between the samples"),
     Metric(
         "rtf",
         "real-time factor",

@@ -1,7 +1,8 @@
 """Tables of the report, as rows and cells for the templates.
 
-Columns are grouped into families, one table each. The best system of a column is marked, together
-with all systems that print the same value.
+A headline table of six measures comes first; then the columns are grouped into families, one table
+each. The best system of a column that turns mono into stereo is marked, together with all such
+systems that print the same value.
 """
 
 import math
@@ -10,8 +11,8 @@ from dataclasses import dataclass
 
 from soundstage.evaluation.report.formatting import printed, printed_p
 from soundstage.evaluation.report.series_styles import SeriesStyle
-from soundstage.evaluation.results import TRUTH, Comparison, Estimate, Results
-from soundstage.metrics.catalog import Column
+from soundstage.evaluation.results import CONTROLS, TRUTH, Comparison, Estimate, Results
+from soundstage.metrics.catalog import HEADLINE, Column
 
 FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
@@ -102,10 +103,14 @@ class Matrix:
 
 
 def main_tables(results: Results, styles: Mapping[str, SeriesStyle]) -> list[Table]:
-    """One table per family with columns."""
+    """The headline table, and one table per family with columns."""
+    headline = [column for name in HEADLINE for column in results.columns if column.key == name]
     return [
         Table(anchor, title, _headers(columns, results), _summary_rows(columns, results, styles))
-        for anchor, title, columns in families(results.columns)
+        for anchor, title, columns in [
+            ("headline", "At a glance", headline),
+            *families(results.columns),
+        ]
         if columns
     ]
 
@@ -156,6 +161,8 @@ def header_of(column: Column, results: Results) -> ColumnHeader:
         return ColumnHeader(column, "↓", "lower is better")
     if column.metric.better == "higher":
         return ColumnHeader(column, "↑", "higher is better")
+    if column.metric.better == "neither":
+        return ColumnHeader(column, "", "no value is better than another")
     if TRUTH in results.systems:
         return ColumnHeader(column, "→ true", f"closer to the value of “{TRUTH}” is better")
     return ColumnHeader(column, "", "the better direction is unknown without true stereo")
@@ -227,7 +234,7 @@ def _cells(column: Column, results: Results) -> Callable[[str], Cell]:
             text,
             _interval(estimate, digits),
             _rank(estimate.value, column, truth),
-            best=bool(best) and system != TRUTH and text == best_text,
+            best=bool(best) and system not in CONTROLS and text == best_text,
         )
 
     return cell
