@@ -54,7 +54,7 @@ def with_summaries(column, values, *, digits=None):
 
 def cells(results):
     """The cells of the only column, by system."""
-    (table,) = main_tables(results, styles_of(results.systems))
+    *_, table = main_tables(results, styles_of(results.systems))
     return {row.style.name: row.cells[0] for row in table.rows}
 
 
@@ -80,7 +80,7 @@ def test_names_cannot_become_markup(page):
 
 def test_sections_are_in_order(page):
     anchors = re.findall(r'<section id="([a-z]+)"', page)
-    wanted = ["measured", "reading", "image", "spectra", "fad", "artifacts", "other"]
+    wanted = ["measured", "reading", "headline", "image", "spectra", "fad", "artifacts", "other"]
     assert anchors == [*wanted, "pairs", "distributions", "excerpts", "clips"]
 
 
