@@ -1,21 +1,13 @@
-"""Renders the report from the templates and writes it as one file.
+"""Renders the report of an evaluation from the templates and writes it as one file."""
 
-Style, script, images and sound are embedded. The content security policy allows no other script and
-no requests, whatever the names of files and systems contain.
-"""
-
-import base64
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from soundstage.atomic_files import check_target, write_atomically
-from soundstage.errors import missing_extra
+from soundstage.audio import Audio
 from soundstage.evaluation.report.charts import charts
+from soundstage.evaluation.report.html_page import render_page
 from soundstage.evaluation.report.pictures import (
     ClipPictures,
     check_matplotlib,
@@ -25,22 +17,17 @@ from soundstage.evaluation.report.pictures import (
 )
 from soundstage.evaluation.report.score_tables import Table, clip_table, main_tables, matrices
 from soundstage.evaluation.report.series_styles import MARKERS, SeriesStyle, styles_of
-from soundstage.evaluation.report.sound import mp3_base64, quality_for, total_seconds
+from soundstage.evaluation.report.sound import (
+    Sound,
+    equal_loudness_gains,
+    mp3_base64,
+    playback_loudness,
+    quality_for,
+    total_seconds,
+)
 from soundstage.evaluation.results import TRUTH, Results
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
 PAGE = "page.html.jinja"
-
-
-@dataclass(frozen=True)
-class Sound:
-    """The sound of one system in a player."""
-
-    style: SeriesStyle
-    mp3: str
-    """In base64."""
 
 
 @dataclass(frozen=True)
@@ -77,31 +64,11 @@ def write_report(
     """
     check_target(target, overwrite=overwrite)
     check_matplotlib()
-    environment = _environment()
-    page = environment.get_template(PAGE).render(_contents(results, progress or (lambda _: None)))
+    contents = _contents(results, progress or (lambda _: None))
+    page = render_page(PAGE, contents, scripts=("tables.js", "player.js"))
     write_atomically(target, page, overwrite=overwrite)
     if progress:
         progress(1.0)
-
-
-def _environment() -> "Environment":
-    try:
-        from jinja2 import Environment, FunctionLoader, StrictUndefined
-    except ModuleNotFoundError as error:
-        raise missing_extra("eval", "jinja2", "The report") from error
-    return Environment(
-        loader=FunctionLoader(_part),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-@cache
-def _part(name: str) -> str:
-    """Text of a file of this package."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _contents(results: Results, progress: Callable[[float], None]) -> dict[str, object]:
@@ -109,12 +76,10 @@ def _contents(results: Results, progress: Callable[[float], None]) -> dict[str, 
     styles = styles_of(results.systems)
     excerpts = _excerpts(results, styles, progress)
     shown = {excerpt.name for excerpt in excerpts}
-    script = _part("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return {
         "results": results,
         "truth": TRUTH if TRUTH in results.systems else "",
-        "styles": styles.values(),
+        "styles": styles,
         "markers": MARKERS,
         "tables": main_tables(results, styles),
         "matrices": matrices(results, styles),
@@ -127,9 +92,6 @@ def _contents(results: Results, progress: Callable[[float], None]) -> dict[str, 
         ],
         "color_stops": color_stops(),
         "density_ticks": density_ticks(),
-        "css": _part("style.css"),
-        "script": script,
-        "script_hash": digest,
     }
 
 
@@ -152,10 +114,17 @@ def _excerpts(
     paths = [path for found in present.values() for path in found.values()]
     quality = quality_for(total_seconds(paths))
     for clip, found in present.items():
-        sounds = []
-        for system, path in found.items():
-            sounds.append(Sound(styles[system], mp3_base64(path, quality)))
+        encoded, loudness = [], []
+        for path in found.values():
+            audio = Audio.read(path)
+            encoded.append(mp3_base64(audio, quality))
+            loudness.append(playback_loudness(audio))
             done()
+        gains = equal_loudness_gains(loudness)
+        sounds = [
+            Sound(styles[system], mp3, gain)
+            for system, mp3, gain in zip(found, encoded, gains, strict=True)
+        ]
         scores = clip_table(results, clips[clip], styles) if clip in clips else None
         seconds = total_seconds([next(iter(found.values()))])
         sections.append(Excerpt(clip, seconds, pictures[clip], sounds, scores))

@@ -9,11 +9,11 @@ import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from soundstage.audio import Source
 from soundstage.errors import missing_extra
 from soundstage.evaluation.plots.image_analysis import (
     HIGHEST_HZ,
@@ -70,26 +70,30 @@ def check_matplotlib() -> None:
 
 
 def clip_pictures(
-    excerpts: Mapping[str, Path], *, done: Callable[[], None] = lambda: None
+    excerpts: Mapping[str, Source],
+    *,
+    source: str | None = None,
+    done: Callable[[], None] = lambda: None,
 ) -> ClipPictures:
     """Draw the excerpts of a clip.
 
     Args:
-        excerpts: stereo files by system, at least one.
+        excerpts: stereo sounds by system, at least one.
+        source: the system whose mid is the mono input; by default the truth or mono, if present.
         done: called after every file.
 
     Raises:
         InputError: a file cannot be read.
     """
     items = {}
-    for system, path in excerpts.items():
-        items[system] = analyze_image(path)
+    for system, sound in excerpts.items():
+        items[system] = analyze_image(sound)
         done()
     span = Span.of(*items.values())
-    known = [system for system in (TRUTH, "mono") if system in items]
-    source = (known or list(items))[0]
+    known = [system for system in (source, TRUTH, "mono") if system in items]
+    shown = known[0] if known else next(iter(items))
     return ClipPictures(
-        mid=_spectrogram(source, items[source].mid, span),
+        mid=_spectrogram(shown, items[shown].mid, span),
         mid_of_input=bool(known),
         sides=[_side(system, data, span) for system, data in items.items()],
         goniometers=[_goniometer(system, p, span) for system, p in items.items()],

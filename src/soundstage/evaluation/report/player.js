@@ -1,39 +1,9 @@
 "use strict";
-// Sortable tables, and players that switch between systems without interruption.
+// Players that switch between versions of one sound at the same sample.
 
 {
-  const FADE = 0.01; // seconds of an equal-gain crossfade; all systems share their mid
+  const FADE = 0.01; // seconds of an equal-gain crossfade; all versions share their mid
   const AHEAD = 0.02; // seconds before the first sample, to start all sources together
-
-  // ---- Tables -------------------------------------------------------------------------------
-
-  function sortBy(table, header) {
-    const column = header.cellIndex;
-    const order = header.dataset.sorted === "best" ? "worst" : "best";
-    for (const other of table.tHead.rows[0].cells) {
-      other.removeAttribute("aria-sort");
-      delete other.dataset.sorted;
-    }
-    header.dataset.sorted = order;
-    header.setAttribute("aria-sort", order === "best" ? "ascending" : "descending");
-    const rank = (row) => row.cells[column].dataset.rank;
-    const body = table.tBodies[0];
-    const [ranked, unranked] = [[], []];
-    for (const row of body.rows) (rank(row) === "" ? unranked : ranked).push(row);
-    const number = (row) => Number(rank(row).replace("inf", "Infinity"));
-    const compare = (a, b) => (a === b ? 0 : a < b ? -1 : 1); // subtraction fails for ∞ − ∞
-    const sign = order === "best" ? 1 : -1;
-    ranked.sort((a, b) => sign * compare(number(a), number(b)));
-    body.append(...ranked, ...unranked);
-  }
-
-  for (const table of document.querySelectorAll("table.sortable")) {
-    for (const header of table.tHead.rows[0].cells) {
-      header.querySelector("button").addEventListener("click", () => sortBy(table, header));
-    }
-  }
-
-  // ---- Players ------------------------------------------------------------------------------
 
   let context = null; // created on the first play: browsers require a user gesture
   const players = [];
@@ -72,6 +42,8 @@
       this.loopBox = find(".loop");
       this.levelBar = find(".level");
       this.blindBox = find(".blind");
+      this.matchBox = find(".match");
+      this.monoBox = find(".mono");
       this.statusLine = find(".status");
       this.group = find(".systems");
       this.encoded = [...root.querySelectorAll(".sound")];
@@ -88,6 +60,7 @@
       this.buffers = null;
       this.loading = null;
       this.gains = [];
+      this.trims = this.encoded.map((each) => Number(each.dataset.gain)); // equal loudness
       this.sources = [];
       this.listen();
     }
@@ -98,6 +71,8 @@
       this.loopBox.addEventListener("change", () => this.setLoop());
       this.levelBar.addEventListener("input", () => this.setLevel());
       this.blindBox.addEventListener("change", () => this.setBlind(this.blindBox.checked));
+      this.matchBox.addEventListener("change", () => this.setMatch());
+      this.monoBox.addEventListener("change", () => this.setMono());
       this.buttons.forEach((button, place) => {
         button.addEventListener("click", () => this.choose(this.order[place]));
         button.disabled = false;
@@ -125,15 +100,24 @@
       this.duration = Math.min(...buffers.map((buffer) => buffer.duration));
       this.seekBar.max = this.duration;
       this.master = context.createGain();
-      this.master.connect(context.destination);
+      // An explicit channel count of 1 makes (L+R)/2, which the output repeats on both sides
+      this.fold = new GainNode(context, { channelCount: 2, channelCountMode: "explicit" });
+      this.master.connect(this.fold).connect(context.destination);
       this.gains = buffers.map((_, i) => {
         const gain = context.createGain();
         gain.gain.value = i === this.system ? 1 : 0;
         gain.connect(this.master);
         return gain;
       });
+      this.levels = this.gains.map((gain) => {
+        const level = context.createGain();
+        level.connect(gain);
+        return level;
+      });
       this.buffers = buffers;
       this.setLevel();
+      this.setMatch();
+      this.setMono();
       this.statusLine.textContent = "";
     }
 
@@ -181,7 +165,7 @@
         const envelope = new GainNode(context, { gain: 0 });
         envelope.gain.setValueAtTime(0, this.startedAt);
         envelope.gain.linearRampToValueAtTime(1, this.startedAt + FADE);
-        source.connect(envelope).connect(this.gains[i]);
+        source.connect(envelope).connect(this.levels[i]);
         source.start(this.startedAt, this.offset);
         return { source, envelope };
       });
@@ -229,6 +213,18 @@
       if (this.master) this.master.gain.setTargetAtTime(gain, context.currentTime, FADE);
     }
 
+    // Turns louder versions down to the quietest.
+    setMatch() {
+      this.levels?.forEach((level, i) => {
+        const gain = this.matchBox.checked ? this.trims[i] : 1;
+        level.gain.setTargetAtTime(gain, context.currentTime, FADE);
+      });
+    }
+
+    setMono() {
+      if (this.fold) this.fold.channelCount = this.monoBox.checked ? 1 : 2;
+    }
+
     choose(system) {
       lastUsed = this;
       this.system = system;
@@ -270,6 +266,7 @@
         playing: this.playing,
         system: this.system,
         gains: this.gains.map((gain) => gain.gain.value),
+        levels: (this.levels ?? []).map((level) => level.gain.value),
         lengths: (this.buffers ?? []).map((buffer) => buffer.length),
         labels: this.buttons.map((button) => button.querySelector(".label").textContent),
         blind: this.blindBox.checked,
