@@ -2,8 +2,8 @@
 
 Every channel passes the K-weighting: a shelf of +4 dB for the head, and a high-pass at 38 Hz, both
 second-order filters that are specified at 48 kHz and designed here for every rate from their analog
-prototypes (which departs by 0.2 LU at 8 kHz). The power of blocks of 400 ms, one every 100 ms, is averaged over those above −70 LUFS,
-and then over those less than 10 LU under that average.
+prototypes (which departs by 0.2 LU at 8 kHz). The power of blocks of 400 ms, one every 100 ms, is
+averaged over those above −70 LUFS, and then over those less than 10 LU under that average.
 """
 
 import math
