@@ -37,7 +37,9 @@ ORDER = [
     "parallel",
     "worker_processes",
     "seeding",
+    "text_files",
     "atomic_files",
+    "interruption",
     "errors",
 ]
 

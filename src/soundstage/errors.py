@@ -8,6 +8,7 @@ direction mark could hide what a name says, and a damaged file could fill the sc
 are printable by construction, and what they quote is short (`quoted`, `reason`).
 """
 
+import os
 import unicodedata
 
 QUOTED = 100
@@ -86,23 +87,60 @@ def quoted(value: object, limit: int = QUOTED) -> str:
     ("'xxxxx...'", '2.5')
     """
     if isinstance(value, str):
-        return f"'{_shorten(printable(value[: 2 * limit]), limit)}'"
+        return f"'{shortened(value, limit)}'"
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python converts
         text = "a number of too many digits"
-    return _shorten(printable(text[: 2 * limit]), limit)
+    except RecursionError:
+        text = "a deeply nested value"
+    return shortened(text, limit)
 
 
 def reason(error: BaseException, limit: int = QUOTED) -> str:
     """The first sentence of an error of another library, without its full stop, for a sentence."""
     lines = str(error).strip().splitlines()
     text = (lines[0] if lines else type(error).__name__).split(". ")[0].strip().rstrip(".:")
-    return _shorten(printable(text[: 2 * limit]), limit)
+    return shortened(text, limit)
 
 
-def _shorten(text: str, limit: int) -> str:
+def shortened(text: str, limit: int = QUOTED) -> str:
+    """Foreign text for a sentence without quotation marks: short and printable."""
+    text = printable(text[: 2 * limit])
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+SYSTEM_ERRORS = (OSError, UnicodeError, MemoryError)
+"""Errors of the system that any file can meet: `of_system` makes a sentence of them."""
+
+
+def of_system(error: BaseException, name: object = None) -> SoundstageError:
+    """The sentence for one of `SYSTEM_ERRORS` that no code nearer to its cause has worded.
+
+    Args:
+        error: as raised.
+        name: what was worked on, such as a path.
+
+    >>> str(of_system(OSError(36, "File name too long", "aaa.wav"), "a.wav"))
+    "a.wav cannot be processed: 'aaa.wav': File name too long; try another name or folder."
+    """
+    start = "This" if name is None else shortened(str(name), 300)
+    if isinstance(error, MemoryError):
+        return SoundstageError(f"{start} cannot be processed: memory ran out; use fewer jobs.")
+    if isinstance(error, UnicodeError):
+        return SoundstageError(
+            f"{start} cannot be processed: a name or a text is not UTF-8 ({reason(error)}); "
+            "rename the file, or repair the text."
+        )
+    place = f"{quoted(os.fsdecode(error.filename))}: " if _has_name(error) else ""
+    text = (getattr(error, "strerror", None) or reason(error)).rstrip(".")
+    return SoundstageError(
+        f"{start} cannot be processed: {place}{text}; try another name or folder."
+    )
+
+
+def _has_name(error: BaseException) -> bool:
+    return isinstance(getattr(error, "filename", None), str | bytes)
 
 
 def missing_extra(

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from soundstage.binaural.binaural_speech_poses import from_tracked
 from soundstage.binaural.geometry import rotate
-from soundstage.binaural.trajectory_files import LARGEST, read_tracked, read_trajectory
+from soundstage.binaural.trajectory_files import KIND, read_tracked, read_trajectory
 from soundstage.errors import InputError
 
 AHEAD = np.array([1.0, 0.0, 0.0])
@@ -112,7 +112,7 @@ GOOD_POSE = "1 0 0 0 0 0 1\n"
     ("name", "content", "reason"),
     [
         ("a.csv", "", ": the file is empty"),
-        ("a.csv", b"time,x\xff", ": is not text .byte 6 is not UTF-8"),
+        ("a.csv", b"time,x\xff", ", line 1: is not text in UTF-8"),
         ("a.wav", "time", ": a trajectory is a .csv or .json file, or tracked poses in a .txt"),
         ("a.csv", "time,azimuth\n", ": the table has no points"),
         ("a.csv", "time,azimuth\n0,left\n", ", line 2: azimuth must be a number, not 'left'"),
@@ -129,13 +129,13 @@ GOOD_POSE = "1 0 0 0 0 0 1\n"
         ("a.csv", 'time,azimuth\n0,"1\n', ", line 2: is not CSV"),
         ("a.csv", "time,azimuth\n1,0\n\n1,9\n", ", line 4: its time 1 s is not later than 1 s"),
         ("a.json", '[{"time": 0,\n "azimuth" 1}]', ", line 2: is not JSON"),
-        ("a.json", "[" * 100_000, ": .* is nested too deeply"),
-        ("a.json", '[{"time": ' + "9" * 5000 + "}]", ": .* has too long a number"),
+        ("a.json", "[" * 100_000, ": is nested too deeply"),
+        ("a.json", '[{"time": ' + "9" * 5000 + "}]", ", line 1: a number has at most 40 digits"),
         ("a.json", "7", r': a trajectory is a list of objects, or {"points"'),
         ("a.json", '{"points": []}', ": the list has no points"),
         ("a.json", '[{"time": 0, "azimuth": true}]', ", point 1: azimuth must be .* not True"),
         ("a.json", '[{"time": 0, "azimuth": [1]}]', r", point 1: azimuth must .* not \[1\]"),
-        ("a.json", '[{"time": 0, "azimuth": 1' + "0" * 400 + "}]", ", point 1: azimuth must"),
+        ("a.json", '[{"time": 0, "azimuth": 1' + "0" * 400 + "}]", ", line 1: a number has at most 40"),
         ("a.json", '[{"time": 0, "azimuth": 1}, {"time": 1}]', ", point 2: 'azimuth' is missing"),
         ("a.json", '[{"time":1,"azimuth":1},{"time":0,"azimuth":1}]', ", point 2: its time 0 s"),
         ("a.txt", GOOD_POSE + "\n1 0 0 0 0 0\n", ", line 3: a pose is seven numbers"),
@@ -155,10 +155,10 @@ def test_an_invalid_file_is_refused_with_its_line_or_point(name, content, reason
 def test_missing_files_and_folders_are_refused(tmp_path):
     folder = tmp_path / "folder.csv"
     folder.mkdir()
-    for path in (tmp_path / "none.csv", folder):
-        with pytest.raises(InputError, match=f"^{path}: file not found.$"):
+    for path, why in ((tmp_path / "none.csv", "there is no such"), (folder, "it is no plain")):
+        with pytest.raises(InputError, match=rf"^{path}: cannot be read \({why} file\)."):
             read_trajectory(str(path))
-    with pytest.raises(InputError, match="file not found"):
+    with pytest.raises(InputError, match="no such file"):
         read_tracked(tmp_path / "none.txt")
 
 
@@ -167,5 +167,5 @@ def test_a_gigabyte_is_refused_before_reading(name, tmp_path):
     path = tmp_path / name
     path.touch()
     os.truncate(path, 1_000_000_000)  # sparse
-    with pytest.raises(InputError, match=f"{path}: has 1,000 MB; .* at most {LARGEST / 1e6:g} MB"):
+    with pytest.raises(InputError, match=f"{path}: has 1,000,000,000 .* {KIND.most_bytes:,}"):
         read_trajectory(path)

@@ -44,7 +44,7 @@ def test_the_family_selects_the_recipe_class_and_changes_override_the_file(tmp_p
         ("family: unknown\n", "unknown"),
         ("pairs: 7\n", "family"),
         ("- a list\n", "mapping of keys and values"),
-        ("family: [unclosed\n", "cannot be read"),
+        ("family: [unclosed\n", "line 2: is not YAML"),
     ],
 )
 def test_an_invalid_file_is_refused_in_one_sentence(tmp_path, text, message):

@@ -16,7 +16,6 @@ A stereo file without a position is rendered as two loudspeakers at 30 degrees t
 """
 
 import math
-import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,16 +28,17 @@ from soundstage.audio import SoundReader, StreamResampler, open_sound
 from soundstage.audio import Source as AudioSource
 from soundstage.binaural.presets import RADIUS, constant
 from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
-from soundstage.binaural.trajectory_files import parse_json, read_trajectory
-from soundstage.errors import InputError, OptionError
+from soundstage.binaural.trajectory_files import read_trajectory
+from soundstage.errors import InputError, OptionError, quoted
 from soundstage.stereo import is_dual_mono
+from soundstage.text_files import TextKind, read_json
 
 LOUDSPEAKERS = 30.0  # degrees
 LOUDSPEAKER_GAIN = 0.5**0.5  # two loudspeakers, added in power, are as loud as one
 READ_FRAMES = 1 << 16  # per block
 MAX_SOURCES = 64
 MAX_START = 86_400.0  # s, a day
-MAX_BYTES = 1_000_000  # of a scene file
+KIND = TextKind("a scene", 1_000_000)  # bytes
 RANGES = {  # minimum, maximum and default of the values of a source
     "azimuth": (-360.0, 360.0, 0.0),
     "elevation": (-90.0, 90.0, 0.0),
@@ -152,14 +152,7 @@ def read_scene(path: str | Path) -> list[Source]:
 
 
 def _entries(path: Path) -> list[Any]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
-    if len(content) > MAX_BYTES:
-        raise InputError(f"{path}: has more than {MAX_BYTES / 1e6:g} MB; a scene is smaller.")
-    scene = parse_json(path, content)
+    scene = read_json(path, KIND)
     if not isinstance(scene, dict) or not isinstance(scene.get("sources"), list) or len(scene) > 1:
         raise InputError(f'{path}: a scene is an object with "sources" and nothing else.')
     if not 1 <= len(scene["sources"]) <= MAX_SOURCES:
@@ -171,16 +164,16 @@ def _entries(path: Path) -> list[Any]:
 
 def _sources(folder: Path, entry: Any) -> list[Source]:
     if not isinstance(entry, dict):
-        raise InputError(f"a source is an object such as {{...}}, not {reprlib.repr(entry)}.")
+        raise InputError(f"a source is an object such as {{...}}, not {quoted(entry)}.")
     for name in entry:
         if name not in FIELDS:
-            raise InputError(f"unknown {reprlib.repr(name)}; known: {', '.join(FIELDS)}.")
+            raise InputError(f"unknown {quoted(name)}; known: {', '.join(FIELDS)}.")
     position = [name for name in POSITION if name in entry]
     if position and "trajectory" in entry:
         raise InputError(f"has a trajectory and {' and '.join(position)}; leave out one of them.")
     downmix = entry.get("downmix", False)
     if not isinstance(downmix, bool):
-        raise InputError(f"downmix must be true or false, not {reprlib.repr(downmix)}.")
+        raise InputError(f"downmix must be true or false, not {quoted(downmix)}.")
     values = {name: _value(entry, name) for name in RANGES}
     file, trajectory = folder / _name(entry, "file"), None
     if "trajectory" in entry:
@@ -194,7 +187,7 @@ def _sources(folder: Path, entry: Any) -> list[Source]:
 def _name(entry: dict[str, Any], field: str) -> str:
     name = entry.get(field)
     if not isinstance(name, str):
-        raise InputError(f"{field} must be the name of a file, not {reprlib.repr(name)}.")
+        raise InputError(f"{field} must be the name of a file, not {quoted(name)}.")
     return name
 
 
@@ -202,5 +195,5 @@ def _value(entry: dict[str, Any], name: str) -> float:
     low, high, default = RANGES[name]
     value = entry.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(f"{name} must be {low:g} to {high:,g}, not {reprlib.repr(value)}.")
+        raise InputError(f"{name} must be {low:g} to {high:,g}, not {quoted(value)}.")
     return float(value)

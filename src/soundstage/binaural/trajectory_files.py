@@ -14,14 +14,11 @@ The first line of a CSV file has the column names. JSON is a list of objects, or
 a list as `points`. A text file holds tracked poses, 120 a second (`binaural_speech_poses`).
 """
 
-import csv
 import io
-import json
 import math
-import reprlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -30,9 +27,10 @@ from soundstage.binaural.binaural_speech_poses import POSE_RATE, from_tracked
 from soundstage.binaural.geometry import are_rotations
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.trajectories import PointError, Trajectory
-from soundstage.errors import InputError
+from soundstage.errors import InputError, quoted
+from soundstage.text_files import TextKind, csv_lines, parse_json, read_text
 
-LARGEST = 64_000_000  # bytes: two hours of poses
+KIND = TextKind("a trajectory", 64_000_000)  # bytes: two hours of poses
 CARTESIAN = ("x", "y", "z")
 SPHERICAL = ("azimuth", "elevation", "radius")
 QUATERNION = ("qx", "qy", "qz", "qw")
@@ -80,50 +78,32 @@ def read_tracked(path: str | Path) -> Float[np.ndarray, "poses 7"]:
 
 
 def _text(path: Path) -> str:
-    try:
-        if not path.is_file():
-            raise InputError(f"{path}: file not found.")
-        if path.stat().st_size > LARGEST:
-            raise InputError(
-                f"{path}: has {path.stat().st_size / 1e6:,.0f} MB; a trajectory has at most "
-                f"{LARGEST / 1e6:g} MB: use fewer points, they are interpolated."
-            )
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not text (byte {error.start:,} is not UTF-8).") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    text = read_text(path, KIND)
     if not text.strip():
         raise InputError(f"{path}: the file is empty.")
     return text
 
 
 def _from_csv(path: Path, text: str) -> _Table:
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     names: list[str] = []
     points, numbers = [], []
-    try:
-        for cells in lines:
-            location = f"{path}, line {lines.line_num}"
-            if not any(cells):
-                continue
-            if not names:
-                names = [cell.strip().lower() for cell in cells]
-                _check_names(location, names)
-            elif len(cells) != len(names):
-                raise InputError(f"{location}: {len(cells)} values for {len(names)} columns.")
-            else:
-                points.append(_floats(location, names, cells))
-                numbers.append(lines.line_num)
-    except csv.Error as error:
-        raise InputError(f"{path}, line {lines.line_num}: is not CSV ({error}).") from error
+    for number, cells in csv_lines(text, str(path)):
+        location = f"{path}, line {number}"
+        if not names:
+            names = [cell.strip().lower() for cell in cells]
+            _check_names(location, names)
+        elif len(cells) != len(names):
+            raise InputError(f"{location}: {len(cells)} values for {len(names)} columns.")
+        else:
+            points.append(_floats(location, names, cells))
+            numbers.append(number)
     if not points:
         raise InputError(f"{path}: the table has no points.")
     return _Table(names, np.array(points), "line", numbers)
 
 
 def _from_json(path: Path, text: str) -> _Table:
-    content = parse_json(path, text)
+    content = parse_json(text, str(path))
     points = content.get("points") if isinstance(content, dict) else content
     if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
         raise InputError(f'{path}: a trajectory is a list of objects, or {{"points": [...]}}.')
@@ -135,25 +115,9 @@ def _from_json(path: Path, text: str) -> _Table:
         location = f"{path}, point {number}"
         if point.keys() != points[0].keys():
             name = min(point.keys() ^ points[0].keys())
-            raise InputError(f"{location}: {reprlib.repr(name)} is missing here or in point 1.")
+            raise InputError(f"{location}: {quoted(name)} is missing here or in point 1.")
         values.append(_floats(location, names, [point[name] for name in names]))
     return _Table(names, np.array(values), "point", range(1, len(values) + 1))
-
-
-def parse_json(path: Path, text: str | bytes) -> Any:
-    """Parse the content of a JSON file.
-
-    Raises:
-        InputError: it is not JSON; names the line.
-    """
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}, line {error.lineno}: is not JSON ({error.msg}).") from error
-    except (RecursionError, ValueError) as error:
-        raise InputError(
-            f"{path}: is not JSON in UTF-8, is nested too deeply, or has too long a number."
-        ) from error
 
 
 def _from_poses(path: Path, text: str) -> _Table:
@@ -174,7 +138,7 @@ def _tracked_poses(path: Path, text: str) -> Float[np.ndarray, "poses 7"]:
         if line.strip() and not _is_pose(line.split()):
             raise InputError(
                 f"{path}, line {number}: a pose is seven numbers, x y z and a nonzero quaternion "
-                f"qx qy qz qw, not {reprlib.repr(line.strip())}."
+                f"qx qy qz qw, not {quoted(line.strip())}."
             )
     raise InputError(f"{path}: a pose is one line of seven numbers.")
 
@@ -191,11 +155,9 @@ def _check_names(location: str, names: Sequence[str]) -> None:
     given = set(names)
     for name in names:
         if name not in _NAMES:
-            raise InputError(
-                f"{location}: unknown {reprlib.repr(name)}; known: {', '.join(_NAMES)}."
-            )
+            raise InputError(f"{location}: unknown {quoted(name)}; known: {', '.join(_NAMES)}.")
         if names.count(name) > 1:
-            raise InputError(f"{location}: {name!r} appears twice.")
+            raise InputError(f"{location}: {quoted(name)} appears twice.")
     for one, other in ((CARTESIAN, SPHERICAL), (QUATERNION, ANGLES)):
         if given & {*one} and given & {*other}:
             raise InputError(
@@ -205,7 +167,7 @@ def _check_names(location: str, names: Sequence[str]) -> None:
     needed += QUATERNION if given & {*QUATERNION} else ()
     for name in needed:
         if name not in given and name not in DEFAULTS:
-            raise InputError(f"{location}: {name!r} is missing.")
+            raise InputError(f"{location}: {quoted(name)} is missing.")
 
 
 def _floats(location: str, names: Sequence[str], values: Sequence[object]) -> list[float]:
@@ -216,7 +178,7 @@ def _floats(location: str, names: Sequence[str], values: Sequence[object]) -> li
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise InputError(f"{location}: {name} must be a number, not {reprlib.repr(value)}.")
+            raise InputError(f"{location}: {name} must be a number, not {quoted(value)}.")
         floats.append(number)
     return floats
 

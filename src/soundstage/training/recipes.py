@@ -7,10 +7,10 @@ silently replaced by a default.
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, quoted, shortened
+from soundstage.text_files import TextKind, read_yaml
 from soundstage.training.recipe_base import (
     BaseNetworkRecipe,
     BaseRecipe,
@@ -357,6 +357,7 @@ NetworkRecipe = (
 )
 TableRecipe = NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe
 Recipe = NetworkRecipe | TableRecipe
+KIND = TextKind("a recipe", 50_000, OptionError)  # bytes
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 
 
@@ -370,11 +371,7 @@ def load_recipe(path: Path, **changes: int) -> Recipe:
     Raises:
         OptionError: the file is missing or not YAML, or a key or value is not valid.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise OptionError(f"{path}: the recipe cannot be read ({reason}).") from error
+    content = read_yaml(path, KIND)
     if not isinstance(content, dict):
         raise OptionError(f"{path}: a recipe is a mapping of keys and values.")
     return parse_recipe({**content, **changes}, source=str(path))
@@ -394,6 +391,6 @@ def parse_recipe(content: dict[str, object], *, source: str) -> Recipe:
         first = (unknown or errors)[0]  # a misspelled key is also a missing one
         place = ".".join(map(str, first["loc"][1:])) or str(content.get("family", "family"))
         if unknown:
-            raise OptionError(f"{source}: unknown key {place!r}.") from error
-        message = first["msg"].removeprefix("Value error, ")
-        raise OptionError(f"{source}: {place}: {message}.") from error
+            raise OptionError(f"{source}: unknown key {quoted(place)}.") from error
+        message = shortened(first["msg"].removeprefix("Value error, "), 400)  # all families
+        raise OptionError(f"{source}: {shortened(place)}: {message}.") from error
