@@ -6,11 +6,12 @@ from .formats import (
     WRITABLE_SUFFIXES,
     SoundFormat,
     output_format,
+    supported_rate,
 )
 from .inputs import Source, as_audio, open_sound
-from .level import TruePeakMeter, decibels, safe_gain, true_peak
+from .level import TruePeakMeter, decibels, largest_gain, safe_gain, true_peak
 from .reading import MAX_RATE, MIN_RATE, SoundReader
-from .resampling import StreamResampler, resample, resampled_frames
+from .resampling import StreamResampler, resample, resampled_blocks, resampled_frames
 from .spool import Spool
 from .writing import Quantizer, SoundWriter
 
@@ -34,11 +35,14 @@ __all__ = [
     "decibels",
     "expand_inputs",
     "is_same_file",
+    "largest_gain",
     "open_sound",
     "output_format",
     "output_path",
     "resample",
+    "resampled_blocks",
     "resampled_frames",
     "safe_gain",
+    "supported_rate",
     "true_peak",
 ]

@@ -184,15 +184,20 @@ def check_encoding(container: str, encoding: str) -> SoundFormat:
     return SoundFormat(container, encoding.upper())
 
 
+def supported_rate(form: SoundFormat, rate: int) -> int:
+    """The rate nearest to `rate`, in Hz, that a format holds: not below it if there is one."""
+    rates = _RATES.get(form.encoding, (rate,))
+    return min((each for each in rates if each >= rate), default=rates[-1])
+
+
 def check_limits(path: Path, form: SoundFormat, rate: int, channels: int) -> None:
     """Refuse a sample rate or number of channels that the format cannot hold.
 
     Raises:
         OutputError: with an alternative.
     """
-    rates = _RATES.get(form.encoding)
-    if rates and rate not in rates:
-        nearest = min((r for r in rates if r >= rate), default=rates[-1])
+    nearest = supported_rate(form, rate)
+    if nearest != rate:
         raise OutputError(
             f"{path}: {form.encoding} cannot hold a sample rate of {rate:,} Hz; resample to "
             f"{nearest:,} Hz first, or choose another format such as .flac."

@@ -106,11 +106,11 @@ def true_peak(samples: Float[np.ndarray, "channels frames"], rate: int) -> float
     return meter.true_peak
 
 
-def safe_gain(result: TruePeakMeter, source: TruePeakMeter | None, bits: int | None) -> float:
-    """Gain, at most 1, that keeps the result from clipping and under its source's true peak.
+def largest_gain(result: TruePeakMeter, source: TruePeakMeter | None, bits: int | None) -> float:
+    """The largest gain that keeps a result from clipping and under its source's true peak.
 
     Args:
-        result: of left and right, finished.
+        result: of all channels that are written, finished.
         source: of the input, finished; None where the result does not contain the input.
         bits: integer bits of the target; None for lossy formats, which get 0.5 dB of headroom.
     """
@@ -121,10 +121,13 @@ def safe_gain(result: TruePeakMeter, source: TruePeakMeter | None, bits: int | N
         if result.sample_peak <= source.sample_peak:
             sample_ceiling = 1.0
     return min(
-        1.0,
-        true_ceiling / max(result.true_peak, 1e-9),
-        sample_ceiling / max(result.sample_peak, 1e-9),
+        true_ceiling / max(result.true_peak, 1e-9), sample_ceiling / max(result.sample_peak, 1e-9)
     )
+
+
+def safe_gain(result: TruePeakMeter, source: TruePeakMeter | None, bits: int | None) -> float:
+    """`largest_gain`, but at most 1: a result is never turned up."""
+    return min(1.0, largest_gain(result, source, bits))
 
 
 def decibels(gain: float) -> float:

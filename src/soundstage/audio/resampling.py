@@ -1,5 +1,7 @@
 """Sample rate conversion of signals of any length, by soxr in its very high quality."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import soxr
 from jaxtyping import Float
@@ -62,3 +64,15 @@ def resample(samples: Block, rate_in: int, rate_out: int) -> Block:
     """A signal at another rate, with `resampled_frames` frames."""
     stream = StreamResampler(rate_in, rate_out, samples.shape[0])
     return np.concatenate([stream.push(samples), stream.finish()], axis=1)
+
+
+def resampled_blocks(
+    blocks: Iterable[Float[np.ndarray, " frames"]], rate_in: int, rate_out: int
+) -> Iterator[Float[np.ndarray, " frames"]]:
+    """One channel at another rate, block by block; equal rates change nothing."""
+    stream = StreamResampler(rate_in, rate_out, 1)
+    for block in blocks:
+        if (ready := stream.push(block[None])[0]).size:
+            yield ready
+    if (rest := stream.finish()[0]).size:
+        yield rest
