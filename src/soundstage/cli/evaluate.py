@@ -17,16 +17,20 @@ def evaluate(
     ] = Path("evaluation"),
     methods: Annotated[
         str | None,
-        typer.Option(
-            help="List with commas; METHOD=FILE for weights of your own. By default all with "
-            "pretrained weights (see models)."
-        ),
+        typer.Option(help="List with commas. By default all with pretrained weights (see models)."),
     ] = None,
     baselines: Annotated[
         str | None,
         typer.Option(
             help="List from mono, coder, coder-mixing, ffmpeg-haas, ffmpeg-adecorrelate, "
             "ffmpeg-stereowiden, ffmpeg-extrastereo. By default mono, coder, haas, adecorrelate."
+        ),
+    ] = None,
+    system: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="One more, of your own; may be given several times: NAME=FOLDER of results, "
+            "FILE.py:CLASS, module:CLASS, the name of a plug-in, or METHOD=FILE of weights."
         ),
     ] = None,
     embeddings: Annotated[
@@ -77,6 +81,7 @@ def evaluate(
             output,
             methods=None if methods is None else split_list(methods),
             baselines=None if baselines is None else split_list(baselines),
+            systems=system or (),
             embeddings=split_list(embeddings),
             split=split,
             limit=limit,

@@ -1,7 +1,7 @@
 """Evaluate methods on a collection: measure, then write the tables and the report."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from soundstage.evaluation.markdown_tables import (
     significance_lines,
     summary_table,
 )
+from soundstage.evaluation.own_systems import OwnSystems
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import Results
 from soundstage.evaluation.run import EvaluationOptions, measure_corpus
@@ -29,6 +30,7 @@ def evaluate(
     *,
     methods: Sequence[str] | None = None,
     baselines: Sequence[str] | None = None,
+    systems: OwnSystems = (),
     embeddings: Sequence[str] = ("tagger", "bands"),
     split: str | None = None,
     limit: int = 0,
@@ -51,10 +53,13 @@ def evaluate(
     Args:
         data: folder of stereo tracks: plain, MUSDB18-HQ, or with a `manifest.csv`.
         output: folder for tables and report.
-        methods: names, and METHOD=FILE for your own weights; by default all pretrained methods.
+        methods: names; by default all pretrained methods.
         baselines: "mono", "coder", "coder-mixing", "ffmpeg-haas", "ffmpeg-adecorrelate",
             "ffmpeg-stereowiden" or "ffmpeg-extrastereo"; by default all but "coder-mixing" and
             the last two.
+        systems: of your own, beside the methods: names of registered methods, "NAME=FOLDER" for
+            results of any program, "path/to/file.py:CLASS", "module:CLASS", or "METHOD=FILE" for
+            your own weights; or by name a folder, a class or a function. See docs/own-methods.md.
         embeddings: for the Fréchet audio distance: "tagger", "bands", "vggish=FILE", "panns=FILE"
             or "clap=FOLDER".
         split: part of the collection, such as "test".
@@ -76,10 +81,12 @@ def evaluate(
             or a package of `soundstage[eval]` is not installed.
         OutputError: the output cannot be written.
         WeightsError: weights are missing or damaged.
+        MethodError: a method of your own cannot be imported, or failed.
     """
     chosen = EvaluationOptions(
         methods=None if methods is None else tuple(methods),
         baselines=None if baselines is None else tuple(baselines),
+        own=systems if isinstance(systems, Mapping) else tuple(systems),
         embeddings=tuple(embeddings),
         split=split,
         limit=limit,

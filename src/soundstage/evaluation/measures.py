@@ -51,6 +51,7 @@ def measure(
     system: System,
     item: EvalItem,
     *,
+    made: Float[Tensor, "2 frames"] | None = None,
     seed: int,
     takes: int,
     embeddings: Sequence[Embedding],
@@ -61,6 +62,7 @@ def measure(
     Args:
         system: a method or baseline.
         item: from `load_eval_item`.
+        made: the result, if it is made already; the system does not run then.
         seed: of the measured result.
         takes: number of results, with seeds from `seed` on, from which E_min takes the best.
         embeddings: for the Fréchet audio distances.
@@ -70,12 +72,7 @@ def measure(
         The stereo result and its measures.
     """
     with torch.inference_mode():
-        system.upmix(
-            item.mono[:RATE], _first_second(item.truth), seed=seed, device=device
-        )  # loads the model
-        started = time.process_time()
-        stereo = system.upmix(item.mono, item.truth, seed=seed, device=device)
-        seconds = time.process_time() - started
+        stereo, seconds = (made, math.nan) if made is not None else _run(system, item, seed, device)
         parameters = encode_signal(stereo)
         scores = _reference_free_scores(stereo, parameters, item)
         scores["rtf"] = math.nan
@@ -83,6 +80,7 @@ def measure(
             scores["rtf"] = seconds * RATE / item.mono.shape[0]
         if item.truth is not None and item.parameters is not None:
             scores |= _truth_scores(stereo, item.truth)
+            takes = 1 if made is not None or not system.has_takes else takes
             results = _takes(system, item, parameters, seed, takes, device)
             scores["e_min"] = minimum_error(results, item.parameters)
         if item.energies is not None:
@@ -93,8 +91,15 @@ def measure(
     return stereo, Measures(scores, parameter_pool(parameters), embedded)
 
 
-def _first_second(truth: Tensor | None) -> Tensor | None:
-    return None if truth is None else truth[:, :RATE]
+def _run(
+    system: System, item: EvalItem, seed: int, device: str
+) -> tuple[Float[Tensor, "2 frames"], float]:
+    """The result, and the processor seconds it took; a second of sound before loads the model."""
+    mono, truth = item.mono[:RATE], None if item.truth is None else item.truth[:, :RATE]
+    system.upmix(mono, truth, seed=seed, device=device)
+    started = time.process_time()
+    stereo = system.upmix(item.mono, item.truth, seed=seed, device=device)
+    return stereo, time.process_time() - started
 
 
 def _takes(
@@ -102,9 +107,8 @@ def _takes(
 ) -> Iterator[Parameters]:
     """Parameters of every take; the first one is given."""
     yield first
-    if system.has_takes:
-        for other in range(seed + 1, seed + takes):
-            yield encode_signal(system.upmix(item.mono, item.truth, seed=other, device=device))
+    for other in range(seed + 1, seed + takes):
+        yield encode_signal(system.upmix(item.mono, item.truth, seed=other, device=device))
 
 
 def _reference_free_scores(

@@ -17,9 +17,11 @@ from torch import Tensor
 
 from soundstage.audio import Audio
 from soundstage.corpora import Clip, Corpus, open_corpus
-from soundstage.errors import InputError, OptionError, SoundstageError
+from soundstage.errors import InputError, MethodError, OptionError, SoundstageError, printable
 from soundstage.evaluation.eval_items import load_eval_item
 from soundstage.evaluation.measures import Measures, measure
+from soundstage.evaluation.own_systems import OwnSystems, find_systems
+from soundstage.evaluation.result_folders import read_result
 from soundstage.evaluation.results import FLOOR, TRUTH, Results
 from soundstage.evaluation.store import Store, with_folder
 from soundstage.evaluation.summary import (
@@ -30,7 +32,7 @@ from soundstage.evaluation.summary import (
     set_jobs,
     summarize,
 )
-from soundstage.evaluation.systems import DEFAULT_BASELINES, System, find_systems
+from soundstage.evaluation.systems import DEFAULT_BASELINES, System
 from soundstage.metrics.embeddings import Embedding, load_embedding
 from soundstage.metrics.loudness import integrated_loudness
 from soundstage.parallel import Mapper, Progress, parallel_map, resolve_device
@@ -50,6 +52,8 @@ class EvaluationOptions:
     """None: all pretrained methods."""
     baselines: tuple[str, ...] | None = None
     """None: the `DEFAULT_BASELINES`; with `reference_free`, those without a truth."""
+    own: OwnSystems = ()
+    """Systems of a user, as `own_systems` describes them."""
     embeddings: tuple[str, ...] = ("tagger", "bands")
     split: str | None = None
     limit: int = 0
@@ -73,13 +77,14 @@ class EvaluationOptions:
 
         Raises:
             OptionError: a name is unknown, or requires true stereo with `reference_free`.
+            MethodError: a method of a user cannot be imported or made.
         """
         free, baselines = self.reference_free, self.baselines
         if baselines is None:
             kept = (name for name in DEFAULT_BASELINES if not (free and System(name).needs_truth))
             baselines = tuple(kept)
         methods = tuple(READY_METHODS) if self.methods is None else self.methods
-        return find_systems((*baselines, *methods), reference_free=free)
+        return find_systems((*baselines, *methods), own=self.own, reference_free=free)
 
     def settings(self) -> dict[str, object]:
         """All settings that the values of one result depend on."""
@@ -129,12 +134,16 @@ def measure_corpus(
         InputError: the folder has no usable file.
         OptionError: a name is unknown, or the output has an evaluation with other settings.
         OutputError: the output cannot be written.
+        MethodError: a method of a user failed.
     """
     systems = options.systems()
     for name in options.embeddings:
         load_embedding(name)  # to report unusable ones early
     corpus = open_corpus(data, split=options.split, channels=1 if options.reference_free else 2)
-    clips = corpus.clips[: options.limit or None]
+    clips = tuple(
+        replace(clip, name=printable(clip.name)) for clip in corpus.clips[: options.limit or None]
+    )
+    systems = tuple(system.with_results(clips) for system in systems)
     examples = _examples(clips, options.examples)
     store = Store(output, options.settings())
     store.open(overwrite=overwrite)
@@ -170,7 +179,8 @@ def _missing(
             or (excerpts and not store.excerpt_path(clip, system).exists())
         )
         if missing:
-            jobs.append(_Job(clip, missing, store.folder, options, excerpts))
+            missing = tuple(system.for_clip(clip) for system in missing)
+            jobs.append(_Job(clip, missing, store.folder, replace(options, own=()), excerpts))
     return jobs
 
 
@@ -212,14 +222,21 @@ def _measure_clip(job: _Job) -> None:
     embeddings = [_embedding(name) for name in options.embeddings]
     item = load_eval_item(job.clip, options.seconds)
     for system in job.systems:
-        stereo, measures = measure(
-            system,
-            item,
-            seed=system.seed(job.clip.name, options.seed),
-            takes=options.takes,
-            embeddings=embeddings,
-            device=options.device,
-        )
+        made = None
+        if path := system.results.get(job.clip.name):
+            made = read_result(path, job.clip, options.seconds, item.mono.shape[0])
+        try:
+            stereo, measures = measure(
+                system,
+                item,
+                made=made,
+                seed=system.seed(job.clip.name, options.seed),
+                takes=options.takes,
+                embeddings=embeddings,
+                device=options.device,
+            )
+        except MethodError as error:
+            raise MethodError(f"{job.clip.name}: {error}") from error
         if job.excerpts:
             _write_excerpt(store.excerpt_path(job.clip, system), stereo)
         store.write(job.clip, system, measures)
@@ -272,7 +289,7 @@ def _results(
     if not options.reference_free:
         names.insert(1, FLOOR)
     return Results(
-        title=f"Evaluation of {corpus.folder.resolve().name}",
+        title=f"Evaluation of {printable(corpus.folder.resolve().name)}",
         settings=_settings(corpus, clips, options),
         systems=names,
         clips=[clip.name for clip in clips],
@@ -289,7 +306,7 @@ def _settings(corpus: Corpus, clips: Sequence[Clip], options: EvaluationOptions)
 
     measured = f"the middle {options.seconds:g} s at most" if options.seconds else "the whole clip"
     return {
-        "data": f"{corpus.folder.resolve().name} ({corpus.layout})",
+        "data": f"{printable(corpus.folder.resolve().name)} ({corpus.layout})",
         "clips": str(len(clips)),
         "measured": measured,
         "seed": str(options.seed),

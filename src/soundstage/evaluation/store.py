@@ -42,6 +42,7 @@ class Store:
     def __init__(self, folder: Path, settings: Mapping[str, object]) -> None:
         self.folder = folder
         self._settings = settings
+        self._fingerprints: dict[System, str] = {}
         self._text = json.dumps(settings, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
     def open(self, *, overwrite: bool = False) -> None:
@@ -76,9 +77,11 @@ class Store:
         return self.folder / "sound" / file_name(clip.name) / f"{file_name(system.name)}.flac"
 
     def fingerprint(self, clip: Clip, system: System) -> str:
-        """Hash of the files of the clip, the system and the settings."""
-        facts = [self._text, system.fingerprint()]
-        for path in (clip.mix, *clip.stems):
+        """Hash of the files of the clip, the system with its result, and the settings."""
+        if system not in self._fingerprints:  # a hash of whole files of weights
+            self._fingerprints[system] = system.fingerprint()
+        facts = [self._text, self._fingerprints[system]]
+        for path in (clip.mix, *clip.stems, system.results.get(clip.name)):
             if path:
                 status = path.stat()
                 facts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}")

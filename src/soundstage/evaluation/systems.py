@@ -2,11 +2,12 @@
 
 Every system turns a mono clip into stereo. `true stereo` returns the clip itself, `mono` its
 fold-down, `coder` the decoded true parameters, an upper bound for every predictor of stereo
-parameters. METHOD=FILE is a method with your own weights, named after the file.
+parameters. Systems of a user are described in `own_systems`.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -14,12 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.errors import OptionError
+from soundstage.corpora import Clip
 from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
-from soundstage.evaluation.results import TRUTH
+from soundstage.evaluation.result_folders import find_results
+from soundstage.evaluation.results import CODER, CODER_MIXING, MONO, TRUTH
 from soundstage.stereo import RATE, Decoder, decode_signal, encode_signal, to_left_right
 from soundstage.upmixing import (
-    METHODS,
     READY_METHODS,
     Method,
     UpmixMethod,
@@ -27,10 +28,10 @@ from soundstage.upmixing import (
     make_side,
     upmix,
 )
+from soundstage.upmixing.own_methods import own_method
 from soundstage.weights import model_path
 
-MONO, CODER = "mono", "coder"
-BASELINES = (MONO, CODER, "coder-mixing", *(f"ffmpeg-{name}" for name in FILTERS))
+BASELINES = (MONO, CODER, CODER_MIXING, *(f"ffmpeg-{name}" for name in FILTERS))
 DEFAULT_BASELINES = (MONO, CODER, "ffmpeg-haas", "ffmpeg-adecorrelate")
 
 
@@ -39,10 +40,17 @@ class System:
     """One row of the tables."""
 
     name: str
-    method: str = ""
-    """Name in `METHODS`, if `weights` is given."""
+    method: Method | None = field(default=None, compare=False)
+    """Of the methods of the package, with `weights`, and of those from outside; a pretrained method
+    is found by its name."""
     weights: str = ""
     """Path of weights in place of the pretrained ones."""
+    code: str = ""
+    """Identifies the code of a method from outside."""
+    folder: Path | None = None
+    """Of results that are measured as they are."""
+    results: Mapping[str, Path] = field(default_factory=dict, compare=False)
+    """The results in `folder`, by clip."""
 
     @property
     def needs_truth(self) -> bool:
@@ -52,24 +60,42 @@ class System:
     @property
     def has_takes(self) -> bool:
         """Whether results depend on the seed in a way that E_min should measure."""
-        return self.name in READY_METHODS or self.method in READY_METHODS
+        method = self._method()
+        if method and method.is_own:
+            return getattr(self._load("cpu"), "has_takes", True)
+        return bool(method and method.weights)
+
+    def with_results(self, clips: Sequence[Clip]) -> "System":
+        """With the results for these clips, if it is a folder of them.
+
+        Raises:
+            OptionError: a result is missing, or does not fit its clip.
+        """
+        if not self.folder:
+            return self
+        return replace(self, results=find_results(self.name, self.folder, clips))
+
+    def for_clip(self, clip: Clip) -> "System":
+        """With the result for one clip at most, to pass on to a worker."""
+        return replace(self, results={clip.name: self.results[clip.name]} if self.folder else {})
 
     def seed(self, clip: str, seed: int) -> int:
         """Seed of the first result for a clip.
 
         Generative methods also sample a global style. They get another seed for each clip, since
-        one seed would give all clips the same style offset and bias distances of distributions.
+        one seed would give all clips the same style offset and bias distances of distributions. So
+        do methods from outside, which may be generative.
         """
         method = self._method()
-        if method is None or method.settings is None:
+        if method is None or (method.settings is None and not method.is_own):
             return seed
         return int.from_bytes(hashlib.sha256(f"{seed} {clip}".encode()).digest()[:4], "big") + 1
 
     def fingerprint(self) -> str:
         """Identifies weights and settings, so that changed ones are measured again."""
         method = self._method()
-        if method is None:
-            return self.name
+        if method is None or method.is_own:
+            return f"{self.name} {self.code}".strip()
         path = Path(self.weights) if self.weights else model_path(method.weights)
         settings = f" {method.settings}" if method.settings else ""
         return f"{method.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}{settings}"
@@ -85,8 +111,8 @@ class System:
         """Stereo at 44.1 kHz, with the length of the mono."""
         if self.name == MONO:
             return torch.stack([mono, mono])
-        if method := self._method():
-            return _upmixed(_loaded(method.name, self.weights, device), mono, seed=seed)
+        if self._method():
+            return _upmixed(self._load(device), mono, seed=seed)
         if self.name.startswith("ffmpeg-"):
             filter_name = self.name.removeprefix("ffmpeg-")
             return torch.from_numpy(filter_sound(filter_name, mono.numpy(), RATE, seed=seed))
@@ -94,13 +120,20 @@ class System:
             raise ValueError(f"{self.name} requires true stereo")
         if self.name == TRUTH:
             return truth
-        decoder: Decoder = "mixing" if self.name == "coder-mixing" else "prediction"
+        decoder: Decoder = "mixing" if self.name == CODER_MIXING else "prediction"
         return left_right(
             decode_signal(mono, encode_signal(truth), seed=seed, decoder=decoder), mono
         )
 
     def _method(self) -> Method | None:
-        return METHODS[self.method] if self.weights else READY_METHODS.get(self.name)
+        return self.method or READY_METHODS.get(self.name)
+
+    def _load(self, device: str) -> UpmixMethod:
+        method = self._method()
+        assert method
+        if method.is_own:
+            return _own_loaded(method, self.code)
+        return _loaded(method.name, self.weights, device)
 
 
 def left_right(
@@ -125,45 +158,13 @@ def _loaded(method: str, weights: str, device: str) -> UpmixMethod:
     return load_method(method, weights=weights or None, device=device)
 
 
-def find_systems(names: tuple[str, ...], *, reference_free: bool) -> tuple[System, ...]:
-    """Systems by name, in the order of the tables; truth and mono are always first.
-
-    Args:
-        names: of baselines and methods, and METHOD=FILE for your own weights, which come last.
-        reference_free: there is no true stereo.
-
-    Raises:
-        OptionError: a name is unknown or duplicate, or requires true stereo with `reference_free`.
-        WeightsError: a file of weights cannot be used.
-    """
-    known = (TRUTH, *BASELINES, *READY_METHODS)
-    own = [_own_system(name) for name in names if "=" in name]
-    for name in names:
-        if "=" not in name and name not in known:
-            raise OptionError(
-                f"Unknown system {name!r}; choose from {', '.join(known[1:])}, "
-                "or METHOD=FILE for your own weights."
-            )
-    chosen = {TRUTH, MONO, *names}
-    systems = [System(name) for name in known if name in chosen] + own
-    taken = [system.name for system in systems]
-    for system in own:
-        if system.name in known or taken.count(system.name) > 1:
-            raise OptionError(
-                f"{system.weights}: there is another system {system.name!r}; rename the file."
-            )
-    if not reference_free:
-        return tuple(systems)
-    for system in systems:
-        if system.needs_truth and system.name in names:
-            raise OptionError(
-                f"{system.name} requires true stereo: evaluate without `reference_free`."
-            )
-    return tuple(system for system in systems if not system.needs_truth)
+def _own_loaded(method: Method, code: str) -> UpmixMethod:
+    """Made once per process, and again if its code is another."""
+    made_of, made = _own.get(method.name, ("", None))
+    if made is None or made_of != code:
+        made = own_method(method.import_factory(), method.name)
+        _own[method.name] = code, made
+    return made
 
 
-def _own_system(text: str) -> System:
-    """A system from METHOD=FILE; loaded here to report unusable files early."""
-    method, file = (part.strip() for part in text.split("=", 1))
-    load_method(method, weights=file)
-    return System(Path(file).stem, method, file)
+_own: dict[str, tuple[str, UpmixMethod]] = {}
