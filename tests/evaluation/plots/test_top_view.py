@@ -15,11 +15,22 @@ from soundstage.binaural import (
 )
 from soundstage.errors import OptionError, OutputError
 from soundstage.evaluation.plots.plotting import WIDTH, Canvas
-from soundstage.evaluation.plots.top_view import BELOW, RESTING, SIZE, TOP, TopView
+from soundstage.evaluation.plots.top_view import (
+    ARROWS,
+    BELOW,
+    LEGEND,
+    RESTING,
+    SIZE,
+    STRIP,
+    STRIP_BELOW,
+    TOP,
+    TopView,
+)
 
 pytest.importorskip("matplotlib")
 from matplotlib.colors import to_rgba
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 RATE = 8_000
 LONG = "a very long file name, much longer than the space beside a point, with $dollars$.wav"
@@ -80,7 +91,10 @@ def test_everything_fits_in_the_picture_without_overlap(tmp_path, sounds, figure
         [source(sounds, trajectory, LONG) for trajectory in trajectories], room, title=LONG
     )
     (figure,) = figures
+    moving = any(not trajectory.is_static for trajectory in trajectories)
     height = TOP + SIZE + BELOW
+    if moving:
+        height += STRIP + STRIP_BELOW + (LEGEND if len(trajectories) > 1 else 0)
     assert imread(target).shape[:2] == (height, WIDTH)
     assert imread(target)[..., :3].std() > 0.02
     figure.canvas.draw()
@@ -90,7 +104,7 @@ def test_everything_fits_in_the_picture_without_overlap(tmp_path, sounds, figure
         box = part.get_tightbbox()
         assert 0 <= box.x0 <= box.x1 <= WIDTH
         assert 0 <= box.y0 <= box.y1 <= height
-    labels = [text.get_window_extent() for text in axes.texts]
+    labels = [Text.get_window_extent(t) for t in axes.texts if t.get_text()]  # without lines
     assert len(labels) == min(len(trajectories), 8)
     for box in labels:
         assert frame.x0 <= box.x0 <= box.x1 <= frame.x1
@@ -154,6 +168,37 @@ def test_a_source_at_rest_is_a_blue_point_without_color_bar(tmp_path, sounds, fi
     assert [text.get_text() for text in axes[0].texts] == ["two.wav, left", "two.wav, right"]
     for point in axes[0].collections:
         assert tuple(point.get_facecolor()[0]) == to_rgba(RESTING)
+
+
+def test_axes_show_distances_and_directions_in_place_of_signs(tmp_path, sounds, figures):
+    TopView(tmp_path / "path.png").draw(
+        [source(sounds, constant(90.0, radius=2.0))], None, title=""
+    )
+    axes = figures[0].axes[0]
+    assert not any("−" in t.get_text() or "-" in t.get_text() for t in axes.get_xticklabels())
+    assert "left" in axes.get_xlabel().split("meters")[0]
+    assert "ahead" in axes.get_ylabel().split("meters")[1]
+
+
+def test_arrows_point_in_the_direction_of_travel(tmp_path, sounds, figures):
+    """An orbit of positive turns starts ahead and goes to the left."""
+    TopView(tmp_path / "path.png").draw([source(sounds, orbit(2.0, 2.0))], None, title="")
+    arrows = [t for t in figures[0].axes[0].texts if not t.get_text()]
+    assert len(arrows) == ARROWS
+    for arrow in arrows:
+        tip, tail = np.array(arrow.xy), np.array(arrow.get_position())
+        middle, step = (tip + tail) / 2, tip - tail
+        assert middle[0] * step[1] - middle[1] * step[0] > 0  # counter-clockwise from above
+
+
+def test_azimuth_over_time_shows_every_turn(tmp_path, sounds, figures):
+    """Two turns lie on one another from above; over time there are two rises from behind."""
+    TopView(tmp_path / "path.png").draw([source(sounds, orbit(1.0, 2.0))], None, title="")
+    (line,) = figures[0].axes[2].lines
+    times, degrees = line.get_data()
+    assert np.isnan(degrees).sum() == 2  # where it passes behind the head
+    assert np.interp(0.25, times, degrees) == pytest.approx(90, abs=1)
+    assert np.interp(1.25, times, degrees) == pytest.approx(90, abs=1)
 
 
 def test_walls_are_drawn_relative_to_the_head(tmp_path, sounds, figures):

@@ -1,7 +1,8 @@
 """Plot of the trajectories of sources around a head, from above: ahead is up, left is left.
 
-A trajectory is colored by time, from dark to bright, and starts at a ring. A source at rest is a
-blue point. The walls of a room are drawn.
+A trajectory is colored by time, from dark to bright, starts at a ring, and has arrows in the
+direction of travel. A second panel shows its azimuth over time, since turns of an orbit cover one
+another from above. A source at rest is a blue point. The walls of a room are drawn.
 """
 
 import math
@@ -19,15 +20,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
 
-LEFT, TOP, SIZE, BELOW = 110, 120, 1060, 70  # pixels around and of the panel
+LEFT, TOP, SIZE, BELOW = 110, 120, 1060, 90  # pixels around and of the panel
+STRIP, STRIP_BELOW, LEGEND = 200, 70, 60  # pixels of the panel of azimuths, and below it
 BAR = 340  # pixels
 POINTS = 2000  # of a trajectory
 WALL, GROUND, RESTING = "#62626e", "#f4f4f6", "#3b6ea8"
 LONGEST = 86_400.0  # s
 MARGIN = 1.12  # size of the panel relative to its content
 MAX_TICKS = 9
+ARROWS = 6  # along a trajectory, at most
+COLORS = ("#3b6ea8", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1b1b26", "#7a7a86")
+"""Of the lines of the sources; after Okabe and Ito."""
+_BEARINGS = ((180, "behind"), (90, "left"), (0, "ahead"), (-90, "right"), (-180, "behind"))
 _LABELED = 8  # sources
-_TITLE, _LABEL = 28, 24  # maximum lengths in characters
+_TITLE, _LABEL, _LEGEND = 28, 24, 20  # maximum lengths in characters
 _LINE, _WIDE = 22, 520  # smallest distance of labels in pixels, vertical and horizontal
 _SIDES: dict[int | None, str] = {0: ", left", 1: ", right"}  # by channel
 
@@ -45,7 +51,8 @@ class TopView:
     """
 
     def __init__(self, target: str | Path, *, overwrite: bool = False) -> None:
-        self._canvas = Canvas(target, height=TOP + SIZE + BELOW, overwrite=overwrite)
+        self._target, self._overwrite = target, overwrite
+        self._new_canvas(0)  # refuses an unusable target early
 
     def draw(self, sources: Sequence[Source], room: ShoeBox | None, *, title: str) -> None:
         """Draw the sources and write the file.
@@ -53,9 +60,11 @@ class TopView:
         Raises:
             OutputError: the file cannot be written.
         """
-        canvas = self._canvas
+        seconds = _rounded(max(_times(source)[-1] for source in sources))
+        legend = LEGEND if len(sources) > 1 else 0
+        canvas = self._new_canvas(STRIP + STRIP_BELOW + legend if seconds else 0)
         canvas.text(LEFT, 44, shortened(title, _TITLE), size=LARGE, bold=True)
-        canvas.text(LEFT, 80, "from above, in meters; ahead is up", size=SMALL, faint=True)
+        canvas.text(LEFT, 80, "from above", size=SMALL, faint=True)
         axes = canvas.panel(LEFT, TOP, SIZE, SIZE)
         axes.set_facecolor(GROUND)
         paths = [source.trajectory.positions_at(_times(source)) for source in sources]
@@ -63,7 +72,6 @@ class TopView:
         _draw_head(axes)
         if room:
             _draw_walls(axes, room)
-        seconds = _rounded(max(_times(source)[-1] for source in sources))
         moving = None
         for source, path in zip(sources, paths, strict=True):
             moving = _draw_path(axes, path, _times(source), seconds) or moving
@@ -71,7 +79,17 @@ class TopView:
         if moving:
             bar = canvas.panel(LEFT + SIZE - BAR, 32, BAR, 14)
             canvas.color_bar(moving, bar, "seconds", ends=True)
+            strip = canvas.panel(LEFT, TOP + SIZE + BELOW, SIZE, STRIP)
+            _draw_azimuths(strip, sources, paths, seconds)
         canvas.save()
+
+    def _new_canvas(self, extra: int) -> Canvas:
+        height = TOP + SIZE + BELOW + extra
+        return Canvas(self._target, height=height, overwrite=self._overwrite)
+
+
+def _name(source: Source, longest: int) -> str:
+    return shortened(Path(source.sound.name).name, longest) + _SIDES.get(source.channel, "")
 
 
 def _times(source: Source) -> Float[np.ndarray, " points"]:
@@ -106,7 +124,11 @@ def _scale(
     for name in ("x", "y"):
         start, end = getattr(axes, f"get_{name}lim")()
         ticks = step * np.arange(math.ceil(start / step), math.floor(end / step) + 1)
-        getattr(axes, f"set_{name}ticks")(ticks)
+        # Distances: a sign would ask which way is positive
+        names = [f"{abs(round(tick, 9)):g}" for tick in ticks]
+        getattr(axes, f"set_{name}ticks")(ticks, names)
+    axes.set_xlabel("left  ←  meters  →  right", fontsize=SMALL, color=INK)
+    axes.set_ylabel("behind  ←  meters  →  ahead", fontsize=SMALL, color=INK)
     axes.grid(color="#dcdce2", linewidth=1)
     axes.set_axisbelow(True)
 
@@ -147,13 +169,71 @@ def _draw_path(
         across, up, c=times, s=12, cmap="viridis", vmin=0, vmax=brightest, linewidths=0
     )
     axes.scatter(across[:1], up[:1], s=160, facecolors="none", edgecolors=INK, linewidths=2)
+    _draw_arrows(axes, np.stack([across, up], axis=1))
     return drawn
+
+
+def _draw_arrows(axes: "Axes", path: Float[np.ndarray, "points 2"]) -> None:
+    """Arrows at equal distances along the path; none where it is too short to have a direction."""
+    start, end = axes.get_xlim()
+    lengths = np.r_[0.0, np.cumsum(np.hypot(*np.diff(path, axis=0).T))]
+    size = 0.012 * (end - start)
+    count = min(ARROWS, int(lengths[-1] / (6 * size)))
+    for number in range(count):
+        at = (number + 0.5) / count * lengths[-1]
+        tail, tip = (
+            np.array([np.interp(at + shift, lengths, path[:, axis]) for axis in range(2)])
+            for shift in (-size, size)
+        )
+        axes.annotate(
+            "",
+            tip,
+            tail,
+            arrowprops={"arrowstyle": "-|>", "color": INK, "mutation_scale": 22, "shrinkB": 0},
+        )
+
+
+def _draw_azimuths(
+    axes: "Axes",
+    sources: Sequence[Source],
+    paths: Sequence[Float[np.ndarray, "points 3"]],
+    seconds: float,
+) -> None:
+    """Azimuth over time; a line breaks where it passes behind the head."""
+    axes.set_facecolor(GROUND)
+    for number, (source, path) in enumerate(zip(sources, paths, strict=True)):
+        degrees = np.degrees(np.arctan2(path[:, 1], path[:, 0]))
+        times = _times(source)
+        if len(path) == 1:
+            times, degrees = np.array([0.0, seconds]), np.repeat(degrees, 2)
+        jumps = np.r_[False, np.abs(np.diff(degrees)) > 180]
+        axes.plot(
+            times,
+            np.where(jumps, np.nan, degrees),
+            color=COLORS[number % len(COLORS)],
+            linestyle="-" if number < len(COLORS) else "--",
+            linewidth=2,
+            label=_name(source, _LEGEND) if number < _LABELED else None,
+        )
+    if len(sources) > 1:
+        names = axes.legend(
+            loc="upper left", bbox_to_anchor=(0, -0.32), ncols=4, fontsize=SMALL, frameon=False
+        )
+        for text in names.get_texts():
+            text.set_parse_math(False)
+    axes.set_xlim(0, seconds)
+    axes.set_ylim(-180, 180)
+    axes.set_yticks([at for at, _ in _BEARINGS], [name for _, name in _BEARINGS])
+    axes.set_xticks(np.linspace(0, seconds, 5), [f"{t:g}" for t in np.linspace(0, seconds, 5)])
+    axes.set_xlabel("time, seconds", fontsize=SMALL, color=INK)
+    axes.grid(color="#dcdce2", linewidth=1)
+    axes.set_axisbelow(True)
 
 
 def _label(
     axes: "Axes", sources: Sequence[Source], paths: Sequence[Float[np.ndarray, "points 3"]]
 ) -> None:
-    """Names beside the first points, without overlap."""
+    """Names beside the first points, without overlap, each with a line to its point."""
     taken: list[tuple[float, float]] = []
     middle = axes.transAxes.transform((0.5, 0.5))
     for source, path in zip(sources, paths, strict=False):
@@ -165,7 +245,7 @@ def _label(
             at += -_LINE if high else _LINE
         taken.append((x, at))
         axes.annotate(
-            shortened(Path(source.sound.name).name, _LABEL) + _SIDES.get(source.channel, ""),
+            _name(source, _LABEL),
             position,
             xytext=(-14 if right else 14, at - y),
             textcoords="offset pixels",
@@ -174,5 +254,6 @@ def _label(
             fontsize=SMALL,
             color=INK,
             bbox={"facecolor": GROUND, "edgecolor": "none", "alpha": 0.7, "pad": 1},
+            arrowprops={"arrowstyle": "-", "color": WALL, "linewidth": 1, "shrinkB": 6},
             parse_math=False,
         )
