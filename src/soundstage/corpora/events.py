@@ -9,7 +9,6 @@ Two layouts are supported:
   selection and labels; each recording has its own license.
 """
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,9 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio import open_sound, resample
-from soundstage.corpora.layouts import Credit, find_manifest, read_manifest
-from soundstage.errors import InputError
+from soundstage.corpora.layouts import MANIFEST, Credit, find_manifest, read_manifest
+from soundstage.errors import InputError, quoted
+from soundstage.text_files import read_table
 
 OFFICIAL = Path("meta") / "esc50.csv"
 CREDIT_FIELDS = {
@@ -29,6 +29,7 @@ CREDIT_FIELDS = {
     "clip_url": "source",
 }
 NOT_STATED = "not stated"
+MAX_FOLD_DIGITS = 3
 BLOCK_SECONDS = 10
 
 
@@ -92,41 +93,32 @@ def recordings(clips: Iterable[EventClip]) -> list[Credit]:
 
 
 def _listed(manifest: Path, path: Path, row: Mapping[str, str]) -> EventClip:
-    label, fold = _cell(manifest, row, "class"), _fold(manifest, row)
+    place = f"{manifest}, {quoted(path.name)}"
+    label, fold = _cell(place, row, "class"), _fold(place, row)
     license = row.get("clip_license") or row.get("license") or NOT_STATED
     credit = {name: row[field] for field, name in CREDIT_FIELDS.items() if row.get(field)}
     return EventClip(path, fold, label, license, credit)
 
 
 def _official(folder: Path) -> list[EventClip]:
-    meta = folder / OFFICIAL
-    try:
-        with meta.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{meta}: the list cannot be read ({error}).") from error
-    return [
-        EventClip(
-            folder / "audio" / _cell(meta, row, "filename"),
-            _fold(meta, row),
-            _cell(meta, row, "category"),
-            "CC-BY" if row.get("esc10") == "True" else "CC-BY-NC",
-            {},
-        )
-        for row in rows
-    ]
+    meta, clips = folder / OFFICIAL, []
+    for number, row in read_table(meta, MANIFEST):
+        place = f"{meta}, line {number}"
+        path = folder / "audio" / _cell(place, row, "filename")
+        license = "CC-BY" if row.get("esc10") == "True" else "CC-BY-NC"
+        clips.append(EventClip(path, _fold(place, row), _cell(place, row, "category"), license, {}))
+    return clips
 
 
-def _fold(source: Path, row: Mapping[str, str]) -> int:
-    text = _cell(source, row, "fold")
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"{source}: the fold {text!r} is not an integer.") from None
+def _fold(place: str, row: Mapping[str, str]) -> int:
+    text = _cell(place, row, "fold")
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_FOLD_DIGITS):
+        raise InputError(f"{place}: the fold {quoted(text)} is not an integer from 0 to 999.")
+    return int(text)
 
 
-def _cell(source: Path, row: Mapping[str, str], column: str) -> str:
+def _cell(place: str, row: Mapping[str, str], column: str) -> str:
     value = row.get(column)
     if not value:
-        raise InputError(f"{source}: a line has no value for {column!r}.")
+        raise InputError(f"{place}: there is no value for {column!r}.")
     return value

@@ -11,7 +11,6 @@ A manifest also names title, artist, license and source of each track. A model t
 carries these credits in its card.
 """
 
-import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,11 @@ from jaxtyping import Float
 
 from soundstage.audio import expand_inputs, open_sound
 from soundstage.audio.resampling import resample
-from soundstage.errors import InputError, SoundstageError
+from soundstage.errors import InputError, SoundstageError, quoted, shortened
+from soundstage.text_files import TextKind, read_table
 
 MIXTURE = "mixture.wav"
+MANIFEST = TextKind("a manifest", 100_000_000)  # bytes
 MUSDB_STEMS = ("drums.wav", "bass.wav", "other.wav", "vocals.wav")
 CREDIT_COLUMNS = ("title", "artist", "license", "source_repository", "source_path")
 SPELLINGS = {"licence": "license", "clip_licence": "clip_license"}  # columns with two spellings
@@ -129,7 +130,7 @@ def _tracks_of_split(folder: Path, rows: dict[Path, dict[str, str]], split: str)
     known = sorted({rows[path].get("split", "") for path in below} - {""})
     if split not in known:
         there = f"the splits are {', '.join(known)}" if known else "the collection has no splits"
-        raise InputError(f"{folder}: has no split {split!r}; {there}.")
+        raise InputError(f"{folder}: has no split {quoted(split)}; {shortened(there)}.")
     chosen = [path for path in below if rows[path].get("split") == split]
     return [_track(folder.resolve(), path) for path in sorted(chosen)]
 
@@ -168,20 +169,31 @@ def read_manifest(manifest: Path) -> dict[Path, dict[str, str]]:
     """Rows of a manifest by the absolute path of their file, in order; columns as in `SPELLINGS`.
 
     Raises:
-        InputError: the manifest has no column `file`, or cannot be read.
+        InputError: the manifest cannot be read, or has no column `file`; a line has more or fewer
+            values than there are columns, or names no file, or one that another line names.
     """
-    try:
-        with manifest.open(encoding="utf-8", newline="") as lines:
-            rows = [
-                {SPELLINGS.get(column, column): cell for column, cell in row.items()}
-                for row in csv.DictReader(lines)
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{manifest}: the manifest cannot be read ({error}).") from error
-    if rows and "file" not in rows[0]:
-        raise InputError(f"{manifest}: the manifest has no column 'file'.")
+    rows: dict[Path, dict[str, str]] = {}
     folder = manifest.resolve().parent
-    return {(folder / row["file"]).resolve(): row for row in rows}
+    for number, cells in read_table(manifest, MANIFEST):
+        if "file" not in cells:
+            hint = "; separate the columns by commas" if len(cells) == 1 else ""
+            raise InputError(f"{manifest}: the manifest has no column 'file'{hint}.")
+        name = cells["file"]
+        path = _resolved(folder, name)
+        if not name or path is None:
+            raise InputError(f"{manifest}, line {number}: {quoted(name)} is not a file.")
+        if path in rows:
+            raise InputError(f"{manifest}, line {number}: {quoted(name)} is listed twice.")
+        rows[path] = {SPELLINGS.get(column, column): cell for column, cell in cells.items()}
+    return rows
+
+
+def _resolved(folder: Path, name: str) -> Path | None:
+    """The absolute path of a file; None if its links lead in a circle."""
+    try:
+        return (folder / name).resolve()
+    except (OSError, RuntimeError):
+        return None
 
 
 def read_credits(manifest: Path, tracks: Sequence[Path]) -> list[Credit]:
