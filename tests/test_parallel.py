@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -23,7 +24,6 @@ from soundstage.parallel import (
     run_jobs,
     single_thread,
 )
-from soundstage.worker_processes import raising_handler
 
 
 @pytest.fixture
@@ -241,19 +241,47 @@ def load_square(log: str):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_jobs_return_results_in_order_and_go_on_after_a_failure(jobs: int, tmp_path: Path) -> None:
+def test_jobs_return_results_and_go_on_after_a_failure(jobs: int, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    seen: list[list[float]] = []
+    seen: list[tuple[int, float]] = []
     load = partial(load_square, str(log))
     numbers = [3, -1, *range(8)]
-    results = list(
-        run_jobs(load, numbers, jobs=jobs, progress=lambda fractions: seen.append([*fractions]))
+    results = dict(
+        run_jobs(load, numbers, jobs=jobs, progress=lambda some: seen.extend(some.items()))
     )
-    assert isinstance(results[1], InputError)
-    assert str(results[1]) == "-1 is negative."
-    assert [results[0], *results[2:]] == [9, *(number**2 for number in range(8))]
+    assert str(results.pop(1)) == "-1 is negative."
+    assert results == {row: number**2 for row, number in enumerate(numbers) if row != 1}
     assert len(log.read_text().splitlines()) <= jobs
-    assert all(0 <= fraction <= 1 for fractions in seen for fraction in fractions)
+    assert {row for row, _ in seen} <= {*range(len(numbers))}
+    assert all(0 <= fraction <= 1 for _, fraction in seen)
+
+
+def known_square(number: int) -> int | None:
+    return 49 if number == 7 else None
+
+
+def test_an_item_that_needs_no_work_loads_nothing(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    results = run_jobs(partial(load_square, str(log)), [7, 7], check=known_square)
+    assert [*results] == [(0, 49), (1, 49)]
+    assert not log.exists()
+
+
+class Nap(NamedTuple):
+    seconds: float
+
+    def load(self):
+        return self._work
+
+    def _work(self, seconds: float, progress) -> float:
+        time.sleep(seconds)
+        return seconds
+
+
+def test_a_long_item_does_not_hold_back_the_results_of_others() -> None:
+    rows = [row for row, _ in run_jobs(Nap(0.0).load, [1.5, *[0.0] * 6], jobs=2)]
+    assert rows[-1] == 0
+    assert sorted(rows) == [*range(7)]
 
 
 def load_nothing():
@@ -264,26 +292,6 @@ def load_nothing():
 def test_a_failure_to_load_ends_all_jobs(jobs: int) -> None:
     with pytest.raises(OptionError, match="no such method"):
         list(run_jobs(load_nothing, [1, 2, 3], jobs=jobs))
-
-
-class Stopped(BaseException):
-    pass
-
-
-def vio_read() -> str:
-    """Named as the callbacks of soundfile, in which exceptions are lost."""
-    os.kill(os.getpid(), signal.SIGUSR1)
-    return "read"
-
-
-def test_a_signal_during_a_callback_raises_after_it() -> None:
-    before = signal.signal(signal.SIGUSR1, raising_handler(Stopped))
-    try:
-        assert vio_read() == "read"
-        with pytest.raises(Stopped):
-            time.sleep(10)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
 
 
 def test_devices() -> None:

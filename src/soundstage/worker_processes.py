@@ -5,22 +5,23 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize
-from types import FrameType
 from typing import Any, TypeVar
 
+from soundstage import interruption
 from soundstage.errors import SoundstageError
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-RETRY = 0.005  # seconds until a signal handler tries again
 RESEND = 0.1  # seconds until a worker gets the signal again
+OF_THE_TERMINAL = ("SIGINT", "SIGHUP", "SIGQUIT")  # sent to all at once: the parent stops workers
 GRACE = 20.0  # seconds for a worker to remove its unfinished file; more than a block of any method
 
 # Environment of a worker: one thread in every library. With glibc, freed memory is kept for the
@@ -63,6 +64,7 @@ def worker_pool(
             yield pool
         pool.shutdown()
     except BrokenProcessPool as error:
+        interruption.check()  # a signal that went to all processes
         raise SoundstageError(
             "A worker process was killed, probably because memory ran out: use fewer jobs."
         ) from error
@@ -103,34 +105,16 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-def raising_handler(error: Callable[[], BaseException]) -> Callable[[int, FrameType | None], None]:
-    """A signal handler that raises an exception.
-
-    In a callback of libsndfile, which swallows exceptions, it tries again a moment later.
-    """
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        while frame:
-            if frame.f_code.co_name.startswith("vio_") and hasattr(signal, "setitimer"):
-                signal.signal(signal.SIGALRM, handle)
-                signal.setitimer(signal.ITIMER_REAL, RETRY)
-                return
-            frame = frame.f_back
-        raise error()
-
-    return handle
-
-
 # In a worker
-
-_leaving = threading.Event()
 
 
 def _start_worker(
     lifeline: Connection, initializer: Callable[..., None] | None, *arguments: Any
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers
-    signal.signal(signal.SIGTERM, raising_handler(_leave))
+    for name in OF_THE_TERMINAL:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    interruption.install(_leave_soon)
     threading.Thread(target=_watch, args=(lifeline,), daemon=True).start()
     Finalize(None, _quit, exitpriority=-1000)
     if initializer:
@@ -139,8 +123,10 @@ def _start_worker(
 
 def _quit() -> None:
     """End the process without taking torch apart, which takes a second."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            if stream:
+                stream.flush()
     os._exit(0)
 
 
@@ -150,18 +136,16 @@ def _watch(lifeline: Connection) -> None:
         lifeline.recv_bytes()
     except (EOFError, OSError):
         # A signal that arrives just before the main thread blocks in a system call does not wake it
-        while not _leaving.wait(RESEND):
+        while interruption.requested() is None:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            time.sleep(RESEND)
 
 
-def _leave() -> SystemExit:
-    """Removes an unfinished file on its way; `guarded` ends the process."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would interrupt the cleanup
-    _leaving.set()
+def _leave_soon() -> None:
+    """The work ends at its next block and removes its unfinished file, or the process ends."""
     timer = threading.Timer(GRACE, os._exit, (1,))
     timer.daemon = True
     timer.start()
-    return SystemExit(1)
 
 
 def guarded(work: Callable[[T], R], item: T) -> R:
@@ -172,5 +156,5 @@ def guarded(work: Callable[[T], R], item: T) -> R:
     try:
         return work(item)
     finally:
-        if _leaving.is_set():
+        if interruption.requested() is not None:
             os._exit(1)

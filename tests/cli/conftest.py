@@ -1,4 +1,3 @@
-import signal
 import sys
 
 import pytest
@@ -17,15 +16,11 @@ def command(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["soundstage", *map(str, arguments)])
         monkeypatch.setattr(parallel, "available_cores", lambda: 1)
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             main()
             code = 0
         except SystemExit as stop:
             code = stop.code or 0
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

@@ -1,7 +1,6 @@
 """The `soundstage` command. Nothing here imports torch: `--help` answers at once."""
 
 import atexit
-import contextlib
 import os
 import signal
 import sys
@@ -9,13 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from soundstage import interruption
 from soundstage.cli.analyze import analyze
 from soundstage.cli.binaural import binaural
-from soundstage.cli.console import with_messages
+from soundstage.cli.console import say, with_messages
 from soundstage.cli.evaluate import evaluate
 from soundstage.cli.models import models
 from soundstage.cli.prepare import prepare
 from soundstage.cli.simulate import simulate
+from soundstage.cli.streams import BROKEN_PIPE, Streams
 from soundstage.cli.train import train
 from soundstage.cli.upmix import upmix
 
@@ -26,10 +27,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-class Interrupted(BaseException):
-    """Raised by a signal, so that unfinished files are removed on the way out."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -58,31 +55,33 @@ for command in (upmix, binaural, analyze, evaluate, models, prepare, simulate, t
 
 def main() -> None:
     """Run the command line in this process; raises SystemExit unless the exit code is 0."""
-    from soundstage.worker_processes import raising_handler
-
-    signal.signal(signal.SIGINT, raising_handler(Interrupted))
-    signal.signal(signal.SIGTERM, raising_handler(Interrupted))
     try:
         app()
-    except Interrupted:
-        print("soundstage: interrupted; no unfinished file was left behind.", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # the reader of the output is gone, as with `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(2)
+        interruption.check()
+    except interruption.Interrupted as stop:
+        if stop.number != BROKEN_PIPE:  # the reader of the output is gone, as with `head`
+            say("soundstage: interrupted; no unfinished file was left behind.", error=True)
+        raise
 
 
 def run_and_exit() -> None:
     """Run the command line and end the process, without half a second to take torch apart."""
+    interruption.install()
+    streams = Streams()
     code: Any = 0
+    number = None
     try:
         main()
+    except interruption.Interrupted as stop:
+        code, number = stop.code, stop.number
     except SystemExit as stop:
         code = stop.code
     if not isinstance(code, int | None):
         sys.exit(code)  # a message, which Python prints
     atexit._run_exitfuncs()
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    code = streams.close() or code
+    if number == signal.SIGINT and os.name == "posix":
+        # A shell ends its loop over files only if the signal itself ends the process
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
     os._exit(code or 0)
