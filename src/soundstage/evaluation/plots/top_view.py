@@ -181,14 +181,14 @@ def _draw_arrows(axes: "Axes", path: Float[np.ndarray, "points 2"]) -> None:
     count = min(ARROWS, int(lengths[-1] / (6 * size)))
     for number in range(count):
         at = (number + 0.5) / count * lengths[-1]
-        tail, tip = (
-            np.array([np.interp(at + shift, lengths, path[:, axis]) for axis in range(2)])
+        (x0, y0), (x1, y1) = (
+            [float(np.interp(at + shift, lengths, path[:, axis])) for axis in range(2)]
             for shift in (-size, size)
         )
         axes.annotate(
             "",
-            tip,
-            tail,
+            (x1, y1),
+            (x0, y0),
             arrowprops={"arrowstyle": "-|>", "color": INK, "mutation_scale": 22, "shrinkB": 0},
         )
 
