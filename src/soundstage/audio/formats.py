@@ -118,7 +118,12 @@ class SoundFormat:
     @property
     def is_lossy(self) -> bool:
         """Whether decoding changes the samples."""
-        return self.integer_bits is None and self.encoding not in ("FLOAT", "DOUBLE")
+        return self.integer_bits is None and not self.is_floating
+
+    @property
+    def is_floating(self) -> bool:
+        """Whether samples are stored as floats, which do not clip."""
+        return self.encoding in ("FLOAT", "DOUBLE")
 
 
 def container_of(suffix: str) -> str:

@@ -17,7 +17,7 @@ from .registry import (
     register_method,
 )
 from .report import Report
-from .upmix_files import UpmixResult
+from .upmix_files import UpmixResult, measure_gain
 
 __all__ = [
     "DEFAULT_METHOD",
@@ -44,6 +44,7 @@ __all__ = [
     "find_method",
     "load_method",
     "make_side",
+    "measure_gain",
     "parse_style",
     "plan_jobs",
     "register_method",

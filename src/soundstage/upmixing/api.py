@@ -136,6 +136,12 @@ class Upmixer:
         center_focus: float = 0.0,
         downmix: bool = False,
         bit_depth: str | None = None,
+        rate: int | None = None,
+        bit_rate: int | None = None,
+        outputs: str = "stereo",
+        gain_db: float | None = None,
+        proof: bool = True,
+        codec_checks: Sequence[str] = (),
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> Report | Any:
@@ -150,6 +156,15 @@ class Upmixer:
             center_focus: as for a call.
             downmix: as for a call.
             bit_depth: "16", "24", "32", "float", ...; by default that of the source.
+            rate: of the result in Hz, 8,000 to 192,000; by default that of the source, or the next
+                that the format holds.
+            bit_rate: of a lossy result, in bit/s of all channels; by default a high one.
+            outputs: "stereo" (left, right), "mid-side" (mid, side), or "side" (one channel).
+            gain_db: of the result; by default 0, or as far below as clipping demands.
+            proof: read the result back before it gets its name, and compare its mono sum with the
+                source.
+            codec_checks: codecs and kbit/s, such as "mp3:128", that the result is tried with; the
+                report has the error of the mono sum after each.
             overwrite: replace existing targets.
             progress: called with the finished fraction.
 
@@ -158,8 +173,10 @@ class Upmixer:
 
         Raises:
             InputError: the source cannot be used.
-            OutputError: a target cannot be written; an existing one is unchanged.
-            OptionError: an option is out of its range, or the format cannot be written.
+            OutputError: a target cannot be written, or is not as it must be when it is read back;
+                an existing one is unchanged.
+            OptionError: an option is out of its range, the format cannot be written, or the
+                requested gain would clip.
         """
         controls, seeds = Controls(width, bass_mono, center_focus), as_seeds(seed)
         targets = [target] if isinstance(target, str | os.PathLike) else list(target)
@@ -169,6 +186,12 @@ class Upmixer:
             controls=controls,
             downmix=downmix,
             bit_depth=bit_depth,
+            rate=rate,
+            bit_rate=bit_rate,
+            outputs=outputs,
+            gain_db=gain_db,
+            proof=proof,
+            codec_checks=tuple(codec_checks),
             overwrite=overwrite,
             method=self.name,
             style=self.style,

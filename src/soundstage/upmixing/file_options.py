@@ -1,13 +1,74 @@
 """Options of the files of all takes; importing them loads no torch."""
 
+import math
+import operator
 from dataclasses import dataclass, field
+from numbers import Real
+from typing import NamedTuple
 
+import numpy as np
+
+from soundstage.audio.formats import SoundFormat
+from soundstage.errors import OptionError, quoted
 from soundstage.upmixing.controls import Controls
+
+OUTPUTS = {"stereo": 2, "mid-side": 2, "side": 1}
+"""What a file may hold, and the number of its channels."""
+
+MAX_GAIN = 120.0  # dB
+
+CODECS = {
+    "mp3": (SoundFormat("MP3", "MPEG_LAYER_III"), ".mp3"),
+    "aac": (SoundFormat("MP4", "AAC"), ".m4a"),
+    "opus": (SoundFormat("OGG", "OPUS"), ".opus"),
+    "vorbis": (SoundFormat("OGG", "VORBIS"), ".ogg"),
+}
+"""Formats and suffixes of the codecs that a result can be tried with."""
+
+_KILOBITS = 8, 512  # each codec has limits of its own within these
+
+
+class Codec(NamedTuple):
+    """A codec at a bit rate."""
+
+    name: str
+    bit_rate: int
+    """In bit/s, of both channels."""
+
+
+def parse_codec(text: str) -> Codec:
+    """A codec from text.
+
+    Args:
+        text: its name and kbit/s of both channels, such as "mp3:128".
+
+    Raises:
+        OptionError: it has another form, or there is no such codec.
+
+    >>> parse_codec("opus:96")
+    Codec(name='opus', bit_rate=96000)
+    """
+    name, _, kilobits = str(text).strip().lower().partition(":")
+    if name not in CODECS or not (kilobits.isascii() and kilobits.isdigit()):
+        raise OptionError(
+            f"`codec_checks` has {quoted(text)}: give a codec ({', '.join(CODECS)}) and its "
+            "kbit/s, such as mp3:128."
+        )
+    lowest, highest = _KILOBITS
+    if not lowest <= int(kilobits[:6]) <= highest:
+        raise OptionError(
+            f"`codec_checks` has {quoted(text)}: a bit rate is from {lowest} to {highest} kbit/s."
+        )
+    return Codec(name, 1000 * int(kilobits))
 
 
 @dataclass(frozen=True)
 class FileOptions:
-    """Options of the files of all takes."""
+    """Checked options of the files of all takes.
+
+    Raises:
+        OptionError: a value is unknown, of a wrong type, or out of its range.
+    """
 
     controls: Controls = field(default_factory=Controls)
     downmix: bool = False
@@ -20,3 +81,53 @@ class FileOptions:
     """Name of the method, for the reports."""
     style: str | None = None
     """Requested style, for the reports."""
+    rate: int | None = None
+    """Of the result in Hz; by default that of the input, or the next that the format holds."""
+    bit_rate: int | None = None
+    """Of a lossy result, in bit/s of all channels; by default a high one."""
+    outputs: str = "stereo"
+    """"stereo": left and right; "mid-side": the mid, then the side; "side": the side alone."""
+    gain_db: float | None = None
+    """Gain of the result in dB; by default 0, or as far below as clipping demands."""
+    proof: bool = True
+    """Read every result back before it gets its name, and compare its mono sum with the input."""
+    codec_checks: tuple[str, ...] = ()
+    """Codecs that the result is tried with, such as "mp3:128", in kbit/s."""
+
+    def __post_init__(self) -> None:
+        if self.outputs not in OUTPUTS:
+            raise OptionError(
+                f"There is no kind of `outputs` {quoted(self.outputs)}: "
+                f"choose one of {', '.join(OUTPUTS)}."
+            )
+        self._check_whole("rate", 8_000, 192_000)
+        self._check_whole("bit_rate", 1_000, 10_000_000)
+        if self.gain_db is not None:
+            gain = self.gain_db
+            if isinstance(gain, bool | np.bool_) or not isinstance(gain, Real):
+                raise OptionError(f"`gain_db` must be a number, not {quoted(gain)}.")
+            if not math.isfinite(gain) or abs(gain) > MAX_GAIN:
+                raise OptionError(f"`gain_db` must be from -120 to 120 dB, not {gain:g}.")
+            object.__setattr__(self, "gain_db", float(gain))
+        if self.codec_checks and self.outputs != "stereo":
+            raise OptionError("`codec_checks` try stereo: leave them out, or `outputs`.")
+        _ = self.codecs
+
+    @property
+    def codecs(self) -> list[Codec]:
+        """The codecs of `codec_checks`."""
+        return [parse_codec(text) for text in self.codec_checks]
+
+    def _check_whole(self, name: str, lowest: int, highest: int) -> None:
+        value = getattr(self, name)
+        if value is None:
+            return
+        try:
+            if isinstance(value, bool | np.bool_):
+                raise TypeError
+            whole = operator.index(value)
+        except TypeError:
+            raise OptionError(f"`{name}` must be a whole number, not {quoted(value)}.") from None
+        if not lowest <= whole <= highest:
+            raise OptionError(f"`{name}` must be from {lowest:,} to {highest:,}, not {whole:,}.")
+        object.__setattr__(self, name, whole)

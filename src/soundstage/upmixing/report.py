@@ -4,6 +4,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from soundstage.upmixing.codec_check import CodecCheck
+
+_KINDS = {"mid-side": "holds mid and side", "side": "holds the side alone"}
+
 
 @dataclass(frozen=True)
 class Report:
@@ -11,10 +15,15 @@ class Report:
 
     source: str
     target: str
+    source_rate: int
+    """Of the input, in Hz."""
     rate: int
+    """Of the result, in Hz."""
     frames: int
     container: str
     encoding: str
+    outputs: str
+    """"stereo", "mid-side" or "side"."""
     method: str
     seed: int
     dual_mono: bool
@@ -23,10 +32,20 @@ class Report:
     """The input was stereo and was folded down."""
     exact_fold_down: bool
     """Whether (L+R)/2 is the input to rounding, gain apart; not with lossy formats or "mixing"."""
+    proven: bool
+    """The file was read back and compared with the input."""
+    fold_down_error_db: float | None
+    """Error of the mono sum under the input, read back; −∞ if it is the input bit for bit; None if
+    it was not read back, or the file holds the side alone."""
+    fold_down_loudness: float | None
+    """Loudness of the decoded mono sum of a lossy file less that of the input, in LU."""
+    fold_down_lag: int
+    """Frames by which a lossy file is decoded late without saying so."""
     gain_db: float
-    """Gain of the whole file, which prevents clipping."""
+    """Gain of the whole file, which prevents clipping, or was requested."""
+    gain_requested: bool
     true_peak_db: float
-    """After the gain."""
+    """Of what is written, after the gain."""
     width: float
     """2·rms(S)/rms(M)."""
     correlation: float
@@ -35,6 +54,8 @@ class Report:
     """Computing time; of takes that were made together, the share of each."""
     style: str | None = None
     """Requested style."""
+    codec_checks: tuple[CodecCheck, ...] = ()
+    """The mono sum after each codec that the result was tried with."""
 
     @property
     def real_time_factor(self) -> float:
@@ -42,20 +63,38 @@ class Report:
         return self.seconds * self.rate / max(self.frames, 1)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, where the level of silence is None instead of −∞."""
+        """For JSON, where levels that are not finite are None: of silence, of an exact sum."""
         values = {**asdict(self), "real_time_factor": self.real_time_factor}
         if self.style is None:
             del values["style"]
+        values["codec_checks"] = [check.as_dict() for check in self.codec_checks]
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in values.items()
         }
 
+    def lines(self) -> list[str]:
+        """Lines for people; all but the first are indented."""
+        lines = [self._summary()]
+        if self.fold_down_error_db is not None:
+            lines.append(f"mono sum, read back: {self._fold_down()}")
+        lines += [f"mono sum after {check.sentence()}" for check in self.codec_checks]
+        return [lines[0], *("  " + line for line in lines[1:])]
+
     def sentence(self) -> str:
-        """A line for people."""
+        """The lines as one text."""
+        return "\n".join(self.lines())
+
+    def _summary(self) -> str:
         facts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
+        if self.outputs in _KINDS:
+            facts.append(_KINDS[self.outputs])
+        if self.rate != self.source_rate:
+            facts.append(f"resampled from {self.source_rate:,} to {self.rate:,} Hz")
         facts.append(f"width {self.width:.2f}, correlation {self.correlation:.2f}")
-        if self.gain_db < 0:
+        if self.gain_requested:
+            facts.append(f"gain {self.gain_db:+.2f} dB as requested")
+        elif self.gain_db < 0:
             facts.append(f"attenuated by {-self.gain_db:.1f} dB to prevent clipping")
         if self.dual_mono:
             facts.append("the input had two equal channels")
@@ -64,3 +103,15 @@ class Report:
         if not self.exact_fold_down:
             facts.append("the fold-down is not exact")
         return "; ".join(facts) + f" ({self.real_time_factor:.3f} of real time)"
+
+    def _fold_down(self) -> str:
+        assert self.fold_down_error_db is not None
+        if self.fold_down_error_db == -math.inf:
+            return "the input bit for bit"
+        rounding = " (rounding)" if self.exact_fold_down else ""
+        facts = [f"error {self.fold_down_error_db:.1f} dB{rounding}"]
+        if self.fold_down_loudness is not None and math.isfinite(self.fold_down_loudness):
+            facts.append(f"loudness {self.fold_down_loudness:+.2f} LU")
+        if self.fold_down_lag:
+            facts.append(f"{self.fold_down_lag} frames late")
+        return ", ".join(facts)

@@ -1,46 +1,32 @@
-"""From a mono input to stereo files: read, upmix, measure, quantize, write.
-
-Floating-point formats are written at once. All others need the gain of the whole result first: the
-side waits in an unnamed temporary file beside the target (4 bytes a sample) while the peaks are
-measured, and the mid is read a second time for writing. The takes of an input are made together:
-the input is read as often as for one take, and each take has its own temporary file and gain.
-
-Decoding, the method, and encoding run in a pipeline of threads, which changes no sample.
-"""
+"""From a mono input to stereo files: read, upmix, measure, write, prove; then name them."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
-from jaxtyping import Float
 
 from soundstage.audio import (
     SoundReader,
     SoundWriter,
     Source,
-    Spool,
-    TruePeakMeter,
     decibels,
     is_same_file,
     open_sound,
     output_format,
-    safe_gain,
+    resampled_frames,
+    supported_rate,
 )
 from soundstage.errors import OptionError, OutputError
-from soundstage.metrics import ImageMeter
-from soundstage.parallel import Progress, prefetch
-from soundstage.upmixing.comparison import TakesComparison, TakesMeter
-from soundstage.upmixing.controls import Controls, as_seeds
-from soundstage.upmixing.downmix import Channels, inspect_channels, mid_blocks
-from soundstage.upmixing.engine import MidSide, UpmixMethod, upmix_blocks
-from soundstage.upmixing.file_options import FileOptions
-from soundstage.upmixing.quantization import PairQuantizer
+from soundstage.parallel import Progress
+from soundstage.upmixing.codec_check import CodecCheck, check_codecs
+from soundstage.upmixing.comparison import TakesComparison
+from soundstage.upmixing.controls import as_seeds
+from soundstage.upmixing.downmix import Channels, inspect_channels
+from soundstage.upmixing.engine import UpmixMethod
+from soundstage.upmixing.file_options import OUTPUTS, FileOptions
 from soundstage.upmixing.report import Report
-
-FIRST_PASS = 0.8  # share of the work before the gain is known, for the progress
+from soundstage.upmixing.take_passes import Passes, Result, Take
 
 
 class UpmixResult(NamedTuple):
@@ -66,195 +52,144 @@ def upmix_to_files(
     Args:
         source: a mono input; a film keeps its picture if the targets are films.
         targets: files by seed, all with one suffix, which chooses the container; they appear when
-            they are complete.
+            they are complete and proven.
         load: returns the method; called when input and targets are found to be usable.
         options: of all takes.
         progress: called with the finished fraction.
 
     Raises:
         InputError: the source cannot be used.
-        OutputError: a target cannot be written; existing ones are unchanged.
-        OptionError: the number of takes is out of its range, their suffixes differ, or their format
-            cannot be written, or not with that bit depth.
+        OutputError: a target cannot be written, or does not hold what it must when it is read back;
+            existing ones are unchanged.
+        OptionError: the number of takes is out of its range, their suffixes differ, their format
+            cannot be written, or not with that bit depth, or the requested gain would clip.
         WeightsError: `load` cannot use the weights.
     """
     started = time.perf_counter()
-    seeds = as_seeds(list(targets))
-    if len({path.suffix.lower() for path in targets.values()}) > 1:
-        raise OptionError("The takes of an input have one format: give all targets one suffix.")
     with ExitStack() as stack:
         sound = stack.enter_context(open_sound(source))
+        result = _result(sound, targets, options)
         takes = [
-            _Take(stack.enter_context(_writer(sound, targets[seed], options)), seed)
-            for seed in seeds
+            Take(seed, result, stack.enter_context(_writer(sound, targets[seed], result, options)))
+            for seed in as_seeds(list(targets))
         ]
         channels = inspect_channels(sound, downmix=options.downmix)
-        job = _Upmix(sound, takes, load(), options.controls, progress)
-        if job.floating:
-            job.write_at_once()
-        else:
-            job.write_with_gain(mid_is_whole=channels.identical)
+        passes = Passes(sound, channels, takes, load(), options, progress)
+        passes.write()
+        if options.proof:
+            passes.prove()
+        checks = [
+            check_codecs(
+                take.writer.complete(),
+                options.codecs,
+                lambda gain, take=take: lambda: passes.scaled_mids(take.gain * gain),  # type: ignore[misc]
+                take.peak.true_peak * take.gain,
+            )
+            for take in takes
+        ]
+        if progress:
+            progress(1.0)
     seconds = (time.perf_counter() - started) / len(takes)
-    reports = [job.report(take, channels, options, seconds) for take in takes]
-    return UpmixResult(reports, job.meter.comparison() if job.meter else None)
+    reports = [
+        _report(sound, channels, passes, take, tuple(checked), options, seconds)
+        for take, checked in zip(takes, checks, strict=True)
+    ]
+    return UpmixResult(reports, passes.meter.comparison() if passes.meter else None)
 
 
-def _writer(sound: SoundReader, target: Path, options: FileOptions) -> SoundWriter:
+def measure_gain(
+    source: Source,
+    targets: Mapping[int, Path],
+    load: Callable[[], UpmixMethod],
+    options: FileOptions,
+    progress: Progress | None = None,
+) -> float:
+    """The gain in dB, at most 0, that keeps all takes of an input from clipping in their files.
+
+    The smallest of all inputs of a batch, given to each as `gain_db`, keeps their balance.
+
+    Args:
+        source: as for `upmix_to_files`, as all others.
+        targets: only their suffix matters, nothing is written.
+        load: see there.
+        options: see there; its own gain is ignored.
+        progress: see there.
+
+    Raises:
+        InputError: the source cannot be used.
+        OptionError: as for `upmix_to_files`.
+        WeightsError: `load` cannot use the weights.
+    """
+    with open_sound(source) as sound:
+        result = _result(sound, targets, options)
+        if result.form.is_floating:
+            return 0.0
+        takes = [Take(seed, result) for seed in as_seeds(list(targets))]
+        channels = inspect_channels(sound, downmix=options.downmix)
+        passes = Passes(sound, channels, takes, load(), options, progress)
+        passes.measure()
+        return decibels(min(1.0, *(passes.largest_gain(take) for take in takes)))
+
+
+def _result(sound: SoundReader, targets: Mapping[int, Path], options: FileOptions) -> Result:
+    suffixes = {path.suffix.lower() for path in targets.values()}
+    if len(suffixes) > 1:
+        raise OptionError("The takes of an input have one format: give all targets one suffix.")
+    form = output_format(sound.format, "".join(suffixes), options.bit_depth)
+    return Result(form, options.rate or supported_rate(form, sound.rate), options.outputs)
+
+
+def _writer(sound: SoundReader, target: Path, result: Result, options: FileOptions) -> SoundWriter:
     if is_same_file(sound.path, target):
         raise OutputError(f"{target} is the source itself: choose another name.")
+    frames = sound.frames and resampled_frames(sound.frames, sound.rate, result.rate)
     return SoundWriter(
         target,
-        rate=sound.rate,
-        channels=2,
-        format=output_format(sound.format, target.suffix, options.bit_depth),
-        tags=sound.tags,
+        rate=result.rate,
+        channels=OUTPUTS[result.outputs],
+        format=result.form,
+        metadata=sound.metadata,
+        source_rate=sound.rate,
         overwrite=options.overwrite,
-        expected_frames=sound.frames,
+        expected_frames=frames,
         picture_from=sound.path,
     )
 
 
-class _Take:
-    """One unfinished file and its measurements."""
-
-    def __init__(self, writer: SoundWriter, seed: int) -> None:
-        self.writer, self.seed = writer, seed
-        self.peak = TruePeakMeter(writer.rate, 2)
-        self.image = ImageMeter()
-        self.gain = 1.0
-
-    def measure(self, block: MidSide) -> None:
-        stereo = block.left_right()
-        self.peak.push(stereo)
-        self.image.push(stereo)
-
-
-class _Upmix:
-    """All takes of one input."""
-
-    def __init__(
-        self,
-        sound: SoundReader,
-        takes: list[_Take],
-        method: UpmixMethod,
-        controls: Controls,
-        progress: Progress | None,
-    ) -> None:
-        self._sound, self._takes = sound, takes
-        self._method, self._controls = method, controls
-        self._progress = progress or (lambda fraction: None)
-        self._frames = 0
-        self._replaces_mid = method.n_outputs == 2
-        target = takes[0].writer.format
-        self._bits = target.integer_bits
-        self.floating = target.integer_bits is None and not target.is_lossy
-        self.meter = None
-        if len(takes) > 1:
-            seeds = [take.seed for take in takes]
-            self.meter = TakesMeter(sound.rate, seeds, shared_mid=not self._replaces_mid)
-
-    def write_at_once(self) -> None:
-        """Write floating point, with a gain of 1."""
-        for blocks in self._measured(mid_blocks(self._sound), share=1.0):
-            for take, block in zip(self._takes, blocks, strict=True):
-                take.writer.write(block.left_right())
-        for take in self._takes:
-            take.peak.finish()
-
-    def write_with_gain(self, *, mid_is_whole: bool) -> None:
-        """Upmix and measure, then write with one gain a take.
-
-        Args:
-            mid_is_whole: whether the mid has no finer steps than the source.
-        """
-        source_bits = self._sound.format.integer_bits
-        depth_suffices = bool(self._bits and source_bits and source_bits <= self._bits)
-        mid_fits = mid_is_whole and depth_suffices and not self._replaces_mid
-        with ExitStack() as stack:
-            spools = [
-                stack.enter_context(Spool(take.writer.path, self._method.n_outputs))
-                for take in self._takes
-            ]
-            self._fill(spools)
-            quantizers = [
-                PairQuantizer(self._bits, take.gain, mid_fits=mid_fits, seed=take.seed)
-                for take in self._takes
-            ]
-            mids = stack.enter_context(closing(prefetch(mid_blocks(self._sound))))
-            done = 0
-            for mid in mids:
-                for take, spool, quantizer in zip(self._takes, spools, quantizers, strict=True):
-                    outputs = spool.read(mid.size)
-                    block = MidSide(outputs[0] if self._replaces_mid else mid, outputs[-1])
-                    take.writer.write(quantizer(block))
-                done += mid.size
-                self._progress(FIRST_PASS + (1 - FIRST_PASS) * done / self._frames)
-
-    def _fill(self, spools: list[Spool]) -> None:
-        """Fill the spools and find the gains."""
-        mid_peak = TruePeakMeter(self._sound.rate, 1)
-
-        def metered() -> Iterator[Float[np.ndarray, " frames"]]:
-            for mid in mid_blocks(self._sound):
-                mid_peak.push(mid[None])
-                yield mid
-
-        for blocks in self._measured(metered(), share=FIRST_PASS):
-            for spool, block in zip(spools, blocks, strict=True):
-                spool.write(np.stack(block) if self._replaces_mid else block.side[None])
-        mid_peak.finish()
-        for take, spool in zip(self._takes, spools, strict=True):
-            take.peak.finish()
-            take.gain = safe_gain(take.peak, mid_peak, self._bits)
-            spool.rewind()
-
-    def report(
-        self, take: _Take, channels: Channels, options: FileOptions, seconds: float
-    ) -> Report:
-        written = take.writer.format
-        return Report(
-            source=self._sound.name,
-            target=str(take.writer.path),
-            rate=self._sound.rate,
-            frames=self._frames,
-            container=written.container,
-            encoding=written.encoding,
-            method=options.method,
-            seed=take.seed,
-            dual_mono=channels.dual_mono,
-            downmixed=self._sound.channels == 2 and not channels.dual_mono,
-            exact_fold_down=not self._replaces_mid and not written.is_lossy,
-            gain_db=decibels(take.gain),
-            true_peak_db=decibels(take.peak.true_peak * take.gain),
-            width=take.image.width(),
-            correlation=take.image.correlation(),
-            seconds=seconds,
-            style=options.style,
-        )
-
-    def _measured(
-        self, mids: Iterator[Float[np.ndarray, " frames"]], *, share: float
-    ) -> Iterator[list[MidSide]]:
-        """The measured takes, block by block; `share` is the part of the work that this is."""
-        seconds, rate = self._sound.seconds, self._sound.rate  # an estimate in some containers
-        total = self._sound.frames or (round(seconds * rate) if seconds else None)
-        seeds = [take.seed for take in self._takes]
-        with (
-            closing(prefetch(mids)) as decoded,
-            closing(
-                prefetch(
-                    upmix_blocks(decoded, self._method, rate, seeds=seeds, controls=self._controls)
-                )
-            ) as upmixed,
-        ):
-            for blocks in upmixed:
-                for take, block in zip(self._takes, blocks, strict=True):
-                    take.measure(block)
-                if self.meter:
-                    self.meter.push(blocks)
-                self._frames += blocks[0].mid.size
-                yield blocks
-                if total:
-                    self._progress(share * min(self._frames / total, 1))
-        if self.meter:
-            self.meter.finish()
+def _report(
+    sound: SoundReader,
+    channels: Channels,
+    passes: Passes,
+    take: Take,
+    codec_checks: tuple[CodecCheck, ...],
+    options: FileOptions,
+    seconds: float,
+) -> Report:
+    form, fold_down = take.result.form, take.fold_down
+    return Report(
+        source=sound.name,
+        target=str(take.writer.path),
+        source_rate=sound.rate,
+        rate=take.result.rate,
+        frames=passes.frames,
+        container=form.container,
+        encoding=form.encoding,
+        outputs=take.result.outputs,
+        method=options.method,
+        seed=take.seed,
+        dual_mono=channels.dual_mono,
+        downmixed=sound.channels == 2 and not channels.dual_mono,
+        exact_fold_down=passes.keeps_mid and not form.is_lossy,
+        proven=options.proof,
+        fold_down_error_db=None if fold_down is None else fold_down.error_db,
+        fold_down_loudness=fold_down.loudness if fold_down and form.is_lossy else None,
+        fold_down_lag=fold_down.lag if fold_down else 0,
+        gain_db=decibels(take.gain),
+        gain_requested=options.gain_db is not None,
+        true_peak_db=decibels(take.peak.true_peak * take.gain),
+        width=take.image.width(),
+        correlation=take.image.correlation(),
+        seconds=seconds,
+        style=options.style,
+        codec_checks=codec_checks,
+    )

@@ -1,0 +1,264 @@
+"""The passes over an input that make its takes: upmix and measure, write, prove.
+
+Floating-point formats with a known gain are written at once. All others need the gain of the whole
+result first: the side waits in an unnamed temporary file beside the target (4 bytes a sample) while
+the peaks are measured, and the mid is read a second time for writing. The takes of an input are
+made together: the input is read as often as for one take, and each take has its own temporary file
+and gain. To prove a take its input is read once more.
+
+Decoding, the method, and encoding run in a pipeline of threads, which changes no sample.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from soundstage.audio import (
+    SoundFormat,
+    SoundReader,
+    SoundWriter,
+    Spool,
+    TruePeakMeter,
+    decibels,
+    largest_gain,
+    resampled_blocks,
+    resampled_frames,
+)
+from soundstage.errors import OptionError
+from soundstage.metrics import ImageMeter
+from soundstage.parallel import Progress, prefetch
+from soundstage.upmixing.comparison import TakesMeter
+from soundstage.upmixing.downmix import Channels, mid_blocks
+from soundstage.upmixing.engine import MidSide, UpmixMethod, upmix_blocks
+from soundstage.upmixing.file_options import OUTPUTS, FileOptions
+from soundstage.upmixing.outputs import OutputBlocks, channels_of
+from soundstage.upmixing.proof import Fold, FoldDown, Written, prove
+
+# Shares of the work, for the progress, where the gain must be known before writing
+_UPMIXED, _WRITTEN = 0.8, 0.9
+_SLACK = 1e-6  # dB by which a requested gain may pass the largest, as one that was printed does
+
+
+class Result(NamedTuple):
+    """Format, sample rate and kind of what is written."""
+
+    form: SoundFormat
+    rate: int
+    outputs: str
+
+
+class Take:
+    """One take and its measurements."""
+
+    def __init__(self, seed: int, result: Result, writer: SoundWriter | None = None) -> None:
+        self.seed, self.result, self._writer = seed, result, writer
+        self.peak = TruePeakMeter(result.rate, OUTPUTS[result.outputs])
+        self.image = ImageMeter()
+        self.gain = 1.0
+        self.written = Written(result.form)
+        self.fold_down: FoldDown | None = None
+
+    @property
+    def writer(self) -> SoundWriter:
+        """Its file."""
+        assert self._writer is not None
+        return self._writer
+
+    def measure(self, block: MidSide) -> None:
+        """Peaks of what is written, and the image of the stereo."""
+        stereo = block.left_right()
+        outputs = self.result.outputs
+        self.peak.push(stereo if outputs == "stereo" else channels_of(block, outputs))
+        self.image.push(stereo)
+
+    def write(self, block: np.ndarray) -> None:
+        """Append channels to the file."""
+        self.writer.write(block)
+        self.written.add(block)
+
+
+class Passes:
+    """All takes of one input.
+
+    Args:
+        sound: the input.
+        channels: of the input.
+        takes: with a writer each, unless they are only measured.
+        method: with its weights.
+        options: of all takes.
+        progress: called with the finished fraction.
+    """
+
+    def __init__(
+        self,
+        sound: SoundReader,
+        channels: Channels,
+        takes: list[Take],
+        method: UpmixMethod,
+        options: FileOptions,
+        progress: Progress | None,
+    ) -> None:
+        self._sound, self._channels, self._takes = sound, channels, takes
+        self._method, self._options = method, options
+        self._progress = progress or (lambda fraction: None)
+        self._result = takes[0].result
+        self._replaces_mid = method.n_outputs == 2
+        self.frames = 0
+        self.mid_peak = TruePeakMeter(self._result.rate, 1)
+        self.meter = None
+        if len(takes) > 1:
+            seeds = [take.seed for take in takes]
+            self.meter = TakesMeter(self._result.rate, seeds, shared_mid=not self._replaces_mid)
+
+    @property
+    def keeps_mid(self) -> bool:
+        """Whether the mono sum is the input."""
+        return not self._replaces_mid
+
+    def measure(self) -> None:
+        """Upmix without writing."""
+        for _ in self._upmixed(share=1.0):
+            pass
+
+    def write(self) -> None:
+        """Upmix, measure and write.
+
+        Raises:
+            OptionError: the requested gain would clip.
+        """
+        if self._result.form.is_floating:
+            self._write_at_once()
+        else:
+            self._write_with_gain()
+
+    def prove(self) -> None:
+        """Complete all files and compare them with the input, before any of them gets its name."""
+        self._progress(_WRITTEN)
+        for done, take in enumerate(self._takes, start=1):
+            fold = Fold(
+                self._result.outputs,
+                exact=not self._output_blocks(take).rounds_mid,
+                free=self._replaces_mid,
+            )
+            take.fold_down = prove(
+                take.writer.complete(),
+                take.writer.path,
+                fold,
+                lambda gain=take.gain: self.scaled_mids(gain),  # type: ignore[misc]
+                take.written,
+            )
+            self._progress(_WRITTEN + (1 - _WRITTEN) * done / len(self._takes))
+
+    def mids(self) -> Iterator[Float[np.ndarray, " frames"]]:
+        """The mono input, from its start, at the rate of the result."""
+        return resampled_blocks(mid_blocks(self._sound), self._sound.rate, self._result.rate)
+
+    def scaled_mids(self, gain: float) -> Iterator[Float[np.ndarray, " frames"]]:
+        """The same times a gain, in double precision."""
+        return (np.multiply(mid, gain, dtype=np.float64) for mid in self.mids())
+
+    def largest_gain(self, take: Take) -> float:
+        """The largest gain that keeps a measured take from clipping."""
+        form = self._result.form
+        if form.is_floating:
+            return np.inf
+        source = None if self._result.outputs == "side" else self.mid_peak
+        return largest_gain(take.peak, source, form.integer_bits)
+
+    def _write_at_once(self) -> None:
+        """Write floating point, which does not clip."""
+        for take in self._takes:
+            take.gain = self._requested_gain() or 1.0
+        prepared = [self._output_blocks(take) for take in self._takes]
+        for blocks in self._upmixed(share=_WRITTEN):
+            for take, output, block in zip(self._takes, prepared, blocks, strict=True):
+                take.write(output(block))
+
+    def _write_with_gain(self) -> None:
+        """Upmix and measure, then write with one gain a take."""
+        with ExitStack() as stack:
+            spools = [
+                stack.enter_context(Spool(take.writer.path, self._method.n_outputs))
+                for take in self._takes
+            ]
+            for blocks in self._upmixed(share=_UPMIXED):
+                for spool, block in zip(spools, blocks, strict=True):
+                    spool.write(np.stack(block) if self._replaces_mid else block.side[None])
+            for take, spool in zip(self._takes, spools, strict=True):
+                take.gain = self._gain(take)
+                spool.rewind()
+            prepared = [self._output_blocks(take) for take in self._takes]
+            done = 0
+            for mid in stack.enter_context(closing(prefetch(self.mids()))):
+                for take, spool, output in zip(self._takes, spools, prepared, strict=True):
+                    made = spool.read(mid.size)
+                    take.write(output(MidSide(made[0] if self._replaces_mid else mid, made[-1])))
+                done += mid.size
+                self._progress(_UPMIXED + (_WRITTEN - _UPMIXED) * done / max(self.frames, 1))
+
+    def _gain(self, take: Take) -> float:
+        largest, requested = self.largest_gain(take), self._requested_gain()
+        if requested is None:
+            return min(1.0, largest)
+        if decibels(requested) > decibels(largest) + _SLACK:
+            raise OptionError(
+                f"{take.writer.path} would clip with `gain_db` {decibels(requested):g}: give "
+                f"{np.floor(100 * decibels(largest)) / 100:.2f} or less."
+            )
+        return min(requested, largest)
+
+    def _requested_gain(self) -> float | None:
+        wanted = self._options.gain_db
+        return None if wanted is None else 10 ** (wanted / 20)
+
+    def _output_blocks(self, take: Take) -> OutputBlocks:
+        form, source_bits = self._result.form, self._sound.format.integer_bits
+        depth_suffices = bool(
+            form.integer_bits and source_bits and source_bits <= form.integer_bits
+        )
+        mid_fits = (
+            depth_suffices
+            and self._channels.identical
+            and self._result.rate == self._sound.rate
+            and not self._replaces_mid
+        )
+        return OutputBlocks(
+            form, self._result.outputs, gain=take.gain, mid_fits=mid_fits, seed=take.seed
+        )
+
+    def _upmixed(self, *, share: float) -> Iterator[list[MidSide]]:
+        """The measured takes, block by block; `share` is the part of the work that this is."""
+        seconds, rate = self._sound.seconds, self._result.rate  # an estimate in some containers
+        total = round(seconds * rate) if seconds else None
+        if self._sound.frames:
+            total = resampled_frames(self._sound.frames, self._sound.rate, rate)
+        mids = self.mids() if self._result.form.is_floating else self._metered()
+        seeds, controls = [take.seed for take in self._takes], self._options.controls
+        with (
+            closing(prefetch(mids)) as decoded,
+            closing(
+                prefetch(upmix_blocks(decoded, self._method, rate, seeds=seeds, controls=controls))
+            ) as upmixed,
+        ):
+            for blocks in upmixed:
+                for take, block in zip(self._takes, blocks, strict=True):
+                    take.measure(block)
+                if self.meter:
+                    self.meter.push(blocks)
+                self.frames += blocks[0].mid.size
+                yield blocks
+                if total:
+                    self._progress(share * min(self.frames / total, 1))
+        self.mid_peak.finish()
+        for take in self._takes:
+            take.peak.finish()
+        if self.meter:
+            self.meter.finish()
+
+    def _metered(self) -> Iterator[Float[np.ndarray, " frames"]]:
+        for mid in self.mids():
+            self.mid_peak.push(mid[None])
+            yield mid
