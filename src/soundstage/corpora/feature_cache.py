@@ -33,6 +33,7 @@ from soundstage.stereo import (
     quantize,
 )
 from soundstage.stereo.features import IID_LIMIT_DB, LEVELS, mid_levels
+from soundstage.text_files import parse_json
 from soundstage.weights.model import load_weights, save_weights
 
 FAMILY = "features"
@@ -203,7 +204,8 @@ def load_features(path: Path) -> FeatureCache:
     ends = weights.tensor("ends", torch.int64, (None,))
     ordered = int(ends[0]) > 0 and bool((ends.diff() > 0).all()) and int(ends[-1]) == frames
     try:
-        about = json.loads(bytes(weights.tensor("about", torch.uint8, (None,)).tolist()))
+        content = bytes(weights.tensor("about", torch.uint8, (None,)).tolist())
+        about = parse_json(content, f"{path}, names and credits", WeightsError)
         names, credits = list(map(str, about["names"])), list(map(dict, about["credits"]))
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path}: names and credits of the tracks are damaged.") from error

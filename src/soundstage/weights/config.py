@@ -28,6 +28,8 @@ from typing import (
     get_type_hints as type_hints,
 )
 
+from soundstage.errors import quoted
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -117,7 +119,8 @@ def config_from_json(kind: type[C], values: object, path: str = "") -> C:
     unknown = sorted(values.keys() - known)
     if unknown:
         raise ValueError(
-            f"the field {path + unknown[0]!r} is unknown; a newer version of Soundstage wrote it"
+            f"the field {quoted(path + unknown[0])} is unknown; a newer version of Soundstage "
+            "wrote it"
         )
     missing = [
         field.name
@@ -140,10 +143,10 @@ def _value(hint: Any, value: object, name: str) -> Any:
     if origin is Literal:
         if value in choices and not isinstance(value, bool):
             return value
-        raise ValueError(f"{name} is {' or '.join(map(repr, choices))}, not {value!r}")
+        raise ValueError(f"{name} is {' or '.join(map(repr, choices))}, not {quoted(value)}")
     if origin is tuple:
         if not isinstance(value, list):
-            raise ValueError(f"{name} is a list, not {value!r}")
+            raise ValueError(f"{name} is a list, not {quoted(value)}")
         if choices[-1] is not Ellipsis and len(value) != len(choices):
             raise ValueError(f"{name} has {len(choices)} elements, not {len(value)}")
         return tuple(_value(choices[0], each, name) for each in value)
@@ -151,5 +154,5 @@ def _value(hint: Any, value: object, name: str) -> Any:
         return config_from_json(hint, value, f"{name}.")  # type: ignore[arg-type]
     accepted = (int, float) if hint is float else hint
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{name} is {hint.__name__}, not {value!r}")
+        raise ValueError(f"{name} is {hint.__name__}, not {quoted(value)}")
     return hint(value)

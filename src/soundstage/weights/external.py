@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from soundstage.errors import OptionError, WeightsError, missing_extra
+from soundstage.errors import OptionError, WeightsError, missing_extra, reason
 from soundstage.weights.model import Weights, uninitialized
 
 HUB = "hub:"
@@ -55,15 +55,9 @@ def _download(repository: str, name: str) -> Path:
         return Path(hf_hub_download(repository, name))
     except Exception as error:  # network, cache and hub each have exceptions of their own
         raise WeightsError(
-            f"{name} of {repository} cannot be downloaded ({first_sentence(error)}); "
+            f"{name} of {repository} cannot be downloaded ({reason(error)}); "
             "without a network only files of the cache can be used."
         ) from error
-
-
-def first_sentence(error: BaseException) -> str:
-    """The first sentence of an error message, without its full stop."""
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__).split(". ")[0].strip().rstrip(".:")
 
 
 def load_external_tensors(path: Path) -> dict[str, Tensor]:
@@ -82,7 +76,7 @@ def load_external_tensors(path: Path) -> dict[str, Tensor]:
         tensors = load_file(path)
     except (SafetensorError, OSError, RuntimeError, ValueError, KeyError) as error:
         raise WeightsError(
-            f"{path}: this is no valid safetensors file ({first_sentence(error)})."
+            f"{path}: this is no valid safetensors file ({reason(error)})."
         ) from error
     return {
         name: tensor.float() if tensor.is_floating_point() else tensor
@@ -122,7 +116,7 @@ def load_external_network(
         with uninitialized(sum(tensor.numel() for tensor in tensors.values())):
             network = build(width)
     except ValueError as error:
-        raise WeightsError(f"{path}: these are no {family} weights: {error}.") from error
+        raise WeightsError(f"{path}: these are no {family} weights: {reason(error)}.") from error
     state = {
         name: weights.tensor(name, torch.float32, tuple(value.shape))
         if value.is_floating_point()

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from soundstage.atomic_files import write_atomically
-from soundstage.errors import WeightsError
+from soundstage.errors import WeightsError, quoted, reason
+from soundstage.text_files import parse_json
 from soundstage.weights.cards import model_path
 from soundstage.weights.config import (
     LowRank,
@@ -35,6 +36,7 @@ from soundstage.weights.config import (
 FORMAT = 2
 ENTRY = "soundstage"  # of the header
 LEFT, RIGHT = ".left", "right"  # names of factors
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_PRODUCT = 1 << 22  # elements of a matrix that is stored as a product
 MAX_BUFFERS = 1 << 20  # elements of buffers that a network computes and files do not hold
 C = TypeVar("C", bound=ModelConfig)
@@ -55,7 +57,7 @@ class Weights:
 
         Args:
             name: of the tensor.
-            dtype: None for any floating-point type.
+            dtype: None for any of `FLOATS`; the values must be finite in float32.
             shape: None for any length but zero.
 
         Raises:
@@ -65,7 +67,7 @@ class Weights:
         tensor = self.tensors.get(name)
         if tensor is None:
             raise WeightsError(f"{self.source}: the weights hold no tensor {name!r}.")
-        right_type = tensor.dtype == dtype if dtype else tensor.is_floating_point()
+        right_type = tensor.dtype == dtype if dtype else tensor.dtype in FLOATS
         right_shape = tensor.dim() == len(shape) and all(
             found == length if length is not None else found > 0
             for found, length in zip(tensor.shape, shape, strict=True)
@@ -77,7 +79,8 @@ class Weights:
                 f"{dtype or 'floating point'} and is {' × '.join(map(str, tensor.shape))} of "
                 f"{tensor.dtype}."
             )
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        values = tensor.float() if dtype is None else tensor  # as they will be used
+        if tensor.is_floating_point() and not bool(torch.isfinite(values).all()):
             raise WeightsError(f"{self.source}: the tensor {name!r} is not finite.")
         return tensor
 
@@ -121,7 +124,7 @@ def load_model(
             network = config.build()
     except (ValueError, RuntimeError) as error:
         raise WeightsError(
-            f"{weights.source}: unsupported network configuration: {error}."
+            f"{weights.source}: unsupported network configuration: {reason(error)}."
         ) from error
     state = {
         name: weights.tensor(name, None, tuple(value.shape)).float()
@@ -162,7 +165,7 @@ def load_weights(source: str | Path, family: str) -> Weights:
             config = _config_of(header, family, path)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
-        raise WeightsError(f"{path}: the weights cannot be read ({error}).") from error
+        raise WeightsError(f"{path}: the weights cannot be read ({reason(error)}).") from error
     return Weights(family, config, _multiplied(tensors, path), str(path))
 
 
@@ -242,18 +245,18 @@ def _config_of(header: str | None, family: str, path: Path) -> dict[str, Any]:
         raise WeightsError(
             f"{path}: this file has format 1, of an earlier version of Soundstage; make it again."
         )
+    about = parse_json(header, f"{path}, header", WeightsError)
     try:
-        about = json.loads(header)
         version, found, config = about["format"], about["family"], about["config"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (KeyError, TypeError) as error:
         raise WeightsError(f"{path}: the header of the weights is damaged.") from error
     if version != FORMAT:
         raise WeightsError(
-            f"{path}: these weights have the format {version!r} of a newer version; this one reads "
-            f"format {FORMAT}."
+            f"{path}: these weights have the format {quoted(version)} of a newer version; this one "
+            f"reads format {FORMAT}."
         )
     if found != family:
-        raise WeightsError(f"{path}: these are weights of {found!r}, not of {family!r}.")
+        raise WeightsError(f"{path}: these are weights of {quoted(found)}, not of {family!r}.")
     if not isinstance(config, dict):
         raise WeightsError(f"{path}: the header of the weights is damaged.")
     return config
@@ -342,6 +345,6 @@ def _multiplied(tensors: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
         matrix = name.removesuffix(LEFT)
         fits = right.ndim == tensor.ndim == 2 and tensor.shape[1] == right.shape[0]
         if not fits or len(tensor) * right.shape[1] > MAX_PRODUCT:
-            raise WeightsError(f"{path}: the factors of {matrix!r} do not fit together.")
+            raise WeightsError(f"{path}: the factors of {quoted(matrix)} do not fit together.")
         whole[matrix] = (tensor.float() @ right.float()).to(tensor.dtype)
     return whole

@@ -18,9 +18,9 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.errors import WeightsError, missing_extra
+from soundstage.errors import WeightsError, missing_extra, quoted, reason
 from soundstage.metrics.embeddings.windowing import embed_windows, windows
-from soundstage.weights.external import HUB, first_sentence
+from soundstage.weights.external import HUB
 
 RATE = 48_000  # Hz
 SECONDS = 10
@@ -71,7 +71,7 @@ class ClapEmbedding:
         except Exception as error:  # damaged files and the hub raise errors of many libraries
             hint = "" if local else "; offline, only the cache is used"
             raise WeightsError(
-                f"{place}: no CLAP model can be loaded ({first_sentence(error)}){hint}."
+                f"{place}: no CLAP model can be loaded ({reason(error)}){hint}."
             ) from error
         _check(source, extractor, config, info)
         return cls(model, extractor)
@@ -133,7 +133,7 @@ def _check(source: str, extractor: Any, config: Any, info: dict[str, Any]) -> No
     wrong = sorted([*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])])
     if wrong:
         raise WeightsError(
-            f"{source}: tensors are missing or have another shape, such as {wrong[0]!r}."
+            f"{source}: tensors are missing or have another shape, such as {quoted(wrong[0])}."
         )
     if (extractor.sampling_rate, extractor.nb_max_samples) != (RATE, WINDOW):
         raise WeightsError(f"{source}: this CLAP model does not take {SECONDS} s at {RATE} Hz.")

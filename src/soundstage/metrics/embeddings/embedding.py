@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.errors import OptionError, WeightsError
-from soundstage.weights.external import find_external_file, first_sentence
+from soundstage.errors import OptionError, WeightsError, reason
+from soundstage.weights.external import find_external_file
 
 
 class Embedding(Protocol):
@@ -111,8 +111,7 @@ def _check_output(embedding: Embedding, place: str) -> None:
         point = embedding.embed(torch.zeros(1, 1))
     except (ValueError, TypeError, IndexError, ArithmeticError, RuntimeError) as error:
         raise WeightsError(
-            f"{place}: {embedding.name} does not work with these settings "
-            f"({first_sentence(error)})."
+            f"{place}: {embedding.name} does not work with these settings ({reason(error)})."
         ) from error
     if not bool(point.isfinite().all()):
         raise WeightsError(

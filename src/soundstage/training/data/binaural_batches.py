@@ -12,7 +12,6 @@ Examples get a random gain, so that a level does not imply a distance, and every
 mirrored: left becomes right, and each HRTF set serves as two.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +48,7 @@ from soundstage.corpora.feature_cache import files_fingerprint
 from soundstage.errors import InputError
 from soundstage.networks.backbones.pose_upsampling import upsample
 from soundstage.networks.models.binaural_wavenet import Calibration
+from soundstage.text_files import TextKind, read_json
 from soundstage.training.recipes import BinauralGradRecipe, WarpNetRecipe, WaveNetRecipe
 from soundstage.weights import Card
 
@@ -58,6 +58,7 @@ VALID_SEGMENTS = 40
 VALID_SECONDS = 1
 _CALIBRATION_SEGMENTS = 32  # of each recording
 
+_SIMULATION = TextKind("the list of a simulation", 100_000_000)  # bytes
 BinauralRecipe = WaveNetRecipe | WarpNetRecipe | BinauralGradRecipe
 
 
@@ -111,14 +112,21 @@ class SpeechDataset:
         )
 
     def facts(self) -> Card:
-        """Card entries, with credits if the recordings are simulated."""
+        """Card entries, with credits if the recordings are simulated.
+
+        Raises:
+            InputError: the list of a simulation is damaged.
+        """
         about = self.folder / MANIFEST
-        simulated: Card = json.loads(about.read_text("utf-8")) if about.is_file() else {}
-        used = [each for each in simulated.get("subjects", []) if each["split"] == "train"]
-        credits = [
-            {"title": title, "kind": kind, "license": license}
-            for title, kind, license in sorted(set(_credits(used)))
-        ]
+        simulated = read_json(about, _SIMULATION) if about.is_file() else {}
+        try:
+            used = [each for each in simulated.get("subjects", []) if each["split"] == "train"]
+            credits = [
+                {"title": title, "kind": kind, "license": license}
+                for title, kind, license in sorted(set(_credits(used)))
+            ]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{about}: is not the list of a simulation.") from error
         hrtfs = sum(credit["kind"] == "HRTF set" for credit in credits)
         made_from = f", simulated with {hrtfs} HRTF sets and {len(credits) - hrtfs} speakers"
         return {
