@@ -6,7 +6,14 @@ from pathlib import Path
 import av
 import numpy as np
 
-from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound, output_format
+from soundstage.audio import (
+    Metadata,
+    Quantizer,
+    SoundFormat,
+    SoundWriter,
+    open_sound,
+    output_format,
+)
 
 RATE = 48_000
 
@@ -68,6 +75,8 @@ def write_sound(path: Path, samples: np.ndarray, form: SoundFormat | None = None
     """Write samples, rounded for integer formats."""
     form = form or output_format(SoundFormat("WAV", "PCM_16"), path.suffix, None)
     more = {"rate": RATE, "expected_frames": samples.shape[1], **more}
+    if "tags" in more:
+        more["metadata"] = Metadata.from_tags(more.pop("tags"))
     with SoundWriter(path, channels=samples.shape[0], format=form, **more) as writer:
         if form.integer_bits:
             samples = Quantizer(form.integer_bits).quantize(samples, dither=False)

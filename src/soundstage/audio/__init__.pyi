@@ -1,5 +1,5 @@
 from .audio_buffer import Audio
-from .file_paths import check_collisions, expand_inputs, is_same_file, output_path
+from .file_paths import expand_inputs, is_same_file
 from .formats import (
     MEDIA_SUFFIXES,
     READABLE_SUFFIXES,
@@ -10,6 +10,7 @@ from .formats import (
 )
 from .inputs import Source, as_audio, open_sound
 from .level import TruePeakMeter, decibels, largest_gain, safe_gain, true_peak
+from .metadata import Metadata, Receipt, read_metadata
 from .reading import MAX_RATE, MIN_RATE, SoundReader
 from .resampling import StreamResampler, resample, resampled_blocks, resampled_frames
 from .spool import Spool
@@ -22,7 +23,9 @@ __all__ = [
     "READABLE_SUFFIXES",
     "WRITABLE_SUFFIXES",
     "Audio",
+    "Metadata",
     "Quantizer",
+    "Receipt",
     "SoundFormat",
     "SoundReader",
     "SoundWriter",
@@ -31,14 +34,12 @@ __all__ = [
     "StreamResampler",
     "TruePeakMeter",
     "as_audio",
-    "check_collisions",
     "decibels",
     "expand_inputs",
     "is_same_file",
     "largest_gain",
     "open_sound",
     "output_format",
-    "output_path",
     "resample",
     "resampled_blocks",
     "resampled_frames",

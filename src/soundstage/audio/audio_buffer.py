@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from soundstage.audio.formats import SoundFormat, output_format
 from soundstage.audio.level import decibels
+from soundstage.audio.metadata import Metadata
 from soundstage.audio.reading import open_file
 from soundstage.audio.resampling import resample
 from soundstage.audio.samples import MAX_CHANNELS, as_rate, as_samples
@@ -111,7 +112,7 @@ class Audio:
                 container has it, else its largest integers. Samples that are whole steps of an
                 integer encoding are written unchanged, others are dithered.
             overwrite: whether an existing file may be replaced.
-            tags: such as title and artist; see `soundstage.audio.tags`.
+            tags: such as title and artist; see `soundstage.audio.metadata`.
 
         Raises:
             InputError: a sample is not finite.
@@ -130,7 +131,7 @@ class Audio:
             rate=self.rate,
             channels=self.channels,
             format=form,
-            tags=tags,
+            metadata=None if tags is None else Metadata.from_tags(tags),
             overwrite=overwrite,
             expected_frames=self.frames,
         ) as writer:

@@ -1,6 +1,5 @@
 """Writing sound files: from floating point to steps, and into a file that appears when complete."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -9,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int32
 
 from soundstage.atomic_files import AtomicFile, check_target, output_errors
+from soundstage.audio.codecs.bit_rates import check_bit_rate
 from soundstage.audio.codecs.sndfile_writer import SndfileTarget
 from soundstage.audio.formats import (
     MEDIA_CONTAINERS,
@@ -16,6 +16,9 @@ from soundstage.audio.formats import (
     check_encoding,
     check_limits,
 )
+from soundstage.audio.metadata import Lost, Metadata, Receipt, read_metadata
+from soundstage.audio.metadata.carrying import of_the_result
+from soundstage.audio.metadata.receipt import make_receipt
 
 Block = Float[np.ndarray, "channels frames"] | Int32[np.ndarray, "channels frames"]
 
@@ -42,9 +45,11 @@ class SoundWriter:
         rate: in Hz.
         channels: number of channels.
         format: container and encoding, usually from `output_format`.
-        tags: by the names in `soundstage.audio.tags`; those that the container cannot hold are
-            left out.
+        metadata: of the source; `receipt` says what of it the container holds. None writes none.
+        bit_rate: in bit/s, of all channels of a lossy encoding. By default near transparency:
+            LAME's V0, Vorbis quality 7, about 95 kbit/s a channel of Opus, 128 of AAC.
         overwrite: whether an existing target may be replaced.
+        source_rate: sample rate of the source in Hz, where it is another one.
         expected_frames: length, if known; a WAV file that may pass 4 GB is written as RF64.
         picture_from: a film whose picture, subtitles, chapters, cover and other tracks are copied
             unchanged if the target is a film or M4A; ignored otherwise.
@@ -52,7 +57,7 @@ class SoundWriter:
     Raises:
         OutputError: the target exists, is a folder, is in a folder that is missing or read-only,
             or its format cannot hold the rate or the channels.
-        OptionError: no such format can be written.
+        OptionError: no such format can be written, or not with that bit rate.
     """
 
     def __init__(
@@ -62,14 +67,18 @@ class SoundWriter:
         rate: int,
         channels: int,
         format: SoundFormat,
-        tags: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        source_rate: int = 0,
+        bit_rate: int | None = None,
         overwrite: bool = False,
         expected_frames: int | None = None,
         picture_from: str | Path | None = None,
     ) -> None:
         self.path = Path(path)
         self.rate, self.channels, self.format = rate, channels, format
-        self._tags, self._overwrite = dict(tags or {}), overwrite
+        self.receipt = Receipt()
+        """What of the metadata the file holds, when it is complete."""
+        self._overwrite, self._bit_rate = overwrite, bit_rate
         self._expected_frames = expected_frames
         self._picture_from = None if picture_from is None else Path(picture_from)
         self._target: _Target | None = None
@@ -78,6 +87,14 @@ class SoundWriter:
         check_target(self.path, overwrite=overwrite)
         check_encoding(format.container, format.encoding)
         check_limits(self.path, format, rate, channels)
+        if bit_rate is not None:
+            check_bit_rate(format, rate, channels, bit_rate)
+        self._metadata: Metadata | None = None
+        self._left_out: list[Lost] = []
+        if metadata is not None:
+            self._metadata, self._left_out = of_the_result(
+                metadata, format, source_rate=source_rate, rate=rate, channels=channels
+            )
 
     def write(self, block: Block) -> None:
         """Append frames.
@@ -115,6 +132,7 @@ class SoundWriter:
             with output_errors(self.path):
                 self._target.close()
             self._complete = True
+            self._check_metadata()
         return self._file.temporary
 
     def __enter__(self) -> "SoundWriter":
@@ -158,13 +176,32 @@ class SoundWriter:
                 self.format,
                 self.rate,
                 self.channels,
-                self._tags,
+                self._metadata or Metadata(),
+                self._bit_rate,
                 self._expected_frames,
             )
         from soundstage.audio.codecs.ffmpeg_writer import MediaTarget
 
         return MediaTarget(
-            temporary, self.format, self.rate, self.channels, self._tags, self._picture_from
+            temporary,
+            self.format,
+            self.rate,
+            self.channels,
+            self._metadata or Metadata(),
+            self._bit_rate,
+            self._picture_from,
+        )
+
+    def _check_metadata(self) -> None:
+        """Read the metadata back, for the receipt."""
+        if self._metadata is None or self._file is None:
+            return
+        self.receipt = make_receipt(
+            self._metadata,
+            read_metadata(self._file.temporary),
+            self.format.container,
+            left_out=self._left_out,
+            copied=getattr(self._target, "copied", ()),
         )
 
     def _prepared(self, block: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from soundstage.audio import (
+    Metadata,
     Quantizer,
     SoundWriter,
     Spool,
@@ -121,7 +122,7 @@ def render_file(
         rate=mix.rate,
         channels=2,
         format=output_format(first.format, target.suffix, bit_depth),
-        tags=first.tags if alone else None,
+        metadata=first.metadata if alone else Metadata(),
         overwrite=overwrite,
         expected_frames=mix.expected_frames,
         picture_from=first.path if alone else None,

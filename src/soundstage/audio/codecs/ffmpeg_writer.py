@@ -17,7 +17,8 @@ import numpy as np
 
 from soundstage.audio.codecs.ffmpeg_reader import import_av, is_media, main_sound
 from soundstage.audio.formats import SoundFormat
-from soundstage.audio.tags import to_ffmpeg
+from soundstage.audio.metadata import Metadata
+from soundstage.audio.metadata.media import to_ffmpeg
 from soundstage.errors import OutputError
 
 _MUXERS = {"MP4": "mp4", "MOV": "mov", "MATROSKA": "matroska", "WEBM": "webm"}
@@ -59,7 +60,8 @@ class MediaTarget:
         form: SoundFormat,
         rate: int,
         channels: int,
-        tags: Mapping[str, str],
+        metadata: Metadata,
+        bit_rate: int | None,
         picture_from: Path | None,
     ) -> None:
         self._av = import_av(path, OutputError)
@@ -76,7 +78,7 @@ class MediaTarget:
             if picture_from is not None and _is_film(picture_from):
                 self._film = _Film(self._av, picture_from)
             with self._failures():
-                self._add_streams(tags)
+                self._add_streams(metadata.tags)
             self._begin()
         except BaseException:
             self.abort()
@@ -145,7 +147,7 @@ class MediaTarget:
         except self._av.error.FFmpegError as error:
             raise OSError(getattr(error, "errno", 0), str(error.strerror or error)) from error
 
-    def _add_streams(self, tags: Mapping[str, str]) -> None:
+    def _add_streams(self, tags: Mapping[str, tuple[str, ...]]) -> None:
         if self._film is None:
             self._output.metadata.update(to_ffmpeg(tags))
             self._add_sound(None)

@@ -1,67 +1,32 @@
 """Files written by libsndfile."""
 
-import os
+import io
 import struct
-from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
 import soundfile
 
+from soundstage.audio.codecs.bit_rates import settings
 from soundstage.audio.codecs.riff import clear_timestamp, file_length, sound_chunk
+from soundstage.audio.codecs.sinks import OggSink, Sink
 from soundstage.audio.codecs.sndfile_reader import SequentialFile
 from soundstage.audio.formats import SoundFormat
-from soundstage.audio.tags import TAGS, id3_block
+from soundstage.audio.metadata import Metadata
+from soundstage.audio.metadata.flac import COMMENTS, PADDING, write_flac
+from soundstage.audio.metadata.id3 import write_id3
+from soundstage.audio.metadata.other_chunks import write_aiff, write_au, write_caf
+from soundstage.audio.metadata.wave_chunks import write_w64, write_wave
 from soundstage.errors import OutputError
 
 MAX_BYTES = 0xFFFFFFFF - (1 << 20)  # of sound where sizes have 32 bits, with room for tags
 _SHORT = ("WAV", "AIFF", "AU")  # containers whose sizes have 32 bits
 _PIECE = 8192  # frames handed over at a time: the Vorbis encoder needs stack space for each
 
-# Compression level of libsndfile, 0 the best. An upmix must still fold down to its source, so these
-# are near transparency: LAME's V0, Vorbis quality 7, about 95 kbit/s a channel of Opus
-_COMPRESSION = {"MPEG_LAYER_III": 0.0, "VORBIS": 0.3, "OPUS": 0.65}
-
-
-class Sink:
-    """The file that libsndfile writes to, by calls that cannot raise: failures are stored.
-
-    Args:
-        file: opened for reading and writing, unbuffered, at its start.
-        prefix: written first; offsets are relative to its end.
-    """
-
-    def __init__(self, file: BinaryIO, prefix: bytes = b"") -> None:
-        self.failure: BaseException | None = None
-        self._file, self._offset = file, len(prefix)
-        self.write(prefix)
-
-    def write(self, data: bytes) -> int:
-        """Write all bytes, or store the failure and return 0."""
-        if self.failure:
-            return 0
-        rest = memoryview(data)
-        try:
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except BaseException as failure:  # libsndfile's callback would print and forget it
-            self.failure = failure
-            return 0
-        return len(data)
-
-    def read(self, size: int) -> bytes:
-        """Bytes written before, which libsndfile reads to complete its headers."""
-        return self._file.read(size)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to an offset."""
-        moved = self._file.seek(offset + (self._offset if whence == os.SEEK_SET else 0), whence)
-        return moved - self._offset
-
-    def tell(self) -> int:
-        """The offset."""
-        return self._file.tell() - self._offset
+# Where the metadata stands: after the headers that must come first
+_PLACES = {"WAV": 12, "RF64": 48, "W64": 40, "AIFF": 12, "CAF": 52, "AU": 24, "FLAC": 42, "MP3": 0}
 
 
 class SndfileTarget:
@@ -72,7 +37,8 @@ class SndfileTarget:
         form: container and encoding.
         rate: in Hz.
         channels: number of channels.
-        tags: by the names in `soundstage.audio.tags`.
+        metadata: what the file holds beside the sound.
+        bit_rate: in bit/s, of a lossy encoding; None for its usual quality.
         expected_frames: length, if known: WAV beyond 4 GB becomes RF64.
 
     Raises:
@@ -85,7 +51,8 @@ class SndfileTarget:
         form: SoundFormat,
         rate: int,
         channels: int,
-        tags: Mapping[str, str],
+        metadata: Metadata,
+        bit_rate: int | None,
         expected_frames: int | None,
     ) -> None:
         self._form = form
@@ -98,7 +65,13 @@ class SndfileTarget:
         self._file = cast(BinaryIO, path.open("r+b", buffering=0))
         self._sound: SequentialFile | None = None
         try:
-            self._sink = Sink(self._file, id3_block(tags) if container == "MP3" else b"")
+            inserted = _packed(metadata, container)
+            self._inserted = len(inserted)
+            if container == "OGG":
+                self._sink: Sink = OggSink(self._file, metadata)
+            else:
+                self._sink = Sink(self._file, inserted, _PLACES[container])
+            level, mode = settings(form, rate, channels, bit_rate)
             self._sound = SequentialFile(
                 self._sink,
                 "w",
@@ -106,10 +79,9 @@ class SndfileTarget:
                 channels,
                 form.encoding,
                 format=container,
-                compression_level=_COMPRESSION.get(form.encoding),
+                compression_level=level,
+                bitrate_mode=mode,
             )
-            if container != "MP3":
-                self._write_tags(tags)
             self._check()
         except soundfile.LibsndfileError as error:
             self.abort()
@@ -156,6 +128,8 @@ class SndfileTarget:
             self._check()
             raise OSError(0, str(error).strip()) from error
         self._check()
+        if self._inserted:
+            _correct_sizes(self._file, self._inserted)
         if self._turn_into_wav:
             _downgrade(self._file)
         clear_timestamp(self._file)
@@ -171,20 +145,71 @@ class SndfileTarget:
         finally:
             self._file.close()
 
-    def _write_tags(self, tags: Mapping[str, str]) -> None:
-        for name in TAGS:
-            if tags.get(name):
-                try:
-                    setattr(self._sound, name, tags[name])
-                except soundfile.LibsndfileError:
-                    return  # this container holds no tags
-
     def _is_short(self, frames: int | None) -> bool:
         return frames is not None and frames * self._frame_bytes <= MAX_BYTES
 
     def _check(self) -> None:
         if self._sink.failure:
             raise self._sink.failure
+
+
+def _packed(metadata: Metadata, container: str) -> bytes:
+    """The metadata as it stands in a container other than Ogg."""
+    if container == "FLAC":
+        empty = metadata == Metadata()
+        return b"" if empty else write_flac(metadata, _flac_encoder())
+    if container in ("WAV", "RF64"):
+        return write_wave(metadata, even=container == "RF64")
+    writers = {
+        "W64": write_w64,
+        "AIFF": write_aiff,
+        "CAF": write_caf,
+        "AU": write_au,
+        "MP3": write_id3,
+    }
+    return writers[container](metadata) if container in writers else b""
+
+
+@lru_cache(maxsize=1)
+def _flac_encoder() -> bytes:
+    """The name by which the FLAC encoder signs its files."""
+    stream = io.BytesIO()
+    soundfile.write(stream, np.zeros(16), 8000, format="FLAC")
+    size = struct.unpack_from("<I", stream.getvalue(), 46)[0]
+    return stream.getvalue()[50 : 50 + size]
+
+
+def _correct_sizes(file: BinaryIO, inserted: int) -> None:
+    """Count the inserted bytes in the sizes and offsets of the headers."""
+    length = file_length(file)
+    file.seek(0)
+    head = file.read(48)
+    if head[:4] == b"RIFF":
+        _patch(file, 4, struct.pack("<I", length - 8))
+    elif head[:4] == b"RF64":
+        _patch(file, 20, struct.pack("<Q", length - 8))
+    elif head[:4] == b"riff":
+        _patch(file, 16, struct.pack("<Q", length))
+    elif head[:4] == b"FORM":
+        _patch(file, 4, struct.pack(">I", length - 8))
+    elif head[:4] == b".snd":
+        _patch(file, 4, struct.pack(">I", 24 + inserted))
+    elif head[:4] == b"fLaC":
+        _hide_comments(file, 42 + inserted)
+
+
+def _hide_comments(file: BinaryIO, at: int) -> None:
+    """Turn the encoder's own comments, of which there may be one block, into padding."""
+    file.seek(at)
+    head = file.read(4)
+    if head[0] & 0x7F == COMMENTS:
+        size = int.from_bytes(head[1:], "big")
+        _patch(file, at, bytes([head[0] & 0x80 | PADDING]) + head[1:] + bytes(size))
+
+
+def _patch(file: BinaryIO, at: int, data: bytes) -> None:
+    file.seek(at)
+    file.write(data)
 
 
 def _sample_bytes(form: SoundFormat) -> int:

@@ -1,0 +1,137 @@
+"""What FFmpeg (PyAV) knows of a film or an unusual container: tags, pictures, chapters, tracks."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from soundstage.audio.codecs.ffmpeg import main_sound, open_media
+from soundstage.audio.codecs.input_file import InputFile
+from soundstage.audio.metadata.model import Chapter, Lost, Metadata, Picture, TagCollector
+from soundstage.audio.metadata.names import FFMPEG, FROM_FFMPEG, canonical
+
+_OF_THE_FILE = {  # what a muxer or FFmpeg itself says of the file, not its makers
+    *("major_brand", "minor_version", "compatible_brands", "creation_time", "duration"),
+    *("handler_name", "vendor_id", "bps", "number_of_frames", "number_of_bytes"),
+    *("_statistics_writing_app", "_statistics_writing_date_utc", "_statistics_tags"),
+    *(
+        "wm/encodingtime",
+        "wmfsdkversion",
+        "wmfsdkneeded",
+        "isvbr",
+    ),
+    *("encoder_delay", "deviceconformancetemplate"),
+}
+_MAX_PICTURE = 1 << 26  # bytes
+
+
+def read_media(file: InputFile, known: Metadata | None = None) -> Metadata:
+    """The metadata that FFmpeg reads.
+
+    Args:
+        file: a film, or a sound file of a container that we do not read ourselves.
+        known: what was read of it before, which goes first.
+
+    Raises:
+        InputError: FFmpeg cannot open the file.
+    """
+    known = known or Metadata()
+    found, pictures, streams, unread = TagCollector(), [], [], []
+    found.add_missing(known.tags)
+    with open_media(file) as container:
+        found.add_missing(from_ffmpeg(container.metadata))
+        sound = main_sound(container)
+        for stream in container.streams:
+            if stream is sound:
+                own = {k: v for k, v in stream.metadata.items() if k not in ("language", "title")}
+                found.add_missing(from_ffmpeg(own))
+            elif is_picture(stream):
+                picture = _picture(container, stream)
+                if picture is None:
+                    unread.append(Lost("a picture", "it is damaged"))
+                else:
+                    pictures.append(picture)
+            elif not is_chapter_track(stream, container):
+                streams.append(describe(stream))
+        chapters = [
+            Chapter(
+                float(chapter["start"] * chapter["time_base"]),
+                float(chapter["end"] * chapter["time_base"]),
+                chapter["metadata"].get("title", ""),
+            )
+            for chapter in container.chapters()
+        ]
+    return replace(
+        known,
+        tags=found.tags(),
+        pictures=known.pictures or tuple(pictures),
+        chapters=known.chapters or tuple(chapters),
+        streams=tuple(streams),
+        unread=(*known.unread, *unread),
+    )
+
+
+def from_ffmpeg(metadata: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Tags from FFmpeg's metadata of a container."""
+    found = TagCollector()
+    for key, text in metadata.items():
+        folded = key.casefold()
+        name = FROM_FFMPEG.get(folded) or FROM_FFMPEG.get(folded.removesuffix("-eng"))
+        name = name or canonical(key)
+        if folded in _OF_THE_FILE or folded.startswith(("_statistics", "duration-", "bps-")):
+            continue
+        if name in ("tracknumber", "discnumber"):
+            found.add_numbered(name, text)
+        else:
+            found.add(name, text)
+    return found.tags()
+
+
+def to_ffmpeg(tags: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """FFmpeg's metadata, which has one text a name: several values are joined."""
+    texts = {}
+    for name, values in tags.items():
+        text = "; ".join(values)
+        if name in ("tracknumber", "discnumber"):
+            total = tags.get(name.removesuffix("number") + "total", ())[:1]
+            text = "/".join([values[0], *total])
+        elif name.endswith("total") and name.removesuffix("total") + "number" in tags:
+            continue
+        texts[FFMPEG.get(name, name)] = text
+    return texts
+
+
+def is_picture(stream: Any) -> bool:
+    """Whether a stream is a cover rather than moving pictures."""
+    return stream.type == "video" and bool(int(stream.disposition) & 0x400)
+
+
+def is_chapter_track(stream: Any, container: Any) -> bool:
+    """Whether a stream is the QuickTime form of the chapters, which is written anew."""
+    return (
+        stream.type in ("data", "subtitle")
+        and bool(container.chapters())
+        and stream.metadata.get("handler_name", "") == "SubtitleHandler"
+        and getattr(stream.codec_context, "codec_tag", "") in ("text", "")
+        and stream.type == "data"
+    )
+
+
+def describe(stream: Any) -> str:
+    """A stream for people, such as "subtitle track 3 (subrip, deu)"."""
+    if stream.type == "attachment":
+        return f"attachment {stream.metadata.get('filename', stream.index)}"
+    codec = getattr(stream.codec_context, "name", None) if stream.codec_context else None
+    facts = [fact for fact in (codec, stream.metadata.get("language")) if fact and fact != "und"]
+    kind = {"video": "picture", "audio": "sound"}.get(stream.type, stream.type)
+    return f"{kind} track {stream.index}" + (f" ({', '.join(facts)})" if facts else "")
+
+
+def _picture(container: Any, stream: Any) -> Picture | None:
+    for packet in container.demux(stream):
+        if packet.size:
+            data = bytes(packet)
+            codec = stream.codec_context.name
+            mime = {"mjpeg": "image/jpeg", "png": "image/png"}.get(codec, f"image/{codec}")
+            caption = stream.metadata.get("title", "")
+            return Picture(data, mime, description=caption) if len(data) < _MAX_PICTURE else None
+    return None

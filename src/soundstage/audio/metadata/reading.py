@@ -1,0 +1,142 @@
+"""Reading the metadata of a file of any kind, by its content."""
+
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from typing import BinaryIO
+
+from soundstage.audio.codecs.input_file import InputFile
+from soundstage.audio.codecs.riff import file_length
+from soundstage.audio.metadata.ape import read_ape
+from soundstage.audio.metadata.flac import read_flac
+from soundstage.audio.metadata.id3 import read_id3, read_id3v1, tag_size
+from soundstage.audio.metadata.model import Lost, Metadata, TagCollector
+from soundstage.audio.metadata.mp4 import read_mp4
+from soundstage.audio.metadata.ogg import read_ogg
+from soundstage.audio.metadata.other_chunks import read_aiff, read_au, read_caf
+from soundstage.audio.metadata.wave_chunks import read_w64, read_wave
+from soundstage.errors import InputError
+
+_DAMAGE = (struct.error, ValueError, IndexError, KeyError, OverflowError, EOFError)
+_ID3_LIMIT = 1 << 26  # bytes
+
+
+def read_metadata(file: str | os.PathLike[str] | BinaryIO | InputFile) -> Metadata:
+    """Tags, pictures, chapters, markers and other data of a sound file or film.
+
+    Text that does not say how it is encoded is read as UTF-8, else as Windows-1252 or by the code
+    page that the file names. What is damaged is left out, and named in `Metadata.unread`.
+
+    Args:
+        file: a path, or a binary file object that can seek.
+
+    Raises:
+        InputError: the file cannot be opened.
+    """
+    source = file if isinstance(file, InputFile) else InputFile(file)
+    with source.open() as opened:
+        head = opened.read(40)
+        reader = _reader(head)
+        found = Metadata()
+        try:
+            if reader:
+                found = reader(opened)
+        except _DAMAGE:
+            found = Metadata(unread=(Lost("tags", "they are damaged"),))
+        found = _with_tail(opened, found)
+    if head[4:8] in _MOVIES or reader is None:
+        try:
+            return _by_ffmpeg(source, found)
+        except (InputError, *_DAMAGE, OSError):
+            return found
+    return found
+
+
+_MOVIES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+
+
+def _reader(head: bytes) -> Callable[[BinaryIO], Metadata] | None:
+    """The function for files that begin so; None for those that only FFmpeg reads."""
+    if head[:4] == b"fLaC":
+        return read_flac
+    if head[:4] == b"OggS":
+        return read_ogg
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return read_wave
+    if head[:4] == b"riff" and head[24:28] == b"wave":
+        return read_w64
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return read_aiff
+    if head[:4] == b"caff":
+        return read_caf
+    if head[:4] in (b".snd", b"dns."):
+        return read_au
+    if head[4:8] in _MOVIES:
+        return read_mp4
+    if head[:3] == b"ID3":
+        return _read_front
+    if head[:1] == b"\xff" and head[1:2] >= b"\xe0":  # MPEG audio without a tag in front
+        return lambda file: Metadata()
+    return None
+
+
+def _read_front(file: BinaryIO) -> Metadata:
+    """The ID3 tags in front of MP3, AAC or FLAC; there may be several."""
+    file.seek(0)
+    found, at = Metadata(), 0
+    for _ in range(16):
+        file.seek(at)
+        size = tag_size(file.read(10))
+        if not size:
+            break
+        if size > _ID3_LIMIT:
+            lost = Lost("the ID3 tag", "it is too large")
+            return replace(found, unread=(*found.unread, lost))
+        file.seek(at)
+        found = _joined(found, read_id3(file.read(size)))
+        at += size
+    file.seek(at)
+    return read_flac(file) if file.read(4) == b"fLaC" else found
+
+
+def _with_tail(file: BinaryIO, found: Metadata) -> Metadata:
+    """With the tags at the end of the file: ID3v1, and APE before it."""
+    end = file_length(file)
+    old = Metadata()
+    if end >= 128:
+        file.seek(end - 128)
+        old = Metadata(tags=read_id3v1(file.read(128)))
+        end -= 128 if old.tags else 0
+    try:
+        ape = read_ape(file, end)
+    except _DAMAGE:
+        ape = Metadata(unread=(Lost("the APE tag", "it is damaged"),))
+    found = _joined(found, ape)
+    # The fields of ID3v1 have 30 bytes: a longer text that begins so is the same
+    longer = {
+        name: values
+        for name, values in old.tags.items()
+        if not any(text.startswith(values[0]) for text in found.tags.get(name, ()))
+    }
+    return _joined(found, Metadata(tags=longer))
+
+
+def _joined(first: Metadata, second: Metadata) -> Metadata:
+    tags = TagCollector()
+    tags.add_missing(first.tags)
+    tags.add_missing(second.tags)
+    return replace(
+        first,
+        tags=tags.tags(),
+        pictures=first.pictures or second.pictures,
+        chapters=first.chapters or second.chapters,
+        blocks=(*first.blocks, *second.blocks),
+        unread=(*first.unread, *second.unread),
+    )
+
+
+def _by_ffmpeg(source: InputFile, found: Metadata) -> Metadata:
+    from soundstage.audio.metadata.media import read_media
+
+    return read_media(source, found)
