@@ -1,7 +1,7 @@
 from .analysis_text import BAND_COLUMNS, band_rows, describe, summary_rows
 from .api import evaluate
 from .plots.contact_sheet import ContactSheet
-from .plots.figures import plot_analysis, plot_comparison
+from .plots.figures import plot_analysis, plot_comparison, plot_side_by_side
 from .results import Comparison, Estimate, Results
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "evaluate",
     "plot_analysis",
     "plot_comparison",
+    "plot_side_by_side",
     "summary_rows",
 ]

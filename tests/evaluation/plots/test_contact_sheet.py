@@ -4,7 +4,7 @@ import soundfile
 
 from sounds import RATE, song
 from soundstage.errors import OptionError, OutputError
-from soundstage.evaluation.plots.contact_sheet import ContactSheet
+from soundstage.evaluation.plots.contact_sheet import ContactSheet, _bounded
 from soundstage.evaluation.plots.plotting import WIDTH, Canvas
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.upmix_files import upmix_to_files
@@ -71,6 +71,17 @@ def test_left_is_drawn_at_the_left_and_brighter_where_energy_lies(tmp_path, draw
     places = takes.comparison.stages[0].places
     assert np.array_equal(shares.argmax(axis=1)[3:], places.argmax(axis=1)[3:])
     assert shares.max() <= 0
+
+
+def test_the_curve_shows_every_width_up_to_infinity(tmp_path, drawn):
+    """An axis that ended at 3 would show 3, 30 and a side without mid as one."""
+    places = _bounded(np.array([0.0, 2.0, 3.0, 30.0, np.inf]))
+    assert places[[0, 1, 4]] == pytest.approx([0, 0.5, 1])
+    assert (np.diff(places) > 0.02).all()
+    draw(tmp_path, 2)
+    stage, curve = drawn[0].axes[:2]
+    assert [tick.get_text() for tick in curve.get_xticklabels()] == ["0", "2", "∞"]
+    assert [tick.get_text() for tick in stage.get_xticklabels()] == ["+10", "0", "−10"]
 
 
 def test_silence_is_drawn(tmp_path, drawn):

@@ -10,7 +10,7 @@ import soundfile
 from sounds import RATE, noise, song, stereo_scene, tone
 from soundstage.audio import Audio
 from soundstage.errors import InputError, OptionError, OutputError
-from soundstage.evaluation import plot_analysis, plot_comparison
+from soundstage.evaluation import plot_analysis, plot_comparison, plot_side_by_side
 from soundstage.evaluation.plots.plotting import BAND_TICKS, Canvas
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -221,3 +221,20 @@ def test_a_comparison_has_a_row_for_each_file_on_common_axes(drawn, tmp_path):
 def test_a_comparison_needs_something_to_compare(tmp_path):
     with pytest.raises(OptionError, match="at least one"):
         plot_comparison(scene(), {}, tmp_path / "rows.png")
+
+
+def test_files_side_by_side_have_a_row_each_on_common_axes(drawn, tmp_path):
+    quiet = Audio(scene().samples / 100, RATE)
+    found = plot_side_by_side({"loud": scene(2.0), "quiet": quiet}, tmp_path / "picture.png")
+    assert list(found) == ["loud", "quiet"]
+    assert found["loud"].width == pytest.approx(found["quiet"].width, rel=0.1)
+    spectra = panels(drawn[0])[::3]
+    assert len(spectra) == 2
+    assert spectra[0].get_clim() == spectra[1].get_clim()
+    assert spectra[0].axes.get_xlim() == spectra[1].axes.get_xlim() == (0, 2)
+
+
+@pytest.mark.parametrize("count", [0, 9])
+def test_too_few_or_too_many_files_side_by_side_are_refused(tmp_path, count):
+    with pytest.raises(OptionError, match="1 to 8 files"):
+        plot_side_by_side({str(i): scene() for i in range(count)}, tmp_path / "picture.png")

@@ -8,7 +8,7 @@ takes. A curve beside the panel shows the width of each band.
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 MAX_TAKES = 12
 LOWEST_HZ, HIGHEST_HZ = 40.0, 20_000.0
-WIDEST = 3.0  # of the axis of the curve; 2 means independent channels
 DENSITY_SPAN = 40.0  # dB, below all energy of a band in one position
 FAINT_SHARE = 1e-9  # of the energy; a band 90 dB below the whole has no image
 CURVE = "#D55E00"  # vermilion (Okabe and Ito)
@@ -151,7 +150,7 @@ def _draw_places(axes: "Axes", stage: Stage) -> "QuadMesh":
     )
     axes.axvline(0, color="white", alpha=0.35, linewidth=1)
     axes.set_xlim(PLACES / 2, -PLACES / 2)
-    axes.set_xticks([10, 0, -10], ["10", "0", "10"])
+    axes.set_xticks([10, 0, -10], ["+10", "0", "−10"])
     return image
 
 
@@ -168,7 +167,7 @@ def _draw_widths(axes: "Axes", stage: Stage) -> None:
     energy = stage.places.sum(axis=1)
     shown = np.where(energy > FAINT_SHARE * energy.sum(), stage.widths, np.nan)
     axes.stairs(
-        np.minimum(shown, WIDEST),
+        _bounded(shown),
         np.maximum(BAND_EDGES_HZ, 1.0),
         orientation="horizontal",
         baseline=None,
@@ -176,7 +175,12 @@ def _draw_widths(axes: "Axes", stage: Stage) -> None:
         linewidth=2,
     )
     axes.set_facecolor("white")
-    axes.set_xlim(0, WIDEST)
-    axes.set_xticks([0, 1, 2])
-    for place in (1, 2):
-        axes.axvline(place, color=EMPTY, linewidth=1, zorder=0)
+    axes.set_xlim(0, 1)
+    axes.set_xticks(_bounded(np.array([0.0, 2.0, np.inf])), ["0", "2", "∞"])
+    for width in (1.0, 2.0):
+        axes.axvline(_bounded(width), color=EMPTY, linewidth=1, zorder=0)
+
+
+def _bounded(width: Float[np.ndarray, "*any"] | float) -> Any:
+    """Widths from 0 to infinity on a finite axis: the angle of side over mid, in right angles."""
+    return np.arctan(np.asarray(width) / 2) / (np.pi / 2)

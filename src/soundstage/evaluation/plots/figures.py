@@ -40,6 +40,7 @@ IC_LABEL = "opposite  ←  →  equal"
 INPUT_NAME = "mono input"
 FOOTNOTE = "gray: too little energy"
 LONGEST_NAME = 64  # characters of a title
+MOST_ROWS = 8
 
 
 def plot_analysis(
@@ -143,7 +144,39 @@ def plot_comparison(
     """
     if not results:
         raise OptionError("A comparison needs at least one result besides the mono input.")
-    rows = {INPUT_NAME: mono, **results}
+    return _plot_rows({INPUT_NAME: mono, **results}, target, overwrite=overwrite)
+
+
+def plot_side_by_side(
+    sounds: Mapping[str, Source], target: str | Path, *, overwrite: bool = False
+) -> dict[str, Analysis]:
+    """Draw a row for every sound, with the same axes and colors in all rows.
+
+    Args:
+        sounds: of one or two channels each, by row name, from top to bottom; 1 to `MOST_ROWS`.
+        target: PNG to write, 1280 pixels wide.
+        overwrite: replace an existing target.
+
+    Returns:
+        The analysis of each row.
+
+    Raises:
+        InputError: a sound cannot be read, is empty, or has more than two channels.
+        OutputError: the target exists, or cannot be written.
+        OptionError: the number of sounds is out of its range, the target is not a PNG, or
+            matplotlib is not installed.
+    """
+    if not 1 <= len(sounds) <= MOST_ROWS:
+        raise OptionError(
+            f"A picture shows 1 to {MOST_ROWS} files, not {len(sounds):,}: choose some of them."
+        )
+    return _plot_rows(sounds, target, overwrite=overwrite)
+
+
+def _plot_rows(
+    rows: Mapping[str, Source], target: str | Path, *, overwrite: bool
+) -> dict[str, Analysis]:
+    """Side spectrogram, goniometer and IID map of each sound."""
     top, pitch, height = 116, 254, 188
     bottom = top + (len(rows) - 1) * pitch + height
     canvas = Canvas(target, height=bottom + 156, overwrite=overwrite)
