@@ -1,7 +1,19 @@
-"""Reading a sound from start to end, as often as needed, a block at a time."""
+"""Reading a sound from start to end, as often as needed, a block at a time.
+
+| sound                                                           | is read by                  |
+| --------------------------------------------------------------- | --------------------------- |
+| PCM, float, µ-law and A-law in one finished chunk of WAV, RF64,  | libsndfile: seeks are exact |
+| W64, AIFF, AU or CAF                                            |                             |
+| Ogg Vorbis of a few pages, and ALAC in CAF if libsndfile can     | libsndfile: FFmpeg drops    |
+|                                                                 | the end                     |
+| all other that FFmpeg knows by its content: compressed sound,    | FFmpeg                      |
+| films, chunks of open length, several chunks of sound, BW64     |                             |
+| what FFmpeg does not know: MAT, HTK, SDS, XI, some ADPCM        | libsndfile                  |
+"""
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
@@ -10,17 +22,17 @@ import numpy as np
 import soundfile
 from jaxtyping import Float
 
-from soundstage.audio.codecs.ffmpeg_reader import MediaSource, is_media
 from soundstage.audio.codecs.input_file import InputFile
-from soundstage.audio.codecs.integrity import check_complete, check_length
-from soundstage.audio.codecs.mpeg import is_mpeg, scan_frames
+from soundstage.audio.codecs.integrity import Inspection, inspect
 from soundstage.audio.codecs.sndfile_reader import SndfileSource
-from soundstage.audio.formats import MEDIA_SUFFIXES, SoundFormat
+from soundstage.audio.formats import SoundFormat
+from soundstage.audio.metadata import Metadata, read_metadata
 from soundstage.errors import InputError
 
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
 
-_BOTH_READ = (b"OggS", b"RIFF")  # FFmpeg reads some of these that libsndfile does not
+_FFMPEG_ONLY = ("FLAC", "OGG", "MP3", "RAW")
+"""Containers in which FFmpeg's refusal is final; RAW is anything with the suffix of raw sound."""
 
 Block = Float[np.ndarray, "channels frames"]
 
@@ -62,15 +74,25 @@ class SoundReader:
         path: of the file; None for a file object and for sound in memory.
         rate: sample rate in Hz, from 8,000 to 192,000.
         channels: number of channels, one or more.
-        frames: length, or None if it is unknown before decoding.
+        frames: length, or None if it is unknown before decoding. A FLAC file that others were
+            appended to holds more.
         seconds: approximate length, for a progress bar; None if unknown.
         format: container and encoding.
+        notes: what a user should know about the file, as parts of sentences.
         tags: by the names in `soundstage.audio.tags`.
     """
 
-    def __init__(self, decoder: _Decoder, name: str, path: Path | None = None) -> None:
-        self.name, self.path = name, path
+    def __init__(
+        self,
+        decoder: _Decoder,
+        name: str,
+        path: Path | None = None,
+        file: InputFile | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self.name, self.path, self._file = name, path, file
         self._decoder = decoder
+        self.notes = notes
         self.rate = decoder.rate
         self.channels = decoder.channels
         self.frames = decoder.frames
@@ -92,16 +114,27 @@ class SoundReader:
         before the start are decoded and dropped where a seek would change those after it.
 
         Raises:
-            InputError: the file is damaged, cut short, or holds a sample that is not finite.
+            InputError: the file is damaged, cut short, holds a sample that is not finite, or is not
+                the one that was inspected any more.
         """
         done = start
-        for block in _reblock(self._decoder.chunks(frames, start), frames):
-            self._check_finite(block, done)
-            done += block.shape[1]
-            yield block
+        try:
+            self._check_unchanged()
+            for block in _reblock(self._decoder.chunks(frames, start), frames):
+                self._check_finite(block, done)
+                done += block.shape[1]
+                yield block
+        except InputError:
+            self._check_unchanged()  # the better reason, if it is one
+            raise
+        self._check_unchanged()
         if done == start:
             raise self._no_sound()
-        check_length(self.name, self.frames, done, self.rate, self._slack())
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """Tags, pictures, chapters and other data of the file; read at the first use."""
+        return read_metadata(self._file) if self._file else Metadata()
 
     def __enter__(self) -> "SoundReader":
         return self
@@ -118,6 +151,10 @@ class SoundReader:
         length = "unknown length" if self.frames is None else f"{self.frames / self.rate:.2f} s"
         return f"SoundReader({self.name!r}, {self.rate} Hz, {self.channels} channels, {length})"
 
+    def _check_unchanged(self) -> None:
+        if self._file is not None:
+            self._file.check_unchanged()
+
     def _check_finite(self, block: Block, done: int) -> None:
         finite = np.isfinite(block)
         if finite.all():
@@ -131,44 +168,38 @@ class SoundReader:
     def _no_sound(self) -> InputError:
         return InputError(f"{self.name} is empty, its length is 0: export it again.")
 
-    def _slack(self) -> int:
-        """Frames by which the header of a complete file may be too long."""
-        # Padding that one decoder drops and another keeps: two frames of MP3, or of HE-AAC
-        return {"MP3": 2 * 1152, "MP4": 2 * 2048, "MOV": 2 * 2048}.get(self.format.container, 0)
-
 
 def open_file(file: str | os.PathLike[str] | BinaryIO) -> SoundReader:
     """Inspect a sound file, or the main sound track of a film; see `open_sound`."""
     source = InputFile(file)
-    return SoundReader(_find_decoder(source), source.name, source.path)
+    known = inspect(source)
+    decoder = _find_decoder(source, known)
+    return SoundReader(decoder, source.name, source.path, source, known.notes)
 
 
-def _find_decoder(file: InputFile) -> _Decoder:
-    head = file.head()
-    check_complete(file)
-    if is_media(head):
-        return MediaSource(file)
-    mpeg = scan_frames(file) if is_mpeg(head) else None
-    if mpeg and (mpeg.cut or mpeg.short):
-        declared = max(mpeg.declared or 0, mpeg.counted + 1)
-        raise InputError(
-            f"{file} is cut short: it holds {mpeg.counted:,} complete frames of {declared:,} or "
-            "more; get a complete copy of it."
-        )
+def _find_decoder(file: InputFile, known: Inspection) -> _Decoder:
+    plain = _by_libsndfile(file) if known.for_libsndfile else None
+    if plain and (plain.plain or plain.only_here):
+        return plain
+    from soundstage.audio.codecs.ffmpeg_reader import MediaSource
+
     try:
-        source = SndfileSource(file, mpeg)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        if file.suffix in MEDIA_SUFFIXES or head[:4] in _BOTH_READ:
-            return MediaSource(file)
-        raise _not_sound(file, error) from error
-    if source.format.container == "RAW":  # chosen by its suffix, whatever its content
-        raise _not_sound(file, None)
-    return source
+        media = MediaSource(file, known)
+    except InputError:
+        other = None if known.demuxer or file.head(3) == b"ID3" else _by_libsndfile(file)
+        if other is None or other.format.container in _FFMPEG_ONLY:
+            raise
+        return other
+    if known.vorbis and media.starts_late and (vorbis := _by_libsndfile(file)):
+        return vorbis
+    return media
 
 
-def _not_sound(file: InputFile, error: BaseException | None) -> InputError:
-    because = f" ({str(error).rsplit(': ', 1)[-1].strip().rstrip('.')})" if error else ""
-    return InputError(f"{file} is not a readable sound file{because}: convert it to WAV.")
+def _by_libsndfile(file: InputFile) -> SndfileSource | None:
+    try:
+        return SndfileSource(file)
+    except (soundfile.LibsndfileError, TypeError):
+        return None
 
 
 def _reblock(chunks: Iterator[Block], frames: int) -> Iterator[Block]:

@@ -1,82 +1,82 @@
-"""The sound of AAC, M4A and films, read by FFmpeg (PyAV).
+"""Sound that FFmpeg (PyAV) decodes: compressed sound, and the sound track of films.
 
-Only the main sound track of a file is read, without the encoder delay that the container declares.
-A gap in the time stamps becomes silence, so that the sound stays in sync with its picture.
+Only the main sound track of a file is read, without the delay and padding that its container
+declares. A gap in the time stamps becomes silence, so that the sound stays in sync with its
+picture. Every error is refused, but for bytes between the frames of MPEG audio that are no frame:
+FFmpeg takes tags there for sound.
 """
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
+import av
 import numpy as np
 from jaxtyping import Float
 
+from soundstage.audio.codecs.adts import FRAME_SAMPLES
+from soundstage.audio.codecs.containers import MP4_BOXES
+from soundstage.audio.codecs.ffmpeg import cause, main_sound, open_media
+from soundstage.audio.codecs.ffmpeg_names import container_name, encoding_name
 from soundstage.audio.codecs.input_file import InputFile
-from soundstage.audio.codecs.integrity import MP4_BOXES
+from soundstage.audio.codecs.integrity import Inspection, check_length
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.tags import from_ffmpeg
-from soundstage.errors import InputError, OutputError, missing_extra
+from soundstage.errors import InputError
 
-_CONTAINERS = {"matroska": "MATROSKA", "mov": "MOV", "mp4": "MP4"}
-_ENCODINGS = {
-    "aac": "AAC",
-    "mp3": "MPEG_LAYER_III",
-    "mp3float": "MPEG_LAYER_III",
-    "opus": "OPUS",
-    "libopus": "OPUS",
-    "vorbis": "VORBIS",
-    "pcm_f32le": "FLOAT",
-    "pcm_f32be": "FLOAT",
-    "pcm_f64le": "DOUBLE",
-    "pcm_f64be": "DOUBLE",
-    "pcm_u8": "PCM_U8",
-    "pcm_s8": "PCM_S8",
-}
 _FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
+_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _GAP = 0.05  # s; less is jitter of the time stamps, which Matroska rounds to 1 ms
 _LONGEST_GAP = 600.0  # s; more is a damaged time stamp
+_SILENCE = 1 << 16  # frames of silence in a block
+_SLACK = 0.1  # s by which the duration of a container with coarse time stamps may be too long
+_SOUGHT = ("flac", "mov", "wav", "w64", "aiff", "caf", "au", "wv", "tta")
+"""Demuxers that find the packet of a sample."""
 
+_FLAC_START = re.compile(rb"fLaC[\0\x80]\0\0\x22")
+_COUNTED = ("flac", "wv", "tta", "tak", "ape", "w64", "wav", "aiff", "au", "rso", "sox", "ircam")
+"""Demuxers that give the exact number of samples of lossless sound."""
 
-def import_av(
-    name: str | Path | InputFile, error: type[InputError] | type[OutputError]
-) -> ModuleType:
-    """PyAV, or `error` with the way to install it."""
-    try:
-        import av
-    except ImportError:
-        raise missing_extra("media", "PyAV", str(name), error) from None
-    av.logging.set_level(av.logging.PANIC)
-    return av
+_TIMED = ("asf", "avi", "flv", "matroska", "nut", "voc", "mxf", "caf", "rm", "mpc", "mpc8")
+"""Demuxers whose duration is declared by the file, not estimated from its size."""
 
 
 class MediaSource:
     """The main sound track of a file that FFmpeg reads.
 
+    Args:
+        file: to read.
+        known: what was found without decoding it.
+
     Raises:
-        InputError: PyAV is not installed, FFmpeg cannot read the file, or it has no sound track.
+        InputError: FFmpeg cannot read the file, or it has no sound track.
     """
 
-    def __init__(self, file: InputFile) -> None:
-        self._file = file
-        self._av = import_av(file, InputError)
-        with self._open() as container:
+    def __init__(self, file: InputFile, known: Inspection) -> None:
+        self._file, self._known = file, known
+        with open_media(file, known.demuxer) as container:
             stream = main_sound(container)
             if stream is None:
                 raise InputError(f"{file} has no sound track: choose another file.")
+            self._demuxer: str = container.format.name.split(",")[0]
             first = next(self._decoded(container, stream), None)
             if first is None:
                 raise InputError(f"{file} is empty, its length is 0: export it again.")
             # With spectral band replication the header may declare half the rate
             self.rate: int = first.sample_rate
             self.channels: int = len(first.layout.channels)
+            self._first_time = first.pts
+            self._sample_times = first.pts is not None and stream.time_base * self.rate == 1
+            self._lossless: bool = stream.codec_context.codec.lossless
             self.format = SoundFormat(
-                _container_name(container, file.suffix), _encoding_name(stream)
+                container_name(container, file), encoding_name(stream, first, file)
             )
             self.tags = {**from_ffmpeg(stream.metadata), **from_ffmpeg(container.metadata)}
             self.seconds = _seconds(container, stream)
             self.frames = self._exact_frames(container, stream, first)
+            self._least, self._slack = self._counted(container, stream, first)
 
     def chunks(self, frames: int, start: int = 0) -> Iterator[Float[np.ndarray, "channels frames"]]:
         """The samples from `start` on, in blocks as they come.
@@ -84,59 +84,151 @@ class MediaSource:
         Raises:
             InputError: the file is damaged.
         """
-        wide = self.format.encoding == "DOUBLE" or (self.format.integer_bits or 0) > 24
-        dtype = np.dtype(np.float64 if wide else np.float32)
-        done, begun = 0, None
-        with self._open() as container:
+        done = 0
+        with open_media(self._file, self._known.demuxer) as container:
             stream = main_sound(container)
-            for frame in self._decoded(container, stream):
-                block = _samples(frame, dtype)
-                if block.shape[0] != self.channels or frame.sample_rate != self.rate:
-                    raise InputError(
-                        f"{self._file} changes its channels or sample rate at "
-                        f"{done / self.rate:.2f} s: convert it to WAV first."
-                    )
-                if frame.pts is not None:
-                    now = float(frame.pts * frame.time_base)
-                    begun = now if begun is None else begun
-                    gap = now - begun - done / self.rate
-                    if _GAP < gap < _LONGEST_GAP:
-                        silence = np.zeros((self.channels, round(gap * self.rate)), dtype)
-                        block = np.concatenate([silence, block], axis=1)
-                if self.frames is not None:
-                    block = block[:, : self.frames - done]
+            decoded = self._decoded(container, stream)
+            if start and self._seeks_exactly():
+                decoded, done = self._sought(container, stream, decoded, start)
+            for block in self._in_time(decoded, done):
+                if self._trims and self.frames is not None:
+                    block = block[:, : max(self.frames - done, 0)]
                 done += block.shape[1]
-                if done > start:
-                    yield block[:, start - done :]
+                if done > start and block.shape[1]:
+                    yield block[:, max(block.shape[1] - (done - start), 0) :]
+        check_length(self._file.name, self._least, done, self.rate, self._slack)
 
-    def _open(self) -> Any:
-        try:
-            path = self._file.path
-            source = self._file.open() if path is None else str(path)
-            return self._av.open(source, metadata_errors="replace")
-        except (self._av.error.FFmpegError, OSError, ValueError) as error:
-            raise InputError(
-                f"{self._file} is not a readable sound file, or is damaged "
-                f"({_reason(error)}): convert it to WAV, or get a complete copy."
-            ) from error
+    @property
+    def starts_late(self) -> bool:
+        """Whether an Ogg stream begins at another time than 0, which FFmpeg cannot know for sure."""
+        return self._demuxer == "ogg" and self._first_time != 0
+
+    @property
+    def _trims(self) -> bool:
+        """Whether the file declares its end, but FFmpeg may decode what is after it."""
+        return self._demuxer in ("mov", "wav", "mp3")
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
-        time = 0.0
+        time, begun = 0.0, False
         try:
-            for frame in container.decode(stream):
-                time = frame.time or time
-                yield frame
-        except self._av.error.FFmpegError as error:
+            for packet in container.demux(stream):
+                try:
+                    if packet.is_corrupt and not self._known.open_end:
+                        raise av.error.InvalidDataError(0, "a packet is incomplete")
+                    frames = packet.decode()
+                except av.error.FFmpegError:
+                    if self._is_no_sound(packet, begun):
+                        continue
+                    raise
+                for frame in frames:
+                    time, begun = frame.time or time, True
+                    yield frame
+        except (av.error.FFmpegError, OSError) as error:
             raise InputError(
-                f"{self._file} is cut short or damaged at about {time:.2f} s "
-                f"({_reason(error)}); get a complete copy of it."
+                f"{self._file} is cut short or damaged at about {time:.2f} s ({cause(error)}); get "
+                "a complete copy of it."
             ) from error
 
+    def _is_no_sound(self, packet: Any, begun: bool) -> bool:
+        """Whether a packet that cannot be decoded is none; the length is verified at the end."""
+        if self._demuxer == "mp3":
+            head = bytes(packet)[:64]
+            is_frame = head[:1] == b"\xff" and head[1:2] >= b"\xe0"
+            return not is_frame or b"Xing" in head or b"Info" in head
+        if self._demuxer == "wav":  # the byte that fills up a chunk of odd size
+            return self._known.samples is not None
+        return self._demuxer in ("mpegts", "mpeg") and not begun  # broadcasts begin anywhere
+
+    def _in_time(
+        self, decoded: Iterator[Any], done: int
+    ) -> Iterator[Float[np.ndarray, "channels frames"]]:
+        """The samples of all frames, with silence in the gaps between them."""
+        wide = self.format.encoding == "DOUBLE" or (self.format.integer_bits or 0) > 24
+        dtype = np.dtype(np.float64 if wide else np.float32)
+        for frame in decoded:
+            if len(frame.layout.channels) != self.channels or frame.sample_rate != self.rate:
+                raise InputError(
+                    f"{self._file} changes its channels or sample rate at {done / self.rate:.2f} s:"
+                    " convert it to WAV first."
+                )
+            if frame.pts is not None and self._first_time is not None:
+                now = float((frame.pts - self._first_time) * frame.time_base)
+                missing = round((now - done / self.rate) * self.rate)
+                if missing > _LONGEST_GAP * self.rate:
+                    raise InputError(
+                        f"{self._file} has a gap of {missing / self.rate:.0f} s in its time "
+                        f"stamps at {done / self.rate:.2f} s: repair it, or convert it to WAV."
+                    )
+                while missing > _GAP * self.rate:
+                    size = min(missing, _SILENCE)
+                    yield np.zeros((self.channels, size), dtype)
+                    done, missing = done + size, missing - size
+            block = _samples(frame, dtype)
+            done += block.shape[1]
+            yield block
+
+    def _seeks_exactly(self) -> bool:
+        """Whether seeking gives the same samples as decoding from the start."""
+        if not (self._lossless and self._sample_times and self._demuxer in _SOUGHT):
+            return False
+        return self._demuxer != "flac" or not self._is_joined_flac
+
+    @cached_property
+    def _is_joined_flac(self) -> bool:
+        """Whether the file holds a second FLAC stream, whose times start at 0 again."""
+        before = b"\0" * 8
+        with self._file.open() as opened:
+            opened.seek(4)
+            while block := opened.read(1 << 20):
+                if _FLAC_START.search(before + block):
+                    return True
+                before = block[-8:]
+        return False
+
+    def _sought(
+        self, container: Any, stream: Any, decoded: Iterator[Any], start: int
+    ) -> tuple[Iterator[Any], int]:
+        """The frames from `start` or earlier on, and the position of the first."""
+        container.seek(self._first_time + start, stream=stream)
+        first = next(decoded, None)
+        at = -1 if first is None or first.pts is None else first.pts - self._first_time
+        if first is not None and 0 <= at <= start:
+            return chain([first], decoded), at
+        container.seek(self._first_time, stream=stream)
+        return self._decoded(container, stream), 0
+
     def _exact_frames(self, container: Any, stream: Any, first: Any) -> int | None:
+        if self._demuxer == "mov":
+            return self._frames_of_mp4(container, stream, first)
+        if self._known.samples is not None:
+            return None if self.starts_late else self._known.samples
+        counted = self._lossless and self._sample_times and self._demuxer in _COUNTED
+        return stream.duration if counted else None
+
+    def _counted(self, container: Any, stream: Any, first: Any) -> tuple[int | None, int]:
+        """The least frames that the file declares, and by how much that may be wrong."""
+        if self._demuxer == "mov":
+            return self.frames, 2 * 2048  # padding that some decoders drop: two frames of HE-AAC
+        if self._demuxer == "aac":
+            return self._known.least * max(first.samples // FRAME_SAMPLES, 1), 0
+        if self._known.least:
+            late = first.pts if self._demuxer == "ogg" and first.pts else 0
+            slack = round(_GAP * self.rate) if self._demuxer == "ogg" else 0
+            return self._known.least - late, slack
+        if self.frames is not None:
+            return self.frames, 0
+        if self._demuxer not in _TIMED:
+            return None, 0
+        alone = all(other is stream or other.type == "attachment" for other in container.streams)
+        seconds = _seconds(container, stream) if stream.duration or alone else None
+        if seconds is None:
+            return None, 0
+        late = max(first.time or 0.0, 0.0)
+        return round((seconds - late) * self.rate), round(_SLACK * self.rate)
+
+    def _frames_of_mp4(self, container: Any, stream: Any, first: Any) -> int | None:
         """Length from the end of the last packet, exact to the sample in MP4."""
-        if self.format.container not in ("MP4", "MOV") or not stream.duration:
-            return None
-        if first.pts is None:
+        if not stream.duration or first.pts is None:
             return None
         try:
             container.seek(max(stream.start_time or 0, 0) + stream.duration, stream=stream)
@@ -145,7 +237,7 @@ class MediaSource:
                 for packet in container.demux(stream)
                 if packet.pts is not None and packet.duration
             ]
-        except self._av.error.FFmpegError:
+        except av.error.FFmpegError:
             return None
         if not ends:
             return None
@@ -153,43 +245,12 @@ class MediaSource:
 
 
 def is_media(head: bytes) -> bool:
-    """Whether a file with this head is for FFmpeg: MP4, MOV, Matroska, WebM, AVI or ADTS."""
+    """Whether a file with this head may be a film: MP4, MOV, Matroska, WebM, AVI, ..."""
     return (
         head[4:8] in MP4_BOXES
-        or head[:4] == b"\x1aE\xdf\xa3"
+        or head[:4] in (b"\x1aE\xdf\xa3", b"0&\xb2u", b"FLV\1")
         or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
-        or (head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xF6 == 0xF0)
     )
-
-
-def main_sound(container: Any) -> Any:
-    """The default sound track of a player, or None."""
-    return container.streams.best("audio") if container.streams.audio else None
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error).strip().rstrip(".")
-
-
-def _container_name(container: Any, suffix: str) -> str:
-    names = container.format.name.split(",")
-    if "matroska" in names:
-        return "WEBM" if suffix == ".webm" else "MATROSKA"
-    if "mov" in names:
-        brand = container.metadata.get("major_brand", "").strip()
-        return "MOV" if brand in ("qt", "") else "MP4"
-    return _CONTAINERS.get(names[0], names[0].upper())
-
-
-def _encoding_name(stream: Any) -> str:
-    name = stream.codec_context.name
-    extra = bytes(stream.codec_context.extradata or b"")
-    if name == "alac" and len(extra) >= 18:
-        return f"ALAC_{extra[17]}"
-    if name == "flac" and len(extra) >= 34:
-        return f"PCM_{((extra[12] & 1) << 4 | extra[13] >> 4) + 1}"
-    linear = re.fullmatch(r"pcm_s(16|24|32)[bl]e(?:_planar)?", name)
-    return f"PCM_{linear[1]}" if linear else _ENCODINGS.get(name, name.upper())
 
 
 def _seconds(container: Any, stream: Any) -> float | None:
@@ -199,12 +260,21 @@ def _seconds(container: Any, stream: Any) -> float | None:
 
 
 def _samples(frame: Any, dtype: np.dtype) -> Float[np.ndarray, "channels frames"]:
-    data = frame.to_ndarray()
     kind = frame.format.name.removesuffix("p")
-    if not frame.format.is_planar:
-        data = data.reshape(-1, len(frame.layout.channels)).T
+    channels, frames = len(frame.layout.channels), frame.samples
+    if frame.format.is_planar:
+        planes = [np.frombuffer(plane, _DTYPES[kind], frames) for plane in frame.planes]
+        data = np.stack(planes)
+    else:
+        data = np.frombuffer(frame.planes[0], _DTYPES[kind], frames * channels)
+        data = data.reshape(frames, channels).T
     full = _FULL_SCALE.get(kind)
     if full is None:
         return data.astype(dtype)
-    centered = data.astype(np.float64) - (full if kind == "u8" else 0)
-    return (centered / full).astype(dtype)
+    centered = data.astype(dtype) - dtype.type(full if kind == "u8" else 0)
+    return centered * dtype.type(1 / full)
+
+
+def import_av(name: object, error: type[Exception]) -> Any:
+    """PyAV."""
+    return av

@@ -40,6 +40,7 @@ class InputFile:
                 raise InputError(f"{file!r} is not the name of a file.") from None
             self.name = str(self.path)
             _check_path(self.path)
+        self._stamp = self._state()
 
     @property
     def suffix(self) -> str:
@@ -57,8 +58,31 @@ class InputFile:
         with self.open() as file:
             return file.read(size)
 
+    def check_unchanged(self) -> None:
+        """Refuse a file that is not the one that was inspected: another one, changed, or gone.
+
+        Raises:
+            InputError: it is not.
+        """
+        if self._state() != self._stamp:
+            raise InputError(
+                f"{self} was replaced, changed or removed while it was being read: start again "
+                "when it does not change any more."
+            )
+
     def __str__(self) -> str:
         return self.name
+
+    def _state(self) -> tuple[int, ...] | None:
+        """Identity, length and time of writing; of a file object its length."""
+        try:
+            if self.path is not None:
+                found = self.path.stat()
+                return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+            with self._lock:
+                return (int(self._object.seek(0, os.SEEK_END) or self._object.tell()),)
+        except (OSError, ValueError):
+            return None
 
     def _check_object(self) -> None:
         try:

@@ -1,56 +1,95 @@
-"""Detection of truncated files.
+"""Detection of files that are cut short or damaged, before and after they are decoded.
 
-libsndfile decodes a truncated file without an error. The checks by format:
+Decoders read a truncated file without an error. Found before decoding:
 
 - WAV, RF64, W64, AIFF, AU, CAF: the size of the sound against the size of the file. Streaming
-  writers leave that size open; such files count as complete.
-- FLAC: the decoder's error, and the declared length against the decoded one.
-- MP3: an incomplete last frame, or fewer frames than the Xing, Info or VBRI header declares. A file
-  without such a header that is cut exactly between two frames is not detected.
-- Ogg (Vorbis, Opus, FLAC): the last page must be complete and marked as the last.
-- MP4, MOV: the last box must be complete, and the index must be present.
-- Matroska, WebM: the segment and its last element must be complete. A stream with an open end that
-  is cut exactly between two clusters is not detected.
-- AAC in ADTS: the last frame must be complete.
-- AVI: the size of its list of frames against the size of the file.
+  writers leave that size open; such files count as complete. Sound that follows the declared size
+  is refused.
+- MPEG audio: an incomplete last frame, or fewer frames than the Xing, Info or VBRI header declares.
+  A file without such a header that is cut exactly between two frames is not detected.
+- Ogg: every page must be there, with its checksum. A missing mark on the last page is only noted,
+  since some recorders leave it out.
+- AAC in ADTS: all frames must be whole, with nothing but tags between them.
+- MP4, MOV, Matroska, WebM, AVI, ASF, FLV, MPEG-TS, VOC: see `containers`. A Matroska stream with an
+  open end that is cut exactly between two clusters is not detected.
+
+Found by decoding: errors and wrong checksums, and fewer samples than the file counts.
 """
 
-import re
-import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
+from soundstage.audio.codecs import containers
+from soundstage.audio.codecs.adts import FRAME_SAMPLES, is_adts, scan_adts
 from soundstage.audio.codecs.input_file import InputFile
-from soundstage.audio.codecs.riff import file_length, sound_chunk
+from soundstage.audio.codecs.mpeg import MpegStream, is_mpeg, scan_mpeg
+from soundstage.audio.codecs.ogg import scan_pages
+from soundstage.audio.codecs.riff import fact_samples, file_length, sound_chunk
+from soundstage.audio.codecs.tag_blocks import after_tags
 from soundstage.errors import InputError
 
-MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-"""Types of the first box of an MP4 or MOV file, after its four bytes of size."""
-
-_BOX_NAME = re.compile(rb"[\w\xa9 .-]{4}")
-_PADDING = (b"free", b"skip", b"wide")
-_OGG_TAIL = 1 << 17  # two pages of the largest size, 65,307 bytes
-_OPEN_END = -1
+_MPEG_SUFFIXES = (".mp1", ".mp2", ".mp3", ".mpa", ".mpga")
+_CONTAINERS = (b"fLaC", b"\x1aE\xdf\xa3", b"RIFF", b"0&\xb2u", b"FLV\1", b"Creative")
 
 
-def check_complete(file: InputFile) -> None:
+@dataclass(frozen=True)
+class Inspection:
+    """What is known of a complete file before it is decoded.
+
+    Attributes:
+        demuxer: FFmpeg's name of its kind, where the content is certain; else None.
+        for_libsndfile: all of its sound is in one chunk of finished length.
+        vorbis: it is one stream of Vorbis.
+        open_end: its header leaves its length open.
+        samples: per channel, exactly; None if unknown.
+        least: samples per channel that it holds at least; 0 if unknown.
+        notes: sentences for the user.
+    """
+
+    demuxer: str | None = None
+    for_libsndfile: bool = False
+    vorbis: bool = False
+    open_end: bool = False
+    samples: int | None = None
+    least: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def inspect(file: InputFile) -> Inspection:
     """Refuse a truncated file, as far as can be known without decoding it.
 
     Raises:
         InputError: it ends before its sound does.
     """
     with file.open() as opened:
+        length = file_length(opened)
         chunk = sound_chunk(opened)
-        if chunk is None:
-            missing = _missing_end(opened)
-        elif chunk.size is not None and chunk.size > chunk.available:
-            missing = (
-                f"it holds {max(chunk.available, 0):,} of the {chunk.size:,} bytes of sound that "
-                "its header declares"
+        if chunk is not None:
+            if chunk.size is not None and chunk.size > chunk.available:
+                raise _cut(
+                    file,
+                    f"it holds {max(chunk.available, 0):,} of the {chunk.size:,} bytes of sound "
+                    "that its header declares",
+                )
+            if chunk.rest == "unknown" or (chunk.rest and chunk.container != "RIFF"):
+                raise InputError(
+                    f"{file} goes on after the {chunk.size or 0:,} bytes of sound that its header "
+                    "declares, with what may be sound too: repair its header, or cut the rest off."
+                )
+            plain = not (chunk.unfinished or chunk.rest or chunk.container == "BW64")
+            return Inspection(
+                for_libsndfile=plain, open_end=chunk.size is None, samples=fact_samples(opened)
             )
-        else:
-            missing = None
-    if missing:
-        raise InputError(f"{file} is cut short: {missing}; get a complete copy of it.")
+        begin, head = _first_bytes(opened, length)
+        if head[:4] == b"OggS":
+            return _ogg(file, opened, begin, length)
+        if missing := _missing_end(opened, head, length):
+            raise _cut(file, missing)
+    if is_adts(head):
+        return _adts(file)
+    likely = is_mpeg(head) or file.suffix in _MPEG_SUFFIXES
+    mpeg = scan_mpeg(file) if likely and not _is_container(head) else None
+    return _mpeg(file, mpeg) if mpeg else Inspection()
 
 
 def check_length(name: str, declared: int | None, decoded: int, rate: int, slack: int) -> None:
@@ -73,112 +112,90 @@ def check_length(name: str, declared: int | None, decoded: int, rate: int, slack
         )
 
 
-def _missing_end(file: BinaryIO) -> str | None:
-    length = file_length(file)
+def _first_bytes(file: BinaryIO, length: int) -> tuple[int, bytes]:
+    """Offset and beginning of what follows the tags and the padding at the start."""
     file.seek(0)
     head = file.read(16)
-    if head[:4] == b"OggS":
-        return _ogg_end(file, length)
-    if head[4:8] in MP4_BOXES:
-        return _mp4_end(file, length)
+    if head[:3] != b"ID3" and any(head[:8]):
+        return 0, head
+    begin = after_tags(file, 0, length)
+    file.seek(begin)
+    return begin, file.read(16)
+
+
+def _is_container(head: bytes) -> bool:
+    return head.startswith(_CONTAINERS) or head[4:8] in containers.MP4_BOXES
+
+
+def _cut(file: InputFile, missing: str) -> InputError:
+    return InputError(f"{file} is cut short: {missing}; get a complete copy of it.")
+
+
+def _missing_end(file: BinaryIO, head: bytes, length: int) -> str | None:
+    if head[4:8] in containers.MP4_BOXES:
+        return containers.mp4_end(file, length)
     if head[:4] == b"\x1aE\xdf\xa3":
-        return _matroska_end(file, length)
+        return containers.matroska_end(file, length)
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return _avi_end(file, length)
-    if head[0:1] == b"\xff" and head[1] & 0xF6 == 0xF0:
-        return _adts_end(file, length)
-    return None
+        return containers.avi_end(file, length)
+    if head[:4] == b"0&\xb2u":
+        return containers.asf_end(file, length)
+    if head[:4] == b"FLV\1":
+        return containers.flv_end(file, length)
+    if head == b"Creative Voice F":
+        return containers.voc_end(file, length)
+    return containers.ts_end(file, length)
 
 
-def _ogg_end(file: BinaryIO, length: int) -> str | None:
-    file.seek(max(length - _OGG_TAIL, 0))
-    tail = file.read()
-    at = tail.rfind(b"OggS")
-    page = tail[at:] if at >= 0 else b""
-    if len(page) < 27 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]]):
-        return "its last page is incomplete"
-    return None if page[5] & 4 else "its last page is missing"
+def _ogg(file: InputFile, opened: BinaryIO, begin: int, length: int) -> Inspection:
+    pages = scan_pages(opened, begin, length)
+    if pages.problem:
+        raise InputError(
+            f"{file} is cut short or damaged: {pages.problem}; get a complete copy of it."
+        )
+    notes = []
+    if pages.joined:
+        notes.append("the source is several Ogg files joined, and all of them were read")
+    if pages.unmarked:
+        notes.append("the source has no mark at its end, so it may have been longer")
+    samples = None if pages.joined else pages.samples
+    return Inspection(
+        "ogg",
+        vorbis=pages.vorbis,
+        samples=samples,
+        least=pages.samples or 0,
+        notes=tuple(notes),
+    )
 
 
-def _mp4_end(file: BinaryIO, length: int) -> str | None:
-    at, names = 0, set()
-    while at + 8 <= length:
-        file.seek(at)
-        head = file.read(16)
-        size, name = struct.unpack(">I4s", head[:8])
-        if size == 1 and len(head) == 16:
-            size = struct.unpack(">Q", head[8:])[0]
-        if not _BOX_NAME.fullmatch(name) or 0 < size < 8:
-            break  # trailing data that is no box, such as another program's tag
-        names.add(name)
-        if at + size > length and name not in _PADDING:
-            return f"its box {name.decode('latin-1')!r} is incomplete"
-        at += size or length  # a size of 0 stands for the rest of the file
-    if b"moov" not in names:
-        return "the index at its end is missing"
-    return None
+def _adts(file: InputFile) -> Inspection:
+    count = scan_adts(file)
+    if count is None:
+        raise InputError(f"{file} is not a readable sound file: convert it to WAV.")
+    if count.cut:
+        raise _cut(file, "its last frame is incomplete")
+    if count.damaged_at is not None:
+        raise InputError(
+            f"{file} is damaged at byte {count.damaged_at:,}, where a frame should begin: get a "
+            "complete copy of it."
+        )
+    return Inspection("aac", least=count.frames * FRAME_SAMPLES)
 
 
-def _matroska_end(file: BinaryIO, length: int) -> str | None:
-    at = 0
-    while at < length:
-        file.seek(at)
-        head = file.read(12)
-        id_size = _vint_size(head[:1])
-        if not 1 <= id_size <= 4 or len(head) < id_size + 1:
-            return "its last element is incomplete" if at else None
-        name = head[:id_size]
-        size_size = _vint_size(head[id_size : id_size + 1])
-        content = at + id_size + size_size
-        size = _vint(head[id_size : id_size + size_size])
-        if name == b"\x18\x53\x80\x67":  # Segment: look inside, at its clusters
-            if size != _OPEN_END and content + size > length:
-                return "its last element is incomplete"
-            at = content
-            continue
-        if size == _OPEN_END:
-            return None
-        if content + size > length:
-            return "its last element is incomplete"
-        at = content + size
-    return None
-
-
-def _vint_size(first: bytes) -> int:
-    return 9 - first[0].bit_length() if first and first[0] else 9
-
-
-def _vint(data: bytes) -> int:
-    """An EBML number without its length marker; `_OPEN_END` if all its bits are set."""
-    bits = 7 * len(data)
-    value = int.from_bytes(data, "big") & ((1 << bits) - 1)
-    return _OPEN_END if value == (1 << bits) - 1 else value
-
-
-def _avi_end(file: BinaryIO, length: int) -> str | None:
-    at = 12
-    while at + 12 <= length:
-        file.seek(at)
-        name, size, kind = struct.unpack("<4sI4s", file.read(12))
-        if name == b"LIST" and kind == b"movi":
-            return (
-                "its list of frames is incomplete" if size > 0 and at + 8 + size > length else None
-            )
-        at += 8 + size + size % 2
-    return "its list of frames is missing"
-
-
-def _adts_end(file: BinaryIO, length: int) -> str | None:
-    at = 0
-    while at < length:
-        file.seek(at)
-        head = file.read(7)
-        if head[:1] == b"\xff" and len(head) < 7:
-            return "its last frame is incomplete"
-        if head[:1] != b"\xff" or head[1] & 0xF6 != 0xF0:
-            return None  # a tag, or damage that the decoder will report
-        size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-        if size < 7:
-            return None
-        at += size
-    return "its last frame is incomplete" if at > length else None
+def _mpeg(file: InputFile, mpeg: MpegStream) -> Inspection:
+    if mpeg.cut or mpeg.short:
+        declared = max(mpeg.declared or 0, mpeg.counted + 1)
+        raise _cut(file, f"it holds {mpeg.counted:,} complete frames of {declared:,} or more")
+    samples = mpeg.counted * mpeg.frame_samples - mpeg.trimmed
+    longer = mpeg.joined or (mpeg.declared or mpeg.counted) != mpeg.counted
+    notes = []
+    if mpeg.joined:
+        notes.append("the source is several MP3 files joined, and all of them were read")
+    if mpeg.damaged_at is not None:
+        notes.append(f"the source has bytes that are no sound at byte {mpeg.damaged_at:,}")
+    return Inspection(
+        "mp3",
+        samples=None if longer else samples,
+        least=samples - 2 * mpeg.frame_samples * longer,
+        notes=tuple(notes),
+    )

@@ -1,16 +1,19 @@
 """The frames of an MPEG audio file: their number, and whether the last one is complete.
 
-libsndfile takes the length of an MP3 file from its Xing, Info or VBRI header. Without one it
-guesses from the first frame, and drops the rest of the file. So frames are counted here, from one
-frame header to the next, and a Xing header is generated for files without one.
+FFmpeg decodes what it finds, so a file that is cut short decodes without an error. Here the frames
+are counted, to be compared with the number that a Xing, Info or VBRI header declares, and with what
+was decoded.
 """
 
-import mmap
 import struct
 from dataclasses import dataclass
-from typing import TypeAlias
 
+import numpy as np
+from jaxtyping import UInt8, UInt16
+
+from soundstage.audio.codecs.frame_scan import HEADER_FRAME, FrameCount, count_frames
 from soundstage.audio.codecs.input_file import InputFile
+from soundstage.audio.codecs.riff import file_length
 
 _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _KBITS = {
@@ -21,11 +24,8 @@ _KBITS = {
     (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-_SAME_STREAM = 0xFFFE0C00  # version, layer and rate stay, the rest may change from frame to frame
-_LONGEST_LEAD = 1 << 16  # bytes before the first frame; a match after more is chance
-Data: TypeAlias = mmap.mmap | bytes
-
-_TRAILERS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")
+_ENCODERS = (b"LAME", b"Lavf", b"Lavc")  # that declare their delay after the Xing header
+_DECODER_DELAY = 529  # samples that the synthesis of layer III adds
 
 
 @dataclass(frozen=True)
@@ -34,153 +34,119 @@ class MpegStream:
 
     Attributes:
         start: offset of the first frame, in bytes.
-        head: its four bytes.
-        counted: frames with sound.
+        layer: 1 to 3.
+        counted: complete frames with sound.
         declared: frames by the header frame, or None.
         frame_samples: samples per channel and frame.
         rate: in Hz.
+        trimmed: samples at the start and end that the encoder added and a decoder removes.
         cut: the last frame is incomplete.
         short: the header frame declares more frames than there are.
         has_info: there is a header frame (Xing, Info or VBRI).
+        joined: there are more header frames: files were joined.
+        damaged_at: offset of the first bytes between two frames that are no tag; None without any.
     """
 
     start: int
-    head: bytes
+    layer: int
     counted: int
     declared: int | None
     frame_samples: int
     rate: int
+    trimmed: int
     cut: bool
     short: bool
     has_info: bool
+    joined: bool
+    damaged_at: int | None
 
 
 def is_mpeg(head: bytes) -> bool:
-    """Whether a file with this head may be MPEG audio: it begins with a tag or a frame."""
-    return head[:3] == b"ID3" or _frame_size(head[:4], None) > 0
+    """Whether a frame of MPEG audio may begin with these bytes."""
+    return bool(measure_mpeg(np.frombuffer(head[:4], np.uint8))[0].any()) if head else False
 
 
-def scan_frames(file: InputFile) -> MpegStream | None:
+def scan_mpeg(file: InputFile) -> MpegStream | None:
     """Count the frames of a file; None if it does not look like MPEG audio, or is free-format."""
     with file.open() as opened:
-        if file.path is None:
-            return _scan(opened.read())
-        try:
-            data = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
-        except (ValueError, OSError):
+        length = file_length(opened)
+        count = count_frames(opened, length, measure_mpeg)
+        if count is None:
             return None
-        with data:
-            return _scan(data)
+        opened.seek(count.start)
+        return _described(opened.read(256), count, length)
 
 
-def _scan(data: Data) -> MpegStream | None:
-    begin = _after_id3(data)
-    start = _find_frame(data, begin, None)
-    if start is None or start - begin > _LONGEST_LEAD:
-        return None
-    head = data[start : start + 4]
-    mark = _word(head) & _SAME_STREAM
-    info = _info(data, start)
-    counted, at, cut = 0 if info is None else -1, start, False
-    while True:
-        size = _frame_size(data[at : at + 4], mark)
-        if size:
-            counted += 1
-            at += size
-            if at >= len(data):
-                cut = at > len(data)
-                break
-            continue
-        cut = cut or (len(data) - at < 4 and data[at : at + 1] == b"\xff")
-        after = None if _is_trailer(data, at) else _find_frame(data, at, mark)
-        if after is None:
-            break
-        at = after
-    counted -= cut
+def measure_mpeg(
+    data: UInt8[np.ndarray, " bytes"],
+) -> tuple[UInt16[np.ndarray, " bytes"], UInt16[np.ndarray, " bytes"]]:
+    """The length of the frame that may begin at each byte, and its version, layer and rate."""
+    sizes, kinds = np.zeros(len(data), np.uint16), np.zeros(len(data), np.uint16)
+    at = np.flatnonzero(data[:-3] == 0xFF) if len(data) > 3 else np.zeros(0, np.intp)
+    second, third = data[at + 1], data[at + 2]
+    size = _SIZES[(second >> 1 & 15).astype(np.intp) << 7 | third >> 1]
+    valid = (second >= 0xE0) & (size > 0)
+    at, second, third = at[valid], second[valid], third[valid]
+    sizes[at] = size[valid]
+    # Version, layer and rate stay in a stream; the rest may change from frame to frame
+    kinds[at] = (second & 0x1E).astype(np.uint16) << 8 | (third & 0x0C) | 1
+    _mark_header_frames(data, kinds)
+    return sizes, kinds
+
+
+def _sizes() -> UInt16[np.ndarray, " headers"]:
+    """Lengths by version and layer (4 bits), bit rate (4), rate (2) and padding (1)."""
+    table = np.zeros((4, 4, 16, 4, 2), np.uint16)
+    for (generation, layer), kbits in _KBITS.items():
+        for version in (3,) if generation == 1 else (2, 0):
+            for k, kbit in enumerate(kbits, start=1):
+                for r, rate in enumerate(_RATES[version]):
+                    slots = {1: 12, 2: 144, 3: 144 if generation == 1 else 72}[layer]
+                    whole = slots * kbit * 1000 // rate
+                    unit = 4 if layer == 1 else 1
+                    table[version, 4 - layer, k, r] = whole * unit, (whole + 1) * unit
+    return table.reshape(-1)
+
+
+_SIZES = _sizes()
+
+
+def _mark_header_frames(
+    data: UInt8[np.ndarray, " bytes"], kinds: UInt16[np.ndarray, " bytes"]
+) -> None:
+    content = data.tobytes()
+    for mark in (b"Xing", b"Info"):
+        found = content.find(mark)
+        while found >= 0:
+            for side in (9, 17, 32):
+                at = found - 4 - side
+                if at >= 0 and kinds[at] and side == _side_info(content[at : at + 4]):
+                    kinds[at] |= HEADER_FRAME
+            found = content.find(mark, found + 4)
+
+
+def _described(head: bytes, count: FrameCount, length: int) -> MpegStream:
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
-    frames, declared_size = info or (None, None)
+    frames, declared_size, trimmed = _info(head) or (None, None, 0)
+    has_info = _info(head) is not None
+    counted = count.frames - max(count.header_frames, has_info)
     missing = (frames or 0) - counted
     # Some encoders count the header frame too, so one frame alone proves nothing
-    bytes_missing = declared_size is not None and start + declared_size > len(data)
+    bytes_missing = declared_size is not None and count.start + declared_size > length
     return MpegStream(
-        start=start,
-        head=head,
+        start=count.start,
+        layer=layer,
         counted=counted,
         declared=frames,
         frame_samples=384 if layer == 1 else 1152 if layer == 2 or version == 3 else 576,
         rate=_RATES[version][head[2] >> 2 & 3],
-        cut=cut,
+        trimmed=trimmed,
+        cut=count.cut,
         short=missing > 1 or (missing == 1 and bytes_missing),
-        has_info=info is not None,
+        has_info=has_info,
+        joined=count.header_frames > has_info,
+        damaged_at=count.damaged_at,
     )
-
-
-def xing_frame(stream: MpegStream) -> bytes:
-    """A Xing header frame for `stream`."""
-    mpeg_1 = stream.head[1] >> 3 & 3 == 3
-    head = bytes(
-        [
-            0xFF,
-            stream.head[1] | 1,  # no checksum
-            (0x90 if mpeg_1 else 0x80) | stream.head[2] & 0x0C,  # 128 or 64 kbit/s
-            stream.head[3],
-        ]
-    )
-    size = _frame_size(head, None)
-    tag = b"Xing" + struct.pack(">II", 1, stream.counted)
-    return (head + bytes(_side_info(head)) + tag).ljust(size, b"\0")
-
-
-def _word(head: bytes) -> int:
-    return int.from_bytes(head, "big")
-
-
-def _frame_size(head: bytes, mark: int | None) -> int:
-    """Bytes of the frame with this header; 0 for none, or one of another stream than `mark`."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return 0
-    if mark is not None and _word(head) & _SAME_STREAM != mark:
-        return 0
-    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
-    kbits, rate = head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer == 4 or kbits in (0, 15) or rate == 3:
-        return 0
-    bits = _KBITS[1 if version == 3 else 2, layer][kbits - 1] * 1000
-    hertz, padding = _RATES[version][rate], head[2] >> 1 & 1
-    if layer == 1:
-        return (12 * bits // hertz + padding) * 4
-    return (72 if layer == 3 and version != 3 else 144) * bits // hertz + padding
-
-
-def _find_frame(data: Data, at: int, mark: int | None) -> int | None:
-    """Offset of the next frame that is followed by another one or the end."""
-    begin = at
-    while (at := data.find(b"\xff", at)) >= 0:
-        head = data[at : at + 4]
-        if size := _frame_size(head, mark):
-            after = at + size
-            if after + 4 > len(data) and (mark is not None or at == begin):
-                return at
-            if _frame_size(data[after : after + 4], _word(head) & _SAME_STREAM):
-                return at
-            if after == len(data) or _is_trailer(data, after):
-                return at
-        at += 1
-    return None
-
-
-def _after_id3(data: Data) -> int:
-    at = 0
-    while data[at : at + 3] == b"ID3" and len(data) >= at + 10:
-        size = 0
-        for byte in data[at + 6 : at + 10]:
-            size = size << 7 | byte & 0x7F
-        at += size + (20 if data[at + 5] & 0x10 else 10)
-    return at
-
-
-def _is_trailer(data: Data, at: int) -> bool:
-    return any(data[at : at + len(mark)] == mark for mark in _TRAILERS)
 
 
 def _side_info(head: bytes) -> int:
@@ -190,16 +156,21 @@ def _side_info(head: bytes) -> int:
     return 9 if mono else 17
 
 
-def _info(data: Data, start: int) -> tuple[int | None, int | None] | None:
-    """Frames and bytes declared by a Xing, Info or VBRI header in the first frame."""
-    head = data[start : start + 4]
-    at = start + 4 + _side_info(head)
-    if data[at : at + 4] in (b"Xing", b"Info"):
-        flags, frames, size = struct.unpack(">III", data[at + 4 : at + 16].ljust(12, b"\0"))
-        if not flags & 1:
-            return None, frames if flags & 2 else None
-        return frames, size if flags & 2 else None
-    if data[start + 36 : start + 40] == b"VBRI":
-        size, frames = struct.unpack(">II", data[start + 46 : start + 54].ljust(8, b"\0"))
-        return frames, size
+def _info(frame: bytes) -> tuple[int | None, int | None, int] | None:
+    """Frames and bytes declared by a Xing, Info or VBRI header, and the samples to remove."""
+    at = 4 + _side_info(frame)
+    if frame[at : at + 4] in (b"Xing", b"Info"):
+        flags = int.from_bytes(frame[at + 4 : at + 8], "big")
+        values = iter(struct.unpack(">II", frame[at + 8 : at + 16].ljust(8, b"\0")))
+        frames = next(values) if flags & 1 else None
+        size = next(values) if flags & 2 else None
+        tag = at + 8 + 4 * bin(flags & 11).count("1") + 100 * bool(flags & 4)
+        delays = int.from_bytes(frame[tag + 21 : tag + 24], "big")
+        if frame[tag : tag + 4] not in _ENCODERS or not delays:
+            return frames, size, 0
+        start, end = delays >> 12, delays & 0xFFF
+        return frames, size, start + _DECODER_DELAY + max(end - _DECODER_DELAY, 0)
+    if frame[36:40] == b"VBRI":
+        size, frames = struct.unpack(">II", frame[46:54].ljust(8, b"\0"))
+        return frames, size, 0
     return None

@@ -1,13 +1,20 @@
 """The sound chunk of WAV, RF64, W64, AIFF, AU and CAF files."""
 
 import os
+import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
+
+from soundstage.audio.codecs.tag_blocks import after_tags
 
 UNKNOWN = 0x7FFFF000  # writers to a pipe store this or more as the length
 _MAX_CHUNKS = 10_000  # more before the sound chunk are a sign of damage
+_BLOCKS = (0x02, 0x11, 0x31)  # ADPCM of Microsoft and IMA, GSM: their samples a block are declared
+_W64_DATA = b"data" + bytes.fromhex("f3acd3118cd100c04f8edb8a")
+_STRAY = 1024  # bytes that may follow the last chunk
+_CHUNK_NAME = re.compile(rb"[A-Za-z0-9 ._(-][\w .,-]{3}")
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,8 @@ class SoundChunk:
         size: declared bytes of content, or None if the writer did not know.
         available: bytes from `offset` to the end of the file.
         unfinished: its size was never filled in, in a way that libsndfile does not understand.
+        rest: what follows it: "" for nothing or chunks that are no sound, "sound" for another chunk
+            of sound, "unknown" for more than 1 kB that is no chunk.
     """
 
     container: str
@@ -29,26 +38,61 @@ class SoundChunk:
     size: int | None
     available: int
     unfinished: bool = False
+    rest: str = ""
 
 
 def sound_chunk(file: BinaryIO) -> SoundChunk | None:
     """The sound chunk of an open file; None for other formats and if there is no such chunk."""
     length = file_length(file)
-    file.seek(0)
-    head = file.read(40)
     try:
-        if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
-            return _wav(file, head, length)
-        if head[:4] == b"riff" and head[24:28] == b"wave":
-            return _w64(file, length)
-        if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-            return _aiff(file, length)
-        if head[:4] in (b".snd", b"dns."):
-            return _au(head, length)
-        if head[:4] == b"caff":
-            return _caf(file, length)
+        chunk = _find_sound(file, length)
+        return chunk and _with_rest(file, chunk, length)
     except struct.error:  # the file ends within a header
         return None
+
+
+def _find_sound(file: BinaryIO, length: int) -> SoundChunk | None:
+    file.seek(0)
+    head = file.read(40)
+    if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return _wav(file, head, length)
+    if head[:4] == b"riff" and head[24:28] == b"wave":
+        return _w64(file, length)
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return _aiff(file, length)
+    if head[:4] in (b".snd", b"dns."):
+        return _au(head, length)
+    if head[:4] == b"caff":
+        return _caf(file, length)
+    return None
+
+
+def fact_samples(file: BinaryIO) -> int | None:
+    """Samples per channel that a WAV file of compressed blocks counts; None if it does not.
+
+    The last block is filled up, so the count is believed if it ends within that block.
+    """
+    try:
+        return _fact(file, file_length(file))
+    except struct.error:  # the file ends within a header
+        return None
+
+
+def _fact(file: BinaryIO, length: int) -> int | None:
+    file.seek(0)
+    if file.read(12)[8:] != b"WAVE":
+        return None
+    fact = align = block = 0
+    for name, _, offset, size in chunks(file, 12, "<4sI", length):
+        file.seek(offset)
+        if name == b"fmt " and size >= 20:
+            kind, align, block = struct.unpack("<H10xH4xH", file.read(20))
+            block = block if kind in _BLOCKS else 0
+        elif name == b"fact" and size >= 4:
+            fact = struct.unpack("<I", file.read(4))[0]
+        elif name == b"data":
+            spare = -(-size // align) * block - fact if align and block else 0
+            return fact if fact and 0 <= spare < 2 * block else None
     return None
 
 
@@ -85,6 +129,8 @@ def chunks(
         file.seek(at)
         name, size = struct.unpack(layout, file.read(head))
         yield name, at + len(name), at + head, size
+        if size < 0:  # open, or damaged: nothing can be found after it
+            return
         at += head + size + -size % align
 
 
@@ -148,6 +194,38 @@ def _caf(file: BinaryIO, length: int) -> SoundChunk | None:
             # Without its complete packet table the sound cannot be decoded to the end
             return SoundChunk("CAF", size_offset, offset, size, length - offset)
     return found
+
+
+def _with_rest(file: BinaryIO, chunk: SoundChunk, length: int) -> SoundChunk:
+    """The chunk, and what follows it."""
+    if chunk.size is None or chunk.container == "CAF":  # CAF declares 64 bits, and the end as such
+        return chunk
+    end = chunk.offset + chunk.size
+    if chunk.container == "W64":
+        at, layout, more = end + -end % 8, "<16sQ", _W64_DATA
+    else:
+        order = ">" if chunk.container in ("AIFF", "RIFX") else "<"
+        at, layout = end + end % 2, f"{order}4sI"
+        more = b"SSND" if chunk.container == "AIFF" else b"data"
+        if not _is_name(file, at) and _is_name(file, end):
+            at = end  # the byte that fills up an odd chunk is missing
+    for _ in range(_MAX_CHUNKS):
+        file.seek(at)
+        head = file.read(struct.calcsize(layout))
+        known = chunk.container == "W64" or (chunk.container != "AU" and _CHUNK_NAME.match(head))
+        if len(head) < struct.calcsize(layout) or not known:
+            break
+        name, size = struct.unpack(layout, head)
+        if name == more and size > 0:
+            return replace(chunk, rest="sound")
+        at += max(size, 24) + -size % 8 if chunk.container == "W64" else 8 + size + size % 2
+    at = after_tags(file, at, length)
+    return replace(chunk, rest="unknown") if length - at > _STRAY else chunk
+
+
+def _is_name(file: BinaryIO, at: int) -> bool:
+    file.seek(at)
+    return bool(_CHUNK_NAME.match(file.read(4)))
 
 
 def _is_unknown(size: int) -> bool:
