@@ -1,11 +1,12 @@
 import errno
 import gc
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
-from soundstage import atomic_files
+from soundstage import atomic_files, interruption
 from soundstage.atomic_files import AtomicFile, check_target, write_atomically
 from soundstage.errors import OutputError
 
@@ -56,13 +57,13 @@ def test_a_dropped_file_leaves_nothing(tmp_path):
 
 
 def test_an_interrupt_before_the_block_leaves_nothing(tmp_path, monkeypatch):
-    create = os.close
+    create = atomic_files.create_locked
 
-    def interrupted(descriptor):
-        create(descriptor)
+    def interrupted(path):
+        os.close(create(path))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(atomic_files.os, "close", interrupted)
+    monkeypatch.setattr(atomic_files, "create_locked", interrupted)
     with pytest.raises(KeyboardInterrupt), AtomicFile(tmp_path / "a.txt"):
         pass
     monkeypatch.undo()
@@ -83,6 +84,16 @@ def test_without_overwriting_a_file_that_appears_meanwhile_is_kept(tmp_path, mon
         temporary.write_text("second")
     assert (tmp_path / "a.txt").read_text() == "first"
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_after_a_signal_nothing_gets_its_name(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("old")
+    monkeypatch.setattr(interruption._state, "number", signal.SIGTERM)
+    with pytest.raises(interruption.Interrupted) as stop:
+        write_atomically(tmp_path / "a.txt", "new")
+    assert stop.value.code == 128 + signal.SIGTERM
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
 
 
 def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):

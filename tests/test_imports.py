@@ -39,6 +39,7 @@ ORDER = [
     "seeding",
     "text_files",
     "atomic_files",
+    "hidden_files",
     "interruption",
     "errors",
 ]

@@ -1,21 +1,21 @@
 """Files that appear under their name only when they are complete.
 
 The content goes to a hidden file beside the target, which is flushed to the disk and renamed. After
-an exception or an interrupt the hidden file is removed, and an existing target is unchanged.
+an exception or an interrupt the hidden file is removed, and an existing target is unchanged; what a
+killed run has left is removed by the next one (see `soundstage.hidden_files`).
 """
 
 import errno
 import os
-import secrets
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
+from soundstage import interruption
 from soundstage.errors import OutputError
-
-_LONGEST_NAME = 200  # bytes of the target's name kept in the hidden one; 255 is the usual limit
+from soundstage.hidden_files import create_locked, hidden_name, remove_abandoned
 
 
 class AtomicFile:
@@ -35,24 +35,34 @@ class AtomicFile:
 
     def __init__(self, path: str | Path, *, overwrite: bool = True) -> None:
         self.path, self.overwrite = Path(path), overwrite
-        name = os.fsencode(self.path.name)[:_LONGEST_NAME].decode(errors="ignore")
-        self.temporary = self.path.with_name(f".{name}.{secrets.token_hex(4)}.part")
+        self.temporary = hidden_name(self.path)
+        self._lock: list[int] = []
         # An interrupt may come at any line, even before the first of the `with` block
-        self.discard = weakref.finalize(self, _remove, self.temporary)
+        self.discard = weakref.finalize(self, _discard, self.temporary, self._lock, os.getpid())
         """Remove the hidden file, if it is still there."""
 
     def create(self) -> Path:
         """Create the empty hidden file, with the permissions of a new file, and its folder."""
         with output_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+            remove_abandoned(self.path.parent)
+            self._lock.append(create_locked(self.temporary))
+        if os.name == "nt":  # where an open file cannot be renamed
+            os.close(self._lock.pop())
         return self.temporary
 
     def commit(self) -> None:
-        """Flush the hidden file to the disk and give it the target's name."""
+        """Flush the hidden file to the disk and give it the target's name.
+
+        Raises:
+            Interrupted: a signal asks the process to end; what was written may be incomplete.
+            OutputError: the file cannot be flushed or renamed, or the target exists.
+        """
+        interruption.check()
         with output_errors(self.path):
             with self.temporary.open("r+b") as file:
                 os.fsync(file.fileno())
+            interruption.check()
             self._rename()
 
     def _rename(self) -> None:
@@ -123,6 +133,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"{path} cannot be written: the folder {folder} is read-only; choose another."
         )
+    remove_abandoned(path.parent)
     if not overwrite:
         check_free(path)
 
@@ -140,6 +151,9 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"{path} cannot be written: {reason}.") from error
 
 
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
+def _discard(path: Path, lock: list[int], owner: int) -> None:
+    if os.getpid() == owner:  # a process forked meanwhile ends without touching the file
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    while lock:
+        os.close(lock.pop())

@@ -4,6 +4,7 @@ import io
 import numpy as np
 import pytest
 
+from soundstage.audio import spool as spools
 from soundstage.audio.spool import Spool
 from soundstage.errors import OutputError
 
@@ -37,7 +38,7 @@ class Full(io.RawIOBase):
 @pytest.mark.parametrize("frames", [10, 100_000])  # at the last flush, and at once
 def test_a_full_disk_is_reported_in_one_sentence(tmp_path, monkeypatch, frames):
     full = io.BufferedWriter(Full())
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda **options: full)
+    monkeypatch.setattr(spools, "open_unnamed", lambda target: full)
     with (  # noqa: PT012
         pytest.raises(OutputError, match="no room"),
         Spool(tmp_path / "x.wav", 1) as spool,

@@ -1,6 +1,5 @@
 """A temporary file of samples, for a result whose level must be known before it is written."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +8,9 @@ from types import TracebackType
 import numpy as np
 from jaxtyping import Float
 
+from soundstage import interruption
 from soundstage.errors import OutputError
+from soundstage.hidden_files import open_unnamed
 
 
 class Spool:
@@ -26,12 +27,11 @@ class Spool:
     def __init__(self, target: Path, channels: int) -> None:
         self._target, self._channels = target, channels
         with self._failures():
-            self._file = tempfile.TemporaryFile(  # noqa: SIM115 - `__exit__` closes it
-                dir=target.parent, prefix=".soundstage-"
-            )
+            self._file = open_unnamed(target)
 
     def write(self, samples: Float[np.ndarray, "channels frames"]) -> None:
         """Append frames."""
+        interruption.check()
         with self._failures():
             self._file.write(np.ascontiguousarray(samples.T, dtype=np.float32).data)
 
@@ -42,6 +42,7 @@ class Spool:
 
     def read(self, frames: int) -> Float[np.ndarray, "channels frames"]:
         """The next frames."""
+        interruption.check()
         with self._failures():
             content = self._file.read(4 * self._channels * frames)
         return np.frombuffer(content, np.float32).reshape(frames, self._channels).T
