@@ -43,7 +43,6 @@ class _Decoder(Protocol):
     frames: int | None
     seconds: float | None
     format: SoundFormat
-    tags: dict[str, str]
 
     def chunks(self, frames: int, start: int = 0) -> Iterator[Block]: ...
 
@@ -56,7 +55,6 @@ class MemorySource:
         self.channels, self.frames = samples.shape
         self.seconds = self.frames / rate
         self.format = SoundFormat("memory", "FLOAT")
-        self.tags: dict[str, str] = {}
 
     def chunks(self, frames: int, start: int = 0) -> Iterator[Block]:
         """The samples from `start` on, up to `frames` at a time."""
@@ -79,7 +77,6 @@ class SoundReader:
         seconds: approximate length, for a progress bar; None if unknown.
         format: container and encoding.
         notes: what a user should know about the file, as parts of sentences.
-        tags: by the names in `soundstage.audio.tags`.
     """
 
     def __init__(
@@ -98,7 +95,6 @@ class SoundReader:
         self.frames = decoder.frames
         self.seconds = decoder.seconds
         self.format = decoder.format
-        self.tags = decoder.tags
         if not MIN_RATE <= self.rate <= MAX_RATE:
             raise InputError(
                 f"{self.name} has a sample rate of {self.rate:,} Hz: resample it to something "

@@ -23,7 +23,6 @@ from soundstage.audio.codecs.ffmpeg_names import container_name, encoding_name
 from soundstage.audio.codecs.input_file import InputFile
 from soundstage.audio.codecs.integrity import Inspection, check_length
 from soundstage.audio.formats import SoundFormat
-from soundstage.audio.tags import from_ffmpeg
 from soundstage.errors import InputError
 
 _FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
@@ -73,7 +72,6 @@ class MediaSource:
             self.format = SoundFormat(
                 container_name(container, file), encoding_name(stream, first, file)
             )
-            self.tags = {**from_ffmpeg(stream.metadata), **from_ffmpeg(container.metadata)}
             self.seconds = _seconds(container, stream)
             self.frames = self._exact_frames(container, stream, first)
             self._least, self._slack = self._counted(container, stream, first)
@@ -100,7 +98,7 @@ class MediaSource:
 
     @property
     def starts_late(self) -> bool:
-        """Whether an Ogg stream begins at another time than 0, which FFmpeg cannot know for sure."""
+        """Whether an Ogg stream begins at another time than 0, of which FFmpeg is not sure."""
         return self._demuxer == "ogg" and self._first_time != 0
 
     @property

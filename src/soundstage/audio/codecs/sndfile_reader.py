@@ -44,7 +44,6 @@ class SndfileSource:
             self.channels: int = sound.channels
             self.format = SoundFormat(sound.format, sound.subtype)
             self.frames: int | None = sound.frames if sound.frames < 1 << 62 else None
-            self.tags: dict[str, str] = {k: v for k, v in sound.copy_metadata().items() if v}
         self.seconds = None if self.frames is None else self.frames / self.rate
 
     @property
