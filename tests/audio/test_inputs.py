@@ -214,7 +214,7 @@ def test_sound_in_memory_is_streamed_like_a_file():
     assert (sound.rate, sound.channels, sound.frames, sound.path) == (RATE, 2, 3000, None)
     assert [block.shape[1] for block in sound.blocks(1000, 500)] == [1000, 1000, 500]
     assert np.array_equal(read(sound), STEREO)
-    assert not sound.tags
+    assert not sound.metadata.tags
     assert str(sound.format) == "in memory"
 
 
