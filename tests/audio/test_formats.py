@@ -43,20 +43,20 @@ def test_lossy_encodings_are_recognized():
         ("WAV", "FLOAT", ".flac", "PCM_24"),
         ("WAV", "DOUBLE", ".flac", "PCM_24"),
         ("WAV", "DOUBLE", ".aiff", "DOUBLE"),
-        ("WAV", "DOUBLE", ".mov", "AAC"),
+        ("WAV", "DOUBLE", ".mov", "FLOAT"),
         ("MOV", "FLOAT", ".mov", "FLOAT"),
         ("CAF", "ALAC_16", ".caf", "ALAC_16"),
         ("CAF", "ALAC_20", ".caf", "PCM_24"),
         ("CAF", "ALAC_32", ".caf", "PCM_32"),
         ("CAF", "ALAC_20", ".wav", "PCM_24"),
-        ("CAF", "ALAC_20", ".m4a", "AAC"),
+        ("CAF", "ALAC_20", ".m4a", "ALAC_24"),
         ("MP4", "ALAC_16", ".m4a", "ALAC_16"),
         ("MP3", "MPEG_LAYER_III", ".mp3", "MPEG_LAYER_III"),
         ("MP3", "MPEG_LAYER_III", ".wav", "PCM_16"),
         ("MP3", "MPEG_LAYER_III", ".ogg", "VORBIS"),
         ("OGG", "OPUS", ".ogg", "OPUS"),
         ("OGG", "VORBIS", ".opus", "OPUS"),
-        ("WAV", "PCM_16", ".m4a", "AAC"),
+        ("WAV", "PCM_16", ".m4a", "ALAC_16"),
         ("WAV", "PCM_16", ".mkv", "PCM_16"),
         ("MATROSKA", "OPUS", ".mkv", "OPUS"),
         ("MATROSKA", "VORBIS", ".mkv", "AAC"),
@@ -120,3 +120,19 @@ def test_a_bit_depth_is_kept_or_refused(suffix, depth):
         form.encoding,
         str(form.integer_bits),
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "suffix", "expected"),
+    [("PCM_16", ".m4a", "AAC"), ("PCM_24", ".mov", "AAC"), ("OPUS", ".mka", "OPUS")],
+)
+def test_a_bit_rate_asks_for_a_lossy_encoding(source, suffix, expected):
+    form = output_format(SoundFormat("MATROSKA", source), suffix, None, lossy=True)
+    assert form.encoding == expected
+
+
+def test_a_bit_rate_is_refused_where_nothing_is_lossy():
+    with pytest.raises(OptionError, match="lossless and have no `bit_rate`"):
+        output_format(SoundFormat("WAV", "PCM_16"), ".flac", None, lossy=True)
+    with pytest.raises(OptionError, match="not both"):
+        output_format(SoundFormat("WAV", "PCM_16"), ".m4a", "24", lossy=True)

@@ -6,15 +6,15 @@ PCM_24 are packed as FLAC, with the same samples.
 
 The encoding of the target when no bit depth is given:
 
-| source          | target holds it | target is lossless      | target is lossy           |
+| source          | target holds it | target can be lossless  | target is lossy           |
 | --------------- | --------------- | ----------------------- | ------------------------- |
 | 8 to 32 bits    | kept            | next larger, or largest | its usual encoding        |
 | float, double   | kept            | float, or largest       | its usual encoding        |
-| MP3, AAC, ...   | kept            | PCM_16                  | its usual encoding        |
-| µ-law, ADPCM    | never kept      | PCM_16                  | its usual encoding        |
+| MP3, AAC, ...   | kept            | PCM_16, or AAC          | its usual encoding        |
+| µ-law, ADPCM    | never kept      | PCM_16, or AAC          | its usual encoding        |
 
-MP4 and MOV count as lossy (AAC) unless they hold the encoding of the source. A bit depth gives ALAC
-in MP4 and PCM in MOV.
+So a lossless track stays lossless in MP4 (ALAC) and MOV (PCM), and a lossy one becomes AAC there
+and in Matroska. A bit depth asks for a lossless encoding, a bit rate for a lossy one.
 """
 
 import re
@@ -76,11 +76,16 @@ WRITABLE_SUFFIXES = frozenset(_SUFFIXES)
 """Suffixes, lower case, that `output_format` accepts."""
 
 MEDIA_SUFFIXES = frozenset(
-    {".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".mka", ".webm", ".avi", ".aac"}
+    (
+        *(".m4a", ".m4b", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".mka", ".webm", ".avi"),
+        *(".aac", ".ac3", ".adts", ".amr", ".ape", ".asf", ".dts", ".eac3", ".flv", ".m2ts"),
+        *(".mp1", ".mp2", ".mpa", ".mpg", ".mxf", ".spx", ".tak", ".ts", ".tta", ".vob", ".wma"),
+        *(".wmv", ".wv"),
+    )
 )
 """Suffixes, lower case, of files that FFmpeg reads."""
 
-READABLE_SUFFIXES = WRITABLE_SUFFIXES | MEDIA_SUFFIXES | {".mp2", ".voc", ".nist", ".sph", ".avr"}
+READABLE_SUFFIXES = WRITABLE_SUFFIXES | MEDIA_SUFFIXES | {".voc", ".nist", ".sph", ".avr"}
 """Suffixes, lower case, of the sound files in a folder; a file named by itself may have any."""
 
 _RATES = {  # Hz; other encodings take any
@@ -141,27 +146,32 @@ def container_of(suffix: str) -> str:
         ) from None
 
 
-def output_format(source: SoundFormat, suffix: str, bit_depth: str | None) -> SoundFormat:
+def output_format(
+    source: SoundFormat, suffix: str, bit_depth: str | None, *, lossy: bool = False
+) -> SoundFormat:
     """The format of a file with this suffix.
 
     Args:
         source: format of the input; its encoding is kept where the target can hold it.
         suffix: of the target, such as ".flac".
         bit_depth: "8", "16", "24", "32", "float" or "double"; None follows the source.
+        lossy: take a lossy encoding, because a bit rate is asked for.
 
     Raises:
         OptionError: the suffix is unknown, or its container has no such bit depth.
     """
     container = container_of(suffix)
     encodings = ("OPUS",) if suffix.lower().endswith("opus") else _HOLDS[container]
+    if lossy:
+        return SoundFormat(container, _lossy_encoding(container, source, encodings, bit_depth))
     if bit_depth is not None:
         return SoundFormat(container, _encoding_of_depth(container, encodings, bit_depth))
     if source.encoding in encodings:
         return SoundFormat(container, source.encoding)
     first = SoundFormat(container, encodings[0])
-    if source.is_lossy or (first.is_lossy and container != "MATROSKA"):
-        return first
     depths = {e: bits for e in encodings if (bits := SoundFormat(container, e).integer_bits)}
+    if source.is_lossy or not depths:
+        return first
     wanted = source.integer_bits
     if wanted is None:
         largest = max(depths, key=lambda e: depths[e])
@@ -215,6 +225,17 @@ def check_limits(path: Path, form: SoundFormat, rate: int, channels: int) -> Non
             f"{path}: {form.container} with {form.encoding} holds 1 to {most} channels, not "
             f"{channels}; choose another format such as .wav."
         )
+
+
+def _lossy_encoding(
+    container: str, source: SoundFormat, encodings: tuple[str, ...], bit_depth: str | None
+) -> str:
+    lossy = [encoding for encoding in encodings if SoundFormat(container, encoding).is_lossy]
+    if not lossy:
+        raise OptionError(f"{container} files are lossless and have no `bit_rate`: leave it out.")
+    if bit_depth is not None:
+        raise OptionError("A lossy encoding has no `bit_depth`: give it or `bit_rate`, not both.")
+    return source.encoding if source.encoding in lossy else lossy[0]
 
 
 def _encoding_of_depth(container: str, encodings: tuple[str, ...], bit_depth: str) -> str:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int32
 
 from soundstage.atomic_files import AtomicFile, check_target, output_errors
 from soundstage.audio.codecs.bit_rates import check_bit_rate
+from soundstage.audio.codecs.ffmpeg_reader import is_media
 from soundstage.audio.codecs.sndfile_writer import SndfileTarget
 from soundstage.audio.formats import (
     MEDIA_CONTAINERS,
@@ -19,6 +20,7 @@ from soundstage.audio.formats import (
 from soundstage.audio.metadata import Lost, Metadata, Receipt, read_metadata
 from soundstage.audio.metadata.carrying import of_the_result
 from soundstage.audio.metadata.receipt import make_receipt
+from soundstage.errors import OptionError
 
 Block = Float[np.ndarray, "channels frames"] | Int32[np.ndarray, "channels frames"]
 
@@ -51,8 +53,10 @@ class SoundWriter:
         overwrite: whether an existing target may be replaced.
         source_rate: sample rate of the source in Hz, where it is another one.
         expected_frames: length, if known; a WAV file that may pass 4 GB is written as RF64.
-        picture_from: a film whose picture, subtitles, chapters, cover and other tracks are copied
-            unchanged if the target is a film or M4A; ignored otherwise.
+        picture_from: a film whose picture, subtitles and other tracks are copied unchanged if the
+            target is a film or M4A; ignored otherwise.
+        keep_original: whether the sound of `picture_from` goes along too, bit for bit, behind the
+            new one.
 
     Raises:
         OutputError: the target exists, is a folder, is in a folder that is missing or read-only,
@@ -73,12 +77,19 @@ class SoundWriter:
         overwrite: bool = False,
         expected_frames: int | None = None,
         picture_from: str | Path | None = None,
+        keep_original: bool = False,
     ) -> None:
         self.path = Path(path)
         self.rate, self.channels, self.format = rate, channels, format
         self.receipt = Receipt()
         """What of the metadata the file holds, when it is complete."""
         self._overwrite, self._bit_rate = overwrite, bit_rate
+        self._keep_original = keep_original
+        if keep_original and (picture_from is None or format.container not in MEDIA_CONTAINERS):
+            raise OptionError(
+                f"{self.path}: `keep_original` puts the sound of a file beside the new one, which "
+                "only .mkv, .mka, .mp4, .m4a, .mov and .webm can hold; choose one of them."
+            )
         self._expected_frames = expected_frames
         self._picture_from = None if picture_from is None else Path(picture_from)
         self._target: _Target | None = None
@@ -187,10 +198,20 @@ class SoundWriter:
             self.format,
             self.rate,
             self.channels,
-            self._metadata or Metadata(),
-            self._bit_rate,
-            self._picture_from,
+            metadata=self._metadata or Metadata(),
+            bit_rate=self._bit_rate,
+            expected_frames=self._expected_frames,
+            film=self._film(),
+            keep_original=self._keep_original,
         )
+
+    def _film(self) -> Path | None:
+        """The source, if it holds more than sound or its sound is to be kept too."""
+        if self._picture_from is None or self._keep_original:
+            return self._picture_from
+        with self._picture_from.open("rb") as file:
+            found = is_media(file.read(16))
+        return self._picture_from if found or (self._metadata and self._metadata.streams) else None
 
     def _check_metadata(self) -> None:
         """Read the metadata back, for the receipt."""
@@ -201,7 +222,6 @@ class SoundWriter:
             read_metadata(self._file.temporary),
             self.format.container,
             left_out=self._left_out,
-            copied=getattr(self._target, "copied", ()),
         )
 
     def _prepared(self, block: np.ndarray) -> np.ndarray:

@@ -1,24 +1,30 @@
 """AAC, M4A and films, written by FFmpeg (PyAV): new sound with the unchanged picture.
 
-All streams of a film but its main sound and data such as time codes are copied packet by packet.
+All streams of a film but its main sound and data such as telemetry are copied packet by packet.
 They are read in step with the sound, so memory does not grow with the length. The sound stays in
 sync; an AAC track that begins late in an MP4 or MOV file gains one silent AAC frame before its
 first sample, and its start moves forward by as much.
+
+Tags and covers of MP4 and MOV are written into the finished file. FFmpeg gets open files, never
+names, which it would search for protocols; and it draws no random numbers.
 """
 
 import contextlib
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
+import av
 import numpy as np
 
-from soundstage.audio.codecs.ffmpeg_reader import import_av, is_media, main_sound
+from soundstage.audio.codecs.bit_rates import DEFAULT_AAC
+from soundstage.audio.codecs.film import Film
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import Metadata
 from soundstage.audio.metadata.media import to_ffmpeg
+from soundstage.audio.metadata.mp4 import write_items
 from soundstage.errors import OutputError
 
 _MUXERS = {"MP4": "mp4", "MOV": "mov", "MATROSKA": "matroska", "WEBM": "webm"}
@@ -34,8 +40,8 @@ _CODECS = {  # encoding: encoder, sample format
 }
 _PACKED = {"PCM_16": ("flac", "s16"), "PCM_24": ("flac", "s32")}  # in Matroska
 _PIECE = 4096  # frames in one packet of PCM; and how closely sound and picture are interleaved
-_BITS_PER_CHANNEL = 128_000  # bit/s of AAC and Opus: an upmix must still fold down to its source
-_OF_THE_FILE = ("major_brand", "minor_version", "compatible_brands", "encoder", "creation_time")
+_ISO = ("MP4", "MOV")
+_SUFFIXES = {"image/jpeg": "jpg", "image/png": "png"}
 
 
 class MediaTarget:
@@ -46,11 +52,14 @@ class MediaTarget:
         form: container and encoding.
         rate: in Hz.
         channels: 1 or 2.
-        tags: by the names in `soundstage.audio.tags`.
-        picture_from: a film, to copy its other streams; ignored if it is not a film.
+        metadata: what the file holds beside the sound.
+        bit_rate: in bit/s, of a lossy encoding; None for its usual quality.
+        expected_frames: length, if known; it ends the last chapter.
+        film: a file whose other streams are copied.
+        keep_original: copy its main sound too, behind the new one.
 
     Raises:
-        OutputError: PyAV is not installed, or the container cannot hold one of those streams.
+        OutputError: the container cannot hold one of those streams.
         OSError: the disk is full, or fails.
     """
 
@@ -60,25 +69,32 @@ class MediaTarget:
         form: SoundFormat,
         rate: int,
         channels: int,
+        *,
         metadata: Metadata,
-        bit_rate: int | None,
-        picture_from: Path | None,
+        bit_rate: int | None = None,
+        expected_frames: int | None = None,
+        film: Path | None = None,
+        keep_original: bool = False,
     ) -> None:
-        self._av = import_av(path, OutputError)
         self._form, self._rate, self._channels = form, rate, channels
+        self._metadata, self._bit_rate = metadata, bit_rate
         self._layout = "stereo" if channels == 2 else "mono"
-        self._film: _Film | None = None
+        self._film: Film | None = None
         self._start = Fraction(0)
         self._done = 0
-        options = {"movie_timescale": str(rate)} if form.container in ("MP4", "MOV") else {}
-        self._output = self._av.open(
-            str(path), "w", format=_MUXERS[form.container], options=options
-        )
+        options = {"fflags": "+bitexact"}
+        if form.container in _ISO:
+            options["movie_timescale"] = str(rate)
+        else:
+            options["default_mode"] = "passthrough"
+        self._file = cast(BinaryIO, path.open("r+b", buffering=0))
+        self._output = av.open(self._file, "w", format=_MUXERS[form.container], options=options)
         try:
-            if picture_from is not None and _is_film(picture_from):
-                self._film = _Film(self._av, picture_from)
+            if film is not None:
+                self._film = Film(film)
             with self._failures():
-                self._add_streams(metadata.tags)
+                self._add_streams(keep_original)
+                self._add_metadata(expected_frames)
             self._begin()
         except BaseException:
             self.abort()
@@ -105,16 +121,20 @@ class MediaTarget:
                 self._film.copy_until(self._output, None)
                 self._film.close()
             self._output.close()
+        if self._form.container in _ISO:
+            write_items(self._file, self._metadata)
+        self._file.close()
 
     def abort(self) -> None:
         """Close the file in any state."""
         if self._film:
             self._film.close()
-        with contextlib.suppress(self._av.error.FFmpegError, OSError, ValueError):
+        with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
             self._output.close()
+        self._file.close()
 
     def _write_piece(self, block: np.ndarray) -> None:
-        frame = self._av.AudioFrame.from_ndarray(
+        frame = av.AudioFrame.from_ndarray(
             self._laid_out(block), format=self._sample_format, layout=self._layout
         )
         frame.sample_rate = self._rate
@@ -144,26 +164,24 @@ class MediaTarget:
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except self._av.error.FFmpegError as error:
+        except av.error.FFmpegError as error:
             raise OSError(getattr(error, "errno", 0), str(error.strerror or error)) from error
 
-    def _add_streams(self, tags: Mapping[str, tuple[str, ...]]) -> None:
+    def _add_streams(self, keep_original: bool) -> None:
         if self._film is None:
-            self._output.metadata.update(to_ffmpeg(tags))
             self._add_sound(None)
             return
-        kept = {k: v for k, v in self._film.input.metadata.items() if k not in _OF_THE_FILE}
-        self._output.metadata.update({**kept, **to_ffmpeg(tags)})
         for stream in self._film.input.streams:
             if stream is self._film.sound:
                 self._start = self._film.sound_start
                 self._add_sound(stream)
-            elif stream.type != "data":  # chapters, time codes, telemetry
+                if keep_original:
+                    self._film.add_original(self._output, self._form.container)
+            else:
                 self._film.add_copy(self._output, stream, self._form.container)
-        if hasattr(self._output, "set_chapters"):
-            self._output.set_chapters(self._film.input.chapters())
 
     def _add_sound(self, old: Any) -> None:
+        """The new sound, as far as it is not its coding with the properties of the old."""
         codec, self._sample_format = _CODECS[self._form.encoding]
         if self._form.container == "MATROSKA":
             codec, self._sample_format = _PACKED.get(
@@ -174,19 +192,51 @@ class MediaTarget:
         options = {"aac_pns": "0"} if codec == "aac" else {}
         if deep:
             options = {"bits_per_raw_sample": "24"}
-        self._sound = self._output.add_stream(
+        self._sound: Any = self._output.add_stream(
             codec,
             rate=self._rate,
             layout=self._layout,
             format=self._sample_format,
             options=options,
         )
+        self._sound.codec_context.flags |= av.codec.context.Flags.bitexact
         if self._form.is_lossy:
-            self._sound.bit_rate = _BITS_PER_CHANNEL * self._channels
-        if old is not None:
-            for key in ("language", "title"):
-                if old.metadata.get(key):
-                    self._sound.metadata[key] = old.metadata[key]
+            self._sound.bit_rate = self._bit_rate or DEFAULT_AAC * self._channels
+        if old is None or self._film is None:
+            self._sound.disposition = av.stream.Disposition.default
+        else:
+            self._sound.disposition = old.disposition
+            self._sound.metadata.update(self._film.properties(old, self._form.container))
+
+    def _add_metadata(self, expected_frames: int | None) -> None:
+        """Tags, covers and chapters, as far as FFmpeg writes them."""
+        container = self._form.container
+        if container != "MP4":  # its item list is written later; that of MOV beside these
+            self._output.metadata.update(to_ffmpeg(self._metadata.tags))
+        if self._film and "creation_time" in self._film.input.metadata:
+            self._output.metadata["creation_time"] = self._film.input.metadata["creation_time"]
+        if container == "MATROSKA":
+            for number, picture in enumerate(self._metadata.pictures):
+                name = {3: "cover", 4: "cover_back"}.get(picture.kind, f"picture{number}")
+                suffix = _SUFFIXES.get(picture.mime, picture.mime.rpartition("/")[2])
+                self._output.add_attachment(f"{name}.{suffix}", picture.mime, picture.data)
+        chapters = self._metadata.chapters
+        if not chapters:
+            return
+        seconds = (expected_frames or 0) / self._rate
+        ends = [*(chapter.start for chapter in chapters[1:]), max(seconds, chapters[-1].start)]
+        self._output.set_chapters(
+            [
+                {
+                    "id": number,
+                    "start": round(chapter.start * 1000),
+                    "end": round((end if chapter.end is None else chapter.end) * 1000),
+                    "time_base": Fraction(1, 1000),
+                    "metadata": {"title": chapter.title},
+                }
+                for number, (chapter, end) in enumerate(zip(chapters, ends, strict=True))
+            ]
+        )
 
     def _laid_out(self, block: np.ndarray) -> np.ndarray:
         kind = self._sample_format.removesuffix("p")
@@ -195,69 +245,3 @@ class MediaTarget:
         if self._sample_format.endswith("p"):
             return np.ascontiguousarray(block)
         return np.ascontiguousarray(block.T).reshape(1, -1)
-
-
-class _Film:
-    """The copied streams of a film, read in step with the new sound."""
-
-    def __init__(self, av: Any, path: Path) -> None:
-        self.path, self._av = path, av
-        self.input = av.open(str(path), metadata_errors="replace")
-        self.sound = main_sound(self.input)
-        self.sound_start = self._first_time() if self.sound else Fraction(0)
-        self._copies: dict[int, Any] = {}
-        self._packets: Iterator[Any] | None = None
-        self._held: Any = None
-
-    def add_copy(self, output: Any, stream: Any, container: str) -> None:
-        """Declare one stream; an unsupported attachment is left out."""
-        try:
-            copy = output.add_stream_from_template(stream)
-        except (self._av.error.FFmpegError, ValueError, TypeError) as error:
-            if stream.type == "attachment":
-                return
-            raise OutputError(
-                f"The {stream.type} track {stream.index} of {self.path} cannot be copied into "
-                f"{container}: choose the suffix of the source, or .mkv."
-            ) from error
-        copy.metadata.update(stream.metadata)
-        with contextlib.suppress(AttributeError):  # read-only before PyAV 15
-            copy.disposition = stream.disposition
-        self._copies[stream.index] = copy
-
-    def copy_until(self, output: Any, time: Fraction | None) -> None:
-        """Write the packets up to a time in seconds; None for all of them."""
-        if self._packets is None:
-            streams = [self.input.streams[index] for index in self._copies]
-            self._packets = iter(self.input.demux(streams) if streams else ())
-        while True:
-            if self._held is None:
-                self._held = next(self._packets, None)
-            packet = self._held
-            if packet is None:
-                return
-            if packet.size:
-                stamp = packet.dts if packet.dts is not None else packet.pts
-                if stamp is None:  # the cover of an M4A file has no time
-                    stamp = packet.pts = packet.dts = 0
-                if time is not None and stamp * packet.time_base > time:
-                    return
-                packet.stream = self._copies[packet.stream.index]
-                output.mux(packet)
-            self._held = None
-
-    def close(self) -> None:
-        """Close the film."""
-        self.input.close()
-
-    def _first_time(self) -> Fraction:
-        """Time of the first sample, in seconds."""
-        with self._av.open(str(self.path)) as film:
-            for frame in film.decode(main_sound(film)):
-                return Fraction(frame.pts * frame.time_base) if frame.pts else Fraction(0)
-        return Fraction(0)
-
-
-def _is_film(path: Path) -> bool:
-    with path.open("rb") as file:
-        return is_media(file.read(16))

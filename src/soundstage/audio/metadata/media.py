@@ -8,6 +8,7 @@ from soundstage.audio.codecs.ffmpeg import main_sound, open_media
 from soundstage.audio.codecs.input_file import InputFile
 from soundstage.audio.metadata.model import Chapter, Lost, Metadata, Picture, TagCollector
 from soundstage.audio.metadata.names import FFMPEG, FROM_FFMPEG, canonical
+from soundstage.errors import quoted
 
 _OF_THE_FILE = {  # what a muxer or FFmpeg itself says of the file, not its makers
     *("major_brand", "minor_version", "compatible_brands", "creation_time", "duration"),
@@ -39,7 +40,7 @@ def read_media(file: InputFile, known: Metadata | None = None) -> Metadata:
     found.add_missing(known.tags)
     with open_media(file) as container:
         found.add_missing(from_ffmpeg(container.metadata))
-        sound = main_sound(container)
+        sound, chapters = main_sound(container), _chapters(container)
         for stream in container.streams:
             if stream is sound:
                 own = {k: v for k, v in stream.metadata.items() if k not in ("language", "title")}
@@ -50,21 +51,13 @@ def read_media(file: InputFile, known: Metadata | None = None) -> Metadata:
                     unread.append(Lost("a picture", "it is damaged"))
                 else:
                     pictures.append(picture)
-            elif not is_chapter_track(stream, container):
+            elif not _is_chapter_track(stream, chapters):
                 streams.append(describe(stream))
-        chapters = [
-            Chapter(
-                float(chapter["start"] * chapter["time_base"]),
-                float(chapter["end"] * chapter["time_base"]),
-                chapter["metadata"].get("title", ""),
-            )
-            for chapter in container.chapters()
-        ]
     return replace(
         known,
         tags=found.tags(),
         pictures=known.pictures or tuple(pictures),
-        chapters=known.chapters or tuple(chapters),
+        chapters=known.chapters or chapters,
         streams=tuple(streams),
         unread=(*known.unread, *unread),
     )
@@ -105,25 +98,33 @@ def is_picture(stream: Any) -> bool:
     return stream.type == "video" and bool(int(stream.disposition) & 0x400)
 
 
-def is_chapter_track(stream: Any, container: Any) -> bool:
-    """Whether a stream is the QuickTime form of the chapters, which is written anew."""
-    return (
-        stream.type in ("data", "subtitle")
-        and bool(container.chapters())
-        and stream.metadata.get("handler_name", "") == "SubtitleHandler"
-        and getattr(stream.codec_context, "codec_tag", "") in ("text", "")
-        and stream.type == "data"
+def describe(stream: Any) -> str:
+    """A stream for people, such as "subtitle track (subrip, deu)"."""
+    if stream.type == "attachment":
+        return f"attachment {quoted(stream.metadata.get('filename', ''))}"
+    codec = getattr(stream.codec_context, "name", None) if stream.codec_context else None
+    if stream.type == "data" and "timecode" in stream.metadata:
+        codec = f"time code {stream.metadata['timecode']}"
+    facts = [fact for fact in (codec, stream.metadata.get("language")) if fact and fact != "und"]
+    kind = {"video": "picture", "audio": "sound"}.get(stream.type, stream.type)
+    return f"{kind} track" + (f" ({', '.join(facts)})" if facts else "")
+
+
+def _chapters(container: Any) -> tuple[Chapter, ...]:
+    return tuple(
+        Chapter(
+            float(chapter["start"] * chapter["time_base"]),
+            float(chapter["end"] * chapter["time_base"]),
+            chapter["metadata"].get("title", ""),
+        )
+        for chapter in container.chapters()
     )
 
 
-def describe(stream: Any) -> str:
-    """A stream for people, such as "subtitle track 3 (subrip, deu)"."""
-    if stream.type == "attachment":
-        return f"attachment {stream.metadata.get('filename', stream.index)}"
-    codec = getattr(stream.codec_context, "name", None) if stream.codec_context else None
-    facts = [fact for fact in (codec, stream.metadata.get("language")) if fact and fact != "und"]
-    kind = {"video": "picture", "audio": "sound"}.get(stream.type, stream.type)
-    return f"{kind} track {stream.index}" + (f" ({', '.join(facts)})" if facts else "")
+def _is_chapter_track(stream: Any, chapters: tuple[Chapter, ...]) -> bool:
+    """Whether a stream is the QuickTime form of the chapters, which is written anew."""
+    text = stream.type == "data" and stream.codec_context is None
+    return bool(chapters) and text and "timecode" not in stream.metadata
 
 
 def _picture(container: Any, stream: Any) -> Picture | None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from soundstage.audio.formats import MEDIA_CONTAINERS
 from soundstage.audio.metadata.carrying import WAVES, stands_for_markers, storable
 from soundstage.audio.metadata.flac import MAX_BLOCK
 from soundstage.audio.metadata.model import Block, Lost, Metadata, Picture
@@ -42,7 +43,6 @@ def make_receipt(
     container: str,
     *,
     left_out: Iterable[Lost] = (),
-    copied: Iterable[str] = (),
 ) -> Receipt:
     """Compare what should be in a file with what is.
 
@@ -51,7 +51,6 @@ def make_receipt(
         written: what the file holds.
         container: of the file.
         left_out: what of the source was not to be written.
-        copied: the tracks of a film that were copied.
     """
     account = _Account(_NAMES.get(container, container))
     account.tags(wanted, written)
@@ -72,9 +71,10 @@ def make_receipt(
     for block in wanted.blocks:
         if not (stands_for_markers(block) and wanted.markers):
             account.book(_key(block) in held, str(block), _why_no_block(block, container))
-    kept = Counter(copied)
+    kept = Counter(written.streams)
     for stream in wanted.streams:
-        account.book(kept[stream] > 0, stream, "{} files with this sound cannot hold it")
+        account.book(kept[stream] > 0, stream, _why_no_stream(stream, container))
+        kept[stream] -= 1
     return Receipt(tuple(account.carried), (*account.lost, *left_out))
 
 
@@ -145,6 +145,12 @@ def _why_no_block(block: Block, container: str) -> str:
     if storable(block, container):
         return "it could not be written"
     return "{} files have no place for it"
+
+
+def _why_no_stream(stream: str, container: str) -> str:
+    if container not in MEDIA_CONTAINERS:
+        return "{} files hold sound only"
+    return "it could not be copied into a {} file"
 
 
 def _counted(number: int, what: str) -> str:
