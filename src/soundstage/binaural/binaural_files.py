@@ -54,6 +54,10 @@ class BinauralReport:
     """True peak of the file, after the gain."""
     seconds: float
     """Processing time."""
+    carried: tuple[str, ...] = ()
+    """Tags, pictures, markers and more of the source that the result holds."""
+    not_carried: tuple[str, ...] = ()
+    """What it does not hold, and why."""
 
     @property
     def real_time_factor(self) -> float:
@@ -69,7 +73,13 @@ class BinauralReport:
         }
 
     def sentence(self) -> str:
-        """One line of text."""
+        """A line of text, and indented ones for what was carried along and what was not."""
+        lines = [self._summary()]
+        if self.carried:
+            lines.append(f"  carried: {', '.join(self.carried)}")
+        return "\n".join([*lines, *(f"  not carried: {each}" for each in self.not_carried)])
+
+    def _summary(self) -> str:
         parts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
         if len(self.sources) > 1:
             parts.append(f"{len(self.sources)} sources")
@@ -93,7 +103,7 @@ def render_file(
 
     Args:
         sources: from `sources_of` or `read_scene`. If all are from one file and start with it, its
-            tags are kept, and the video of a film if the target is a film.
+            tags and other metadata are kept, and the video of a film if the target is a film.
         target: its suffix selects the container; the file appears when it is complete.
         renderer: for example an `HrtfRenderer`.
         method: name of the renderer, for the report.
@@ -123,6 +133,7 @@ def render_file(
         channels=2,
         format=output_format(first.format, target.suffix, bit_depth),
         metadata=first.metadata if alone else Metadata(),
+        source_rate=first.rate,
         overwrite=overwrite,
         expected_frames=mix.expected_frames,
         picture_from=first.path if alone else None,
@@ -139,7 +150,19 @@ def render_file(
         gain_db=decibels(written.gain),
         true_peak_db=decibels(written.peak.true_peak * written.gain),
         seconds=time.perf_counter() - started,
+        carried=writer.receipt.carried,
+        not_carried=writer.receipt.not_carried if alone else _left_behind(sources),
     )
+
+
+def _left_behind(sources: Sequence[Source]) -> tuple[str, ...]:
+    """What a mix of several files does not carry."""
+    names = {
+        source.sound.name
+        for source in sources
+        if source.sound.path is not None and source.sound.metadata != Metadata()
+    }
+    return tuple(f"metadata of {name}: the result is a mix" for name in sorted(names))
 
 
 class BinauralMix:

@@ -271,8 +271,3 @@ def _samples(frame: Any, dtype: np.dtype) -> Float[np.ndarray, "channels frames"
         return data.astype(dtype)
     centered = data.astype(dtype) - dtype.type(full if kind == "u8" else 0)
     return centered * dtype.type(1 / full)
-
-
-def import_av(name: object, error: type[Exception]) -> Any:
-    """PyAV."""
-    return av

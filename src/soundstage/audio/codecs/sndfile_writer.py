@@ -16,7 +16,7 @@ from soundstage.audio.codecs.sndfile_reader import SequentialFile
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import Metadata
 from soundstage.audio.metadata.flac import COMMENTS, PADDING, write_flac
-from soundstage.audio.metadata.id3 import write_id3
+from soundstage.audio.metadata.id3_writer import write_id3
 from soundstage.audio.metadata.other_chunks import write_aiff, write_au, write_caf
 from soundstage.audio.metadata.wave_chunks import write_w64, write_wave
 from soundstage.errors import OutputError

@@ -1,8 +1,4 @@
-"""ID3: tags in front of MP3, and in a chunk of WAV and AIFF files (id3.org, versions 2.2 to 2.4).
-
-Written is version 2.4 in UTF-8. Frames that are not text, comments, lyrics, pictures or chapters
-are carried as they are, from one ID3 tag to another.
-"""
+"""ID3: tags in front of MP3, and in a chunk of WAV and AIFF files (id3.org, versions 1 to 2.4)."""
 
 import re
 import struct
@@ -19,10 +15,9 @@ from soundstage.audio.metadata.model import (
     TagCollector,
     decoded,
 )
-from soundstage.audio.metadata.names import FROM_ID3, ID3, NUMBERS, genre
+from soundstage.audio.metadata.names import FROM_ID3, genre
 
 _ENCODINGS = {0: "latin-1", 1: "utf-16", 2: "utf-16-be", 3: "utf-8"}
-_UTF_8 = b"\x03"
 _OLD = {  # three letters of version 2.2
     "TT2": "TIT2", "TP1": "TPE1", "TP2": "TPE2", "TP3": "TPE3", "TP4": "TPE4", "TAL": "TALB",
     "TYE": "TYER", "TDA": "TDAT", "TIM": "TIME", "TCO": "TCON", "TRK": "TRCK", "TPA": "TPOS",
@@ -37,7 +32,6 @@ _OLD = {  # three letters of version 2.2
 _TEXT = re.compile(r"T[A-Z0-9]{3}")
 _LINK = re.compile(r"W[A-Z0-9]{3}")
 _DATE_PARTS = ("TYER", "TDAT", "TIME")  # of version 2.3
-_MAX_TAG = (1 << 28) - 1  # bytes that a tag can count
 
 
 class _Frame(NamedTuple):
@@ -79,15 +73,6 @@ def read_id3v1(tail: bytes) -> dict[str, tuple[str, ...]]:
     if tail[127] != 255:
         found.add("genre", genre(tail[127]))
     return found.tags()
-
-
-def write_id3(metadata: Metadata) -> bytes:
-    """The metadata as a tag of version 2.4; empty if there is nothing to write."""
-    frames = [*_text_frames(metadata), *_other_frames(metadata)]
-    body = b"".join(_packed(name, data) for name, data in frames)
-    if not body or len(body) > _MAX_TAG:
-        return b""
-    return b"ID3\x04\0\0" + _synchsafe(len(body)) + body
 
 
 class _Reader:
@@ -266,69 +251,15 @@ def _chapter(data: bytes) -> Chapter:
     _, _, rest = data.partition(b"\0")
     start, end = struct.unpack(">II", rest[:8])
     title = ""
-    inner = b"ID3\x04\0\0" + _synchsafe(len(rest) - 16) + rest[16:]
+    inner = b"ID3\x04\0\0" + synchsafe(len(rest) - 16) + rest[16:]
     for frame in _frames(inner):
         if frame.name == "TIT2":
             title = "".join(_texts(frame.data)[:1])
     return Chapter(start / 1000, end / 1000, title)
 
 
-def _text_frames(metadata: Metadata) -> Iterator[_Frame]:
-    tags = dict(metadata.tags)
-    for name, values in tags.items():
-        kind, _, caption = name.partition(":")
-        if name in NUMBERS:
-            continue
-        if kind in ("comment", "lyrics"):
-            code = {"comment": "COMM", "lyrics": "USLT"}[kind]
-            text = _joined(values)
-            yield _Frame(code, _UTF_8 + b"und" + _bytes(caption) + b"\0" + text)
-        elif kind == "url":
-            yield _Frame("WXXX", _UTF_8 + _bytes(caption) + b"\0" + _bytes(values[0]))
-        elif _LINK.fullmatch(name):
-            yield _Frame(name, _bytes(values[0]))
-        elif name in ID3 or (_TEXT.fullmatch(name) and name != "TXXX"):
-            yield _Frame(ID3.get(name, name), _UTF_8 + _joined(values))
-        else:
-            yield _Frame("TXXX", _UTF_8 + _bytes(name) + b"\0" + _joined(values))
-    for code, number in (("TRCK", "track"), ("TPOS", "disc")):
-        numbers, totals = (tags.get(number + end, ()) for end in ("number", "total"))
-        if numbers or totals:
-            value = "/".join([(*numbers, "")[0], *totals[:1]])
-            yield _Frame(code, _UTF_8 + _bytes(value))
-
-
-def _other_frames(metadata: Metadata) -> Iterator[_Frame]:
-    for picture in metadata.pictures:
-        head = _UTF_8 + picture.mime.encode("latin-1", "replace") + b"\0" + bytes([picture.kind])
-        yield _Frame("APIC", head + _bytes(picture.description) + b"\0" + picture.data)
-    names = [b"ch%d\0" % k for k in range(len(metadata.chapters))]
-    if names and len(names) < 256:
-        # Top level, in order
-        yield _Frame("CTOC", b"toc\0\x03" + bytes([len(names)]) + b"".join(names))
-    for name, chapter in zip(names, metadata.chapters, strict=True):
-        end = chapter.start if chapter.end is None else chapter.end
-        times = struct.pack(">II", round(chapter.start * 1000), round(end * 1000))
-        title = _packed("TIT2", _UTF_8 + _bytes(chapter.title)) if chapter.title else b""
-        yield _Frame("CHAP", name + times + b"\xff" * 8 + title)
-    for block in metadata.blocks:
-        if block.family == "ID3":
-            yield _Frame(block.name, block.data)
-
-
-def _joined(values: tuple[str, ...]) -> bytes:
-    return b"\0".join(_bytes(value) for value in values)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
-
-
-def _packed(name: str, data: bytes) -> bytes:
-    return name.encode("latin-1") + _synchsafe(len(data)) + b"\0\0" + data
-
-
-def _synchsafe(size: int) -> bytes:
+def synchsafe(size: int) -> bytes:
+    """A number of 28 bits in four bytes of seven."""
     return bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0))
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from soundstage.audio.codecs.riff import chunks, file_length
-from soundstage.audio.metadata.id3 import read_id3, write_id3
+from soundstage.audio.metadata.id3 import read_id3
+from soundstage.audio.metadata.id3_writer import write_id3
 from soundstage.audio.metadata.model import Block, Lost, Marker, Metadata, TagCollector, decoded
 from soundstage.audio.metadata.wave_chunks import MAX_CHUNK
 
