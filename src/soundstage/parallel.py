@@ -16,13 +16,16 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager, suppress
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from soundstage import interruption
 from soundstage.errors import OptionError, SoundstageError
 from soundstage.worker_processes import guarded, worker_pool
 
@@ -38,6 +41,7 @@ Progress = Callable[[float], None]
 """A callback for progress: the finished fraction, from 0 to 1."""
 
 POLL = 0.1  # seconds between two reports of progress
+AHEAD = 2  # items that are sent to each process, so that none waits
 
 # Threads
 
@@ -113,7 +117,7 @@ def prefetch(items: Iterable[T], size: int = 2) -> Generator[T, None, None]:
     thread.start()
     try:
         while True:
-            is_item, value = ready.get()
+            is_item, value = _received(ready)
             if is_item:
                 yield value
             elif value is None:
@@ -130,6 +134,16 @@ def prefetch(items: Iterable[T], size: int = 2) -> Generator[T, None, None]:
         thread.join()
 
 
+def _received(ready: "queue.Queue[tuple[bool, Any]]") -> tuple[bool, Any]:
+    """The next entry; a signal ends the wait."""
+    while True:
+        interruption.check()
+        with suppress(queue.Empty):
+            entry = ready.get(timeout=POLL)
+            interruption.check()
+            return entry
+
+
 def _produce(
     items: Iterable[T], ready: "queue.Queue[tuple[bool, Any]]", stopped: threading.Event
 ) -> None:
@@ -142,6 +156,7 @@ def _produce(
             del item  # the consumer's now
             if stopped.is_set():
                 break
+            interruption.check()
     except BaseException as raised:
         error = raised
     try:
@@ -177,14 +192,29 @@ def parallel_map(jobs: int) -> Iterator[Mapper]:
     """
     if jobs <= 1:
         with single_thread(), _single_blas_thread():
-            yield map
+            yield _map_here
         return
     with worker_pool(jobs) as pool:
 
         def each(work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
-            return pool.map(partial(guarded, work), items)
+            return _results(deque(pool.submit(guarded, work, item) for item in items))
 
         yield each
+
+
+def _map_here(work: Callable[[T], R], items: Iterable[T], /) -> Iterator[R]:
+    for item in items:
+        interruption.check()
+        yield work(item)
+
+
+def _results(futures: "deque[Future[R]]") -> Iterator[R]:
+    while futures:
+        future = futures.popleft()
+        while not future.done():
+            wait([future], timeout=POLL)
+            interruption.check()
+        yield future.result()
 
 
 class Work(Protocol[Item, Result]):
@@ -199,9 +229,9 @@ def run_jobs(
     items: Sequence[T],
     *,
     jobs: int = 1,
-    check: Callable[[T], None] | None = None,
-    progress: Callable[[Sequence[float]], None] | None = None,
-) -> Iterator[R | SoundstageError]:
+    check: Callable[[T], R | None] | None = None,
+    progress: Callable[[Mapping[int, float]], None] | None = None,
+) -> Iterator[tuple[int, R | SoundstageError]]:
     """Work on many items in worker processes; a failure leaves the other items alone.
 
     Args:
@@ -210,11 +240,13 @@ def run_jobs(
             module, a `functools.partial` of one, or a method of a dataclass.
         items: what to work on.
         jobs: number of processes; with 1, this process does the work.
-        check: raises the errors of an item that can be found without a model; called first.
-        progress: called often with the finished fraction of every item.
+        check: called first; raises the errors of an item that can be found without a model, or
+            returns the result of an item that needs no work.
+        progress: called often with the finished fractions of the items in work, by index.
 
     Yields:
-        For every item, in order, its result or the `SoundstageError` that it failed with.
+        The index of every item, with its result or the `SoundstageError` that it failed with, as
+        soon as it ends.
 
     Raises:
         SoundstageError: `load` failed, or a worker was killed, usually for lack of memory.
@@ -225,49 +257,53 @@ def run_jobs(
         return
     fractions = multiprocessing.get_context("spawn").RawArray("d", len(items))
     with worker_pool(jobs, _set_worker, _Worker(load, check), fractions) as pool:
-        futures: list[Future[R | SoundstageError]] = [
-            pool.submit(partial(guarded, _work_on), (index, item))
-            for index, item in enumerate(items)
-        ]
-        for future in futures:
-            while not future.done():
-                wait([future], timeout=POLL)
-                if progress:
-                    progress(list(fractions))
-            yield future.result()
+        waiting = iter(enumerate(items))
+        running: dict[Future[R | SoundstageError], int] = {}
+        while True:
+            for numbered in islice(waiting, AHEAD * jobs - len(running)):
+                running[pool.submit(guarded, _work_on, numbered)] = numbered[0]
+            if not running:
+                return
+            done, _ = wait(running, timeout=POLL, return_when=FIRST_COMPLETED)
+            interruption.check()
+            if progress:
+                progress({index: fractions[index] for index in running.values()})
+            for future in sorted(done, key=running.__getitem__):
+                yield running.pop(future), future.result()
 
 
 def _run_here(
     worker: "_Worker[T, R]",
     items: Sequence[T],
-    progress: Callable[[Sequence[float]], None] | None,
-) -> Iterator[R | SoundstageError]:
-    fractions = [0.0] * len(items)
-
+    progress: Callable[[Mapping[int, float]], None] | None,
+) -> Iterator[tuple[int, R | SoundstageError]]:
     def report(index: int, fraction: float) -> None:
-        fractions[index] = fraction
+        interruption.check()
         if progress:
-            progress(fractions)
+            progress({index: fraction})
 
     for index, item in enumerate(items):
         result = worker(item, partial(report, index))
         report(index, 1.0)
-        yield result
+        yield index, result
 
 
 class _Worker(Generic[T, R]):
     """Checks an item, loads the model if that has not happened yet, and works on the item."""
 
-    def __init__(self, load: Callable[[], Work[T, R]], check: Callable[[T], None] | None) -> None:
+    def __init__(
+        self, load: Callable[[], Work[T, R]], check: Callable[[T], R | None] | None
+    ) -> None:
         self._load, self._check = load, check
         self._work: Work[T, R] | None = None
 
     def __call__(self, item: T, progress: Progress) -> R | SoundstageError:
         try:
-            if self._check:
-                self._check(item)
+            result = self._check(item) if self._check else None
         except SoundstageError as error:
             return error
+        if result is not None:
+            return result
         self._work = self._work or self._load()
         try:
             return self._work(item, progress)

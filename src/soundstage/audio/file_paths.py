@@ -1,15 +1,31 @@
-"""Input files of a command, and the names of its outputs."""
+"""Input files of a command: sound files, and folders of them."""
 
 import os
-import string
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from soundstage.audio.formats import READABLE_SUFFIXES, WRITABLE_SUFFIXES, container_of
-from soundstage.errors import InputError, OptionError, OutputError
+from soundstage.audio.formats import READABLE_SUFFIXES
+from soundstage.errors import InputError
 
-FIELDS = ("stem", "method", "seed", "take", "ext")
-"""Fields in the name template of an output, in braces."""
+
+class FoundFile(NamedTuple):
+    """An input file, and where it was found. Files of one folder share all texts but the name."""
+
+    place: str
+    """Its folder, as given."""
+    name: str
+    real: str
+    """The real path of its folder."""
+    folder: str | None = None
+    """The input folder that holds it; None for a file named by itself."""
+    subfolder: str = ""
+    """Of that folder; empty at its top."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.place, self.name)
 
 
 def expand_inputs(paths: Iterable[str | Path], recursive: bool = True) -> list[Path]:
@@ -23,80 +39,36 @@ def expand_inputs(paths: Iterable[str | Path], recursive: bool = True) -> list[P
         recursive: whether to include subfolders.
 
     Raises:
-        InputError: a path does not exist, or a folder has no sound in it.
+        InputError: a path does not exist, or a folder has no sound in it or cannot be listed.
     """
-    found: dict[str, Path] = {}
+    return [found.path for found in find_inputs(paths, recursive)]
+
+
+def find_inputs(paths: Iterable[str | Path], recursive: bool = True) -> list[FoundFile]:
+    """As `expand_inputs`, with the place where each file was found.
+
+    A subfolder that cannot be listed is in the list itself, so that it is reported as a file that
+    cannot be read.
+
+    Raises:
+        InputError: a path does not exist, or a folder has no sound in it or cannot be listed.
+    """
+    found: dict[str, FoundFile] = {}
     for path in map(Path, paths):
-        if path.is_dir():
-            files = _sound_files(path, recursive)
-            if not files:
+        if _is_folder(path):
+            empty = True
+            for key, file in _sound_files(str(path), recursive):
+                empty = False
+                found.setdefault(key, file)
+            if empty:
                 raise InputError(f"{path} has no sound files in it: name another folder.")
         elif os.path.lexists(path):
-            files = [path]
+            place, name = os.path.split(path)
+            file = FoundFile(place, name, os.path.realpath(place))
+            found.setdefault(os.path.realpath(path), file)
         else:
             raise InputError(f"{path} does not exist: check its name and folder.")
-        for file in files:
-            found.setdefault(os.path.realpath(file), file)
     return list(found.values())
-
-
-def output_path(
-    source: Path,
-    output: str | Path | None,
-    name_template: str,
-    suffix: str | None = None,
-    *,
-    fields: Mapping[str, object] | None = None,
-) -> Path:
-    """The path of the output for one source.
-
-    Args:
-        source: the input file.
-        output: a file; a folder, which exists, ends in a separator or has no suffix; or None,
-            beside the source.
-        name_template: of files in a folder, such as "{stem}-stereo{ext}".
-        suffix: of the output, with or without its dot; by default that of the source, or ".wav" if
-            files like the source cannot be written.
-        fields: values of {method}, {seed} and {take}.
-
-    Raises:
-        OptionError: the template has an unknown field, or names no file in the folder; or the
-            suffix cannot be written.
-        OutputError: the output would replace the source.
-    """
-    if output is not None and not _is_folder(output):
-        target = Path(output)
-        container_of(target.suffix)
-    else:
-        folder = source.parent if output is None else Path(output)
-        target = folder / _file_name(source, name_template, suffix, fields or {})
-    if is_same_file(source, target):
-        raise OutputError(f"{target} is the source itself: choose another name or folder.")
-    return target
-
-
-def check_collisions(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """Refuse a batch in which files would overwrite one another.
-
-    Args:
-        pairs: source and target of each output.
-
-    Raises:
-        OptionError: two outputs would have the same name.
-        OutputError: an output would replace one of the sources.
-    """
-    sources = {os.path.realpath(source): source for source, _ in pairs}
-    taken: dict[str, Path] = {}
-    for source, target in pairs:
-        place = os.path.realpath(target)
-        if place in sources or is_same_file(source, target):
-            raise OutputError(f"{target} is one of the sources: choose another name or folder.")
-        if place in taken:
-            raise OptionError(
-                f"{taken[place]} and {source} would both be written to {target}: name a folder, or "
-                "a name with {stem}, {seed} or {take} in it."
-            )
-        taken[place] = source
 
 
 def is_same_file(source: Path | None, target: Path) -> bool:
@@ -109,47 +81,56 @@ def is_same_file(source: Path | None, target: Path) -> bool:
         return os.path.realpath(source) == os.path.realpath(target)
 
 
-def _sound_files(folder: Path, recursive: bool) -> list[Path]:
-    files = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
-        files += [
-            Path(place, name)
-            for name in names
-            if not name.startswith(".") and Path(name).suffix.lower() in READABLE_SUFFIXES
-        ]
-    return sorted(files)
-
-
-def _is_folder(output: str | Path) -> bool:
-    """Whether it exists as a folder, or cannot be a file: a file has a suffix, for its format."""
-    separators = tuple(filter(None, (os.sep, os.altsep)))
-    path = Path(output)
-    return path.is_dir() or str(output).endswith(separators) or not (path.suffix or path.exists())
-
-
-def _file_name(
-    source: Path, template: str, suffix: str | None, fields: Mapping[str, object]
-) -> str:
-    if suffix is not None:
-        container_of(suffix)
-        extension = "." + suffix.lstrip(".")
-    else:
-        extension = source.suffix if source.suffix.lower() in WRITABLE_SUFFIXES else ".wav"
-    known = {"stem": source.stem, "ext": extension, **fields}
+def _is_folder(path: Path) -> bool:
     try:
-        used = {field for _, field, _, _ in string.Formatter().parse(template) if field is not None}
-        unknown = used - set(FIELDS)
-        if unknown:
-            raise OptionError(
-                f"The name {template!r} has an unknown field {{{min(unknown)}}}: use "
-                f"{', '.join('{' + field + '}' for field in FIELDS)}."
-            )
-        name = template.format(**{field: known.get(field, "") for field in FIELDS})
-    except (ValueError, IndexError, KeyError) as error:
-        if isinstance(error, OptionError):
-            raise
-        raise OptionError(f"The name {template!r} cannot be understood ({error}).") from error
-    if not name.strip(".") or Path(name).name != name:
-        raise OptionError(f"The name {template!r} gives {name!r}, which is not a file name.")
-    return name
+        return path.is_dir()
+    except (OSError, ValueError) as error:  # a name too long for the system, or with a null byte
+        raise InputError(
+            f"{path} cannot be an input: {getattr(error, 'strerror', error)}."
+        ) from error
+
+
+def _sound_files(folder: str, recursive: bool) -> Iterator[tuple[str, FoundFile]]:
+    """The real path of every sound file, and the file, sorted by the parts of their paths."""
+    listings = [_listing(folder, "")]
+    while listings:
+        found = next(listings[-1], None)
+        if found is None:
+            listings.pop()
+        elif isinstance(found, tuple):
+            yield found
+        elif recursive:
+            try:
+                listings.append(_listing(folder, found))
+            except InputError:
+                place, name = os.path.split(os.path.join(folder, found))
+                real = os.path.realpath(place)
+                file = FoundFile(place, name, real, folder, os.path.dirname(found))
+                yield os.path.join(real, name), file
+
+
+def _listing(folder: str, subfolder: str) -> "Iterator[tuple[str, FoundFile] | str]":
+    """Sound files and subfolders of a folder."""
+    place = os.path.join(folder, subfolder) if subfolder else folder
+    try:
+        with os.scandir(place) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(f"{place} cannot be listed: {error.strerror}.") from error
+    return _entries(entries, os.path.realpath(place), place, folder, subfolder)
+
+
+def _entries(
+    entries: "list[os.DirEntry[str]]", real: str, place: str, folder: str, subfolder: str
+) -> "Iterator[tuple[str, FoundFile] | str]":
+    for entry in entries:
+        name = entry.name
+        if name.startswith("."):
+            continue
+        if entry.is_dir():
+            if not entry.is_symlink():
+                yield os.path.join(subfolder, name)
+        elif os.path.splitext(name)[1].lower() in READABLE_SUFFIXES:
+            path = f"{real}{os.sep}{name}"
+            key = os.path.realpath(path) if entry.is_symlink() else path
+            yield key, FoundFile(place, name, real, folder, subfolder)

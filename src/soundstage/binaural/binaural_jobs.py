@@ -1,11 +1,21 @@
 """Batch rendering: planned jobs, one for each input file, and their execution."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from soundstage.audio import check_collisions, expand_inputs, open_sound, output_path
+from soundstage.audio import open_sound
+from soundstage.audio.existing import (
+    EXISTS,
+    OWN_RESULT,
+    Skipped,
+    check_replaceable,
+    missing_targets,
+)
+from soundstage.audio.name_templates import file_names
+from soundstage.audio.output_names import distinct_paths, plan_outputs
 from soundstage.binaural.binaural_files import BinauralReport, render_file
 from soundstage.binaural.render_options import (
     DEFAULT_RENDERER,
@@ -20,27 +30,30 @@ from soundstage.errors import OptionError
 from soundstage.parallel import Progress, Work
 
 NAME = "{stem}-binaural{ext}"
+OWN_NAMES = "(.+)-binaural"
 PLOT_NAME = "{stem}-trajectory.png"
 SCENE = ".json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One file to render. Can be sent to another process.
 
     Attributes:
         source: a sound or a scene.
         target: the file to write.
-        picture: file of the trajectory plot, beside the target.
+        picture: file of the trajectory plot, beside the target; None for no plot.
         trajectory: options; none for a scene.
         downmix: fold stereo down.
+        replaces_input: whether the target is among the inputs.
     """
 
     source: Path
     target: Path
-    picture: Path
+    picture: Path | None
     trajectory: TrajectoryOptions
     downmix: bool
+    replaces_input: bool = False
 
     def sources(self) -> list[Source]:
         """Open the sources.
@@ -56,15 +69,25 @@ class Job:
         return sources_of(self.source, trajectory, downmix=self.downmix)
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a run."""
+
+    jobs: list[Job]
+    skipped: list[Skipped]
+    """Files among the inputs that are results of an earlier run."""
+
+
 def plan_jobs(
     inputs: Sequence[Path],
-    output: str | None,
+    output: str | os.PathLike[str] | None,
     trajectory: TrajectoryOptions,
     *,
     downmix: bool = False,
     name: str | None = None,
     suffix: str | None = None,
-) -> list[Job]:
+    plot: bool = False,
+) -> Plan:
     """Plan one job for each input; reads no sound.
 
     Args:
@@ -74,26 +97,30 @@ def plan_jobs(
         downmix: fold stereo down.
         name: template with {stem} and {ext}.
         suffix: of the results; by default that of each input, .wav for a scene.
+        plot: whether each input gets a trajectory plot beside its result.
 
     Raises:
         InputError: an input does not exist.
-        OptionError: the template has an unknown field, two results have the same name, or a scene
-            is combined with a trajectory.
-        OutputError: a result would replace its own source.
+        OptionError: the template is not understood, the output is one file for several inputs, or a
+            scene is combined with a trajectory.
     """
-    sources = expand_inputs(inputs)
-    targets = [output_path(source, output, name or NAME, suffix) for source in sources]
+    plan = plan_outputs(
+        inputs, output, name=name, default_name=NAME, suffix=suffix, own_names=OWN_NAMES
+    )
+    targets = [target for (target,) in plan.targets]
+    pictures: Sequence[tuple[Path | None, ...]] = [(None,)] * len(targets)
+    if plot:
+        folders = [os.path.dirname(target) for target in targets]
+        pictures = distinct_paths(plan.found, folders, file_names(PLOT_NAME))
+    results = {*plan.results}
     jobs = [
-        Job(source, target, picture, trajectory, downmix)
-        for source, target, picture in zip(
-            sources, targets, _pictures(sources, targets), strict=True
-        )
+        Job(found.path, target, picture, trajectory, downmix, replaces_input=target in results)
+        for found, target, (picture,) in zip(plan.found, targets, pictures, strict=True)
     ]
     for job in jobs:
         if job.source.suffix.lower() == SCENE and (trajectory.is_set or downmix):
             raise OptionError(f"{job.source}: a scene sets its own positions and downmix.")
-    check_collisions([(job.source, job.target) for job in jobs])
-    return jobs
+    return Plan(jobs, [Skipped(str(path), [], OWN_RESULT) for path in plan.results])
 
 
 @dataclass(frozen=True)
@@ -108,6 +135,7 @@ class BinauralWork:
         tail: see `render_file`.
         bit_depth: see `render_file`.
         overwrite: see `render_file`.
+        skip_existing: whether results that exist are left as they are, without an error.
 
     Raises:
         OptionError: the method is unknown or has no such option.
@@ -120,9 +148,34 @@ class BinauralWork:
     tail: bool = True
     bit_depth: str | None = None
     overwrite: bool = False
+    skip_existing: bool = False
 
     def __post_init__(self) -> None:
         check_renderer(self.method, self.options, self.neural)
+        if self.skip_existing and self.overwrite:
+            raise OptionError("`skip_existing` and `overwrite` exclude each other: choose one.")
+
+    def check(self, job: Job) -> Skipped | None:
+        """What can be said about a job without loading a renderer.
+
+        Returns:
+            Why there is nothing to do, or None.
+
+        Raises:
+            InputError: a source cannot be read.
+            OptionError: the trajectory is impossible.
+            OutputError: the result cannot be written, or an existing one is damaged.
+        """
+        if self.skip_existing and not missing_targets([job.target]):
+            return Skipped(str(job.source), [str(job.target)], EXISTS)
+        job.sources()
+        check_replaceable(
+            job.source,
+            [job.target],
+            overwrite=self.overwrite,
+            inputs=[job.target] if job.replaces_input else [],
+        )
+        return None
 
     def load(self) -> Work[Job, BinauralReport]:
         """Load the renderer and return the function that renders a job.
@@ -154,13 +207,3 @@ def _seconds(path: Path) -> float:
     if sound.seconds is not None:
         return sound.seconds
     return sum(block.shape[1] for block in sound.blocks(READ_FRAMES)) / sound.rate
-
-
-def _pictures(sources: Sequence[Path], targets: Sequence[Path]) -> list[Path]:
-    """Picture files; sources that differ in their suffix only keep it in the name."""
-    pairs = list(zip(sources, targets, strict=True))
-    plain = [target.with_name(PLOT_NAME.format(stem=source.stem)) for source, target in pairs]
-    return [
-        path if plain.count(path) == 1 else target.with_name(PLOT_NAME.format(stem=source.name))
-        for path, (source, target) in zip(plain, pairs, strict=True)
-    ]

@@ -25,7 +25,9 @@ def analyze(
     inputs: Inputs,
     plot: Annotated[
         Path | None,
-        typer.Option(help="PNG to draw: mid, side, goniometer and bands. For a single input."),
+        typer.Option(
+            help="PNG to draw: mid, side, goniometer and bands; of 2 to 8 files, one row each."
+        ),
     ] = None,
     jobs: FileJobs = None,
     overwrite: Overwrite = False,
@@ -33,31 +35,27 @@ def analyze(
     quiet: NoProgress = False,
 ) -> None:
     """Measure peaks, width, correlation, IID fluctuation, and the stereo image of 34 bands."""
-    import json
-
     from soundstage.audio.file_paths import expand_inputs
-    from soundstage.cli.console import end, run_files
-    from soundstage.errors import OptionError
+    from soundstage.cli.batch import run_files
 
     sources = expand_inputs(inputs)
-    if plot and len(sources) != 1:
-        raise OptionError(
-            f"`plot` draws a single file, and there are {len(sources)}: plot them one by one."
-        )
-    done, failed = run_files(
+    if plot and len(sources) > 1:
+        from soundstage.evaluation import plot_side_by_side
+
+        plot_side_by_side({str(source): source for source in sources}, plot, overwrite=overwrite)
+        plot = None
+    run_files(
         partial(_load, plot, overwrite),
         sources,
         sources,
+        records=lambda measured: [{"source": measured.source, **measured.values}],
+        show=_print,
         jobs=jobs,
-        progress_shown=not (quiet or json_output),
         json_output=json_output,
-        show=None if json_output else _print,
+        quiet=False,
+        progress=not quiet,
+        in_order=not json_output,
     )
-    if json_output:
-        results = [{"source": measured.source, **measured.values} for measured in done]
-        failures = [failure._asdict() for failure in failed]
-        print(json.dumps({"done": results, "failed": failures}, indent=2))
-    end(failed, len(sources), listed=not json_output)
 
 
 def _load(plot: Path | None, overwrite: bool) -> "Work[Path, _Measured]":

@@ -1,11 +1,13 @@
 """`soundstage binaural`: sound files in, binaural files for headphones out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from soundstage.cli.console import say
 from soundstage.cli.options import (
     BitDepth,
     Device,
@@ -18,9 +20,11 @@ from soundstage.cli.options import (
     Overwrite,
     Quiet,
     Seed,
+    SkipExisting,
 )
 
 if TYPE_CHECKING:
+    from soundstage.audio.existing import Skipped
     from soundstage.binaural.binaural_jobs import BinauralWork, Job
     from soundstage.evaluation.plots.top_view import TopView
     from soundstage.parallel import Progress, Work
@@ -104,13 +108,12 @@ def binaural(
     device: Device = "auto",
     jobs: FileJobs = None,
     overwrite: Overwrite = False,
+    skip_existing: SkipExisting = False,
     dry_run: DryRun = False,
     json_output: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Render sounds around the listener's head, for headphones."""
-    import json
-
     from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
     from soundstage.binaural.render_options import (
         DEFAULT_RENDERER,
@@ -119,7 +122,7 @@ def binaural(
     )
     from soundstage.binaural.room.shoebox import room_of
     from soundstage.binaural.trajectory_options import TrajectoryOptions
-    from soundstage.cli.console import end, run_files
+    from soundstage.cli.batch import print_plan, run_files
 
     options = TrajectoryOptions(azimuth, elevation, distance, trajectory, orbit, fly_by, approach)
     work = BinauralWork(
@@ -130,28 +133,27 @@ def binaural(
         tail=tail,
         bit_depth=bit_depth,
         overwrite=overwrite,
+        skip_existing=skip_existing,
     )
-    planned = plan_jobs(inputs, output, options, downmix=downmix, name=name, suffix=suffix)
+    plan = plan_jobs(inputs, output, options, downmix=downmix, name=name, suffix=suffix, plot=plot)
     if dry_run:
-        _print_plan(planned, json_output, plot=plot)
+        rows = (_planned(job, skip_existing=skip_existing) for job in plan.jobs)
+        print_plan(rows, plan.skipped, json_output=json_output)
         return
-    runner = _Runner(work, plot=plot)
-    done, failed = run_files(
+    runner = _Runner(work)
+    run_files(
         runner.load,
-        planned,
-        [job.source for job in planned],
+        plan.jobs,
+        [job.source for job in plan.jobs],
+        records=lambda result: [result[0]],
+        show=lambda result: say(*result[1]),
         jobs=jobs,
         device=device,
-        progress_shown=not (quiet or json_output),
-        json_output=json_output,
-        show=None if quiet or json_output else _print_result,
         check=runner.check,
+        skipped=plan.skipped,
+        json_output=json_output,
+        quiet=quiet,
     )
-    if json_output:
-        reports = [report for report, _ in done]
-        failures = [failure._asdict() for failure in failed]
-        print(json.dumps({"done": reports, "failed": failures}, indent=2))
-    end(failed, len(planned), listed=not json_output)
 
 
 @dataclass(frozen=True)
@@ -159,15 +161,12 @@ class _Runner:
     """Renders a job and plots its trajectory; returns the report for JSON, and lines to print."""
 
     work: "BinauralWork"
-    plot: bool
 
-    def check(self, job: "Job") -> None:
-        from soundstage.atomic_files import check_target
-
-        job.sources()
-        check_target(job.target, overwrite=self.work.overwrite)
-        if self.plot:
-            self._top_view(job)
+    def check(self, job: "Job") -> "Skipped | None":
+        skipped = self.work.check(job)
+        if job.picture and not skipped:
+            self._top_view(job.picture)
+        return skipped
 
     def load(self) -> "Work[Job, tuple[dict[str, Any], list[str]]]":
         render = self.work.load()
@@ -175,38 +174,28 @@ class _Runner:
         def run(job: "Job", progress: "Progress") -> tuple[dict[str, Any], list[str]]:
             report = render(job, progress)
             values, lines = report.as_dict(), [report.sentence()]
-            if self.plot:
+            if job.picture:
                 room = self.work.options.room
-                self._top_view(job).draw(job.sources(), room, title=job.source.name)
+                self._top_view(job.picture).draw(job.sources(), room, title=job.source.name)
                 values["picture"] = str(job.picture)
                 lines.append(f"{job.picture}: trajectory")
             return values, lines
 
         return run
 
-    def _top_view(self, job: "Job") -> "TopView":
+    def _top_view(self, picture: Path) -> "TopView":
         from soundstage.evaluation.plots.top_view import TopView
 
-        return TopView(job.picture, overwrite=self.work.overwrite)
+        return TopView(picture, overwrite=self.work.overwrite)
 
 
-def _print_result(result: tuple[dict[str, Any], list[str]]) -> None:
-    for line in result[1]:
-        print(line)
-
-
-def _print_plan(planned: "list[Job]", json_output: bool, *, plot: bool) -> None:
-    import json
-
-    if json_output:
-        files = [
-            {"source": str(job.source), "target": str(job.target)}
-            | ({"picture": str(job.picture)} if plot else {})
-            for job in planned
-        ]
-        print(json.dumps({"planned": files}, indent=2))
-        return
-    for job in planned:
-        print(f"{job.source} -> {job.target}")
-        if plot:
-            print(f"{job.picture}  (trajectory)")
+def _planned(job: "Job", *, skip_existing: bool) -> Iterator[tuple[dict[str, Any], str]]:
+    """What is planned, for JSON and as lines."""
+    exists = skip_existing and job.target.exists()
+    record = {"status": "skipped" if exists else "planned"}
+    record |= {"source": str(job.source), "target": str(job.target)}
+    if job.picture and not exists:
+        record["picture"] = str(job.picture)
+    yield record, f"{job.source} -> {job.target}" + ("  (exists)" if exists else "")
+    if job.picture and not exists:
+        yield {}, f"{job.picture}  (trajectory)"

@@ -1,11 +1,12 @@
 """`soundstage upmix`: mono files in, stereo files out."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from soundstage.cli.console import say
 from soundstage.cli.options import (
     BitDepth,
     Device,
@@ -20,12 +21,11 @@ from soundstage.cli.options import (
     Overwrite,
     Quiet,
     Seed,
+    SkipExisting,
 )
 
 if TYPE_CHECKING:
-    from soundstage.evaluation.plots.contact_sheet import ContactSheet
-    from soundstage.parallel import Progress, Work
-    from soundstage.upmixing.jobs import Job, UpmixWork
+    from soundstage.upmixing.jobs import Job
 
 
 def upmix(
@@ -44,6 +44,12 @@ def upmix(
             "--sheet/--no-sheet", help="Contact sheet of the takes, {stem}-takes.png (default)."
         ),
     ] = None,
+    listen: Annotated[
+        bool,
+        typer.Option(
+            "--listen", help="A page to hear before, after and all takes, {stem}-listen.html."
+        ),
+    ] = False,
     style: Annotated[
         str | None,
         typer.Option(help='Style of a generative method, such as "wide, narrow bass".'),
@@ -68,14 +74,14 @@ def upmix(
     device: Device = "auto",
     jobs: FileJobs = None,
     overwrite: Overwrite = False,
+    skip_existing: SkipExisting = False,
     dry_run: DryRun = False,
     json_output: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Turn mono recordings into stereo that folds down to the original."""
-    import json
-
-    from soundstage.cli.console import end, run_files
+    from soundstage.cli.batch import print_plan, run_files
+    from soundstage.listening.upmix_run import UpmixRun, draws_sheets
     from soundstage.upmixing.controls import Controls, as_seeds
     from soundstage.upmixing.file_options import FileOptions
     from soundstage.upmixing.jobs import UpmixWork, plan_jobs
@@ -94,131 +100,53 @@ def upmix(
             bit_depth=bit_depth,
             overwrite=overwrite,
         ),
+        skip_existing=skip_existing,
     )
-    planned = plan_jobs(
+
+    def note(text: str) -> None:
+        if not quiet:
+            say(text, error=True)
+
+    plan = plan_jobs(
         inputs,
         output,
         method=method,
         seeds=as_seeds(range(seed, seed + takes)),
         name=name,
         suffix=suffix,
-        sheet=_draws_sheets(takes, sheet, quiet=quiet),
+        sheet=draws_sheets(takes, sheet, note),
+        page=listen,
     )
     if dry_run:
-        _print_plan(planned, json_output)
+        rows = (_planned(job, skip_existing=skip_existing) for job in plan.jobs)
+        print_plan(rows, plan.skipped, json_output=json_output)
         return
-    runner = _Runner(work)
-    done, failed = run_files(
+    runner = UpmixRun(work)
+    run_files(
         runner.load,
-        planned,
-        [job.source for job in planned],
+        plan.jobs,
+        [job.source for job in plan.jobs],
+        records=lambda result: result.records,
+        show=lambda result: say(*result.lines),
         jobs=jobs,
         device=device,
-        progress_shown=not (quiet or json_output),
-        json_output=json_output,
-        show=None if quiet or json_output else _print_result,
         check=runner.check,
+        skipped=plan.skipped,
+        json_output=json_output,
+        quiet=quiet,
     )
-    if json_output:
-        result: dict[str, Any] = {"done": [report for each in done for report in each.reports]}
-        result["failed"] = [failure._asdict() for failure in failed]
-        if takes > 1:
-            result["takes"] = [each.comparison for each in done]
-        print(json.dumps(result, indent=2))
-    end(failed, len(planned), listed=not json_output)
 
 
-@dataclass(frozen=True)
-class _Result:
-    """Reports and comparison of the takes of an input, for JSON, and the lines to print."""
-
-    reports: list[dict[str, Any]]
-    comparison: dict[str, Any] | None
-    lines: list[str]
-
-
-@dataclass(frozen=True)
-class _Runner:
-    """Makes the takes of an input, and their contact sheet."""
-
-    work: "UpmixWork"
-
-    def check(self, job: "Job") -> None:
-        from soundstage.atomic_files import check_target
-
-        for take in job.takes:
-            check_target(take.target, overwrite=self.work.options.overwrite)
-        if job.sheet:
-            self._sheet(job)
-
-    def load(self) -> "Work[Job, _Result]":
-        make_takes = self.work.load()
-
-        def run(job: "Job", progress: "Progress") -> _Result:
-            reports, comparison = make_takes(job, progress)
-            lines = [report.sentence() for report in reports]
-            compared: dict[str, Any] | None = None
-            if comparison:
-                compared = {"source": str(job.source), "sheet": job.sheet and str(job.sheet)}
-                compared |= comparison.as_dict()
-                lines.append(comparison.table())
-            if comparison and job.sheet:
-                self._sheet(job).draw(reports, comparison)
-                lines.append(f"{job.sheet}: contact sheet")
-            return _Result([report.as_dict() for report in reports], compared, lines)
-
-        return run
-
-    def _sheet(self, job: "Job") -> "ContactSheet":
-        from soundstage.evaluation.plots.contact_sheet import ContactSheet
-
-        assert job.sheet is not None
-        return ContactSheet(
-            job.sheet,
-            takes=len(job.takes),
-            title=job.source.name,
-            overwrite=self.work.options.overwrite,
-        )
-
-
-def _draws_sheets(takes: int, requested: bool | None, *, quiet: bool) -> bool:
-    import sys
-    from importlib.util import find_spec
-
-    from soundstage.errors import OptionError, missing_extra
-
-    if takes == 1 and requested:
-        raise OptionError("A contact sheet compares takes: set `takes` to 2 or more.")
-    if takes == 1 or requested is False:
-        return False
-    try:
-        installed = find_spec("matplotlib") is not None
-    except ValueError:  # an import failed before
-        installed = False
-    if installed or requested:
-        return True
-    if not quiet:
-        print(f"no contact sheet: {missing_extra('eval', 'matplotlib', 'it')}", file=sys.stderr)
-    return False
-
-
-def _print_result(result: _Result) -> None:
-    for line in result.lines:
-        print(line)
-
-
-def _print_plan(planned: "list[Job]", json_output: bool) -> None:
-    import json
-
-    sheets = [job.sheet for job in planned if job.sheet]
-    if json_output:
-        plan: dict[str, Any] = {"planned": [take for job in planned for take in job.as_dicts()]}
-        if sheets:
-            plan["sheets"] = list(map(str, sheets))
-        print(json.dumps(plan, indent=2))
-        return
-    for job in planned:
-        for take in job.takes:
-            print(f"{job.source} -> {take.target}  ({job.method}, seed {take.seed})")
-    for sheet in sheets:
-        print(f"{sheet}  (contact sheet)")
+def _planned(job: "Job", *, skip_existing: bool) -> Iterator[tuple[dict[str, Any], str]]:
+    """What is planned, for JSON and as lines."""
+    for record, take in zip(job.as_dicts(), job.takes, strict=True):
+        exists = skip_existing and take.target.exists()
+        note = "exists" if exists else f"{job.method}, seed {take.seed}"
+        status = {"status": "skipped" if exists else "planned"}
+        yield status | record, f"{job.source} -> {take.target}  ({note})"
+    if job.sheet:
+        sheet = {"source": str(job.source), "sheet": str(job.sheet)}
+        yield {"status": "planned"} | sheet, f"{job.sheet}  (contact sheet)"
+    if job.page:
+        page = {"source": str(job.source), "page": str(job.page)}
+        yield {"status": "planned"} | page, f"{job.page}  (page to hear it)"

@@ -3,13 +3,24 @@
 Planning imports neither torch nor a method.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from soundstage.audio import check_collisions, expand_inputs, output_path
+from soundstage.audio.existing import (
+    EXISTS,
+    OWN_RESULT,
+    Skipped,
+    check_replaceable,
+    is_own_result,
+    missing_targets,
+)
+from soundstage.audio.name_templates import file_names
+from soundstage.audio.output_names import OutputPlan, distinct_paths, plan_outputs
+from soundstage.errors import OptionError
 from soundstage.parallel import Progress
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.registry import (
@@ -26,10 +37,12 @@ if TYPE_CHECKING:
 
 NAME = "{stem}-stereo{ext}"
 TAKE_NAME = "{stem}-stereo-{take}{ext}"
+OWN_NAMES = r"(.+)-(?:stereo(?:-\d+)?|binaural)"
 SHEET_NAME = "{stem}-takes.png"
+PAGE_NAME = "{stem}-listen.html"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Take:
     """One result."""
 
@@ -37,7 +50,7 @@ class Take:
     target: Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One input with all its takes."""
 
@@ -46,6 +59,17 @@ class Job:
     takes: tuple[Take, ...]
     sheet: Path | None = None
     """Where the contact sheet of the takes goes."""
+    page: Path | None = None
+    """Where the page to hear the takes goes."""
+    in_folder: bool = False
+    """Whether the source was found in a folder, and not named by itself."""
+    replaced_inputs: tuple[Path, ...] = ()
+    """Targets that are among the inputs."""
+
+    @property
+    def targets(self) -> list[Path]:
+        """One a take."""
+        return [take.target for take in self.takes]
 
     def as_dicts(self) -> list[dict[str, str | int]]:
         """For JSON, one a take."""
@@ -60,17 +84,27 @@ class Job:
         ]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a run."""
+
+    jobs: list[Job]
+    skipped: list[Skipped]
+    """Files among the inputs that are results of an earlier run."""
+
+
 def plan_jobs(
     inputs: Sequence[Path],
-    output: str | None,
+    output: str | os.PathLike[str] | None,
     *,
     method: str,
     seeds: Sequence[int],
     name: str | None = None,
     suffix: str | None = None,
     sheet: bool = False,
-) -> list[Job]:
-    """One job for every input.
+    page: bool = False,
+) -> Plan:
+    """One job for every input; `soundstage.audio.output_names` says how results are named.
 
     Args:
         inputs: files and folders.
@@ -80,40 +114,50 @@ def plan_jobs(
         name: template with {stem}, {method}, {seed}, {take} and {ext}.
         suffix: of the results; by default the suffix of each input.
         sheet: whether each input gets a contact sheet beside its first take.
+        page: whether each input gets a page to hear its takes, likewise.
 
     Raises:
         InputError: an input does not exist.
-        OptionError: the template has an unknown field, or two results would have one name.
-        OutputError: a result would replace its own source.
+        OptionError: the template is not understood, results would have one name, or the output is
+            one file for several inputs.
     """
-    template = name or (NAME if len(seeds) == 1 else TAKE_NAME)
-    jobs = []
-    for source in expand_inputs(inputs):
-        takes = []
-        for take, seed in enumerate(seeds, start=1):
-            fields = {"method": find_method(method).name, "seed": seed, "take": take}
-            takes.append(Take(seed, output_path(source, output, template, suffix, fields=fields)))
-        jobs.append(Job(source, method, tuple(takes)))
-    check_collisions([(job.source, take.target) for job in jobs for take in job.takes])
-    return _with_sheets(jobs) if sheet else jobs
-
-
-def _with_sheets(jobs: list[Job]) -> list[Job]:
-    """Inputs that differ in their suffix alone keep it in the name of the sheet."""
-    plain = [_sheet(job, job.source.stem) for job in jobs]
-    return [
+    used = find_method(method).name
+    fields = [{"method": used, "seed": seed, "take": n} for n, seed in enumerate(seeds, start=1)]
+    plan = plan_outputs(
+        inputs,
+        output,
+        name=name,
+        default_name=NAME if len(seeds) == 1 else TAKE_NAME,
+        suffix=suffix,
+        fields=fields,
+        own_names=OWN_NAMES,
+    )
+    sheets = _beside(plan, SHEET_NAME if sheet else None)
+    pages = _beside(plan, PAGE_NAME if page else None)
+    results = {*plan.results}
+    jobs = [
         Job(
-            job.source,
-            job.method,
-            job.takes,
-            path if plain.count(path) == 1 else _sheet(job, job.source.name),
+            found.path,
+            method,
+            tuple(map(Take, seeds, targets)),
+            sheet_path,
+            page_path,
+            in_folder=found.folder is not None,
+            replaced_inputs=tuple(each for each in targets if each in results) if results else (),
         )
-        for job, path in zip(jobs, plain, strict=True)
+        for found, targets, sheet_path, page_path in zip(
+            plan.found, plan.targets, sheets, pages, strict=True
+        )
     ]
+    return Plan(jobs, [Skipped(str(path), [], OWN_RESULT) for path in plan.results])
 
 
-def _sheet(job: Job, stem: str) -> Path:
-    return job.takes[0].target.with_name(SHEET_NAME.format(stem=stem))
+def _beside(plan: OutputPlan, name: str | None) -> Sequence[Path | None]:
+    """A path of that name beside the first take of every input; None without a name."""
+    if name is None:
+        return [None] * len(plan.found)
+    folders = [str(targets[0].parent) for targets in plan.targets]
+    return [path for (path,) in distinct_paths(plan.found, folders, file_names(name))]
 
 
 Work = Callable[[Job, Progress], "UpmixResult"]
@@ -134,12 +178,38 @@ class UpmixWork:
     device: str = "auto"
     options: FileOptions = field(default_factory=FileOptions)
     """Of the files; `load` fills in the method and the style."""
+    skip_existing: bool = False
+    """Whether results that exist are left as they are, without an error."""
     registered: Method | None = field(init=False, default=None)
     """The method, if the program has registered it: worker processes do so too."""
 
     def __post_init__(self) -> None:
         check_method(self.method, weights=self.weights, decoder=self.decoder, style=self.style)
         object.__setattr__(self, "registered", METHODS.registered.get(self.method))
+        if self.skip_existing and self.options.overwrite:
+            raise OptionError("`skip_existing` and `overwrite` exclude each other: choose one.")
+
+    def check(self, job: Job) -> Skipped | None:
+        """What can be said about a job without loading a method.
+
+        Returns:
+            Why there is nothing to do, or None.
+
+        Raises:
+            OutputError: a result cannot be written, or an existing one is damaged.
+        """
+        targets = self._missing(job)
+        if not targets:
+            return Skipped(str(job.source), list(map(str, job.targets)), EXISTS)
+        if job.in_folder and is_own_result(job.source):
+            return Skipped(str(job.source), [], OWN_RESULT)
+        check_replaceable(
+            job.source,
+            targets,
+            overwrite=self.options.overwrite,
+            inputs=job.replaced_inputs,
+        )
+        return None
 
     def load(self) -> Work:
         """The function that does a job; weights are loaded with the first usable input."""
@@ -160,7 +230,11 @@ class UpmixWork:
         )
 
         def work(job: Job, progress: Progress | None = None) -> Any:
-            targets = {take.seed: take.target for take in job.takes}
+            missing = {*self._missing(job)}
+            targets = {take.seed: take.target for take in job.takes if take.target in missing}
             return upmix_to_files(job.source, targets, loaded, options, progress)
 
         return work
+
+    def _missing(self, job: Job) -> list[Path]:
+        return missing_targets(job.targets) if self.skip_existing else job.targets

@@ -1,0 +1,240 @@
+"""Many files on the terminal: one progress display, what became of each file, and a summary.
+
+With `--json` every file gives lines of its own as it ends, each one JSON object with a `status`:
+"done", "skipped" or "failed", and the last line has the status "summary" and the counts.
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from soundstage.audio.existing import Skipped
+from soundstage.cli.console import bars, message, say
+from soundstage.errors import SoundstageError, printable
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from soundstage.parallel import Work
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Record = dict[str, Any]
+NAMED = 3  # files that a summary names
+
+
+def run_files(
+    load: "Callable[[], Work[T, R]]",
+    items: Sequence[T],
+    sources: Sequence[Path],
+    *,
+    records: Callable[[R], Iterable[Record]],
+    show: Callable[[R], None],
+    jobs: int | None,
+    device: str = "cpu",
+    check: Callable[[T], Skipped | None] | None = None,
+    skipped: Sequence[Skipped] = (),
+    json_output: bool,
+    quiet: bool,
+    progress: bool = True,
+    in_order: bool = False,
+) -> None:
+    """Process files in worker processes, and print what became of them.
+
+    A failure leaves the other files alone; of a single file without JSON, it is raised.
+
+    Args:
+        load: as for `run_jobs`.
+        items: one for each file.
+        sources: the file of each item.
+        records: JSON objects of the result of a file.
+        show: prints the result of a file.
+        jobs: number of processes, or None for `default_jobs`.
+        device: where the work is done.
+        check: as for `run_jobs`.
+        skipped: further files, which are none of the items.
+        json_output: print JSON and no progress.
+        quiet: print nothing but errors.
+        progress: show the progress, unless quiet.
+        in_order: print results in the order of the files, not as they end.
+
+    Raises:
+        typer.Exit: with 2, if a file failed.
+    """
+    from soundstage.parallel import default_jobs, resolve_device, run_jobs
+
+    if device not in ("auto", "cpu"):
+        resolve_device(device)
+    jobs = jobs or default_jobs(len(items), device)
+    batch = _Batch(len(items) + len(skipped), json_output=json_output, quiet=quiet)
+    for each in skipped:
+        batch.skip(each)
+    names = [printable(source.name) for source in sources]
+    with _file_bars(names, shown=progress and not (quiet or json_output)) as display:
+        results: Iterator[tuple[int, R | Skipped | SoundstageError]]
+        results = run_jobs(load, items, jobs=jobs, check=check, progress=display.update)
+        for index, result in _sorted(results) if in_order else results:
+            if isinstance(result, SoundstageError):
+                if batch.total == 1 and not json_output:
+                    raise result
+                batch.fail(sources[index], result)
+            elif isinstance(result, Skipped):
+                batch.skip(result)
+            else:
+                batch.done += 1
+                if json_output:
+                    print_records({"status": "done"} | record for record in records(result))
+                elif not quiet:
+                    with display.hidden():
+                        show(result)
+    batch.end()
+
+
+class _Batch:
+    """What became of the files."""
+
+    def __init__(self, total: int, *, json_output: bool, quiet: bool) -> None:
+        self.total, self._json, self._quiet = total, json_output, quiet
+        self.done = 0
+        self._skipped: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = {}
+        self._failures: list[str] = []
+
+    def skip(self, skipped: Skipped) -> None:
+        self._skipped[skipped.reason] += 1
+        examples = self._examples.setdefault(skipped.reason, [])
+        if len(examples) < NAMED:
+            examples.append(Path(skipped.source).name)
+        if self._json:
+            print_records([{"status": "skipped"} | skipped._asdict()])
+
+    def fail(self, source: Path, error: SoundstageError) -> None:
+        self._failures.append(message(error))
+        if self._json:
+            record = {"status": "failed", "source": str(source), "error": message(error)}
+            print_records([record])
+
+    def end(self) -> None:
+        """Print the summary, and exit with 2 if a file failed."""
+        counts = {
+            "done": self.done,
+            "skipped": self._skipped.total(),
+            "failed": len(self._failures),
+        }
+        if self._json:
+            print_records([{"status": "summary"} | counts])
+        elif not self._quiet:
+            if self.total > 1:
+                facts = [f"{count} {name}" for name, count in counts.items() if count]
+                say(f"{self.total} files: {', '.join(facts)}.")
+            for reason, count in self._skipped.items():
+                names = ", ".join(self._examples[reason])
+                more = f" and {count - NAMED} more" if count > NAMED else ""
+                say(f"Skipped, because {reason}: {names}{more}.")
+        if self._failures:
+            if not self._json:
+                say(f"{len(self._failures)} of {self.total} failed:", error=True)
+                say(*(f"  {sentence}" for sentence in self._failures), error=True)
+            raise typer.Exit(2)
+
+
+def print_records(records: Iterable[Record]) -> None:
+    """Print JSON objects, one a line, at once."""
+    for record in records:
+        print(json.dumps(record))
+    sys.stdout.flush()
+
+
+def print_plan(
+    rows: Iterable[Iterable[tuple[Record, str]]],
+    skipped: Sequence[Skipped],
+    *,
+    json_output: bool,
+) -> None:
+    """Print what would be done.
+
+    Args:
+        rows: for each file, JSON objects (an empty one is left out) and lines.
+        skipped: files that are left out.
+        json_output: print JSON.
+    """
+    for record, line in (each for row in rows for each in row):
+        if not json_output:
+            say(line)
+        elif record:
+            print(json.dumps(record))
+    for each in skipped:
+        if json_output:
+            print_records([{"status": "skipped"} | each._asdict()])
+        else:
+            say(f"{each.source}  (skipped: {each.reason})")
+
+
+def _sorted(numbered: Iterable[tuple[int, R]]) -> Iterator[tuple[int, R]]:
+    """The results in the order of their indexes, each as soon as it may come."""
+    waiting: dict[int, R] = {}
+    following = 0
+    for index, result in numbered:
+        waiting[index] = result
+        while following in waiting:
+            yield following, waiting.pop(following)
+            following += 1
+
+
+class _FileBars:
+    """One bar for all files, and one for each file in work."""
+
+    def __init__(self, names: Sequence[str], shown: "Bars | None") -> None:
+        self._names, self._bars = names, shown
+        self._tasks: dict[int, TaskID] = {}
+        self._finished: set[int] = set()
+        several = shown and len(names) > 1
+        self._all = shown.add_task("", total=float(len(names))) if shown and several else None
+
+    def update(self, fractions: Mapping[int, float]) -> None:
+        """Show the finished fractions of the files in work, by index."""
+        if not self._bars:
+            return
+        for index, fraction in fractions.items():
+            working = 0 < fraction < 1
+            if working and index not in self._tasks:
+                self._tasks[index] = self._bars.add_task(self._names[index], total=1.0)
+            if working:
+                self._bars.update(self._tasks[index], completed=fraction)
+            elif index in self._tasks:
+                self._bars.remove_task(self._tasks.pop(index))
+            if fraction == 1:
+                self._finished.add(index)
+        if self._all is not None:
+            label = f"{len(self._finished)} of {len(self._names)} files"
+            part = sum(fraction for fraction in fractions.values() if fraction < 1)
+            done = len(self._finished) + part
+            self._bars.update(self._all, completed=done, description=label)
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Standard output is free for text meanwhile."""
+        if not self._bars:
+            yield
+            return
+        self._bars.stop()
+        yield
+        sys.stdout.flush()
+        self._bars.start()
+
+
+@contextmanager
+def _file_bars(names: Sequence[str], *, shown: bool) -> Iterator[_FileBars]:
+    if not shown or not sys.stderr.isatty():
+        yield _FileBars(names, None)
+        return
+    with bars() as display:
+        yield _FileBars(names, display)
