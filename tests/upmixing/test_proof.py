@@ -33,7 +33,7 @@ def written_file(path, left, right, *, subtype="PCM_16"):
     bits = int(subtype.removeprefix("PCM_"))
     block = np.stack([left, right]).astype(np.int32)
     soundfile.write(path, block.T << 32 - bits, RATE, subtype=subtype, format="WAV")
-    written = Written(SoundFormat("WAV", subtype))
+    written = Written(SoundFormat("WAV", subtype), RATE, 2)
     written.add(block)
     return written
 
@@ -48,7 +48,7 @@ def test_a_true_file_is_proven_whatever_the_blocks(tmp_path):
     assert prove(tmp_path / "a.wav", tmp_path / "a", STEREO, as_signal(mid), written) == FoldDown(
         -np.inf
     )
-    other = Written(written.form)
+    other = Written(written.form, RATE, 2)
     for start in range(0, 200_000, 777):
         part = slice(start, start + 777)
         other.add(np.stack([mid + side, mid - side])[:, part].astype(np.int32))
@@ -62,6 +62,8 @@ def test_a_true_file_is_proven_whatever_the_blocks(tmp_path):
         ("short", "199,000 frames instead of 200,000"),
         ("side", "does not hold the samples that were written"),
         ("cut", "cannot be read back"),
+        ("mono", "has 1 channels, not 2"),
+        ("slow", "has 22,050 Hz instead of 44,100"),
     ],
 )
 def test_a_false_file_is_refused_in_a_sentence(tmp_path, kind, reason):
@@ -76,6 +78,11 @@ def test_a_false_file_is_refused_in_a_sentence(tmp_path, kind, reason):
         written_file(path, (mid + side)[:199_000], (mid - side)[:199_000])
     elif kind == "side":
         written_file(path, mid - side, mid + side)
+    elif kind == "mono":
+        soundfile.write(path, mid.astype(np.int16), RATE, format="WAV")
+    elif kind == "slow":
+        stereo = np.stack([mid + side, mid - side]).astype(np.int16)
+        soundfile.write(path, stereo.T, RATE // 2, format="WAV")
     else:
         path.write_bytes(path.read_bytes()[:100_001])
     with pytest.raises(OutputError, match=reason) as caught:

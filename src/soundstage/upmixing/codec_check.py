@@ -79,15 +79,17 @@ def _checked(file: Path, codec: Codec, mids: Signals, gain: float) -> CodecCheck
         with open_sound(file) as sound:
             source_rate, rate = sound.rate, supported_rate(form, sound.rate)
             resampler = StreamResampler(source_rate, rate, 2)
-            with SoundWriter(coded, rate=rate, channels=2, format=form, **{}) as writer:
+            with SoundWriter(
+                coded, rate=rate, channels=2, format=form, bit_rate=codec.bit_rate
+            ) as writer:
                 for block in sound.blocks(READ_FRAMES):
                     _write(writer, resampler.push(block * gain))
                 _write(writer, resampler.finish())
         with open_sound(coded) as decoded:
             compared = compare_sums(
-                lambda: resampled_blocks(mids(), source_rate, rate),
+                lambda: resampled_blocks(mids(), source_rate, decoded.rate),
                 lambda: _sums(decoded.blocks(READ_FRAMES)),
-                rate,
+                decoded.rate,
             )
     return CodecCheck(codec.name, codec.bit_rate, compared.error_db, compared.loudness)
 

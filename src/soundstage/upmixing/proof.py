@@ -14,14 +14,20 @@ does not declare; the lag is then found by cross-correlation, and reported.
 import math
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.audio import SoundFormat, SoundReader, open_sound
+from soundstage.audio import (
+    SoundFormat,
+    SoundReader,
+    open_sound,
+    resampled_blocks,
+    resampled_frames,
+)
 from soundstage.audio.loudness import LoudnessMeter
 from soundstage.errors import InputError, OutputError, printable
 
@@ -54,6 +60,8 @@ class Written:
     """What a file must hold: the sum of all that is handed to its encoder."""
 
     form: SoundFormat
+    rate: int
+    channels: int
     frames: int = 0
     checksum: int = 0
     """Of all samples in the order of the file."""
@@ -102,6 +110,8 @@ def prove(file: Path, target: Path, fold: Fold, mids: Signals, written: Written)
     """
     try:
         with open_sound(file) as sound:
+            if sound.channels != written.channels:
+                raise _refused(target, f"has {sound.channels} channels, not {written.channels}")
             if written.form.is_lossy:
                 return _prove_lossy(sound, target, fold, mids, written)
             return _prove_lossless(sound, target, fold, mids, written)
@@ -115,7 +125,9 @@ def prove(file: Path, target: Path, fold: Fold, mids: Signals, written: Written)
 def _prove_lossless(
     sound: SoundReader, target: Path, fold: Fold, mids: Signals, written: Written
 ) -> FoldDown | None:
-    read, energy, wrong = Written(written.form), 0.0, 0.0
+    if sound.rate != written.rate:
+        raise _refused(target, f"has {sound.rate:,} Hz instead of {written.rate:,}")
+    read, energy, wrong = replace(written, frames=0, checksum=0), 0.0, 0.0
     with_sum = fold.outputs != "side"
     pairs = _Pairs(mids() if with_sum else iter(()))
     for block in sound.blocks(READ_FRAMES):
@@ -149,19 +161,24 @@ def _tolerance(
 def _prove_lossy(
     sound: SoundReader, target: Path, fold: Fold, mids: Signals, written: Written
 ) -> FoldDown | None:
+    # Opus is decoded at 48 kHz, whatever was encoded
+    wanted = resampled_frames(written.frames, written.rate, sound.rate)
+
     def sums() -> Iterator[Signal]:
         frames = 0
         for block in sound.blocks(READ_FRAMES):
             frames += block.shape[1]
             yield fold.of(block)
-        if abs(frames - written.frames) > MAX_LAG:
-            raise _refused(target, f"holds {frames:,} frames instead of {written.frames:,}")
+        if abs(frames - wanted) > MAX_LAG:
+            raise _refused(target, f"holds {frames:,} frames instead of {wanted:,}")
 
     if fold.outputs == "side":
         for _ in sums():
             pass
         return None
-    return compare_sums(mids, sums, sound.rate)
+    return compare_sums(
+        lambda: resampled_blocks(mids(), written.rate, sound.rate), sums, sound.rate
+    )
 
 
 def compare_sums(references: Signals, sums: Signals, rate: int) -> FoldDown:
