@@ -10,7 +10,7 @@ from .formats import (
 )
 from .inputs import Source, as_audio, open_sound
 from .level import TruePeakMeter, decibels, largest_gain, safe_gain, true_peak
-from .metadata import Metadata, Receipt
+from .metadata import Metadata, Receipt, read_metadata
 from .reading import MAX_RATE, MIN_RATE, SoundReader
 from .resampling import StreamResampler, resample, resampled_blocks, resampled_frames
 from .spool import Spool
@@ -40,6 +40,7 @@ __all__ = [
     "largest_gain",
     "open_sound",
     "output_format",
+    "read_metadata",
     "resample",
     "resampled_blocks",
     "resampled_frames",
