@@ -15,7 +15,7 @@ from jaxtyping import Float
 from soundstage.atomic_files import check_target, write_atomically
 from soundstage.audio import Audio, SoundReader, Source, open_sound, resample
 from soundstage.errors import InputError, OptionError
-from soundstage.evaluation.report.formatting import printed
+from soundstage.evaluation.report.formatting import NOTHING, printed
 from soundstage.evaluation.report.html_page import render_page
 from soundstage.evaluation.report.pictures import (
     ClipPictures,
@@ -34,7 +34,8 @@ from soundstage.evaluation.report.sound import (
     playback_loudness,
     quality_for,
 )
-from soundstage.upmixing.upmix_files import Report, UpmixResult
+from soundstage.upmixing.report import Report
+from soundstage.upmixing.upmix_files import UpmixResult
 
 BEFORE = "before"
 MAX_VERSIONS = 33  # before, and 32 takes
@@ -183,13 +184,18 @@ def check_page(target: Path, *, overwrite: bool) -> None:
 
 
 def _facts(report: Report) -> dict[str, str]:
-    return {
+    error = report.fold_down_error_db
+    facts = {
         "file": Path(report.target).name,
         "width": printed(report.width, 2),
         "correlation": printed(report.correlation, 2),
         "true peak, dBTP": printed(report.true_peak_db, 1),
         "gain, dB": printed(report.gain_db, 1),
+        "error of the mono sum, dB": NOTHING if error is None else printed(error, 1),
     }
+    for check in report.codec_checks:
+        facts[f"mono sum after {check.codec}, dB"] = printed(check.fold_down_error_db, 1)
+    return facts
 
 
 def _spans(sounds: Mapping[str, SoundReader]) -> tuple[list[tuple[float, float]], float]:

@@ -33,6 +33,7 @@ from soundstage.upmixing.registry import (
 )
 
 if TYPE_CHECKING:
+    from soundstage.upmixing.engine import UpmixMethod
     from soundstage.upmixing.upmix_files import UpmixResult
 
 NAME = "{stem}-stereo{ext}"
@@ -215,19 +216,7 @@ class UpmixWork:
         """The function that does a job; weights are loaded with the first usable input."""
         from soundstage.upmixing.upmix_files import upmix_to_files
 
-        if self.registered:
-            METHODS.registered[self.method] = self.registered
-        options = replace(self.options, method=self.method, style=self.style)
-        loaded = cache(
-            partial(
-                load_method,
-                self.method,
-                weights=self.weights,
-                decoder=self.decoder,
-                style=self.style,
-                device=self.device,
-            )
-        )
+        loaded, options = self._loader()
 
         def work(job: Job, progress: Progress | None = None) -> Any:
             missing = {*self._missing(job)}
@@ -235,6 +224,32 @@ class UpmixWork:
             return upmix_to_files(job.source, targets, loaded, options, progress)
 
         return work
+
+    def load_gain(self) -> Callable[[Job, Progress], float]:
+        """The function that measures the largest gain of a job without clipping, in dB."""
+        from soundstage.upmixing.upmix_files import measure_gain
+
+        loaded, options = self._loader()
+
+        def measure(job: Job, progress: Progress | None = None) -> float:
+            targets = {take.seed: take.target for take in job.takes}
+            return measure_gain(job.source, targets, loaded, options, progress)
+
+        return measure
+
+    def _loader(self) -> tuple[Callable[[], "UpmixMethod"], FileOptions]:
+        """The function that loads the method once, and the options of the files."""
+        if self.registered:
+            METHODS.registered[self.method] = self.registered
+        load = partial(
+            load_method,
+            self.method,
+            weights=self.weights,
+            decoder=self.decoder,
+            style=self.style,
+            device=self.device,
+        )
+        return cache(load), replace(self.options, method=self.method, style=self.style)
 
     def _missing(self, job: Job) -> list[Path]:
         return missing_targets(job.targets) if self.skip_existing else job.targets

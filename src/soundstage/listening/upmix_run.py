@@ -1,0 +1,118 @@
+"""A run of `upmix` over files: takes, and what is made beside them to compare them.
+
+That is a contact sheet of several takes, and a page to hear them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from soundstage.errors import OptionError, missing_extra
+from soundstage.upmixing.jobs import Job, UpmixWork
+
+if TYPE_CHECKING:
+    from soundstage.audio.existing import Skipped
+    from soundstage.evaluation.plots.contact_sheet import ContactSheet
+    from soundstage.parallel import Progress, Work
+    from soundstage.upmixing.upmix_files import UpmixResult
+
+
+class RunResult(NamedTuple):
+    """The takes of an input, for JSON and as lines to print."""
+
+    records: list[dict[str, Any]]
+    lines: list[str]
+
+
+@dataclass(frozen=True)
+class UpmixRun:
+    """Makes the takes of each input, their contact sheet and their page; it can be pickled."""
+
+    work: UpmixWork
+
+    def check(self, job: Job) -> "Skipped | None":
+        """What can be said about a job without loading a method; see `UpmixWork.check`."""
+        skipped = self.work.check(job)
+        if skipped or self.work.skip_existing:
+            return skipped
+        if job.sheet:
+            self._sheet(job)
+        if job.page:
+            if self.work.options.outputs != "stereo":
+                raise OptionError("`listen` plays left and right: leave `outputs` at stereo.")
+            from soundstage.listening.before_after import check_page
+
+            check_page(job.page, overwrite=self.work.options.overwrite)
+        return None
+
+    def load(self) -> "Work[Job, RunResult]":
+        """The function that does a job."""
+        make_takes = self.work.load()
+
+        def run(job: Job, progress: "Progress") -> RunResult:
+            result = make_takes(job, progress)
+            records = [report.as_dict() for report in result.reports]
+            lines = [line for report in result.reports for line in report.lines()]
+            if comparison := result.comparison:
+                about = {"source": str(job.source), "sheet": job.sheet and str(job.sheet)}
+                records.append({"status": "compared"} | about | comparison.as_dict())
+                lines += comparison.table().splitlines()
+                if self._is_due(job, job.sheet, result):
+                    self._sheet(job).draw(result.reports, comparison)
+                    lines.append(f"{job.sheet}: contact sheet")
+            if self._is_due(job, job.page, result):
+                self._write_page(job, result)
+                records.append({"status": "page", "source": str(job.source), "page": str(job.page)})
+                lines.append(f"{job.page}: page to hear it")
+            return RunResult(records, lines)
+
+        return run
+
+    def _is_due(self, job: Job, target: Any, result: "UpmixResult") -> bool:
+        """Whether all takes were made now, for a target that is wanted and not there."""
+        if target is None or (self.work.skip_existing and target.exists()):
+            return False
+        return len(result.reports) == len(job.takes)
+
+    def _sheet(self, job: Job) -> "ContactSheet":
+        from soundstage.evaluation.plots.contact_sheet import ContactSheet
+
+        assert job.sheet is not None
+        return ContactSheet(
+            job.sheet,
+            takes=len(job.takes),
+            title=job.source.name,
+            overwrite=self.work.options.overwrite,
+        )
+
+    def _write_page(self, job: Job, result: "UpmixResult") -> None:
+        from soundstage.listening.before_after import write_upmix_page
+
+        assert job.page is not None
+        write_upmix_page(job.source, result, job.page, overwrite=self.work.options.overwrite)
+
+
+def draws_sheets(takes: int, requested: bool | None, note: Callable[[str], None]) -> bool:
+    """Whether the takes of each input get a contact sheet.
+
+    Args:
+        takes: of each input.
+        requested: None for a sheet wherever there are several takes and matplotlib.
+        note: called with the reason if there is none for want of matplotlib.
+
+    Raises:
+        OptionError: a sheet of one take is requested.
+    """
+    if takes == 1 and requested:
+        raise OptionError("A contact sheet compares takes: set `takes` to 2 or more.")
+    if takes == 1 or requested is False:
+        return False
+    try:
+        installed = find_spec("matplotlib") is not None
+    except ValueError:  # an import failed before
+        installed = False
+    if installed or requested:
+        return True
+    note(f"no contact sheet: {missing_extra('eval', 'matplotlib', 'it')}")
+    return False

@@ -1,0 +1,68 @@
+"""What `upmix` makes beside the takes."""
+
+import pytest
+import soundfile
+
+from sounds import RATE, song
+from soundstage.errors import OptionError, OutputError
+from soundstage.listening.upmix_run import UpmixRun
+from soundstage.upmixing.file_options import FileOptions
+from soundstage.upmixing.jobs import UpmixWork, plan_jobs
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("jinja2")
+
+
+@pytest.fixture
+def mono(tmp_path):
+    path = tmp_path / "mono.wav"
+    soundfile.write(path, song(RATE).numpy() * 0.5, RATE)
+    return path
+
+
+def jobs_of(source, *, seeds=(0,), sheet=False):
+    return plan_jobs([source], None, method="comb", seeds=seeds, page=True, sheet=sheet).jobs
+
+
+def run_of(**options):
+    skip = options.pop("skip_existing", False)
+    return UpmixRun(UpmixWork("comb", options=FileOptions(**options), skip_existing=skip))
+
+
+def make(run, job):
+    return run.load()(job, lambda fraction: None)
+
+
+def test_the_page_stands_beside_the_first_take_and_names_all(mono, tmp_path):
+    (job,) = jobs_of(mono, seeds=(4, 5))
+    result = make(run_of(codec_checks=("mp3:128",)), job)
+    assert job.page == tmp_path / "mono-listen.html"
+    page = job.page.read_text()
+    for expected in ("before", "take 1, seed 4", "take 2, seed 5", "mono-stereo-2.wav"):
+        assert expected in page
+    assert "mono sum after mp3" in page
+    assert {"status": "page", "source": str(mono), "page": str(job.page)} in result.records
+    assert str(job.page) in result.lines[-1]
+
+
+def test_an_existing_page_is_refused_before_any_work(mono):
+    (job,) = jobs_of(mono)
+    job.page.write_text("kept")
+    with pytest.raises(OutputError, match="exists"):
+        run_of().check(job)
+    assert run_of(overwrite=True).check(job) is None
+    assert job.page.read_text() == "kept"
+
+
+def test_what_exists_is_left_alone_with_skip_existing(mono):
+    (job,) = jobs_of(mono)
+    job.page.write_text("kept")
+    make(run_of(skip_existing=True), job)
+    assert job.page.read_text() == "kept"
+
+
+@pytest.mark.parametrize("outputs", ["mid-side", "side"])
+def test_files_without_left_and_right_have_no_page(mono, outputs):
+    (job,) = jobs_of(mono)
+    with pytest.raises(OptionError, match="left and right"):
+        run_of(outputs=outputs).check(job)
