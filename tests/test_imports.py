@@ -36,6 +36,7 @@ ORDER = [
     "weights",
     "parallel",
     "worker_processes",
+    "limited_process",
     "seeding",
     "text_files",
     "atomic_files",
