@@ -9,6 +9,7 @@ from .errors import (
     WeightsError,
 )
 from .evaluation import evaluate
+from .listening import write_listening_page
 from .metrics import analyze
 from .upmixing import (
     METHODS,
@@ -18,6 +19,7 @@ from .upmixing import (
     register_method,
     upmix,
     upmix_file,
+    upmix_files,
     upmix_stream,
 )
 from .weights import list_models, model_card
@@ -43,7 +45,9 @@ __all__ = [
     "register_method",
     "upmix",
     "upmix_file",
+    "upmix_files",
     "upmix_stream",
+    "write_listening_page",
 ]
 
 __version__: str
