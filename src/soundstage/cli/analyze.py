@@ -36,7 +36,7 @@ def analyze(
 ) -> None:
     """Measure peaks, width, correlation, IID fluctuation, and the stereo image of 34 bands."""
     from soundstage.audio.file_paths import expand_inputs
-    from soundstage.cli.batch import run_files
+    from soundstage.cli.batch import processes_for, run_files
 
     sources = expand_inputs(inputs)
     if plot and len(sources) > 1:
@@ -50,7 +50,7 @@ def analyze(
         sources,
         records=lambda measured: [{"source": measured.source, **measured.values}],
         show=_print,
-        jobs=jobs,
+        jobs=processes_for(len(sources), jobs),
         json_output=json_output,
         quiet=False,
         progress=not quiet,

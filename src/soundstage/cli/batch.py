@@ -38,8 +38,7 @@ def run_files(
     *,
     records: Callable[[R], Iterable[Record]],
     show: Callable[[R], None],
-    jobs: int | None,
-    device: str = "cpu",
+    jobs: int,
     check: Callable[[T], Skipped | None] | None = None,
     skipped: Sequence[Skipped] = (),
     json_output: bool,
@@ -57,8 +56,7 @@ def run_files(
         sources: the file of each item.
         records: JSON objects of the result of a file.
         show: prints the result of a file.
-        jobs: number of processes, or None for `default_jobs`.
-        device: where the work is done.
+        jobs: number of processes.
         check: as for `run_jobs`.
         skipped: further files, which are none of the items.
         json_output: print JSON and no progress.
@@ -69,16 +67,12 @@ def run_files(
     Raises:
         typer.Exit: with 2, if a file failed.
     """
-    from soundstage.parallel import default_jobs, resolve_device, run_jobs
+    from soundstage.parallel import run_jobs
 
-    if device not in ("auto", "cpu"):
-        resolve_device(device)
-    jobs = jobs or default_jobs(len(items), device)
     batch = _Batch(len(items) + len(skipped), json_output=json_output, quiet=quiet)
     for each in skipped:
         batch.skip(each)
-    names = [printable(source.name) for source in sources]
-    with _file_bars(names, shown=progress and not (quiet or json_output)) as display:
+    with _file_bars(sources, shown=progress and not (quiet or json_output)) as display:
         results: Iterator[tuple[int, R | Skipped | SoundstageError]]
         results = run_jobs(load, items, jobs=jobs, check=check, progress=display.update)
         for index, result in _sorted(results) if in_order else results:
@@ -96,6 +90,28 @@ def run_files(
                     with display.hidden():
                         show(result)
     batch.end()
+
+
+def processes_for(files: int, jobs: int | None, device: str = "cpu") -> int:
+    """The number of processes: what the user says, or one for each core, or one on a GPU.
+
+    Raises:
+        OptionError: there is no such device.
+    """
+    from soundstage.parallel import default_jobs, resolve_device
+
+    if device not in ("auto", "cpu"):
+        resolve_device(device)
+    return jobs or default_jobs(files, device)
+
+
+@contextmanager
+def watched(
+    sources: Sequence[Path], *, shown: bool, verb: str
+) -> Iterator[Callable[[Mapping[int, float]], None]]:
+    """A progress display of a pass over files; yields the callback for `run_jobs`."""
+    with _file_bars(sources, shown=shown, verb=verb) as display:
+        yield display.update
 
 
 class _Batch:
@@ -192,12 +208,13 @@ def _sorted(numbered: Iterable[tuple[int, R]]) -> Iterator[tuple[int, R]]:
 class _FileBars:
     """One bar for all files, and one for each file in work."""
 
-    def __init__(self, names: Sequence[str], shown: "Bars | None") -> None:
-        self._names, self._bars = names, shown
+    def __init__(self, sources: Sequence[Path], shown: "Bars | None", verb: str) -> None:
+        self._sources, self._bars, self._verb = sources, shown, verb
         self._tasks: dict[int, TaskID] = {}
         self._finished: set[int] = set()
-        several = shown and len(names) > 1
-        self._all = shown.add_task("", total=float(len(names))) if shown and several else None
+        self._all = None
+        if shown and len(sources) > 1:
+            self._all = shown.add_task("", total=float(len(sources)))
 
     def update(self, fractions: Mapping[int, float]) -> None:
         """Show the finished fractions of the files in work, by index."""
@@ -206,7 +223,7 @@ class _FileBars:
         for index, fraction in fractions.items():
             working = 0 < fraction < 1
             if working and index not in self._tasks:
-                self._tasks[index] = self._bars.add_task(self._names[index], total=1.0)
+                self._tasks[index] = self._bars.add_task(self._label(index), total=1.0)
             if working:
                 self._bars.update(self._tasks[index], completed=fraction)
             elif index in self._tasks:
@@ -214,10 +231,13 @@ class _FileBars:
             if fraction == 1:
                 self._finished.add(index)
         if self._all is not None:
-            label = f"{len(self._finished)} of {len(self._names)} files"
+            label = f"{len(self._finished)} of {len(self._sources)} files {self._verb}".rstrip()
             part = sum(fraction for fraction in fractions.values() if fraction < 1)
             done = len(self._finished) + part
             self._bars.update(self._all, completed=done, description=label)
+
+    def _label(self, index: int) -> str:
+        return printable(self._sources[index].name)
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
@@ -232,9 +252,9 @@ class _FileBars:
 
 
 @contextmanager
-def _file_bars(names: Sequence[str], *, shown: bool) -> Iterator[_FileBars]:
+def _file_bars(sources: Sequence[Path], *, shown: bool, verb: str = "") -> Iterator[_FileBars]:
     if not shown or not sys.stderr.isatty():
-        yield _FileBars(names, None)
+        yield _FileBars(sources, None, verb)
         return
     with bars() as display:
-        yield _FileBars(names, display)
+        yield _FileBars(sources, display, verb)

@@ -122,7 +122,7 @@ def binaural(
     )
     from soundstage.binaural.room.shoebox import room_of
     from soundstage.binaural.trajectory_options import TrajectoryOptions
-    from soundstage.cli.batch import print_plan, run_files
+    from soundstage.cli.batch import print_plan, processes_for, run_files
 
     options = TrajectoryOptions(azimuth, elevation, distance, trajectory, orbit, fly_by, approach)
     work = BinauralWork(
@@ -147,8 +147,7 @@ def binaural(
         [job.source for job in plan.jobs],
         records=lambda result: [result[0]],
         show=lambda result: say(*result[1]),
-        jobs=jobs,
-        device=device,
+        jobs=processes_for(len(plan.jobs), jobs, device),
         check=runner.check,
         skipped=plan.skipped,
         json_output=json_output,

@@ -13,6 +13,7 @@ from soundstage.cli.analyze import analyze
 from soundstage.cli.binaural import binaural
 from soundstage.cli.console import say, with_messages
 from soundstage.cli.evaluate import evaluate
+from soundstage.cli.help_sections import SectionedCommand
 from soundstage.cli.models import models
 from soundstage.cli.prepare import prepare
 from soundstage.cli.simulate import simulate
@@ -50,7 +51,8 @@ def _options(
 
 
 for command in (upmix, binaural, analyze, evaluate, models, prepare, simulate, train):
-    app.command(name=command.__name__)(with_messages(command))
+    kind = SectionedCommand if command in (upmix, binaural) else None
+    app.command(name=command.__name__, cls=kind)(with_messages(command))
 
 
 def main() -> None:

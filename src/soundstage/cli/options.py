@@ -5,21 +5,44 @@ from typing import Annotated
 
 import typer
 
+FILES, INPUTS = "Files", "Stereo inputs"  # sections of the help
+
 Output = Annotated[
     str | None,
-    typer.Option("--output", "-o", help="A file, or a folder. By default beside each input."),
+    typer.Option(
+        "--output",
+        "-o",
+        help="A folder, or a file for a single input. By default beside each input.",
+        rich_help_panel=FILES,
+    ),
 ]
 Name = Annotated[
-    str | None, typer.Option(help="Template for file names in a folder, such as {stem}-new{ext}.")
+    str | None,
+    typer.Option(
+        help="Template for file names in a folder, such as {stem}-new{ext}.", rich_help_panel=FILES
+    ),
 ]
 Format = Annotated[
-    str | None, typer.Option("--format", help="File format of the results, such as flac.")
+    str | None,
+    typer.Option(
+        "--format", help="File format of the results, such as flac.", rich_help_panel=FILES
+    ),
 ]
 BitDepth = Annotated[
     str | None,
-    typer.Option(help="8, 16, 24, 32, float or double. By default the bit depth of the input."),
+    typer.Option(
+        help="8, 16, 24, 32, float or double. By default the bit depth of the input.",
+        rich_help_panel=FILES,
+    ),
 ]
-Downmix = Annotated[bool, typer.Option("--downmix", help="Downmix stereo inputs to mono first.")]
+Rate = Annotated[
+    int | None,
+    typer.Option(help="Sample rate in Hz. By default that of the input.", rich_help_panel=FILES),
+]
+Downmix = Annotated[
+    bool,
+    typer.Option("--downmix", help="Downmix stereo inputs to mono first.", rich_help_panel=INPUTS),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 SkipExisting = Annotated[
     bool,

@@ -8,6 +8,8 @@ import typer
 
 from soundstage.cli.console import say
 from soundstage.cli.options import (
+    FILES,
+    INPUTS,
     BitDepth,
     Device,
     Downmix,
@@ -20,59 +22,155 @@ from soundstage.cli.options import (
     Output,
     Overwrite,
     Quiet,
-    Seed,
+    Rate,
     SkipExisting,
+    split_list,
 )
 
 if TYPE_CHECKING:
     from soundstage.upmixing.jobs import Job
 
 
+_STEREO, _TAKES = "Stereo image", "Takes"  # sections of the help
+
+
 def upmix(
     inputs: Inputs,
     output: Output = None,
-    method: Annotated[
-        str | None, typer.Option("--method", "-m", help="One of `soundstage models`.")
+    suffix: Format = None,
+    name: Name = None,
+    bit_depth: BitDepth = None,
+    rate: Rate = None,
+    bit_rate: Annotated[
+        int | None,
+        typer.Option("--bitrate", help="Of a lossy format, in kbit/s.", rich_help_panel=FILES),
     ] = None,
-    seed: Seed = 0,
+    gain_db: Annotated[
+        str | None,
+        typer.Option(
+            "--gain",
+            help="In dB, or same: the gain that the loudest of all files needs. By default what "
+            "each file needs.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    mid_side: Annotated[
+        bool,
+        typer.Option("--ms", help="Write mid and side, not left and right.", rich_help_panel=FILES),
+    ] = False,
+    side_only: Annotated[
+        bool,
+        typer.Option("--side-only", help="Write the side signal alone.", rich_help_panel=FILES),
+    ] = False,
+    proof: Annotated[
+        bool,
+        typer.Option(help="Read each result back and compare its mono sum.", rich_help_panel=FILES),
+    ] = True,
+    codec_checks: Annotated[
+        str | None,
+        typer.Option(
+            "--codec-check",
+            help="Also try codecs on each result, such as mp3:128,opus:96.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", "-m", help="One of `soundstage models`.", rich_help_panel=_STEREO),
+    ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(
+            help='Style of a generative method, such as "wide, narrow bass".',
+            rich_help_panel=_STEREO,
+        ),
+    ] = None,
+    width: Annotated[
+        float | None,
+        typer.Option(
+            help="Gain of the side signal, 0 to 2; by default 1, with a limit for speech and solo.",
+            rich_help_panel=_STEREO,
+        ),
+    ] = None,
+    bass_mono: Annotated[
+        float,
+        typer.Option(
+            help="Mono below this crossover, 20 to 500 Hz; 0 is off.", rich_help_panel=_STEREO
+        ),
+    ] = 0.0,
+    center_focus: Annotated[
+        float,
+        typer.Option(help="Move voices and leads to the center, 0 to 1.", rich_help_panel=_STEREO),
+    ] = 0.0,
+    spread_noise: Annotated[
+        bool,
+        typer.Option("--spread-noise", help="Spread clicks and hiss too.", rich_help_panel=_STEREO),
+    ] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your own weights, from `soundstage train`; they tell the method.",
+            rich_help_panel=_STEREO,
+        ),
+    ] = None,
+    decoder: Annotated[
+        str,
+        typer.Option(
+            help="prediction (exact fold-down) or mixing (matrices of the paper).",
+            rich_help_panel=_STEREO,
+        ),
+    ] = "prediction",
     takes: Annotated[
-        int, typer.Option(min=1, max=32, help="Number of takes, with seeds from --seed on.")
+        int,
+        typer.Option(
+            min=1,
+            max=32,
+            help="Number of takes, with seeds from --seed on.",
+            rich_help_panel=_TAKES,
+        ),
     ] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Random seed; the same seed, the same result.",
+            rich_help_panel=_TAKES,
+        ),
+    ] = 0,
     sheet: Annotated[
         bool | None,
         typer.Option(
-            "--sheet/--no-sheet", help="Contact sheet of the takes, {stem}-takes.png (default)."
+            "--sheet/--no-sheet",
+            help="Contact sheet of the takes, {stem}-takes.png (default).",
+            rich_help_panel=_TAKES,
         ),
     ] = None,
     listen: Annotated[
         bool,
         typer.Option(
-            "--listen", help="A page to hear before, after and all takes, {stem}-listen.html."
+            "--listen",
+            help="A page to hear before, after and all takes, {stem}-listen.html.",
+            rich_help_panel=_TAKES,
         ),
     ] = False,
-    style: Annotated[
-        str | None,
-        typer.Option(help='Style of a generative method, such as "wide, narrow bass".'),
-    ] = None,
-    width: Annotated[float, typer.Option(help="Gain of the side signal, 0 to 2.")] = 1.0,
-    bass_mono: Annotated[
-        float, typer.Option(help="Mono below this crossover, 20 to 500 Hz; 0 is off.")
-    ] = 0.0,
-    center_focus: Annotated[
-        float, typer.Option(help="Move voices and leads to the center, 0 to 1.")
-    ] = 0.0,
-    bit_depth: BitDepth = None,
-    name: Name = None,
-    suffix: Format = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="Your own weights, from `soundstage train`.")
-    ] = None,
-    decoder: Annotated[
-        str, typer.Option(help="prediction (exact fold-down) or mixing (matrices of the paper).")
-    ] = "prediction",
     downmix: Downmix = False,
-    device: Device = "auto",
+    align: Annotated[
+        bool,
+        typer.Option(
+            "--align",
+            help="Align the two channels of one mono recording, and sum them.",
+            rich_help_panel=INPUTS,
+        ),
+    ] = False,
+    mix: Annotated[
+        str,
+        typer.Option(
+            help="Sum of aligned channels: mean, or best (with the least noise).",
+            rich_help_panel=INPUTS,
+        ),
+    ] = "mean",
     jobs: FileJobs = None,
+    device: Device = "auto",
     overwrite: Overwrite = False,
     skip_existing: SkipExisting = False,
     dry_run: DryRun = False,
@@ -80,25 +178,39 @@ def upmix(
     quiet: Quiet = False,
 ) -> None:
     """Turn mono recordings into stereo that folds down to the original."""
-    from soundstage.cli.batch import print_plan, run_files
+    from soundstage.cli.batch import print_plan, processes_for, run_files, watched
+    from soundstage.errors import OptionError
     from soundstage.listening.upmix_run import UpmixRun, draws_sheets
+    from soundstage.upmixing.batch import parse_gain, with_one_gain
     from soundstage.upmixing.controls import Controls, as_seeds
     from soundstage.upmixing.file_options import FileOptions
     from soundstage.upmixing.jobs import UpmixWork, plan_jobs
-    from soundstage.upmixing.registry import DEFAULT_METHOD
+    from soundstage.upmixing.registry import method_for
 
-    method = method or DEFAULT_METHOD
+    if mid_side and side_only:
+        raise OptionError("`mid_side` and `side_only` exclude each other: choose one.")
+    own_weights = str(weights) if weights else None
+    method = method_for(method, own_weights)
+    fixed_gain, one_gain = parse_gain(gain_db)
     work = UpmixWork(
         method=method,
-        weights=str(weights) if weights else None,
+        weights=own_weights,
         style=style,
         decoder=decoder,
         device=device,
         options=FileOptions(
-            controls=Controls(width=width, bass_mono=bass_mono, center_focus=center_focus),
+            controls=Controls(width, bass_mono, center_focus, spread_noise),
             downmix=downmix,
             bit_depth=bit_depth,
             overwrite=overwrite,
+            rate=rate,
+            bit_rate=None if bit_rate is None else 1000 * bit_rate,
+            outputs="mid-side" if mid_side else "side" if side_only else "stereo",
+            gain_db=fixed_gain,
+            proof=proof,
+            codec_checks=tuple(split_list(codec_checks)),
+            align=align,
+            mix=mix,
         ),
         skip_existing=skip_existing,
     )
@@ -121,15 +233,19 @@ def upmix(
         rows = (_planned(job, skip_existing=skip_existing) for job in plan.jobs)
         print_plan(rows, plan.skipped, json_output=json_output)
         return
+    sources = [job.source for job in plan.jobs]
+    processes = processes_for(len(sources), jobs, device)
+    if one_gain:
+        with watched(sources, shown=not (quiet or json_output), verb="measured") as progress:
+            work = with_one_gain(work, plan.jobs, jobs=processes, progress=progress)
     runner = UpmixRun(work)
     run_files(
         runner.load,
         plan.jobs,
-        [job.source for job in plan.jobs],
+        sources,
         records=lambda result: result.records,
         show=lambda result: say(*result.lines),
-        jobs=jobs,
-        device=device,
+        jobs=processes,
         check=runner.check,
         skipped=plan.skipped,
         json_output=json_output,

@@ -1,4 +1,5 @@
 from .api import StereoStream, Upmixer, upmix, upmix_file, upmix_stream
+from .batch import FileResult, upmix_files
 from .comparison import TakesComparison
 from .controls import Controls
 from .engine import MidSide, UpmixMethod, UpmixStream, make_side, upmix_blocks
@@ -25,6 +26,7 @@ __all__ = [
     "READY_METHODS",
     "Controls",
     "FileOptions",
+    "FileResult",
     "Job",
     "Method",
     "MidSide",
@@ -51,5 +53,6 @@ __all__ = [
     "upmix",
     "upmix_blocks",
     "upmix_file",
+    "upmix_files",
     "upmix_stream",
 ]

@@ -10,7 +10,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from soundstage.errors import MethodError, OptionError, quoted
+from soundstage.errors import MethodError, OptionError, WeightsError, quoted
 from soundstage.upmixing.generative.style import Style, parse_style
 from soundstage.upmixing.plugins import (
     attribute_of,
@@ -20,6 +20,7 @@ from soundstage.upmixing.plugins import (
     is_reference,
     plugin_references,
 )
+from soundstage.weights.family import read_family
 
 if TYPE_CHECKING:
     from soundstage.upmixing.engine import UpmixMethod
@@ -233,6 +234,25 @@ def find_method(name: str) -> Method:
         f"There is no method {quoted(name)}: choose one of {', '.join(METHODS)}, or give your own "
         "as path/to/file.py:NAME."
     )
+
+
+def method_for(name: str | None, weights: str | None) -> str:
+    """The method of a command: the one named, else that of the weights, else the default.
+
+    Raises:
+        WeightsError: the weights cannot be read, or are those of no method.
+    """
+    if name is not None:
+        return name
+    if weights is None or not weights.endswith(".safetensors"):
+        return DEFAULT_METHOD
+    family = read_family(weights)
+    methods = [method.name for method in _BUILT_IN.values() if method.module == family]
+    if not methods:
+        raise WeightsError(
+            f"{weights}: these are weights of {quoted(family)}, which is no method of `upmix`."
+        )
+    return methods[0]
 
 
 def check_method(
