@@ -30,6 +30,9 @@ from soundstage.audio.metadata import Metadata, read_metadata
 from soundstage.errors import InputError
 
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
+# +200 dB of full scale. Floats that hold the steps of 32 bits stay under it; squares and sums of
+# what is a thousand million times larger leave the range of single precision
+MAX_SAMPLE = 1e10
 
 _FFMPEG_ONLY = ("FLAC", "OGG", "MP3", "RAW")
 """Containers in which FFmpeg's refusal is final; RAW is anything with the suffix of raw sound."""
@@ -117,7 +120,7 @@ class SoundReader:
         try:
             self._check_unchanged()
             for block in _reblock(self._decoder.chunks(frames, start), frames):
-                self._check_finite(block, done)
+                self._check_samples(block, done)
                 done += block.shape[1]
                 yield block
         except InputError:
@@ -151,14 +154,16 @@ class SoundReader:
         if self._file is not None:
             self._file.check_unchanged()
 
-    def _check_finite(self, block: Block, done: int) -> None:
-        finite = np.isfinite(block)
-        if finite.all():
+    def _check_samples(self, block: Block, done: int) -> None:
+        usable = np.abs(block) <= MAX_SAMPLE  # which NaN is not
+        if usable.all():
             return
-        first = done + int(np.argmin(finite.all(axis=0)))
+        first = int(np.argmin(usable.all(axis=0)))
+        finite = np.isfinite(block[:, first]).all()
+        kind = "200 dB and more beyond full scale" if finite else "that are not finite numbers"
         raise InputError(
-            f"{self.name} has samples that are not finite numbers, from {first / self.rate:.3f} s "
-            "on: repair it in an editor, or export it again."
+            f"{self.name} has samples {kind}, from {(done + first) / self.rate:.3f} s on: repair "
+            "it in an editor, or export it again."
         )
 
     def _no_sound(self) -> InputError:
