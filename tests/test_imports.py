@@ -210,5 +210,5 @@ soundfile.write({str(tmp_path / "a.wav")!r}, numpy.zeros(4410), 44100)
     arguments = ["upmix", str(tmp_path / "a.wav"), "-m", method]
     loaded = modules_after(program + COMMAND.format(arguments=arguments))
     assert (tmp_path / "a-stereo.wav").exists()
-    heavy = ("torch._dynamo", "scipy.signal", "sofar", "pyarrow", "matplotlib", "av", "jinja2")
+    heavy = ("torch._dynamo", "scipy.signal", "netCDF4", "pyarrow", "matplotlib", "av", "jinja2")
     assert sorted(loaded & set(heavy)) == []
