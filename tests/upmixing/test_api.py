@@ -70,13 +70,14 @@ def test_several_seeds_give_a_list_of_takes(tmp_path: Path) -> None:
 
 
 def test_a_stream_gives_the_samples_of_the_whole() -> None:
+    plain = {"width": 0.5, "spread_noise": True}  # without what only a whole sound shows
     blocks = list(upmix_stream(cut(mono(), [7, 30_000]), RATE, method=NEAREST, seed=3, width=0.5))
-    whole = NEAREST((mono(), RATE), seed=3, width=0.5)
+    whole = NEAREST((mono(), RATE), seed=3, **plain)
     assert np.array_equal(np.concatenate(blocks, axis=1), whole.samples)
     stream = NEAREST.stream(RATE, seed=[3, 4])
     parts = [stream.push(mono()), stream.finish()]
     takes = [np.concatenate(take, axis=1) for take in zip(*parts, strict=True)]
-    expected = NEAREST((mono(), RATE), seed=[3, 4])
+    expected = NEAREST((mono(), RATE), seed=[3, 4], **plain | {"width": 1})
     assert all(np.array_equal(*each) for each in zip(takes, map(np.asarray, expected), strict=True))
 
 

@@ -1,3 +1,4 @@
+from .alignment import MIXES, Alignment, AlignmentMeter, Mix
 from .decoding import Decoder, DecoderStream, decode_signal
 from .decorrelator import TransientStream, allpass_response
 from .encoding import (
@@ -15,17 +16,24 @@ from .encoding import (
     quantize,
 )
 from .mid_side import MidSideMeter, is_dual_mono, to_left_right, to_mid_side
+from .surface_noise import SurfaceNoise, SurfaceNoiseMeter
 
 __all__ = [
     "BANDS",
     "FRAME_RATE",
+    "MIXES",
     "RATE",
     "TOKENS",
     "TRANSFORM",
+    "Alignment",
+    "AlignmentMeter",
     "Decoder",
     "DecoderStream",
     "MidSideMeter",
+    "Mix",
     "Parameters",
+    "SurfaceNoise",
+    "SurfaceNoiseMeter",
     "TransientStream",
     "allpass_response",
     "band_energy",

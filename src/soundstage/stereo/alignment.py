@@ -227,7 +227,9 @@ class AlignedSum:
     def push(self, stereo: Float[np.ndarray, "2 frames"]) -> Float[np.ndarray, " ready"]:
         """The samples that these frames complete."""
         samples = torch.from_numpy(np.ascontiguousarray(stereo, np.float32))
-        return self._sum([each.push(row) for each, row in zip(self._channels, samples, strict=True)])
+        return self._sum(
+            [each.push(row) for each, row in zip(self._channels, samples, strict=True)]
+        )
 
     def finish(self) -> Float[np.ndarray, " rest"]:
         """The rest; in all, as many samples as were pushed."""

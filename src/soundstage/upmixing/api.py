@@ -17,7 +17,7 @@ from jaxtyping import Float
 from soundstage.audio import Audio, Source, open_sound
 from soundstage.errors import OptionError
 from soundstage.parallel import Progress
-from soundstage.upmixing.controls import Controls, as_seeds
+from soundstage.upmixing.controls import Controls, as_seeds, check_mix
 from soundstage.upmixing.downmix import inspect_channels, mid_blocks
 from soundstage.upmixing.engine import MidSide, UpmixMethod, UpmixStream, upmix_blocks
 from soundstage.upmixing.file_options import FileOptions
@@ -89,20 +89,27 @@ class Upmixer:
         source: Source,
         *,
         seed: Seed | Sequence[Seed] = 0,
-        width: float = 1.0,
+        width: float | None = None,
         bass_mono: float = 0.0,
         center_focus: float = 0.0,
+        spread_noise: bool = False,
         downmix: bool = False,
+        align: bool = False,
+        mix: str = "mean",
     ) -> Audio | Any:
         """Upmix a whole sound.
 
         Args:
             source: a path, a binary file object, an `Audio`, or (samples, rate).
             seed: of the take; the same seed gives the same samples. Several seeds, several takes.
-            width: gain of the side signal, 0 to 2.
+            width: gain of the side signal, 0 to 2; by default 1 with a limit by content: 0.3 for
+                speech and a single instrument, 0.9 for all other music.
             bass_mono: crossover in Hz below which the result is mono, 20 to 500; 0 is off.
             center_focus: narrows voices and leads, 0 to 1.
+            spread_noise: spread clicks and hiss too, which by default stay in the middle.
             downmix: fold down a stereo source instead of refusing it.
+            align: align two channels of one recording (lag, gain, polarity), and sum them.
+            mix: of aligned channels, "mean", or "best" with the least noise in every band.
 
         Returns:
             Stereo at the rate and of the length of the source, or a list of it for several seeds;
@@ -112,11 +119,20 @@ class Upmixer:
             InputError: the source cannot be read, is empty, not finite, or not mono.
             OptionError: an option is out of its range.
         """
-        controls, seeds = Controls(width, bass_mono, center_focus), as_seeds(seed)
+        check_mix(mix, align=align)
+        controls = Controls(width, bass_mono, center_focus, spread_noise).for_style(self.style)
+        seeds = as_seeds(seed)
         with open_sound(source) as sound:
-            inspect_channels(sound, downmix=downmix)
+            channels = inspect_channels(
+                sound, downmix=downmix, align=align, mix=mix, content=controls.needs_inspection
+            )
             blocks = upmix_blocks(
-                mid_blocks(sound), self.method, sound.rate, seeds=seeds, controls=controls
+                mid_blocks(sound, channels),
+                self.method,
+                sound.rate,
+                seeds=seeds,
+                controls=controls,
+                channels=channels,
             )
             parts = [[take.left_right() for take in takes] for takes in blocks]
             takes = [
@@ -131,10 +147,13 @@ class Upmixer:
         target: Target | Sequence[Target],
         *,
         seed: Seed | Sequence[Seed] = 0,
-        width: float = 1.0,
+        width: float | None = None,
         bass_mono: float = 0.0,
         center_focus: float = 0.0,
+        spread_noise: bool = False,
         downmix: bool = False,
+        align: bool = False,
+        mix: str = "mean",
         bit_depth: str | None = None,
         rate: int | None = None,
         bit_rate: int | None = None,
@@ -154,7 +173,10 @@ class Upmixer:
             width: as for a call.
             bass_mono: as for a call.
             center_focus: as for a call.
+            spread_noise: as for a call.
             downmix: as for a call.
+            align: as for a call.
+            mix: as for a call.
             bit_depth: "16", "24", "32", "float", ...; by default that of the source.
             rate: of the result in Hz, 8,000 to 192,000; by default that of the source, or the next
                 that the format holds.
@@ -178,13 +200,16 @@ class Upmixer:
             OptionError: an option is out of its range, the format cannot be written, or the
                 requested gain would clip.
         """
-        controls, seeds = Controls(width, bass_mono, center_focus), as_seeds(seed)
+        controls = Controls(width, bass_mono, center_focus, spread_noise)
+        seeds = as_seeds(seed)
         targets = [target] if isinstance(target, str | os.PathLike) else list(target)
         if len(targets) != len(seeds):
             raise OptionError(f"There are {len(seeds)} seeds, but {len(targets)} targets.")
         options = FileOptions(
             controls=controls,
             downmix=downmix,
+            align=align,
+            mix=mix,
             bit_depth=bit_depth,
             rate=rate,
             bit_rate=bit_rate,
@@ -214,7 +239,8 @@ class Upmixer:
         Args:
             rate: of the blocks, in Hz.
             seed: as for a call.
-            width: as for a call.
+            width: gain of the side signal, 0 to 2. The content of a stream is not known before its
+                end, nor is its noise: neither limits the width, and hiss is spread.
             bass_mono: as for a call.
             center_focus: as for a call.
         """
@@ -251,10 +277,13 @@ def upmix(
     *,
     method: AnyMethod = DEFAULT_METHOD,
     seed: Seed | Sequence[Seed] = 0,
-    width: float = 1.0,
+    width: float | None = None,
     bass_mono: float = 0.0,
     center_focus: float = 0.0,
+    spread_noise: bool = False,
     downmix: bool = False,
+    align: bool = False,
+    mix: str = "mean",
     style: str | Style | None = None,
     weights: str | os.PathLike[str] | None = None,
     decoder: str = "prediction",
@@ -267,10 +296,14 @@ def upmix(
         method: a name of `soundstage models`, an `Upmixer`, out of `load_method`, or a class or
             function of your own; see docs/own-methods.md.
         seed: of the take; several seeds give a list of takes.
-        width: gain of the side signal, 0 to 2.
+        width: gain of the side signal, 0 to 2; by default 1 with a limit by content: 0.3 for
+            speech and a single instrument, 0.9 for all other music.
         bass_mono: crossover in Hz below which the result is mono, 20 to 500; 0 is off.
         center_focus: narrows voices and leads, 0 to 1.
+        spread_noise: spread clicks and hiss too, which by default stay in the middle.
         downmix: fold down a stereo source instead of refusing it.
+        align: align two channels of one recording (lag, gain, polarity), and sum them.
+        mix: of aligned channels, "mean", or "best" with the least noise in every band.
         style: as for `Upmixer.from_pretrained`, as all that follow.
         weights: see there.
         decoder: see there.
@@ -292,7 +325,10 @@ def upmix(
         width=width,
         bass_mono=bass_mono,
         center_focus=center_focus,
+        spread_noise=spread_noise,
         downmix=downmix,
+        align=align,
+        mix=mix,
     )
 
 

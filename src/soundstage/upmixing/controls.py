@@ -1,7 +1,8 @@
-"""Options of the result that every method has: width, mono bass, focus of the center, seeds.
+"""Options of the result that every method has: width, noise, mono bass, focus of the center, seeds.
 
-Controls act on the side signal alone, so that the fold-down stays exact. Width is a gain. The other
-two are one linear-phase filter with compensated delay. Its gain is the product of
+Controls act on the side signal alone, so that the fold-down stays exact. Width is a gain, by default
+1 with a limit that depends on the content. Surface noise stays in the middle unless it is to be
+spread. Bass and focus are one linear-phase filter with compensated delay. Its gain is the product of
 
     bass mono     f⁴/(f⁴ + f_c⁴)       a crossover of 24 dB an octave, −6 dB at f_c
     center focus  1 − focus·w(f)       w is 1 from 250 Hz to 4 kHz, the range of voices and leads,
@@ -10,18 +11,19 @@ two are one linear-phase filter with compensated delay. Its gain is the product 
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, quoted
 
 FILTER_TAPS = 8_191  # 186 ms at 44.1 kHz: resolves a crossover at 20 Hz; odd, so symmetric
 DESIGN_SIZE = 16_384  # FFT size of the filter design
 VOICE_BAND = (250.0, 4_000.0)  # Hz
+MIXES = ("mean", "best")  # of aligned channels
 SEEDS = 1 << 32  # number of seeds
 MAX_TAKES = 32  # of one file at once: each has two open files and some 20 MB of buffers
 
@@ -34,20 +36,28 @@ class Controls:
         OptionError: a value is not a number, or out of its range.
     """
 
-    width: float = 1.0
-    """Gain of the side signal, 0 (mono) to 2; 1 leaves the side of the method."""
+    width: float | None = None
+    """Gain of the side signal, 0 (mono) to 2; 1 leaves the side of the method. None is 1 with a
+    limit by content: a voice or a single instrument is narrow, a band as wide as real music."""
     bass_mono: float = 0.0
     """Crossover in Hz below which the side fades out, 20 to 500; 0 is off."""
     center_focus: float = 0.0
     """Attenuation of the side between 250 Hz and 4 kHz, 0 (none) to 1 (mono there)."""
 
+    spread_noise: bool = False
+    """Spread clicks and hiss like the music, instead of leaving them in the middle."""
+
     def __post_init__(self) -> None:
+        if not isinstance(self.spread_noise, bool | np.bool_):
+            raise OptionError(f"`spread_noise` must be true or false, not {self.spread_noise!r}.")
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name == "spread_noise" or (field.name == "width" and value is None):
+                continue
             if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
                 raise OptionError(f"`{field.name}` must be a number, not {value!r}.")
             object.__setattr__(self, field.name, float(value))
-        if not 0 <= self.width <= 2:
+        if self.width is not None and not 0 <= self.width <= 2:
             raise OptionError(f"`width` must be from 0 to 2, not {self.width:g}.")
         if self.bass_mono != 0 and not 20 <= self.bass_mono <= 500:
             raise OptionError(
@@ -57,9 +67,30 @@ class Controls:
             raise OptionError(f"`center_focus` must be from 0 to 1, not {self.center_focus:g}.")
 
     @property
+    def needs_inspection(self) -> bool:
+        """Whether they depend on the content or the noise of the input."""
+        return self.width is None or not self.spread_noise
+
+    def for_style(self, style: object | None) -> "Controls":
+        """The same; a requested style sets the width, so that no limit by content applies."""
+        return replace(self, width=1.0) if style and self.width is None else self
+
+    @property
     def filters(self) -> bool:
         """Whether the side passes through a filter."""
         return self.bass_mono > 0 or self.center_focus > 0
+
+
+def check_mix(mix: str, *, align: bool) -> None:
+    """Check how aligned channels are summed.
+
+    Raises:
+        OptionError: there is no such mix, or the channels are not aligned.
+    """
+    if mix not in MIXES:
+        raise OptionError(f"`mix` must be one of {', '.join(MIXES)}, not {quoted(mix)}.")
+    if mix != "mean" and not align:
+        raise OptionError(f"`mix` {quoted(mix)} needs aligned channels: use `align` too.")
 
 
 def as_seeds(seed: SupportsIndex | Sequence[SupportsIndex]) -> list[int]:

@@ -6,6 +6,9 @@ The mid M goes to the method at the method's sample rate, the method generates t
 controls act on S, and S returns to the rate of the input, where it is added to M. M itself is never
 resampled: the fold-down is exact at every rate. Above half the method's rate (22 kHz) S is zero.
 
+Facts about the input, if they are known, add two stages: surface noise stays in the middle, and the
+width has a limit by content. The method then gets the mid without its clicks.
+
 A method always gets blocks of exactly `METHOD_BLOCK` samples and computes on one thread. Every bit
 of the result is therefore independent of the size of the incoming blocks and of the number of
 threads, which changes the rounding of long transforms.
@@ -24,7 +27,10 @@ from soundstage.audio import StreamResampler
 from soundstage.parallel import single_thread
 from soundstage.spectra import SampleQueue, StreamingConvolver
 from soundstage.stereo import to_left_right
+from soundstage.stereo.noise_centering import ClickRemover
 from soundstage.upmixing.controls import FILTER_TAPS, Controls, side_filter
+from soundstage.upmixing.downmix import Channels
+from soundstage.upmixing.side_stages import SideStages, stages_of
 
 METHOD_BLOCK = 65_536  # samples at the method's rate, 1.5 s at 44.1 kHz
 INAUDIBLE = 1e-9  # −180 dB: below it, the ringing of a filter in digital silence becomes silence
@@ -95,6 +101,8 @@ class UpmixStream:
         rate: sample rate of the signal in Hz.
         seeds: one a take, as `as_seeds` returns them.
         controls: of all takes.
+        channels: facts about the input, for surface noise and a width by content; without them
+            noise is spread, and the width is 1 by default.
     """
 
     def __init__(
@@ -104,12 +112,18 @@ class UpmixStream:
         *,
         seeds: Sequence[int],
         controls: Controls | None = None,
+        channels: Channels | None = None,
     ) -> None:
+        controls = controls or Controls()
         self._padding = int(FLUSH * rate)
+        self._remover = None
+        noise = channels.noise if channels else None
+        if noise and len(noise.clicks) and not controls.spread_noise and method.n_outputs == 1:
+            self._remover = ClickRemover(noise.clicks_at(rate))
         self._to_method = StreamResampler(rate, method.rate, 1)
         with reproducible():
             self._stream = method.stream(list(seeds))
-            self._return = _ReturnPath(method, rate, controls or Controls(), len(seeds))
+            self._return = _ReturnPath(method, rate, controls, channels, len(seeds))
         self._method_input, self._mid = SampleQueue(), SampleQueue()
 
     def push(self, mid: Float[np.ndarray, " frames"]) -> list[MidSide]:
@@ -119,6 +133,8 @@ class UpmixStream:
         """
         mid = np.array(mid)  # a copy: a caller may reuse its buffer
         self._mid.push(torch.from_numpy(mid))
+        if self._remover:
+            mid = self._remover.push(mid)
         with reproducible():
             self._advance(self._to_method.push(mid[None].astype(np.float32, copy=False)))
         return self._ready(min(len(self._mid), len(self._return)))
@@ -127,10 +143,12 @@ class UpmixStream:
         """The rest; in all, as many samples as were pushed."""
         silence = np.zeros((1, self._padding), np.float32)
         with reproducible():
+            if self._remover:
+                last = self._remover.finish()[None].astype(np.float32, copy=False)
+                self._advance(self._to_method.push(last))
             self._advance(self._to_method.push(silence))
             self._advance(self._to_method.finish())
-            rest = self._method_input.pop(len(self._method_input))
-            self._return.push(self._stream.push(rest))
+            self._feed(len(self._method_input))
             self._return.push(self._stream.finish())
             self._return.finish()
         return self._ready(len(self._mid))
@@ -138,7 +156,12 @@ class UpmixStream:
     def _advance(self, incoming: Float[np.ndarray, "1 frames"]) -> None:
         self._method_input.push(torch.from_numpy(incoming[0]))
         while len(self._method_input) >= METHOD_BLOCK:
-            self._return.push(self._stream.push(self._method_input.pop(METHOD_BLOCK)))
+            self._feed(METHOD_BLOCK)
+
+    def _feed(self, count: int) -> None:
+        mid = self._method_input.pop(count)
+        self._return.push_mid(mid)
+        self._return.push(self._stream.push(mid))
 
     def _ready(self, count: int) -> list[MidSide]:
         return self._return.pop(self._mid.pop(count).numpy())
@@ -147,9 +170,17 @@ class UpmixStream:
 class _ReturnPath:
     """From the outputs of the method to the rate of the input, through the controls."""
 
-    def __init__(self, method: UpmixMethod, rate: int, controls: Controls, takes: int) -> None:
+    def __init__(
+        self,
+        method: UpmixMethod,
+        rate: int,
+        controls: Controls,
+        channels: Channels | None,
+        takes: int,
+    ) -> None:
         n_outputs = method.n_outputs
-        self._width, self._shape = np.float32(controls.width), (takes, n_outputs)
+        width = 1.0 if controls.width is None else controls.width
+        self._width, self._shape = np.float32(width), (takes, n_outputs)
         self._from_method = StreamResampler(method.rate, rate, takes * n_outputs)
         self._filters = []
         if controls.filters:
@@ -157,22 +188,34 @@ class _ReturnPath:
             self._filters = [
                 StreamingConvolver(response, advance=FILTER_TAPS // 2) for _ in range(takes)
             ]
-        self._new_mid = SampleQueue((takes, n_outputs - 1))  # waits for the filtered side
+        self._stages = SideStages(stages_of(controls, channels, method.rate, takes), takes)
+        self._new_mid = SampleQueue((takes, n_outputs - 1))  # waits for the changed side
         self._ready = SampleQueue((takes * n_outputs,))
 
     def __len__(self) -> int:
         return len(self._ready)
 
+    def push_mid(self, mid: Float[Tensor, " length"]) -> None:
+        """The input of the method, before its outputs."""
+        self._stages.push_mid(mid)
+
     def push(self, outputs: Float[Tensor, "takes n_outputs ready"]) -> None:
+        if not self._filters and not self._stages:
+            self._resample(outputs)
+            return
+        self._new_mid.push(outputs[:, :-1])
+        sides = outputs[:, -1]
         if self._filters:
-            self._new_mid.push(outputs[:, :-1])
-            sides = zip(self._filters, outputs[:, -1], strict=True)
-            outputs = self._with_mid([each.push(side) for each, side in sides])
-        self._resample(outputs)
+            pairs = zip(self._filters, sides, strict=True)
+            sides = torch.stack([each.push(side) for each, side in pairs])
+        self._resample(self._with_mid(self._stages.push(sides)))
 
     def finish(self) -> None:
         if self._filters:
-            self._resample(self._with_mid([each.finish() for each in self._filters]))
+            rest = torch.stack([each.finish() for each in self._filters])
+            self._resample(self._with_mid(self._stages.push(rest)))
+        if self._stages:
+            self._resample(self._with_mid(self._stages.finish()))
         self._ready.push(torch.from_numpy(self._from_method.finish()))
 
     def pop(self, mid: Float[np.ndarray, " count"]) -> list[MidSide]:
@@ -186,9 +229,10 @@ class _ReturnPath:
             for take, side in zip(outputs, sides, strict=True)
         ]
 
-    def _with_mid(self, sides: list[Tensor]) -> Float[Tensor, "takes n_outputs ready"]:
-        filtered = torch.stack(sides)[:, None]
-        return torch.cat([self._new_mid.pop(filtered.shape[-1]), filtered], dim=1)
+    def _with_mid(
+        self, sides: Float[Tensor, "takes ready"]
+    ) -> Float[Tensor, "takes n_outputs ready"]:
+        return torch.cat([self._new_mid.pop(sides.shape[-1]), sides[:, None]], dim=1)
 
     def _resample(self, outputs: Float[Tensor, "takes n_outputs ready"]) -> None:
         samples = outputs.flatten(0, 1).contiguous().numpy()
@@ -202,13 +246,14 @@ def upmix_blocks(
     *,
     seeds: Sequence[int],
     controls: Controls | None = None,
+    channels: Channels | None = None,
 ) -> Iterator[list[MidSide]]:
     """`UpmixStream` over an iterable of blocks.
 
     Yields:
         Of every take a block, all of one length; together as long as the input.
     """
-    stream = UpmixStream(method, rate, seeds=seeds, controls=controls)
+    stream = UpmixStream(method, rate, seeds=seeds, controls=controls, channels=channels)
     for block in blocks:
         ready = stream.push(block)
         if ready[0].mid.size:

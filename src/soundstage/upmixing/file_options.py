@@ -10,7 +10,7 @@ import numpy as np
 
 from soundstage.audio.formats import SoundFormat
 from soundstage.errors import OptionError, quoted
-from soundstage.upmixing.controls import Controls
+from soundstage.upmixing.controls import Controls, check_mix
 
 OUTPUTS = {"stereo": 2, "mid-side": 2, "side": 1}
 """What a file may hold, and the number of its channels."""
@@ -93,8 +93,14 @@ class FileOptions:
     """Read every result back before it gets its name, and compare its mono sum with the input."""
     codec_checks: tuple[str, ...] = ()
     """Codecs that the result is tried with, such as "mp3:128", in kbit/s."""
+    align: bool = False
+    """Align two channels of one recording, and sum them."""
+    mix: str = "mean"
+    """How aligned channels are summed: "mean", or "best" with the least noise."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "controls", self.controls.for_style(self.style))
+        check_mix(self.mix, align=self.align)
         if self.outputs not in OUTPUTS:
             raise OptionError(
                 f"There is no kind of `outputs` {quoted(self.outputs)}: "

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from soundstage.upmixing.codec_check import CodecCheck
+from soundstage.upmixing.controls import Controls
+from soundstage.upmixing.downmix import Channels
 
 _KINDS = {"mid-side": "holds mid and side", "side": "holds the side alone"}
 
@@ -56,6 +58,16 @@ class Report:
     """Requested style."""
     codec_checks: tuple[CodecCheck, ...] = ()
     """The mono sum after each codec that the result was tried with."""
+    carried: tuple[str, ...] = ()
+    """Tags, pictures, markers and more of the source that the result holds."""
+    not_carried: tuple[str, ...] = ()
+    """What it does not hold, and why."""
+    content: str | None = None
+    """"speech", "solo", "music", "noise" or "silence"; None if the options do not depend on it."""
+    lag: float | None = None
+    """Of two channels of the input, in samples by which right is later; None for one channel."""
+    facts: tuple[str, ...] = ()
+    """Half sentences about the input: its channels, its content, its noise."""
 
     @property
     def real_time_factor(self) -> float:
@@ -78,6 +90,10 @@ class Report:
         lines = [self._summary()]
         if self.fold_down_error_db is not None:
             lines.append(f"mono sum, read back: {self._fold_down()}")
+        lines += self.facts
+        if self.carried:
+            lines.append(f"carried: {', '.join(self.carried)}")
+        lines += [f"not carried: {each}" for each in self.not_carried]
         lines += [f"mono sum after {check.sentence()}" for check in self.codec_checks]
         return [lines[0], *("  " + line for line in lines[1:])]
 
@@ -115,3 +131,17 @@ class Report:
         if self.fold_down_lag:
             facts.append(f"{self.fold_down_lag} frames late")
         return ", ".join(facts)
+
+
+def facts_of(controls: Controls, channels: Channels) -> tuple[str, ...]:
+    """What the content and the noise of the input did to the result, as half sentences.
+
+    Options are named as in Python, in backticks.
+    """
+    facts = list(channels.facts)
+    content, noise = channels.content, channels.noise
+    if content and controls.width is None and content.sentence:
+        facts.append(content.sentence)
+    if noise and not controls.spread_noise and noise.describe():
+        facts.append(f"{noise.describe()}: kept in the middle; `spread_noise` spreads it")
+    return tuple(facts)

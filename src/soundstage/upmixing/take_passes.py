@@ -58,7 +58,7 @@ class Take:
         self.peak = TruePeakMeter(result.rate, OUTPUTS[result.outputs])
         self.image = ImageMeter()
         self.gain = 1.0
-        self.written = Written(result.form)
+        self.written = Written(result.form, result.rate, OUTPUTS[result.outputs])
         self.fold_down: FoldDown | None = None
 
     @property
@@ -154,7 +154,9 @@ class Passes:
 
     def mids(self) -> Iterator[Float[np.ndarray, " frames"]]:
         """The mono input, from its start, at the rate of the result."""
-        return resampled_blocks(mid_blocks(self._sound), self._sound.rate, self._result.rate)
+        return resampled_blocks(
+            mid_blocks(self._sound, self._channels), self._sound.rate, self._result.rate
+        )
 
     def scaled_mids(self, gain: float) -> Iterator[Float[np.ndarray, " frames"]]:
         """The same times a gain, in double precision."""
@@ -236,11 +238,20 @@ class Passes:
         if self._sound.frames:
             total = resampled_frames(self._sound.frames, self._sound.rate, rate)
         mids = self.mids() if self._result.form.is_floating else self._metered()
-        seeds, controls = [take.seed for take in self._takes], self._options.controls
+        seeds = [take.seed for take in self._takes]
         with (
             closing(prefetch(mids)) as decoded,
             closing(
-                prefetch(upmix_blocks(decoded, self._method, rate, seeds=seeds, controls=controls))
+                prefetch(
+                    upmix_blocks(
+                        decoded,
+                        self._method,
+                        rate,
+                        seeds=seeds,
+                        controls=self._options.controls,
+                        channels=self._channels,
+                    )
+                )
             ) as upmixed,
         ):
             for blocks in upmixed:

@@ -25,7 +25,7 @@ from soundstage.upmixing.controls import as_seeds
 from soundstage.upmixing.downmix import Channels, inspect_channels
 from soundstage.upmixing.engine import UpmixMethod
 from soundstage.upmixing.file_options import OUTPUTS, FileOptions
-from soundstage.upmixing.report import Report
+from soundstage.upmixing.report import Report, facts_of
 from soundstage.upmixing.take_passes import Passes, Result, Take
 
 
@@ -73,7 +73,7 @@ def upmix_to_files(
             Take(seed, result, stack.enter_context(_writer(sound, targets[seed], result, options)))
             for seed in as_seeds(list(targets))
         ]
-        channels = inspect_channels(sound, downmix=options.downmix)
+        channels = _inspected(sound, options)
         passes = Passes(sound, channels, takes, load(), options, progress)
         passes.write()
         if options.proof:
@@ -125,10 +125,20 @@ def measure_gain(
         if result.form.is_floating:
             return 0.0
         takes = [Take(seed, result) for seed in as_seeds(list(targets))]
-        channels = inspect_channels(sound, downmix=options.downmix)
+        channels = _inspected(sound, options)
         passes = Passes(sound, channels, takes, load(), options, progress)
         passes.measure()
         return decibels(min(1.0, *(passes.largest_gain(take) for take in takes)))
+
+
+def _inspected(sound: SoundReader, options: FileOptions) -> Channels:
+    return inspect_channels(
+        sound,
+        downmix=options.downmix,
+        align=options.align,
+        mix=options.mix,
+        content=options.controls.needs_inspection,
+    )
 
 
 def _result(sound: SoundReader, targets: Mapping[int, Path], options: FileOptions) -> Result:
@@ -150,6 +160,7 @@ def _writer(sound: SoundReader, target: Path, result: Result, options: FileOptio
         format=result.form,
         metadata=sound.metadata,
         source_rate=sound.rate,
+        bit_rate=options.bit_rate,
         overwrite=options.overwrite,
         expected_frames=frames,
         picture_from=sound.path,
@@ -178,7 +189,7 @@ def _report(
         method=options.method,
         seed=take.seed,
         dual_mono=channels.dual_mono,
-        downmixed=sound.channels == 2 and not channels.dual_mono,
+        downmixed=sound.channels == 2 and not (channels.dual_mono or channels.aligned),
         exact_fold_down=passes.keeps_mid and not form.is_lossy,
         proven=options.proof,
         fold_down_error_db=None if fold_down is None else fold_down.error_db,
@@ -192,4 +203,9 @@ def _report(
         seconds=seconds,
         style=options.style,
         codec_checks=codec_checks,
+        carried=take.writer.receipt.carried,
+        not_carried=take.writer.receipt.not_carried,
+        content=channels.content.kind if channels.content else None,
+        lag=channels.alignment.lag if channels.alignment else None,
+        facts=facts_of(options.controls, channels),
     )
