@@ -1,6 +1,7 @@
 """Threads, worker processes and devices."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -282,6 +283,37 @@ def test_a_long_item_does_not_hold_back_the_results_of_others() -> None:
     rows = [row for row, _ in run_jobs(Nap(0.0).load, [1.5, *[0.0] * 6], jobs=2)]
     assert rows[-1] == 0
     assert sorted(rows) == [*range(7)]
+
+
+def load_failing():
+    def fail(number: int, progress) -> int:
+        if number == 1:
+            raise OSError(36, "File name too long", "b" * 300)
+        if number == 2:
+            b"\xff".decode()
+        if number == 3:
+            raise MemoryError
+        if number == 4:
+            raise KeyError("a fault")
+        return number
+
+    return fail
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_error_of_one_item_stops_the_others(jobs: int) -> None:
+    results = dict(run_jobs(load_failing, range(6), jobs=jobs))
+    assert (results[0], results[5]) == (0, 5)
+    for index, said in (
+        (1, "1 cannot be processed: 'bbb"),
+        (2, "not UTF-8"),
+        (3, "memory ran out"),
+        (4, r"KeyError in test_parallel.py, line \d+: 'a fault'"),
+    ):
+        assert isinstance(results[index], SoundstageError)
+        assert re.search(said, str(results[index]))
+    with pytest.raises(KeyError):  # a single item shows a fault as it is
+        list(run_jobs(load_failing, [4]))
 
 
 def load_nothing():

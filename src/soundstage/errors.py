@@ -9,6 +9,7 @@ are printable by construction, and what they quote is short (`quoted`, `reason`)
 """
 
 import os
+import traceback
 import unicodedata
 
 QUOTED = 100
@@ -132,15 +133,22 @@ def of_system(error: BaseException, name: object = None) -> SoundstageError:
             f"{start} cannot be processed: a name or a text is not UTF-8 ({reason(error)}); "
             "rename the file, or repair the text."
         )
-    place = f"{quoted(os.fsdecode(error.filename))}: " if _has_name(error) else ""
+    filename = getattr(error, "filename", None)
+    place = f"{quoted(os.fsdecode(filename))}: " if isinstance(filename, str | bytes) else ""
     text = (getattr(error, "strerror", None) or reason(error)).rstrip(".")
     return SoundstageError(
         f"{start} cannot be processed: {place}{text}; try another name or folder."
     )
 
 
-def _has_name(error: BaseException) -> bool:
-    return isinstance(getattr(error, "filename", None), str | bytes)
+def unexpected(error: Exception, name: object) -> SoundstageError:
+    """The sentence for a fault of this program, which must not stop a batch."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return SoundstageError(
+        f"{shortened(str(name), 300)} cannot be processed: a fault of the program "
+        f"({type(error).__name__} in {os.path.basename(place.filename)}, line {place.lineno}: "
+        f"{reason(error)}); please report it with the file."
+    )
 
 
 def missing_extra(

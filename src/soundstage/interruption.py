@@ -105,4 +105,4 @@ def _insist() -> None:
         if hasattr(signal, "pthread_kill"):
             signal.pthread_kill(threading.main_thread().ident or 0, _state.number)
         else:
-            _thread.interrupt_main(_state.number)
+            _thread.interrupt_main(signal.Signals(_state.number))

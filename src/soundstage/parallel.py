@@ -26,7 +26,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from soundstage import interruption
-from soundstage.errors import OptionError, SoundstageError
+from soundstage.errors import (
+    SYSTEM_ERRORS,
+    OptionError,
+    SoundstageError,
+    of_system,
+    unexpected,
+)
 from soundstage.worker_processes import guarded, worker_pool
 
 if TYPE_CHECKING:
@@ -253,10 +259,12 @@ def run_jobs(
     """
     jobs = min(jobs, len(items))
     if jobs <= 1:
-        yield from _run_here(_Worker(load, check), items, progress)
+        yield from _run_here(_Worker(load, check, several=len(items) > 1), items, progress)
         return
     fractions = multiprocessing.get_context("spawn").RawArray("d", len(items))
-    with worker_pool(jobs, _set_worker, _Worker(load, check), fractions) as pool:
+    with worker_pool(
+        jobs, _set_worker, _Worker(load, check, several=len(items) > 1), fractions
+    ) as pool:
         waiting = iter(enumerate(items))
         running: dict[Future[R | SoundstageError], int] = {}
         while True:
@@ -289,26 +297,43 @@ def _run_here(
 
 
 class _Worker(Generic[T, R]):
-    """Checks an item, loads the model if that has not happened yet, and works on the item."""
+    """Checks an item, loads the model if that has not happened yet, and works on the item.
+
+    This is the place where errors of an item become results. Of `several` items, one that meets a
+    fault of this program does not stop the others either.
+    """
 
     def __init__(
-        self, load: Callable[[], Work[T, R]], check: Callable[[T], R | None] | None
+        self,
+        load: Callable[[], Work[T, R]],
+        check: Callable[[T], R | None] | None,
+        *,
+        several: bool,
     ) -> None:
-        self._load, self._check = load, check
+        self._load, self._check, self._several = load, check, several
         self._work: Work[T, R] | None = None
 
     def __call__(self, item: T, progress: Progress) -> R | SoundstageError:
-        try:
-            result = self._check(item) if self._check else None
-        except SoundstageError as error:
-            return error
-        if result is not None:
-            return result
+        if self._check:
+            checked = self._attempt(item, self._check, item)
+            if checked is not None:
+                return checked
         self._work = self._work or self._load()
+        return self._attempt(item, self._work, item, progress)
+
+    def _attempt(
+        self, item: T, work: Callable[..., Result], *arguments: Any
+    ) -> Result | SoundstageError:
         try:
-            return self._work(item, progress)
+            return work(*arguments)
         except SoundstageError as error:
             return error
+        except SYSTEM_ERRORS as error:
+            return of_system(error, getattr(item, "source", item))
+        except Exception as error:
+            if not self._several:
+                raise
+            return unexpected(error, getattr(item, "source", item))
 
 
 def available_cores() -> int:
