@@ -80,6 +80,7 @@ class MediaTarget:
         self._metadata, self._bit_rate = metadata, bit_rate
         self._layout = "stereo" if channels == 2 else "mono"
         self._film: Film | None = None
+        self._sound: Any = None
         self._start = Fraction(0)
         self._done = 0
         options = {"fflags": "+bitexact"}
@@ -192,7 +193,7 @@ class MediaTarget:
         options = {"aac_pns": "0"} if codec == "aac" else {}
         if deep:
             options = {"bits_per_raw_sample": "24"}
-        self._sound: Any = self._output.add_stream(
+        self._sound = self._output.add_stream(
             codec,
             rate=self._rate,
             layout=self._layout,

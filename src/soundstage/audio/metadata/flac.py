@@ -62,7 +62,9 @@ def write_flac(metadata: Metadata, encoder: bytes) -> bytes:
     """
     parts = [_packed(COMMENTS, write_comments(metadata, encoder, pictures=False))]
     parts += [_packed(PICTURE, write_picture(picture)) for picture in metadata.pictures]
-    parts += [_packed(_KINDS[b.name], b.data) for b in metadata.blocks if b.family == "FLAC"]
+    for block in metadata.blocks:
+        if block.family == "FLAC" and block.name in _KINDS:
+            parts.append(_packed(_KINDS[block.name], block.data))
     return b"".join(parts)
 
 

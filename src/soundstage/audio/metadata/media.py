@@ -22,6 +22,7 @@ _OF_THE_FILE = {  # what a muxer or FFmpeg itself says of the file, not its make
     ),
     *("encoder_delay", "deviceconformancetemplate"),
 }
+_SOFTWARE = "software"  # stands for "encoder", which FFmpeg keeps for itself
 _MAX_PICTURE = 1 << 26  # bytes
 
 
@@ -66,10 +67,13 @@ def read_media(file: InputFile, known: Metadata | None = None) -> Metadata:
 def from_ffmpeg(metadata: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Tags from FFmpeg's metadata of a container."""
     found = TagCollector()
+    names = {key.casefold() for key in metadata}
     for key, text in metadata.items():
         folded = key.casefold()
         name = FROM_FFMPEG.get(folded) or FROM_FFMPEG.get(folded.removesuffix("-eng"))
         name = name or canonical(key)
+        if folded == "encoder" and _SOFTWARE in names:
+            continue
         if folded in _OF_THE_FILE or folded.startswith(("_statistics", "duration-", "bps-")):
             continue
         if name in ("tracknumber", "discnumber"):
@@ -89,7 +93,7 @@ def to_ffmpeg(tags: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
             text = "/".join([values[0], *total])
         elif name.endswith("total") and name.removesuffix("total") + "number" in tags:
             continue
-        texts[FFMPEG.get(name, name)] = text
+        texts[_SOFTWARE if name == "encoder" else FFMPEG.get(name, name)] = text
     return texts
 
 

@@ -91,15 +91,20 @@ class _Account:
             self.lost.append(Lost(what, why.format(self._name)))
 
     def tags(self, wanted: Metadata, written: Metadata) -> None:
-        held = {name.casefold(): values for name, values in written.tags.items()}
+        held = {_folded(name): values for name, values in written.tags.items()}
         ours = [name for name in wanted.tags if name != "encoder"]
-        kept = [n for n in ours if _holds(held.get(n.casefold(), ()), wanted.tags[n])]
+        kept = [n for n in ours if _holds(held.get(_folded(n), ()), wanted.tags[n])]
         if kept:
             self.carried.append(_counted(len(kept), "tag"))
         missing = [name for name in ours if name not in kept]
         if missing:
             what = f"{'tag' if len(missing) == 1 else 'tags'} {', '.join(missing)}"
             self.lost.append(Lost(what, f"{self._name} files have no place for them"))
+
+
+def _folded(name: str) -> str:
+    """A name without what containers change in it."""
+    return name.casefold().replace(" ", "_")
 
 
 def _holds(values: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
