@@ -11,10 +11,9 @@ A click is 24 dB above everything within 30 ms on both sides, in the second diff
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from soundstage.spectra.power_frames import PowerFrames
 
@@ -29,7 +28,7 @@ SILENCE_DB = -120.0  # mean power of a frame; digital silence is no pause of a r
 PILE = (0.02, 0.10)  # quantiles of the level of a band, with less than `PILE_DB` between
 PILE_DB = 3.0
 GAUSSIAN_DB = (1.5, 3.0)  # of log mean over mean log: 2.5 for noise, less for few values
-BROAD_HZ, BROAD_BANDS = 1_000.0, 4  # hiss fills at least four bands above 1 kHz
+BROAD_HZ, BROAD_BANDS = 1_400.0, 2  # hiss fills at least two bands above 1.4 kHz
 LOUDEST_DB, FAINTEST_DB = -12.0, -75.0  # noise over the whole sound
 BOX = 0.0005  # seconds; energies of clicks
 REACH = 60  # boxes on each side of a click
@@ -154,12 +153,13 @@ class HissMeter:
 
     def density(self) -> tuple[Float[np.ndarray, "sections bands"], float]:
         """Power per bin of the hiss over the rate, and its level over the whole sound in dB."""
+        if not self._histograms:  # the sound is shorter than a group
+            return np.zeros((1, self._bins.size - 1)), -np.inf
         around = np.pad(np.array(self._histograms), ((1, 1), (0, 0), (0, 0), (0, 0)))
-        floors = np.array(
-            [_floors(around[k : k + 3].sum(axis=0)) for k in range(len(self._histograms))]
-        ).reshape(-1, self._bins.size - 1)
         high = self.edges_hz[:-1] >= BROAD_HZ
-        floors[np.count_nonzero(floors[:, high], axis=1) < BROAD_BANDS] = 0
+        floors = np.array(
+            [_floors(around[k : k + 3].sum(axis=0), high) for k in range(len(self._histograms))]
+        ).reshape(-1, self._bins.size - 1)
         sizes = np.diff(self._bins)
         sound = self._power / max(self._groups, 1)
         noise = floors @ sizes
@@ -239,33 +239,28 @@ def _separated(bins: np.ndarray) -> np.ndarray:
     return np.array(kept)
 
 
-def _floors(histogram: np.ndarray) -> Float[np.ndarray, " bands"]:
-    """Power of the noise in every band, 0 where there is none."""
+def _floors(
+    histogram: Float[np.ndarray, "3 bands levels"], high: Bool[np.ndarray, " bands"]
+) -> Float[np.ndarray, " bands"]:
+    """Power of the noise in every band; all 0 if it is not in enough of the high bands."""
     counts, *gaps = histogram
     total = counts.sum(axis=1)
-    floors = np.zeros(len(counts))
+    floors, least = np.zeros(len(counts)), np.zeros(len(counts))
     for band in np.flatnonzero(total > LEAST_GROUPS):
         reached = counts[band].cumsum() / total[band]
-        low, high = (int(np.searchsorted(reached, q)) for q in PILE)
-        if (high - low) * STEP >= PILE_DB or low == 0:
+        first, last = (int(np.searchsorted(reached, q)) for q in PILE)
+        least[band] = 10 ** (LEVELS[first] / 10)
+        if (last - first) * STEP >= PILE_DB or first == 0:
             continue
-        pile = slice(low, high + 1)
+        pile = slice(first, last + 1)
         means = [each[band, pile].sum() / counts[band, pile].sum() for each in gaps]
-        if not (GAUSSIAN_DB[0] < min(means) and max(means) < GAUSSIAN_DB[1]):
-            continue
-        floors[band] = np.average(
-            10 ** ((LEVELS[pile] + STEP / 2) / 10), weights=counts[band, pile]
-        )
-    return _bridged(floors)
-
-
-def _bridged(floors: Float[np.ndarray, " bands"]) -> Float[np.ndarray, " bands"]:
-    """Fill up to four bands between two that have noise."""
-    floors = floors.copy()
-    for one, other in pairwise(np.flatnonzero(floors)):
-        if 1 < other - one <= 5:
-            between = np.arange(one + 1, other)
-            floors[between] = np.exp(
-                np.interp(between, [one, other], np.log([floors[one], floors[other]]))
-            )
-    return floors
+        if GAUSSIAN_DB[0] < min(means) and max(means) < GAUSSIAN_DB[1]:
+            levels = 10 ** ((LEVELS[pile] + STEP / 2) / 10)
+            floors[band] = np.average(levels, weights=counts[band, pile])
+    known = np.flatnonzero(floors)
+    if np.count_nonzero(floors[high]) < BROAD_BANDS:
+        return np.zeros_like(floors)
+    # Noise is broad: where music never pauses it goes on between and beyond the known bands, at
+    # most as loud as the softest moment there
+    spread = np.exp(np.interp(np.arange(floors.size), known, np.log(floors[known])))
+    return np.where(floors > 0, floors, np.minimum(spread, least))
