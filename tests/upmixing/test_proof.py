@@ -145,9 +145,8 @@ def test_an_error_of_the_source_during_the_proof_is_one_of_the_source(tmp_path, 
 @pytest.mark.parametrize("suffix", [".mp3", ".ogg", ".opus", ".m4a", ".webm"])
 def test_the_error_of_lossy_formats_is_measured(tmp_path, suffix):
     """The figure is that of the decoded file, as someone else would measure it."""
-    source, target = tmp_path / "mono.wav", tmp_path / f"stereo{suffix}"
-    sound = 0.5 * music(1, 96_000, rate=48_000)[0]
-    soundfile.write(source, sound, 48_000, subtype="PCM_16")
+    source, target = tmp_path / "mono.ogg", tmp_path / f"stereo{suffix}"
+    soundfile.write(source, 0.5 * music(1, 96_000, rate=48_000)[0], 48_000)
     report = COMB.file(source, target)
     wanted = read_all(source)[0]
     made = read_all(target).mean(axis=0)[: wanted.size]
@@ -180,7 +179,7 @@ def test_a_late_decoder_is_recognized(lag):
 def test_silence_stays_silence_and_has_no_error(tmp_path):
     source = tmp_path / "mono.wav"
     soundfile.write(source, np.zeros(50_000), 48_000, subtype="PCM_16")
-    for suffix in (".wav", ".flac", ".ogg", ".m4a"):
+    for suffix in (".wav", ".flac", ".ogg", ".webm"):
         report = COMB.file(source, tmp_path / f"a{suffix}")
         assert report.fold_down_error_db < 100  # over -200 dB
         assert np.abs(read_all(tmp_path / f"a{suffix}")).max() < 1e-4
