@@ -65,3 +65,10 @@ def test_names_that_no_system_has_are_one_sentence(folder):
     for name in ("x" * 300 + ".wav", "a\0b.wav"):
         with pytest.raises(InputError):
             expand_inputs([folder / name])
+
+
+def test_links_that_lead_in_a_circle_do_not_end_a_search(folder):
+    (folder / "circle").symlink_to(folder / "circle")
+    (folder / "circle.wav").symlink_to(folder / "circle.wav")
+    names = relative(expand_inputs([folder]), folder)
+    assert names == ["a.flac", "b.WAV", "circle.wav", "sub/c.mp3"]  # opening it says why not

@@ -127,10 +127,17 @@ def _entries(
         name = entry.name
         if name.startswith("."):
             continue
-        if entry.is_dir():
+        if _is_folder(entry):
             if not entry.is_symlink():
                 yield os.path.join(subfolder, name)
         elif os.path.splitext(name)[1].lower() in READABLE_SUFFIXES:
             path = f"{real}{os.sep}{name}"
             key = os.path.realpath(path) if entry.is_symlink() else path
             yield key, FoundFile(place, name, real, folder, subfolder)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # its links lead in a circle
+        return False
