@@ -13,6 +13,7 @@ from soundstage.cli.analyze import analyze
 from soundstage.cli.binaural import binaural
 from soundstage.cli.console import say, with_messages
 from soundstage.cli.evaluate import evaluate
+from soundstage.cli.fitness import fitness
 from soundstage.cli.help_sections import SectionedCommand
 from soundstage.cli.models import models
 from soundstage.cli.prepare import prepare
