@@ -6,6 +6,7 @@
 | W64, AIFF, AU or CAF                                            |                             |
 | Ogg Vorbis of a few pages, and ALAC in CAF if libsndfile can     | libsndfile: FFmpeg drops    |
 |                                                                 | the end                     |
+| Ogg Opus made of a lower rate than 48 kHz                        | libsndfile: keeps that rate |
 | all other that FFmpeg knows by its content: compressed sound,    | FFmpeg                      |
 | films, chunks of open length, several chunks of sound, BW64     |                             |
 | what FFmpeg does not know: MAT, HTK, SDS, XI, some ADPCM        | libsndfile                  |
@@ -179,15 +180,16 @@ def open_file(file: str | os.PathLike[str] | BinaryIO) -> SoundReader:
 
 
 def _find_decoder(file: InputFile, known: Inspection) -> _Decoder:
-    plain = _by_libsndfile(file) if known.for_libsndfile else None
-    if plain and (plain.plain or plain.only_here):
-        return plain
+    if known.for_libsndfile or known.low_opus:
+        source = _by_libsndfile(file)
+        if source and (source.plain or source.only_here or known.low_opus):
+            return source
     from soundstage.audio.codecs.ffmpeg_reader import MediaSource
 
     try:
         media = MediaSource(file, known)
     except InputError:
-        other = None if known.demuxer or file.head(3) == b"ID3" else _by_libsndfile(file)
+        other = None if known.not_for_libsndfile else _by_libsndfile(file)
         if other is None or other.format.container in _FFMPEG_ONLY:
             raise
         return other

@@ -39,11 +39,10 @@ _DEMUXERS = (
     *("rso", "shn", "smjpeg", "sox", "tak", "truehd", "tta", "ty", "voc", "w64", "wav", "wavarc"),
     *("wtv", "wv", "wve", "xwma"),
 )
-_PROBED = 8 << 20  # bytes read at most to find the tracks of a file
+_PROBED = 512 << 10  # bytes that are read to find the tracks of a file whose kind is known
 _OPTIONS = {
     "format_whitelist": ",".join(_DEMUXERS),
     "protocol_whitelist": "file",
-    "probesize": str(_PROBED),
     "err_detect": "crccheck+explode",
 }
 
@@ -60,7 +59,8 @@ def open_media(file: InputFile, demuxer: str | None = None) -> Any:
     """
     source = file.open() if file.path is None else media_url(file.path)
     try:
-        return av.open(source, format=demuxer, options=_OPTIONS, metadata_errors="replace")
+        options = {**_OPTIONS, "probesize": str(_PROBED)} if demuxer else _OPTIONS
+        return av.open(source, format=demuxer, options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(
             f"{file} is not a readable sound file, or is damaged ({cause(error)}): convert it to "

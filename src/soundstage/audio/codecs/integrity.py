@@ -39,7 +39,9 @@ class Inspection:
     Attributes:
         demuxer: FFmpeg's name of its kind, where the content is certain; else None.
         for_libsndfile: all of its sound is in one chunk of finished length.
+        not_for_libsndfile: it looks like MPEG audio, where libsndfile writes to the terminal.
         vorbis: it is one stream of Vorbis.
+        low_opus: it is one stream of Opus, made of sound below 48 kHz.
         open_end: its header leaves its length open.
         samples: per channel, exactly; None if unknown.
         least: samples per channel that it holds at least; 0 if unknown.
@@ -48,7 +50,9 @@ class Inspection:
 
     demuxer: str | None = None
     for_libsndfile: bool = False
+    not_for_libsndfile: bool = False
     vorbis: bool = False
+    low_opus: bool = False
     open_end: bool = False
     samples: int | None = None
     least: int = 0
@@ -81,6 +85,8 @@ def inspect(file: InputFile) -> Inspection:
                 for_libsndfile=plain, open_end=chunk.size is None, samples=fact_samples(opened)
             )
         begin, head = _first_bytes(opened, length)
+        if head[8:12] in (b"WAVE", b"AIFF", b"AIFC") or head[:4] == b"caff":
+            raise InputError(f"{file} has no chunk of sound: choose another file.")
         if head[:4] == b"OggS":
             return _ogg(file, opened, begin, length)
         if missing := _missing_end(opened, head, length):
@@ -89,7 +95,7 @@ def inspect(file: InputFile) -> Inspection:
         return _adts(file)
     likely = is_mpeg(head) or file.suffix in _MPEG_SUFFIXES
     mpeg = scan_mpeg(file) if likely and not _is_container(head) else None
-    return _mpeg(file, mpeg) if mpeg else Inspection()
+    return _mpeg(file, mpeg) if mpeg else Inspection(not_for_libsndfile=likely)
 
 
 def check_length(name: str, declared: int | None, decoded: int, rate: int, slack: int) -> None:
@@ -161,7 +167,9 @@ def _ogg(file: InputFile, opened: BinaryIO, begin: int, length: int) -> Inspecti
     samples = None if pages.joined else pages.samples
     return Inspection(
         "ogg",
+        not_for_libsndfile=not (pages.vorbis or pages.low_opus),
         vorbis=pages.vorbis,
+        low_opus=pages.low_opus,
         samples=samples,
         least=pages.samples or 0,
         notes=tuple(notes),

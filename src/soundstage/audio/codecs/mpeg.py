@@ -82,12 +82,14 @@ def measure_mpeg(
 ) -> tuple[UInt16[np.ndarray, " bytes"], UInt16[np.ndarray, " bytes"]]:
     """The length of the frame that may begin at each byte, and its version, layer and rate."""
     sizes, kinds = np.zeros(len(data), np.uint16), np.zeros(len(data), np.uint16)
-    at = np.flatnonzero(data[:-3] == 0xFF) if len(data) > 3 else np.zeros(0, np.intp)
+    if len(data) < 4:
+        return sizes, kinds
+    found = (data[:-3] == 0xFF) & (data[1:-2] >= 0xE0) & _POSSIBLE[data[2:-1]]
+    at = np.flatnonzero(found)
     second, third = data[at + 1], data[at + 2]
     size = _SIZES[(second >> 1 & 15).astype(np.intp) << 7 | third >> 1]
-    valid = (second >= 0xE0) & (size > 0)
-    at, second, third = at[valid], second[valid], third[valid]
-    sizes[at] = size[valid]
+    at, second, third, size = at[size > 0], second[size > 0], third[size > 0], size[size > 0]
+    sizes[at] = size
     # Version, layer and rate stay in a stream; the rest may change from frame to frame
     kinds[at] = (second & 0x1E).astype(np.uint16) << 8 | (third & 0x0C) | 1
     _mark_header_frames(data, kinds)
@@ -109,6 +111,7 @@ def _sizes() -> UInt16[np.ndarray, " headers"]:
 
 
 _SIZES = _sizes()
+_POSSIBLE = np.array([_SIZES[np.arange(16) << 7 | byte >> 1].any() for byte in range(256)])
 
 
 def _mark_header_frames(

@@ -15,6 +15,7 @@ _BLOCK = 1 << 20  # bytes read at a time
 _LONGEST = _HEADER + 255 + 255 * 255  # bytes of a page
 _MOST_EMPTY = 10_000  # pages without content in a row
 _OPEN = (1 << 64) - 1  # granule position of a page on which no packet ends
+_LOW_RATES = (8000, 12000, 16000, 24000)  # Hz, that an Opus decoder can give
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _SOUND = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 
@@ -23,6 +24,7 @@ _SOUND = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 class _Stream:
     sound: bool
     vorbis: bool
+    low_opus: bool
     skipped: int  # samples at the start that a decoder removes
     number: int  # of the last page
     granule: int = 0
@@ -38,6 +40,7 @@ class OggPages:
         problem: what is wrong, as the end of a sentence; None if nothing is.
         samples: per channel by the granule positions of all streams of sound; None if unknown.
         vorbis: a single stream of Vorbis.
+        low_opus: a single stream of Opus, made of sound of a lower rate than 48 kHz.
         joined: several streams follow each other.
         unmarked: the last page of a stream of sound is not marked as the last.
     """
@@ -45,6 +48,7 @@ class OggPages:
     problem: str | None = None
     samples: int | None = None
     vorbis: bool = False
+    low_opus: bool = False
     joined: bool = False
     unmarked: bool = False
 
@@ -64,7 +68,9 @@ class _Scan:
                 self.streams, self.begun = {}, False
             skipped = int.from_bytes(content[10:12], "little") if content[:4] == b"Opus" else 0
             sound, vorbis = content.startswith(_SOUND), content.startswith(_SOUND[0])
-            self.streams[serial] = _Stream(sound, vorbis, skipped, number)
+            opus = content.startswith(_SOUND[1])
+            low = opus and int.from_bytes(content[12:16], "little") in _LOW_RATES
+            self.streams[serial] = _Stream(sound, vorbis, low, skipped, number)
             self.parallel |= sum(stream.sound for stream in self.streams.values()) > 1
             return None
         self.begun = True
@@ -88,6 +94,7 @@ class _Scan:
         return OggPages(
             samples=samples if 0 < samples < 1 << 62 and not self.parallel else None,
             vorbis=len(sounds) == 1 and sounds[0].vorbis,
+            low_opus=len(sounds) == 1 and sounds[0].low_opus,
             joined=bool(self.done),
             unmarked=any(not s.ended for s in sounds),
         )
