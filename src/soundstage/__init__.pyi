@@ -8,7 +8,7 @@ from .errors import (
     SoundstageError,
     WeightsError,
 )
-from .evaluation import evaluate
+from .evaluation import evaluate, fitness
 from .listening import write_listening_page
 from .metrics import analyze
 from .upmixing import (
@@ -40,6 +40,7 @@ __all__ = [
     "analyze",
     "binauralize",
     "evaluate",
+    "fitness",
     "list_models",
     "model_card",
     "register_method",

@@ -51,7 +51,7 @@ def _options(
     pass
 
 
-for command in (upmix, binaural, analyze, evaluate, models, prepare, simulate, train):
+for command in (upmix, binaural, analyze, evaluate, fitness, models, prepare, simulate, train):
     kind = SectionedCommand if command in (upmix, binaural) else None
     app.command(name=command.__name__, cls=kind)(with_messages(command))
 

@@ -1,5 +1,7 @@
 from .analysis_text import BAND_COLUMNS, band_rows, describe, summary_rows
 from .api import evaluate
+from .complaints.api import fitness
+from .complaints.table import FitnessTable
 from .plots.contact_sheet import ContactSheet
 from .plots.figures import plot_analysis, plot_comparison, plot_side_by_side
 from .results import Comparison, Estimate, Results
@@ -9,10 +11,12 @@ __all__ = [
     "Comparison",
     "ContactSheet",
     "Estimate",
+    "FitnessTable",
     "Results",
     "band_rows",
     "describe",
     "evaluate",
+    "fitness",
     "plot_analysis",
     "plot_comparison",
     "plot_side_by_side",
