@@ -222,7 +222,8 @@ def _balance(subject: Subject) -> Outcome:
 
 METHOD_ROWS = (
     Row(19, "the downmix lost level or voices",
-        "row 18 after MP3 and AAC at 128 and Opus at 96 kbit/s, against dual mono coded alike", "± 0.1 LU", _broadcast),
+        "row 18 after MP3 and AAC at 128 and Opus at 96 kbit/s, against dual mono coded alike",
+        "± 0.1 LU", _broadcast),
     Row(20, "stereo coding harms mono",
         "error of the mono sum of an MP3, decoded and printed", "printed", _coded),
 )  # fmt: skip

@@ -10,8 +10,8 @@ from jaxtyping import Float
 
 from soundstage.audio import Audio
 from soundstage.errors import OptionError, quoted
-from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
 from soundstage.evaluation.complaints.sounds import Material, Mono
+from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
 from soundstage.stereo import RATE
 from soundstage.upmixing import READY_METHODS, Report, Upmixer, find_method
 
