@@ -169,6 +169,14 @@ def upmix(
             rich_help_panel=INPUTS,
         ),
     ] = "mean",
+    keep_original: Annotated[
+        bool,
+        typer.Option(
+            "--keep-original",
+            help="Keep the sound of the input as a second track (films, .m4a, .mka).",
+            rich_help_panel=FILES,
+        ),
+    ] = False,
     jobs: FileJobs = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -209,6 +217,7 @@ def upmix(
             gain_db=fixed_gain,
             proof=proof,
             codec_checks=tuple(split_list(codec_checks)),
+            keep_original=keep_original,
             align=align,
             mix=mix,
         ),

@@ -161,10 +161,11 @@ class Upmixer:
         gain_db: float | None = None,
         proof: bool = True,
         codec_checks: Sequence[str] = (),
+        keep_original: bool = False,
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> Report | Any:
-        """Upmix into a file, in bounded memory, with the tags of the source.
+        """Upmix into a file, in bounded memory, with the metadata of the source.
 
         Args:
             source: as for a call.
@@ -187,6 +188,8 @@ class Upmixer:
                 source.
             codec_checks: codecs and kbit/s, such as "mp3:128", that the result is tried with; the
                 report has the error of the mono sum after each.
+            keep_original: keep the sound of the source, bit for bit, as a second track beside the
+                new one, in .mkv, .mka, .mp4, .m4a, .mov or .webm.
             overwrite: replace existing targets.
             progress: called with the finished fraction.
 
@@ -217,6 +220,7 @@ class Upmixer:
             gain_db=gain_db,
             proof=proof,
             codec_checks=tuple(codec_checks),
+            keep_original=keep_original,
             overwrite=overwrite,
             method=self.name,
             style=self.style,

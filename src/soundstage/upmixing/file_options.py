@@ -93,6 +93,8 @@ class FileOptions:
     """Read every result back before it gets its name, and compare its mono sum with the input."""
     codec_checks: tuple[str, ...] = ()
     """Codecs that the result is tried with, such as "mp3:128", in kbit/s."""
+    keep_original: bool = False
+    """Keep the sound of the source, bit for bit, as a second track of a film or M4A."""
     align: bool = False
     """Align two channels of one recording, and sum them."""
     mix: str = "mean"

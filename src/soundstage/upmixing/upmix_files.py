@@ -145,7 +145,9 @@ def _result(sound: SoundReader, targets: Mapping[int, Path], options: FileOption
     suffixes = {path.suffix.lower() for path in targets.values()}
     if len(suffixes) > 1:
         raise OptionError("The takes of an input have one format: give all targets one suffix.")
-    form = output_format(sound.format, "".join(suffixes), options.bit_depth)
+    form = output_format(
+        sound.format, "".join(suffixes), options.bit_depth, lossy=options.bit_rate is not None
+    )
     return Result(form, options.rate or supported_rate(form, sound.rate), options.outputs)
 
 
@@ -164,6 +166,7 @@ def _writer(sound: SoundReader, target: Path, result: Result, options: FileOptio
         overwrite=options.overwrite,
         expected_frames=frames,
         picture_from=sound.path,
+        keep_original=options.keep_original,
     )
 
 
