@@ -149,7 +149,8 @@ def _upmixed(
 ) -> Float[Tensor, "2 frames"]:
     if method.rate == RATE:
         return left_right(make_side(method, mono, seed=seed), mono)
-    return torch.tensor(upmix((mono.numpy(), RATE), method=method, seed=seed).samples)
+    sound = (mono.numpy(), RATE)
+    return torch.tensor(upmix(sound, method=method, seed=seed, width=1, spread_noise=True).samples)
 
 
 @cache

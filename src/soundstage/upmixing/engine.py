@@ -116,6 +116,8 @@ class UpmixStream:
     ) -> None:
         controls = controls or Controls()
         self._padding = int(FLUSH * rate)
+        if rate == method.rate and getattr(method, "is_own", False):
+            self._padding = 0  # nothing is resampled, and it would meet silence that is not there
         self._remover = None
         noise = channels.noise if channels else None
         if noise and len(noise.clicks) and not controls.spread_noise and method.n_outputs == 1:

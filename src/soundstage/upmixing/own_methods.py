@@ -61,6 +61,8 @@ def _is_factory(made: Any) -> bool:
 class OwnMethod:
     """A foreign method, with its errors as sentences and its outputs checked."""
 
+    is_own = True
+
     def __init__(self, method: Any, name: str) -> None:
         rate, n_outputs = getattr(method, "rate", None), getattr(method, "n_outputs", None)
         if not isinstance(rate, int) or rate < 1:

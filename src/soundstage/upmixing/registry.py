@@ -280,7 +280,7 @@ def check_method(
         )
     if decoder not in DECODERS:
         raise OptionError(f"`decoder` must be 'prediction' or 'mixing', not {decoder!r}.")
-    if decoder != "prediction" and not method.has_decoder:
+    if decoder != "prediction" and (method.is_own or not method.has_decoder):
         raise OptionError(f"{name} has no choice of decoder: it makes the side directly.")
     parsed = parse_style(style) if isinstance(style, str) else style
     if parsed is not None and not method.takes_style:
