@@ -11,20 +11,9 @@ from jaxtyping import Float
 
 from soundstage.audio.codecs.input_file import InputFile
 from soundstage.audio.codecs.integrity import check_length
+from soundstage.audio.codecs.sequential_file import SequentialFile
 from soundstage.audio.formats import SoundFormat
 from soundstage.errors import InputError, reason
-
-
-class SequentialFile(soundfile.SoundFile):
-    """A `soundfile.SoundFile` that never seeks.
-
-    soundfile seeks after each block that it reads or writes, to the current position. That restarts
-    decoders: MP3 loses its bit reservoir, FLAC its speed, Ogg Vorbis its position.
-    """
-
-    def seekable(self) -> bool:
-        """False, so that soundfile does not try."""
-        return False
 
 
 class SndfileSource:
