@@ -11,8 +11,8 @@ import soundfile
 
 from soundstage.audio.codecs.bit_rates import settings
 from soundstage.audio.codecs.riff import clear_timestamp, file_length, sound_chunk
+from soundstage.audio.codecs.sequential_file import SequentialFile
 from soundstage.audio.codecs.sinks import OggSink, Sink
-from soundstage.audio.codecs.sndfile_reader import SequentialFile
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import Metadata
 from soundstage.audio.metadata.flac import COMMENTS, PADDING, write_flac
