@@ -1,5 +1,6 @@
 """Writing sound files: from floating point to steps, and into a file that appears when complete."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -217,8 +218,12 @@ class SoundWriter:
         """Read the metadata back, for the receipt."""
         if self._metadata is None or self._file is None:
             return
+        wanted = self._metadata
+        original = getattr(self._target, "original", None)
+        if original:
+            wanted = replace(wanted, streams=(original, *wanted.streams))
         self.receipt = make_receipt(
-            self._metadata,
+            wanted,
             read_metadata(self._file.temporary),
             self.format.container,
             left_out=self._left_out,

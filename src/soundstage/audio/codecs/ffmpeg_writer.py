@@ -12,6 +12,7 @@ names, which it would search for protocols; and it draws no random numbers.
 import contextlib
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -23,7 +24,7 @@ from soundstage.audio.codecs.bit_rates import DEFAULT_AAC
 from soundstage.audio.codecs.film import Film
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import Metadata
-from soundstage.audio.metadata.media import to_ffmpeg
+from soundstage.audio.metadata.media import TRACK_TITLE, to_ffmpeg
 from soundstage.audio.metadata.mp4 import write_items
 from soundstage.errors import OutputError
 
@@ -79,6 +80,8 @@ class MediaTarget:
         self._form, self._rate, self._channels = form, rate, channels
         self._metadata, self._bit_rate = metadata, bit_rate
         self._layout = "stereo" if channels == 2 else "mono"
+        self.original: str | None = None
+        """Description of the sound that is kept beside the new one."""
         self._film: Film | None = None
         self._sound: Any = None
         self._start = Fraction(0)
@@ -177,7 +180,7 @@ class MediaTarget:
                 self._start = self._film.sound_start
                 self._add_sound(stream)
                 if keep_original:
-                    self._film.add_original(self._output, self._form.container)
+                    self.original = self._film.add_original(self._output, self._form.container)
             else:
                 self._film.add_copy(self._output, stream, self._form.container)
 
@@ -207,11 +210,19 @@ class MediaTarget:
             self._sound.disposition = av.stream.Disposition.default
         else:
             self._sound.disposition = old.disposition
-            self._sound.metadata.update(self._film.properties(old, self._form.container))
+            facts = self._film.properties(old, self._form.container, coding=False)
+            self._sound.metadata.update(facts)
 
     def _add_metadata(self, expected_frames: int | None) -> None:
         """Tags, covers and chapters, as far as FFmpeg writes them."""
         container = self._form.container
+        if self._film and self._film.sound:  # its properties stand at the track
+            tags = {
+                name: values
+                for name, values in self._metadata.tags.items()
+                if name not in ("language", TRACK_TITLE)
+            }
+            self._metadata = replace(self._metadata, tags=tags)
         if container != "MP4":  # its item list is written later; that of MOV beside these
             self._output.metadata.update(to_ffmpeg(self._metadata.tags))
         if self._film and "creation_time" in self._film.input.metadata:

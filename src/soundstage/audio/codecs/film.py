@@ -1,6 +1,7 @@
 """The streams of a film that are copied unchanged beside new sound, in step with it."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -10,11 +11,14 @@ import av
 
 from soundstage.audio.codecs.ffmpeg import main_sound, open_media
 from soundstage.audio.codecs.input_file import InputFile
-from soundstage.audio.metadata.media import is_picture
+from soundstage.audio.metadata.media import describe, is_picture
 from soundstage.errors import OutputError
 
 _ISO = ("MP4", "MOV")  # containers that know a stream by a codec tag
-_OF_THE_CODING = ("encoder", "vendor_id", "creation_time", "handler_name")
+_OF_THE_FILE = re.compile(
+    r"vendor_id|creation_time|handler_name|duration|bps|number_of_.*|_statistics.*|.*-eng",
+    re.IGNORECASE,
+)
 _DEFAULT = 1  # disposition
 
 
@@ -59,22 +63,29 @@ class Film:
                 f"The {stream.type} track {stream.index} of {self.path} cannot be copied into "
                 f"{container}: choose the suffix of the source, or .mkv."
             ) from error
-        copy.metadata.update(self.properties(stream, container))
+        copy.metadata.update(self.properties(stream, container, coding=True))
         copy.disposition = stream.disposition
         tag = _codec_tag(stream, self.input, container)
         if tag:
             copy.codec_context.codec_tag = tag
         self._copies[stream.index] = copy
 
-    def add_original(self, output: Any, container: str) -> None:
-        """Declare the copy of the main sound itself, which is no longer the default."""
+    def add_original(self, output: Any, container: str) -> str:
+        """Declare the copy of the main sound itself, which is no longer the default.
+
+        Returns:
+            Its description.
+        """
         self.add_copy(output, self.sound, container)
         copy = self._copies[self.sound.index]
         copy.disposition = av.stream.Disposition(int(self.sound.disposition) & ~_DEFAULT)
+        return describe(self.sound)
 
-    def properties(self, stream: Any, container: str) -> dict[str, str]:
-        """Language, title, time code and others of a stream, without those of its coding."""
-        facts = {k: v for k, v in stream.metadata.items() if k not in _OF_THE_CODING}
+    def properties(self, stream: Any, container: str, *, coding: bool) -> dict[str, str]:
+        """Language, title, time code and others of a stream; its encoder only with `coding`."""
+        facts = {k: v for k, v in stream.metadata.items() if not _OF_THE_FILE.fullmatch(k)}
+        if not coding:
+            facts = {k: v for k, v in facts.items() if k.casefold() != "encoder"}
         if facts.get("name"):  # FFmpeg reads the title of an MP4 track so, and writes it from title
             facts.setdefault("title", facts.pop("name"))
         if stream.metadata.get("handler_name") and container in _ISO:

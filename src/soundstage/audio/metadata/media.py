@@ -23,6 +23,8 @@ _OF_THE_FILE = {  # what a muxer or FFmpeg itself says of the file, not its make
     *("encoder_delay", "deviceconformancetemplate"),
 }
 _SOFTWARE = "software"  # stands for "encoder", which FFmpeg keeps for itself
+TRACK_TITLE = "tracktitle"
+"""Our name for the title of the main sound of a film."""
 _MAX_PICTURE = 1 << 26  # bytes
 
 
@@ -44,8 +46,7 @@ def read_media(file: InputFile, known: Metadata | None = None) -> Metadata:
         sound, chapters = main_sound(container), _chapters(container)
         for stream in container.streams:
             if stream is sound:
-                own = {k: v for k, v in stream.metadata.items() if k not in ("language", "title")}
-                found.add_missing(from_ffmpeg(own))
+                found.add_missing(_of_the_track(stream.metadata))
             elif is_picture(stream):
                 picture = _picture(container, stream)
                 if picture is None:
@@ -112,6 +113,17 @@ def describe(stream: Any) -> str:
     facts = [fact for fact in (codec, stream.metadata.get("language")) if fact and fact != "und"]
     kind = {"video": "picture", "audio": "sound"}.get(stream.type, stream.type)
     return f"{kind} track" + (f" ({', '.join(facts)})" if facts else "")
+
+
+def _of_the_track(metadata: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Tags from FFmpeg's metadata of the main sound: its title is not that of the file."""
+    facts = dict(metadata)
+    if facts.get("language") == "und":
+        del facts["language"]
+    for name in ("title", "name"):
+        if name in facts:
+            facts[TRACK_TITLE] = facts.pop(name)
+    return from_ffmpeg(facts)
 
 
 def _chapters(container: Any) -> tuple[Chapter, ...]:

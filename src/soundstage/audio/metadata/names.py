@@ -68,7 +68,7 @@ FROM_INFO = {theirs: ours for ours, theirs in INFO.items()} | {
     "YEAR": "date",
     "ICNT": "country",
 }
-FROM_MP4 = {theirs: ours for ours, theirs in MP4.items()}
+FROM_MP4 = {theirs: ours for ours, theirs in MP4.items()} | {"©swr": "encoder"}
 FROM_FFMPEG = {theirs.casefold(): ours for ours, theirs in FFMPEG.items()} | {
     "year": "date",
     "part_number": "tracknumber",
