@@ -140,6 +140,12 @@ def prefetch(items: Iterable[T], size: int = 2) -> Generator[T, None, None]:
         thread.join()
 
 
+def in_thread(function: Callable[..., R], *arguments: Any) -> R:
+    """The value of a call in a background thread, which no signal interrupts."""
+    (value,) = prefetch(function(*arguments) for _ in range(1))
+    return value
+
+
 def _received(ready: "queue.Queue[tuple[bool, Any]]") -> tuple[bool, Any]:
     """The next entry; a signal ends the wait."""
     while True:

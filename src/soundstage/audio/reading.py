@@ -13,11 +13,11 @@
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 import soundfile
@@ -29,6 +29,7 @@ from soundstage.audio.codecs.sndfile_reader import SndfileSource
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import Metadata, read_metadata
 from soundstage.errors import InputError
+from soundstage.parallel import in_thread, prefetch
 
 MIN_RATE, MAX_RATE = 8_000, 192_000  # Hz
 # +200 dB of full scale. Floats that hold the steps of 32 bits stay under it; squares and sums of
@@ -39,6 +40,7 @@ _FFMPEG_ONLY = ("FLAC", "OGG", "MP3", "RAW")
 """Containers in which FFmpeg's refusal is final; RAW is anything with the suffix of raw sound."""
 
 Block = Float[np.ndarray, "channels frames"]
+T = TypeVar("T")
 
 
 class _Decoder(Protocol):
@@ -120,7 +122,7 @@ class SoundReader:
         done = start
         try:
             self._check_unchanged()
-            for block in _reblock(self._decoder.chunks(frames, start), frames):
+            for block in _reblock(self._chunks(frames, start), frames):
                 self._check_samples(block, done)
                 done += block.shape[1]
                 yield block
@@ -134,7 +136,9 @@ class SoundReader:
     @cached_property
     def metadata(self) -> Metadata:
         """Tags, pictures, chapters and other data of the file; read at the first use."""
-        return read_metadata(self._file) if self._file else Metadata()
+        if self._file is None:
+            return Metadata()
+        return _apart(self._file, read_metadata, self._file)
 
     def __enter__(self) -> "SoundReader":
         return self
@@ -150,6 +154,12 @@ class SoundReader:
     def __repr__(self) -> str:
         length = "unknown length" if self.frames is None else f"{self.frames / self.rate:.2f} s"
         return f"SoundReader({self.name!r}, {self.rate} Hz, {self.channels} channels, {length})"
+
+    def _chunks(self, frames: int, start: int) -> Iterator[Block]:
+        chunks = self._decoder.chunks(frames, start)
+        if self._file is None or self.path is not None:
+            return chunks
+        return prefetch(chunks)  # as in `_apart`
 
     def _check_unchanged(self) -> None:
         if self._file is not None:
@@ -175,8 +185,17 @@ def open_file(file: str | os.PathLike[str] | BinaryIO) -> SoundReader:
     """Inspect a sound file, or the main sound track of a film; see `open_sound`."""
     source = InputFile(file)
     known = inspect(source)
-    decoder = _find_decoder(source, known)
+    decoder = _apart(source, _find_decoder, source, known)
     return SoundReader(decoder, source.name, source.path, source, known.notes)
+
+
+def _apart(file: InputFile, function: Callable[..., T], *arguments: Any) -> T:
+    """The value of a call, in a thread if it reads a file object.
+
+    FFmpeg calls the file object, and takes the exception of a signal there for the end of the file.
+    Python handles signals in the main thread only.
+    """
+    return function(*arguments) if file.path else in_thread(function, *arguments)
 
 
 def _find_decoder(file: InputFile, known: Inspection) -> _Decoder:
