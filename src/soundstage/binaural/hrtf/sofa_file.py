@@ -80,7 +80,10 @@ def load_sofa(path: Path) -> HrtfSet:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path}: is damaged or not a SOFA file ({reason(error)}).")
+    why = reason(error)
+    if isinstance(error, OSError):  # netCDF's own codes are negative, others mislead
+        why = error.strerror if (error.errno or 0) < 0 else "incomplete"
+    return InputError(f"{path}: is damaged or not a SOFA file ({why}).")
 
 
 class SofaFile:
