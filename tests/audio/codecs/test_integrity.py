@@ -106,7 +106,7 @@ def test_truncated_mp4_with_its_index_first_is_refused(tmp_path):
 def test_truncated_adts_is_refused(tmp_path):
     av = pytest.importorskip("av")
     path = tmp_path / "a.aac"
-    m4a = write_sound(tmp_path / "a.m4a", music(1, 40_000))
+    m4a = write_sound(tmp_path / "a.m4a", music(1, 40_000), SoundFormat("MP4", "AAC"))
     with av.open(str(m4a)) as old, av.open(str(path), "w", format="adts") as new:
         copy = new.add_stream_from_template(old.streams.audio[0])
         for packet in old.demux(old.streams.audio[0]):

@@ -21,7 +21,7 @@ def is_adts(head: bytes) -> bool:
 def scan_adts(file: InputFile) -> FrameCount | None:
     """Count the frames of a file; None if there are none."""
     with file.open() as opened:
-        return count_frames(opened, file_length(opened), measure_adts)
+        return count_frames(opened, file_length(opened), measure_adts, _HEADER)
 
 
 def measure_adts(

@@ -40,7 +40,8 @@ class FrameCount:
         frames: complete ones, with header frames.
         header_frames: those that describe the others.
         cut: the last frame is incomplete.
-        damaged_at: offset of the first bytes between two frames that are no tag; None without any.
+        damaged_at: offset of the first bytes before or between frames that are no tag; None without
+            any.
     """
 
     start: int
@@ -50,13 +51,14 @@ class FrameCount:
     damaged_at: int | None
 
 
-def count_frames(file: BinaryIO, length: int, measure: Measure) -> FrameCount | None:
+def count_frames(file: BinaryIO, length: int, measure: Measure, header: int) -> FrameCount | None:
     """Count the frames of the stream that the first frame belongs to; None if there is none.
 
     Args:
         file: to scan.
         length: of it, in bytes.
         measure: finds the frames.
+        header: bytes of a frame that `measure` needs.
     """
     scan = _Scan(file, length, measure)
     begin = after_tags(file, 0, length)
@@ -64,7 +66,8 @@ def count_frames(file: BinaryIO, length: int, measure: Measure) -> FrameCount | 
     if start is None:
         return None
     stream = scan.kind(start) & ~HEADER_FRAME
-    at, frames, headers, damaged_at = start, 0, 0, None
+    at, frames, headers = start, 0, 0
+    damaged_at = None if start == begin else begin
     for _ in range(_MOST_RUNS):
         at, plain, described = scan.follow(at, stream)
         frames, headers = frames + plain + described, headers + described
@@ -80,7 +83,8 @@ def count_frames(file: BinaryIO, length: int, measure: Measure) -> FrameCount | 
         at = resumed
     else:
         return None
-    cut = at > length or (at < length and length - at < 4 and scan.byte(at) == 0xFF)
+    begun = 0 < length - at < header and scan.byte(at) == scan.byte(start)
+    cut = at > length or begun
     return FrameCount(start, frames - (at > length), headers, cut, damaged_at)
 
 

@@ -9,7 +9,7 @@ Decoders read a truncated file without an error. Found before decoding:
   A file without such a header that is cut exactly between two frames is not detected.
 - Ogg: every page must be there, with its checksum. A missing mark on the last page is only noted,
   since some recorders leave it out.
-- AAC in ADTS: all frames must be whole, with nothing but tags between them.
+- AAC in ADTS, AC-3: all frames must be whole, with nothing but tags between them.
 - MP4, MOV, Matroska, WebM, AVI, ASF, FLV, MPEG-TS, VOC: see `containers`. A Matroska stream with an
   open end that is cut exactly between two clusters is not detected.
 
@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from soundstage.audio.codecs import containers
+from soundstage.audio.codecs.ac3 import is_ac3, scan_ac3
 from soundstage.audio.codecs.adts import FRAME_SAMPLES, is_adts, scan_adts
+from soundstage.audio.codecs.frame_scan import FrameCount
 from soundstage.audio.codecs.input_file import InputFile
 from soundstage.audio.codecs.mpeg import MpegStream, is_mpeg, scan_mpeg
 from soundstage.audio.codecs.ogg import scan_pages
@@ -92,7 +94,10 @@ def inspect(file: InputFile) -> Inspection:
         if missing := _missing_end(opened, head, length):
             raise _cut(file, missing)
     if is_adts(head):
-        return _adts(file)
+        count = _whole(file, scan_adts(file))
+        return Inspection("aac", least=count.frames * FRAME_SAMPLES)
+    if is_ac3(head):
+        _whole(file, scan_ac3(file))
     likely = is_mpeg(head) or file.suffix in _MPEG_SUFFIXES
     mpeg = scan_mpeg(file) if likely and not _is_container(head) else None
     return _mpeg(file, mpeg) if mpeg else Inspection(not_for_libsndfile=likely)
@@ -176,8 +181,8 @@ def _ogg(file: InputFile, opened: BinaryIO, begin: int, length: int) -> Inspecti
     )
 
 
-def _adts(file: InputFile) -> Inspection:
-    count = scan_adts(file)
+def _whole(file: InputFile, count: FrameCount | None) -> FrameCount:
+    """Refuse frames that are not all whole."""
     if count is None:
         raise InputError(f"{file} is not a readable sound file: convert it to WAV.")
     if count.cut:
@@ -187,7 +192,7 @@ def _adts(file: InputFile) -> Inspection:
             f"{file} is damaged at byte {count.damaged_at:,}, where a frame should begin: get a "
             "complete copy of it."
         )
-    return Inspection("aac", least=count.frames * FRAME_SAMPLES)
+    return count
 
 
 def _mpeg(file: InputFile, mpeg: MpegStream) -> Inspection:

@@ -44,7 +44,7 @@ class MpegStream:
         short: the header frame declares more frames than there are.
         has_info: there is a header frame (Xing, Info or VBRI).
         joined: there are more header frames: files were joined.
-        damaged_at: offset of the first bytes between two frames that are no tag; None without any.
+        damaged_at: offset of the first bytes before or between frames that are no tag, or None.
     """
 
     start: int
@@ -70,7 +70,7 @@ def scan_mpeg(file: InputFile) -> MpegStream | None:
     """Count the frames of a file; None if it does not look like MPEG audio, or is free-format."""
     with file.open() as opened:
         length = file_length(opened)
-        count = count_frames(opened, length, measure_mpeg)
+        count = count_frames(opened, length, measure_mpeg, 4)
         if count is None:
             return None
         opened.seek(count.start)

@@ -210,6 +210,8 @@ def _with_rest(file: BinaryIO, chunk: SoundChunk, length: int) -> SoundChunk:
         if not _is_name(file, at) and _is_name(file, end):
             at = end  # the byte that fills up an odd chunk is missing
     for _ in range(_MAX_CHUNKS):
+        if at >= length:
+            return chunk
         file.seek(at)
         head = file.read(struct.calcsize(layout))
         known = chunk.container == "W64" or (chunk.container != "AU" and _CHUNK_NAME.match(head))
