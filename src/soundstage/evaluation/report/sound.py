@@ -16,6 +16,7 @@ import soundfile
 import torch
 
 from soundstage.audio import Audio, resample
+from soundstage.audio.codecs.sequential_file import SequentialFile
 from soundstage.errors import OptionError
 from soundstage.evaluation.report.series_styles import SeriesStyle
 from soundstage.metrics.loudness import integrated_loudness
@@ -69,15 +70,17 @@ def mp3_base64(audio: Audio, quality: float) -> str:
     if rate not in RATES:
         samples, rate = resample(samples, rate, 48_000), 48_000
     encoded = io.BytesIO()
-    soundfile.write(
+    with SequentialFile(
         encoded,
-        np.ascontiguousarray(samples.T),
+        "w",
         rate,
+        len(samples),
+        "MPEG_LAYER_III",
         format="MP3",
-        subtype="MPEG_LAYER_III",
         bitrate_mode="VARIABLE",
         compression_level=quality,
-    )
+    ) as file:
+        file.write(np.ascontiguousarray(samples.T))
     return base64.b64encode(encoded.getvalue()).decode("ascii")
 
 
