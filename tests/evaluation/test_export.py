@@ -1,6 +1,8 @@
 """The exported table: one value per row, the same in both files."""
 
 import math
+from csv import reader
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,17 @@ def test_both_files_have_the_same_rows(tmp_path: Path) -> None:
     assert text["value"].to_pylist() == pytest.approx(table["value"].to_pylist())
     assert text["system"].to_pylist() == table["system"].to_pylist()
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["=cmd|'/C calc'!A0", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_a_name_is_no_formula_in_a_spreadsheet(tmp_path: Path, name: str) -> None:
+    results = make_results(systems=("mono", name), clips=3)
+    csv, parquet = write_table(replace(results, clips=[name, "b", "c"]), tmp_path)
+    with csv.open(encoding="utf-8", newline="") as lines:
+        rows = list(reader(lines))
+    assert {row[0] for row in rows} >= {f"'{name}", "b"}
+    assert {row[1] for row in rows} == {"system", "mono", f"'{name}"}
+    assert name in pyarrow.parquet.read_table(parquet)["clip"].to_pylist()
 
 
 def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:

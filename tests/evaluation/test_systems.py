@@ -7,8 +7,8 @@ import torch
 
 from sounds import RATE, stereo_scene
 from soundstage.errors import OptionError, WeightsError
-from soundstage.evaluation.results import TRUTH
 from soundstage.evaluation.own_systems import find_systems
+from soundstage.evaluation.results import TRUTH
 from soundstage.evaluation.systems import BASELINES, System
 from soundstage.metrics import fold_down_error, normalized_width
 from soundstage.networks.models.stereo_diffusion import StereoDiffusionConfig

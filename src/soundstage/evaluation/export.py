@@ -1,4 +1,8 @@
-"""The table of an evaluation in long form, one value per row, as CSV and Parquet."""
+"""The table of an evaluation in long form, one value per row, as CSV and Parquet.
+
+A spreadsheet takes a cell that begins with one of `FORMULA` for a formula. Names of clips come from
+files of others, so in the CSV such a name has an apostrophe in front, which spreadsheets hide.
+"""
 
 import math
 from pathlib import Path
@@ -7,6 +11,8 @@ from typing import Any
 from soundstage.atomic_files import AtomicFile
 from soundstage.errors import missing_extra
 from soundstage.evaluation.results import Results
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table_rows(results: Results) -> list[dict[str, object]]:
@@ -55,12 +61,21 @@ def write_table(results: Results, folder: Path) -> tuple[Path, Path]:
         [(name, text) for name in ("clip", "system", "metric", "signal", "unit", "better")]
         + [(name, real) for name in ("value", "low", "high")]
     )
-    table = pyarrow.Table.from_pylist(table_rows(results), schema=schema)
+    rows = table_rows(results)
     targets = folder / "table.csv", folder / "table.parquet"
-    for target, write in zip(targets, (csv.write_csv, parquet.write_table), strict=True):
-        with AtomicFile(target) as temporary:
-            write(table, temporary)
+    with AtomicFile(targets[0]) as temporary:
+        safe = [
+            {**row, **{name: _as_text(row[name]) for name in ("clip", "system")}} for row in rows
+        ]
+        csv.write_csv(pyarrow.Table.from_pylist(safe, schema=schema), temporary)
+    with AtomicFile(targets[1]) as temporary:
+        parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), temporary)
     return targets
+
+
+def _as_text(name: object) -> str:
+    """A name that no spreadsheet takes for a formula."""
+    return f"'{name}" if str(name).startswith(FORMULA) else str(name)
 
 
 def _finite(value: float) -> float | None:

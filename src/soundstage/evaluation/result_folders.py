@@ -39,7 +39,7 @@ def find_results(system: str, folder: Path, clips: Sequence[Clip]) -> dict[str, 
     found = _by_name(folder)
     missing = [clip.name for clip in clips if not _matches(found, clip)]
     if missing:
-        others = f" and for {len(missing) - 1} others" if len(missing) > 1 else ""
+        others = f" and for {len(missing) - 1} more" if len(missing) > 1 else ""
         raise OptionError(
             f"{folder}: there is no result for the clip {missing[0]}{others}: name each result of "
             f"{system} after its clip, with any suffix."

@@ -21,10 +21,11 @@ from safetensors.torch import save
 
 from soundstage.atomic_files import write_atomically
 from soundstage.corpora import Clip
-from soundstage.errors import OptionError, OutputError
+from soundstage.errors import InputError, OptionError, OutputError, SoundstageError, quoted
 from soundstage.evaluation.measures import Measures
 from soundstage.evaluation.systems import System
 from soundstage.metrics.frechet import GaussianPool
+from soundstage.text_files import parse_json
 
 PARAMETERS, EMBEDDING = "parameters/", "embedding/"
 HEADER = "soundstage"
@@ -101,7 +102,7 @@ class Store:
         path = self.path(clip, system)
         try:
             with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})[HEADER])
+                header = parse_json((file.metadata() or {})[HEADER], path.name)
                 if header["fingerprint"] != self.fingerprint(clip, system):
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -110,7 +111,7 @@ class Store:
                 GaussianPool.from_tensors(_below(PARAMETERS, tensors)),
                 _below(EMBEDDING, tensors),
             )
-        except (SafetensorError, OSError, KeyError, ValueError, TypeError):
+        except (SafetensorError, SoundstageError, OSError, KeyError, ValueError, TypeError):
             return None
 
 
@@ -141,14 +142,14 @@ def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.
 
 def _check_settings(place: Path, settings: Mapping[str, object], *, overwrite: bool) -> None:
     try:
-        found = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError:
+        found = parse_json(place.read_bytes(), place.name)
+    except InputError:
         found = None
     if not isinstance(found, dict) or "layout" not in found:
         raise OptionError(f"{place} has no settings of an evaluation: choose another folder.")
     for name in sorted(settings.keys() | found.keys()):
         if found.get(name) != settings.get(name) and not overwrite:
             raise OptionError(
-                f"{place.parent} has an evaluation with {name} {found.get(name)!r}, not "
-                f"{settings.get(name)!r}: choose another folder, or allow overwriting it."
+                f"{place.parent} has an evaluation with {name} {quoted(found.get(name))}, not "
+                f"{quoted(settings.get(name))}: choose another folder, or allow overwriting it."
             )
