@@ -35,7 +35,7 @@ def fitness(
     """
     import json
 
-    from soundstage.cli.console import progress_bar
+    from soundstage.cli.console import progress_bar, say
     from soundstage.evaluation.complaints.api import fitness as measure
 
     with progress_bar("measuring", shown=not quiet) as progress:
@@ -47,6 +47,6 @@ def fitness(
             progress=progress,
         )
     if json_output:
-        print(json.dumps(table.as_dict(), indent=2, ensure_ascii=False))
+        say(*json.dumps(table.as_dict(), indent=2, ensure_ascii=False).splitlines())
     else:
-        print(table.markdown() if markdown else table.text())
+        say(*(table.markdown() if markdown else table.text()).splitlines())

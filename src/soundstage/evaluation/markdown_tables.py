@@ -43,9 +43,9 @@ def results_table(results: Results, keys: Sequence[str], *, intervals: bool = Tr
     return markdown(lines)
 
 
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """A table with text in the first column and right-aligned values in the others."""
-    rule = ["---", *("---:" for _ in lines[0][1:])]
+def markdown(lines: Sequence[Sequence[str]], *, texts: int = 1) -> str:
+    """A table with text in the first columns and right-aligned values in the others."""
+    rule = ["---"] * texts + ["---:"] * (len(lines[0]) - texts)
     rows = [lines[0], rule, *lines[1:]]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 

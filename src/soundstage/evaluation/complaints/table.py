@@ -1,5 +1,6 @@
 """The fitness table: every row for every system, as text, Markdown and JSON."""
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,25 +30,18 @@ class FitnessTable:
 
     def markdown(self) -> str:
         """Two tables, values with a mark, thresholds beside them; ends with a line of the marks."""
-        lines = [["#", "test", "threshold", *self.systems]]
-        lines += [
-            [str(row.number), row.test, row.threshold, *map(self._cell, self._of(row))]
-            for row in self.rows
-        ]
-        program = [["#", "test", "threshold", "Soundstage"]]
-        program += [
-            [str(row.number), row.test, row.threshold, self._cell(self.outcomes[row.number, ""])]
-            for row in self.program_rows
-        ]
+        head = ["#", "complaint or wish", "test: threshold"]
+        lines = [[*head, *self.systems], *map(self._line, self.rows)]
+        program = [[*head, "Soundstage"], *map(self._line, self.program_rows)]
         summary = [
             "",
             "",
             "rows that hold",
             *(f"{a} of {b}" for a, b in map(self.score, self.systems)),
         ]
-        tables = [markdown([*lines, summary])]
+        tables = [markdown([*lines, summary], texts=3)]
         if self.program_rows:
-            tables.append(markdown(program))
+            tables.append(markdown(program, texts=3))
         return "\n\n".join([*tables, f"{LEGEND} Sound: {self.material}."])
 
     def text(self) -> str:
@@ -59,7 +53,9 @@ class FitnessTable:
             test = textwrap.indent(f"{row.test}: {row.threshold}", "    ")
             named = self.systems if row in self.rows else ("Soundstage",)
             cells = zip(named, self._of(row), strict=True)
-            found = [f"    {MARKS[one.passed]} {name:{width}}  {one.text}" for name, one in cells]
+            found = [
+                f"    {MARKS[one.passed]} {name:{width}}  {_minus(one.text)}" for name, one in cells
+            ]
             parts.append("\n".join([head, test, *found]))
         scores = [(name, *self.score(name)) for name in self.systems]
         parts.append("\n".join(f"{name:{width}}  {a} of {b} rows hold" for name, a, b in scores))
@@ -99,5 +95,11 @@ class FitnessTable:
         names = self.systems if row in self.rows else ("",)
         return [self.outcomes[row.number, name] for name in names]
 
-    def _cell(self, outcome: Outcome) -> str:
-        return f"{outcome.text} {MARKS[outcome.passed]}"
+    def _line(self, row: Row) -> list[str]:
+        cells = [f"{_minus(one.text)} {MARKS[one.passed]}" for one in self._of(row)]
+        return [str(row.number), row.complaint, f"{row.test}: {row.threshold}", *cells]
+
+
+def _minus(text: str) -> str:
+    """With the sign of numbers in place of a hyphen."""
+    return re.sub(r"-(?=\d)", "−", text)
