@@ -38,6 +38,8 @@ ORDER = [
     "worker_processes",
     "limited_process",
     "seeding",
+    "precision",
+    "documents",
     "text_files",
     "atomic_files",
     "hidden_files",

@@ -4,6 +4,7 @@ import atexit
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,7 @@ from soundstage import interruption
 from soundstage.cli.analyze import analyze
 from soundstage.cli.binaural import binaural
 from soundstage.cli.console import say, with_messages
+from soundstage.cli.docs import docs
 from soundstage.cli.evaluate import evaluate
 from soundstage.cli.fitness import fitness
 from soundstage.cli.help_sections import SectionedCommand
@@ -19,6 +21,7 @@ from soundstage.cli.models import models
 from soundstage.cli.prepare import prepare
 from soundstage.cli.simulate import simulate
 from soundstage.cli.streams import BROKEN_PIPE, Streams
+from soundstage.cli.styles import styles
 from soundstage.cli.train import train
 from soundstage.cli.upmix import upmix
 
@@ -51,7 +54,9 @@ def _options(
     pass
 
 
-for command in (upmix, binaural, analyze, evaluate, fitness, models, prepare, simulate, train):
+COMMANDS: list[Callable[..., None]] = [upmix, binaural, analyze, evaluate, fitness, models, styles]
+COMMANDS += [prepare, simulate, train, docs]
+for command in COMMANDS:
     kind = SectionedCommand if command in (upmix, binaural) else None
     app.command(name=command.__name__, cls=kind)(with_messages(command))
 

@@ -7,6 +7,7 @@ def models(json_output: Json = False) -> None:
     """List the methods with their sources, and all pretrained models, those of metrics included."""
     import json
 
+    from soundstage.cli.console import say
     from soundstage.upmixing.registry import DEFAULT_METHOD, METHODS
     from soundstage.weights import list_models, model_card
 
@@ -22,16 +23,16 @@ def models(json_output: Json = False) -> None:
             }
             for method in METHODS.values()
         ]
-        print(json.dumps({"methods": methods, "weights": cards}, indent=2))
+        say(*json.dumps({"methods": methods, "weights": cards}, indent=2).splitlines())
         return
     for method in METHODS.values():
         default = " (default)" if method.name == DEFAULT_METHOD else ""
-        print(f"{method.name}{default}: {method.summary}")
+        say(f"{method.name}{default}: {method.summary}")
         weights = method.weights or "none; use --weights"
-        print(f"    source: {method.source}; weights: {weights}")
-    print()
+        say(f"    source: {method.source}; weights: {weights}")
+    say("")
     for name, card in cards.items():
         megabytes = card["bytes"] / 1e6
-        print(f"{name}.safetensors, {megabytes:.2f} MB, {card['parameters']:,} parameters")
-        print(f"    data: {card['data']}")
-        print(f"    limits: {card['limits']}")
+        say(f"{name}.safetensors, {megabytes:.2f} MB, {card['parameters']:,} parameters")
+        say(f"    data: {card['data']}")
+        say(f"    limits: {card['limits']}")

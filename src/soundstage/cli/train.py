@@ -9,7 +9,9 @@ from soundstage.cli.options import Device, Jobs, NoProgress, Overwrite
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/nearest.yaml.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe: a name such as masked, or a .yaml file.")
+    ],
     data: Annotated[
         Path, typer.Option(help="Folder of tracks, or of features for a network (see prepare).")
     ],
@@ -29,10 +31,9 @@ def train(
     quiet: NoProgress = False,
 ) -> None:
     """Train a model on your own data; an interrupted training of a network is resumed."""
-    import sys
     from functools import partial
 
-    from soundstage.cli.console import progress_bar, report_skipped
+    from soundstage.cli.console import progress_bar, report_skipped, say
     from soundstage.errors import missing_extra
 
     try:
@@ -55,10 +56,10 @@ def train(
             tensorboard=tensorboard,
             overwrite=overwrite,
             progress=progress,
-            log=None if quiet else partial(print, file=sys.stderr, flush=True),
+            log=None if quiet else partial(say, error=True),
         )
     if not is_rank_zero():
         return
     report_skipped(result.skipped)
-    print(f"{result.weights}: {result.recordings} recordings in {result.seconds:.0f} s")
-    print(f"{result.card}: model card")
+    say(f"{result.weights}: {result.recordings} recordings in {result.seconds:.0f} s")
+    say(f"{result.card}: model card")

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from soundstage.documents import recipe_path
 from soundstage.errors import OptionError, quoted, shortened
 from soundstage.text_files import TextKind, read_yaml
 from soundstage.training.recipe_base import (
@@ -361,16 +362,19 @@ KIND = TextKind("a recipe", 50_000, OptionError)  # bytes
 _ADAPTER: TypeAdapter[Recipe] = TypeAdapter(Annotated[Recipe, Field(discriminator="family")])
 
 
-def load_recipe(path: Path, **changes: int) -> Recipe:
+def load_recipe(source: str | Path, **changes: int) -> Recipe:
     """Read and validate a recipe.
 
     Args:
-        path: YAML file.
+        source: a YAML file, or one of `list_recipes()`.
         changes: values that override those of the file, such as `pairs=500_000`.
 
     Raises:
         OptionError: the file is missing or not YAML, or a key or value is not valid.
     """
+    path = Path(source)
+    if isinstance(source, str) and path.suffix not in (".yaml", ".yml") and not path.is_file():
+        path = recipe_path(source)
     content = read_yaml(path, KIND)
     if not isinstance(content, dict):
         raise OptionError(f"{path}: a recipe is a mapping of keys and values.")

@@ -4,7 +4,7 @@ from .comparison import TakesComparison
 from .controls import Controls
 from .engine import MidSide, UpmixMethod, UpmixStream, make_side, upmix_blocks
 from .file_options import FileOptions
-from .generative.style import Style, parse_style
+from .generative.style import Style, list_styles, parse_style
 from .jobs import Job, Take, UpmixWork, plan_jobs
 from .parametric import ParametricMethod, Predictor
 from .registry import (
@@ -44,6 +44,7 @@ __all__ = [
     "Upmixer",
     "check_method",
     "find_method",
+    "list_styles",
     "load_method",
     "make_side",
     "measure_gain",

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from soundstage.errors import MethodError, OptionError, WeightsError, quoted
+from soundstage.precision import in_single_precision
 from soundstage.upmixing.generative.style import Style, parse_style
 from soundstage.upmixing.plugins import (
     attribute_of,
@@ -275,8 +276,8 @@ def check_method(
         raise OptionError(f"{name} loads its weights itself: leave `weights` out.")
     if not (weights or method.weights or method.is_own):
         raise OptionError(
-            f"{name} has no pretrained weights: train it with recipes/{name}.yaml and give the "
-            "file as `weights`."
+            f"{name} has no pretrained weights: train it with soundstage train {name} and give "
+            "the file as `weights`."
         )
     if decoder not in DECODERS:
         raise OptionError(f"`decoder` must be 'prediction' or 'mixing', not {decoder!r}.")
@@ -289,6 +290,7 @@ def check_method(
     return parsed
 
 
+@in_single_precision
 def load_method(
     name: str = DEFAULT_METHOD,
     *,

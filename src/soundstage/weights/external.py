@@ -42,7 +42,7 @@ def _refuse_checkpoint(source: str) -> None:
     if source.endswith(CHECKPOINTS):
         raise WeightsError(
             f"{source} is a PyTorch checkpoint, which can run programs when opened: convert it to "
-            "safetensors as docs/embeddings.md shows."
+            "safetensors, as soundstage docs embeddings shows."
         )
 
 

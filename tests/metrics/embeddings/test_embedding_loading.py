@@ -48,7 +48,7 @@ def test_other_files_are_refused_and_never_unpickled(name: str, tmp_path: Path) 
     torch.save({"a": torch.zeros(1)}, path)
     refused(f"{name}={path}", "no valid safetensors file")
     checkpoint = path.rename(tmp_path / "Cnn14_mAP=0.431.pth")
-    refused(f"{name}={checkpoint}", "Cnn14_mAP=0.431.pth", "docs/embeddings.md")
+    refused(f"{name}={checkpoint}", "Cnn14_mAP=0.431.pth", "soundstage docs embeddings")
 
 
 def first_of(name: str) -> str:
@@ -146,7 +146,7 @@ def test_a_hub_file_needs_owner_repository_and_name(place: str) -> None:
 
 
 def test_a_checkpoint_on_the_hub_is_not_downloaded() -> None:
-    refused(f"vggish={HUB}/vggish.pth", "docs/embeddings.md")
+    refused(f"vggish={HUB}/vggish.pth", "soundstage docs embeddings")
 
 
 def test_a_file_is_loaded_from_the_hub(places, embeddings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,4 +185,4 @@ def test_a_missing_package_is_an_option_error_that_names_the_extra(
     library: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    refused(source, library, 'pip install "soundstage[embeddings]"', kind=OptionError)
+    refused(source, library, f"pip install {library}, or install Soundstage with its extra embeddings", kind=OptionError)

@@ -149,7 +149,7 @@ def test_contradictions_are_refused_with_both_parts(text, parts):
     [
         ("wyde", "'wide'"),
         ("voice center", "'voice centered'"),
-        ("purple elephants", r"docs/style\.md"),
+        ("purple elephants", "soundstage styles"),
         ("width high", "needs a number"),
         ("widht=1", "no parameter 'widht': choose among width, "),
         ("width=loud", "needs a number"),

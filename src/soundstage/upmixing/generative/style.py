@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jaxtyping import Float
 
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, quoted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +39,6 @@ RANGES = {
     "diffuseness": (0.2, 0.95),
     "offset": (0.05, 1.0),
 }  # as in training, which goes a little beyond real music; `Controls` reaches mono
-PAGE = "docs/style.md"
 _SPELLINGS = {
     "centre": "center",
     "centred": "centered",
@@ -154,6 +153,11 @@ _LINES = {name: word for line, word in WORDS.items() for name in (line, *word.al
 _IN_ANY_ORDER = {tuple(sorted(name.split())): word for name, word in _LINES.items()}
 
 
+def list_styles() -> dict[str, Word]:
+    """The words of styles, with their values, meanings and synonyms."""
+    return dict(WORDS)
+
+
 def parse_style(text: str) -> Style:
     """A style from words of the table and numbers, separated by commas or "and".
 
@@ -176,8 +180,9 @@ def parse_style(text: str) -> Style:
         for name, value in _read(written).items():
             if values.setdefault(name, value) != value:
                 raise OptionError(
-                    f"The style contradicts itself: {sources[name]!r} is {name}={values[name]:g}, "
-                    f"{written!r} is {name}={value:g}; leave one out."
+                    f"The style contradicts itself: {quoted(sources[name])} is "
+                    f"{name}={values[name]:g}, {quoted(written)} is {name}={value:g}; leave one "
+                    "out."
                 )
             sources.setdefault(name, written)
     return Style(**values)
@@ -193,23 +198,24 @@ def _read(part: str) -> Mapping[str, float]:
     if word:
         return word.values
     if phrase.replace(" ", "_") in NAMES:
-        raise OptionError(f"{part!r} in a style needs a number, as in width=1.4.")
+        raise OptionError(f"{quoted(part)} in a style needs a number, as in width=1.4.")
     near = difflib.get_close_matches(phrase, _LINES, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    raise OptionError(f"There is no style {part!r}{hint} {PAGE} lists all words.")
+    raise OptionError(f"There is no style {quoted(part)}{hint} All words: soundstage styles.")
 
 
 def _number(left: str, right: str, part: str) -> Mapping[str, float]:
     name = re.sub(r"[\s-]+", "_", left.strip().lower())
     if name not in NAMES:
         raise OptionError(
-            f"A style has no parameter {left.strip()!r}: choose among {', '.join(NAMES)}; "
-            f"{PAGE} explains them."
+            f"A style has no parameter {quoted(left.strip())}: choose among {', '.join(NAMES)}."
         )
     try:
         value = float(right.replace("−", "-"))
     except ValueError:
-        raise OptionError(f"In the style, {part!r} needs a number after the equals sign.") from None
+        raise OptionError(
+            f"In the style, {quoted(part)} needs a number after the equals sign."
+        ) from None
     Style(**{name: value})  # checks the range
     return {name: value}
 
