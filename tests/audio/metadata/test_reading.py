@@ -266,3 +266,35 @@ def test_names_that_are_no_utf_8(tmp_path):
     for suffix in ("wav", "m4a", "mka", "mp3"):
         path = Path(os.fsdecode(folder + b"/caf\xe9." + suffix.encode()))
         assert write_rich(path).receipt.carried[0].endswith("tags")
+
+
+def test_what_two_tags_of_a_file_say_differently_is_named(tmp_path):
+    path = mp3(tmp_path / "a.mp3")
+    tags = id3.ID3()
+    tags.add(id3.TIT2(3, ["New"]))
+    tags.add(id3.TRCK(3, ["07"]))
+    tags.save(path, v1=0)
+    old = b"TAG" + b"Old".ljust(30, b"\0") + bytes(92) + b"\0\7" + b"\xff"
+    path.write_bytes(path.read_bytes() + old)
+    found = read_metadata(path)
+    assert found.tags == {"title": ("New",), "tracknumber": ("07",)}
+    assert [lost.what for lost in found.unread] == ["title of ID3v1"]
+
+
+def test_an_extended_header_that_is_not_there_is_not_skipped(tmp_path):
+    path = mp3(tmp_path / "a.mp3")
+    body = b"TIT2\0\0\0\2\0\0\3x"
+    path.write_bytes(b"ID3\4\0\x40" + bytes([0, 0, 0, len(body)]) + body + path.read_bytes())
+    assert read_metadata(path).tags == {"title": ("x",)}
+
+
+def test_comments_before_damage_are_read(tmp_path):
+    path = tmp_path / "a.flac"
+    write_rich(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GENRE=")
+    data[at - 4 : at] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    found = read_metadata(path)
+    assert found.tags["title"] == ("Nuit é 日本",)
+    assert "part of the comments" in [lost.what for lost in found.unread]

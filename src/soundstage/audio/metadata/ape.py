@@ -26,13 +26,17 @@ def read_ape(file: BinaryIO, end: int) -> Metadata:
     data = file.read(size - 32)
     found, pictures, unread, at = TagCollector(), [], [], 0
     for _ in range(count):
+        if at + 8 > len(data):
+            unread.append(Lost("part of the APE tag", "it is damaged"))
+            break
         length, flags = struct.unpack_from("<II", data, at)
-        name, _, rest = data[at + 8 : at + 264].partition(b"\0")
+        name = data[at + 8 : at + 264].split(b"\0", 1)[0]
         start = at + 8 + len(name) + 1
         at = start + length
         value = data[start:at]
-        if len(value) < length or (not rest and length):
-            raise ValueError("an item is cut short")
+        if len(value) < length or not name:
+            unread.append(Lost("part of the APE tag", "it is damaged"))
+            break
         key = decoded(name)
         if flags & 6 == 2:  # binary
             caption, _, image = value.partition(b"\0")

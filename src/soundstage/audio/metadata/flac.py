@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from soundstage.audio.metadata.id3 import read_id3, tag_size
-from soundstage.audio.metadata.model import Block, Lost, Metadata, TagCollector
+from soundstage.audio.metadata.model import Block, Lost, Metadata, merged
 from soundstage.audio.metadata.vorbis import (
     read_comments,
     read_picture,
@@ -42,17 +42,13 @@ def read_flac(file: BinaryIO) -> Metadata:
             blocks.append(Block("FLAC", _CARRIED[kind], data))
         elif kind > PICTURE:
             unread.append(Lost(f"block {kind}", "its kind is not known"))
-    tags = TagCollector()
-    tags.add_missing(content.tags)
-    tags.add_missing(front.tags)
-    return replace(
+    content = replace(
         content,
-        tags=tags.tags(),
-        pictures=(*content.pictures, *pictures, *front.pictures),
-        chapters=content.chapters or front.chapters,
-        blocks=(*blocks, *front.blocks),
-        unread=(*content.unread, *unread, *front.unread),
+        pictures=(*content.pictures, *pictures),
+        blocks=tuple(blocks),
+        unread=(*content.unread, *unread),
     )
+    return merged(content, front, "the ID3 tag in front")
 
 
 def write_flac(metadata: Metadata, encoder: bytes) -> bytes:

@@ -30,6 +30,7 @@ _OLD = {  # three letters of version 2.2
     "WAF": "WOAF", "WAR": "WOAR", "WAS": "WOAS", "WCM": "WCOM", "WCP": "WCOP", "WPB": "WPUB",
 }  # fmt: skip
 _TEXT = re.compile(r"T[A-Z0-9]{3}")
+_APPLE = ("GRP1", "MVNM", "MVIN")  # texts under other letters
 _LINK = re.compile(r"W[A-Z0-9]{3}")
 _DATE_PARTS = ("TYER", "TDAT", "TIME")  # of version 2.3
 
@@ -113,7 +114,7 @@ class _Reader:
             self.chapters.append(_chapter(data))
         elif name == "CTOC":
             pass  # an order of chapters, written anew
-        elif _TEXT.fullmatch(name):
+        elif _TEXT.fullmatch(name) or name in _APPLE:
             self.found.add(FROM_ID3.get(name, name), *_texts(data))
         elif _LINK.fullmatch(name):
             self.found.add(name, decoded(data))
@@ -141,7 +142,8 @@ def _frames(tag: bytes) -> Iterator[_Frame]:
     body = tag[10 : 10 + _unsynchsafe(tag[6:10])]
     if flags & 0x80 and version < 4:
         body = body.replace(b"\xff\0", b"\xff")
-    if flags & 0x40 and version > 2:
+    # Some writers set the flag of an extended header and write none
+    if flags & 0x40 and version > 2 and not re.match(rb"[A-Z]{3}[A-Z0-9]", body[:4]):
         size = _unsynchsafe(body[:4]) if version == 4 else 4 + struct.unpack(">I", body[:4])[0]
         body = body[size:]
     head = 6 if version == 2 else 10

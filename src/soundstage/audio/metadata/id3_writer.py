@@ -13,7 +13,7 @@ from soundstage.audio.metadata.model import Metadata
 from soundstage.audio.metadata.names import ID3, NUMBERS
 
 _UTF_8 = b"\x03"
-_TEXT = re.compile(r"T[A-Z0-9]{3}")
+_TEXT = re.compile(r"T[A-Z0-9]{3}|GRP1|MVNM|MVIN")
 _LINK = re.compile(r"W[A-Z0-9]{3}")
 _MAX_TAG = (1 << 28) - 1  # bytes that a tag can count
 _Frame = tuple[str, bytes]

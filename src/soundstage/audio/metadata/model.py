@@ -6,7 +6,7 @@ that only one container knows keeps the name that it has there. Each has one or 
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 SOFTWARE = "Soundstage"
@@ -182,6 +182,40 @@ class TagCollector:
     def tags(self) -> dict[str, tuple[str, ...]]:
         """The tags that have a value."""
         return {name: tuple(values) for name, values in self._values.items() if values}
+
+
+def merged(first: Metadata, second: Metadata, label: str) -> Metadata:
+    """Both, where a file says things twice; the first goes before, and differences are named.
+
+    Args:
+        first: newer or fuller.
+        second: older or shorter; what it has alone is added.
+        label: what the second is, such as "ID3v1".
+    """
+    tags = TagCollector()
+    tags.add_missing(first.tags)
+    tags.add_missing(second.tags)
+    held = {name.casefold(): values for name, values in first.tags.items()}
+    unread = []
+    for name, values in second.tags.items():
+        known = held.get(name.casefold())
+        # The fields of ID3v1 have 30 bytes: a longer text that begins so is the same
+        if known and not all(
+            any(
+                text.lstrip("0").startswith(value.lstrip("0"))
+                for text in (*known, "; ".join(known))
+            )
+            for value in values
+        ):
+            unread.append(Lost(f"{name} of {label}", "the file says otherwise in a newer tag"))
+    return replace(
+        first,
+        tags=tags.tags(),
+        pictures=(*first.pictures, *(p for p in second.pictures if p not in first.pictures)),
+        chapters=first.chapters or second.chapters,
+        blocks=(*first.blocks, *second.blocks),
+        unread=(*first.unread, *second.unread, *unread),
+    )
 
 
 def decoded(data: bytes, code_page: str = "cp1252") -> str:

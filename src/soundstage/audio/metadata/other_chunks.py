@@ -7,7 +7,15 @@ from typing import BinaryIO
 from soundstage.audio.codecs.riff import chunks, file_length
 from soundstage.audio.metadata.id3 import read_id3
 from soundstage.audio.metadata.id3_writer import write_id3
-from soundstage.audio.metadata.model import Block, Lost, Marker, Metadata, TagCollector, decoded
+from soundstage.audio.metadata.model import (
+    Block,
+    Lost,
+    Marker,
+    Metadata,
+    TagCollector,
+    decoded,
+    merged,
+)
 from soundstage.audio.metadata.wave_chunks import MAX_CHUNK
 
 _AIFF_SOUND = {b"COMM", b"SSND", b"FVER", b"PEAK", b"JUNK", b"FLLR"}
@@ -49,17 +57,14 @@ def read_aiff(file: BinaryIO) -> Metadata:
             id3 = read_id3(data)
         else:
             blocks.append(Block("AIFF", name.decode("latin-1"), data))
-    both = TagCollector()
-    both.add_missing(id3.tags)
-    both.add_missing(found.tags())
+    both = merged(id3, Metadata(tags=found.tags()), "the text chunks")
     markers = [m for block in blocks if block.name == "MARK" for m in _aiff_markers(block.data)]
     return replace(
-        id3,
-        tags=both.tags(),
+        both,
         markers=tuple(sorted(markers, key=lambda marker: marker.frame)),
         blocks=(*blocks, *id3.blocks),
         rate=rate,
-        unread=(*id3.unread, *unread),
+        unread=(*both.unread, *unread),
     )
 
 

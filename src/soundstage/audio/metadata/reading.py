@@ -11,9 +11,9 @@ from soundstage.audio.codecs.riff import file_length
 from soundstage.audio.metadata.ape import read_ape
 from soundstage.audio.metadata.flac import read_flac
 from soundstage.audio.metadata.id3 import read_id3, read_id3v1, tag_size
-from soundstage.audio.metadata.model import Lost, Metadata, TagCollector
+from soundstage.audio.metadata.model import Lost, Metadata, merged
 from soundstage.audio.metadata.mp4 import read_mp4
-from soundstage.audio.metadata.ogg import read_ogg
+from soundstage.audio.metadata.ogg import MARKS, read_ogg
 from soundstage.audio.metadata.other_chunks import read_aiff, read_au, read_caf
 from soundstage.audio.metadata.wave_chunks import read_w64, read_wave
 from soundstage.errors import InputError
@@ -36,7 +36,7 @@ def read_metadata(file: str | os.PathLike[str] | BinaryIO | InputFile) -> Metada
     """
     source = file if isinstance(file, InputFile) else InputFile(file)
     with source.open() as opened:
-        head = opened.read(40)
+        head = opened.read(64)
         reader = _reader(head)
         found = Metadata()
         try:
@@ -61,7 +61,7 @@ def _reader(head: bytes) -> Callable[[BinaryIO], Metadata] | None:
     if head[:4] == b"fLaC":
         return read_flac
     if head[:4] == b"OggS":
-        return read_ogg
+        return read_ogg if head[28:36].startswith(tuple(MARKS)) else None
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return read_wave
     if head[:4] == b"riff" and head[24:28] == b"wave":
@@ -94,7 +94,7 @@ def _read_front(file: BinaryIO) -> Metadata:
             lost = Lost("the ID3 tag", "it is too large")
             return replace(found, unread=(*found.unread, lost))
         file.seek(at)
-        found = _joined(found, read_id3(file.read(size)))
+        found = merged(found, read_id3(file.read(size)), "the second ID3 tag")
         at += size
     file.seek(at)
     return read_flac(file) if file.read(4) == b"fLaC" else found
@@ -112,28 +112,7 @@ def _with_tail(file: BinaryIO, found: Metadata) -> Metadata:
         ape = read_ape(file, end)
     except _DAMAGE:
         ape = Metadata(unread=(Lost("the APE tag", "it is damaged"),))
-    found = _joined(found, ape)
-    # The fields of ID3v1 have 30 bytes: a longer text that begins so is the same
-    longer = {
-        name: values
-        for name, values in old.tags.items()
-        if not any(text.startswith(values[0]) for text in found.tags.get(name, ()))
-    }
-    return _joined(found, Metadata(tags=longer))
-
-
-def _joined(first: Metadata, second: Metadata) -> Metadata:
-    tags = TagCollector()
-    tags.add_missing(first.tags)
-    tags.add_missing(second.tags)
-    return replace(
-        first,
-        tags=tags.tags(),
-        pictures=first.pictures or second.pictures,
-        chapters=first.chapters or second.chapters,
-        blocks=(*first.blocks, *second.blocks),
-        unread=(*first.unread, *second.unread),
-    )
+    return merged(merged(found, ape, "APE"), old, "ID3v1")
 
 
 def _by_ffmpeg(source: InputFile, found: Metadata) -> Metadata:

@@ -8,7 +8,6 @@ import base64
 import binascii
 import re
 import struct
-from collections.abc import Iterator
 
 from soundstage.audio.metadata.model import Chapter, Lost, Metadata, Picture, TagCollector, decoded
 from soundstage.audio.metadata.names import NUMBERS, canonical
@@ -20,16 +19,15 @@ _CLOCK = re.compile(r"(\d+):(\d+):(\d+(?:\.\d+)?)")
 
 
 def read_comments(data: bytes) -> Metadata:
-    """The metadata of a comment block: vendor, count and comments.
-
-    Raises:
-        struct.error, ValueError: it is damaged.
-    """
+    """The metadata of a comment block: vendor, count and comments, up to where it is damaged."""
     found, pictures, unread = TagCollector(), [], []
     times: dict[int, float] = {}
     titles: dict[int, str] = {}
     old_covers: list[bytes] = []
-    for name, value in comments(data):
+    pairs, whole = comments(data)
+    if not whole:
+        unread.append(Lost("part of the comments", "they are damaged"))
+    for name, value in pairs:
         chapter = _CHAPTER.fullmatch(name)
         clock = _CLOCK.fullmatch(value) if chapter and not chapter[2] else None
         upper = name.upper()
@@ -62,19 +60,24 @@ def read_comments(data: bytes) -> Metadata:
     )
 
 
-def comments(data: bytes) -> Iterator[tuple[str, str]]:
-    """Names and values of a comment block."""
-    at = 4 + struct.unpack_from("<I", data)[0]
-    (count,) = struct.unpack_from("<I", data, at)
-    at += 4
-    for _ in range(count):
-        (size,) = struct.unpack_from("<I", data, at)
-        if at + 4 + size > len(data):
-            raise ValueError("a comment is longer than its block")
-        name, equals, value = data[at + 4 : at + 4 + size].partition(b"=")
-        at += 4 + size
-        if equals and name:
-            yield decoded(name), decoded(value)
+def comments(data: bytes) -> tuple[list[tuple[str, str]], bool]:
+    """Names and values of a comment block, and whether it is whole."""
+    found: list[tuple[str, str]] = []
+    try:
+        at = 4 + struct.unpack_from("<I", data)[0]
+        (count,) = struct.unpack_from("<I", data, at)
+        at += 4
+        for _ in range(count):
+            (size,) = struct.unpack_from("<I", data, at)
+            name, equals, value = data[at + 4 : at + 4 + size].partition(b"=")
+            at += 4 + size
+            if at > len(data):
+                return found, False
+            if equals and name:
+                found.append((decoded(name), decoded(value)))
+    except struct.error:
+        return found, False
+    return found, True
 
 
 def vendor(data: bytes) -> bytes:

@@ -16,6 +16,7 @@ from soundstage.audio.metadata.model import (
     Metadata,
     TagCollector,
     decoded,
+    merged,
 )
 from soundstage.audio.metadata.names import FROM_INFO, INFO
 
@@ -70,18 +71,15 @@ def read_wave(file: BinaryIO) -> Metadata:
             found.add_numbered(ours, text)
         else:
             found.add(ours, text)
-    both = TagCollector()
-    both.add_missing(id3.tags)
-    both.add_missing(found.tags())
+    both = merged(id3, Metadata(tags=found.tags()), "LIST INFO")
     markers = _markers(blocks, order) if order == "<" else ()
     return replace(
-        id3,
-        tags=both.tags(),
+        both,
         markers=markers,
         bext=bext,
         blocks=(*blocks, *id3.blocks),
         rate=rate,
-        unread=(*id3.unread, *unread),
+        unread=(*both.unread, *unread),
     )
 
 
