@@ -19,6 +19,7 @@ from soundstage.audio import (
 )
 from soundstage.errors import OptionError, OutputError
 from soundstage.parallel import Progress
+from soundstage.precision import in_single_precision
 from soundstage.upmixing.codec_check import CodecCheck, check_codecs
 from soundstage.upmixing.comparison import TakesComparison
 from soundstage.upmixing.controls import as_seeds
@@ -38,6 +39,7 @@ class UpmixResult(NamedTuple):
     """Differences of several takes."""
 
 
+@in_single_precision
 def upmix_to_files(
     source: Source,
     targets: Mapping[int, Path],
@@ -97,6 +99,7 @@ def upmix_to_files(
     return UpmixResult(reports, passes.meter.comparison() if passes.meter else None)
 
 
+@in_single_precision
 def measure_gain(
     source: Source,
     targets: Mapping[int, Path],
@@ -210,5 +213,5 @@ def _report(
         not_carried=take.writer.receipt.not_carried,
         content=channels.content.kind if channels.content else None,
         lag=channels.alignment.lag if channels.alignment else None,
-        facts=facts_of(options.controls, channels),
+        facts=(*sound.notes, *facts_of(options.controls, channels)),
     )
