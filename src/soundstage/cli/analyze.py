@@ -17,6 +17,7 @@ class _Measured(NamedTuple):
 
     source: str
     values: dict[str, Any]
+    verdict: list[str]
     figures: list[tuple[str, str]]
     bands: list[tuple[str, ...]]
 
@@ -34,7 +35,7 @@ def analyze(
     json_output: Json = False,
     quiet: NoProgress = False,
 ) -> None:
-    """Measure peaks, width, correlation, IID fluctuation, and the stereo image of 34 bands."""
+    """Say what a file is and what to do with it; measure level, image and 34 bands."""
     from soundstage.audio.file_paths import expand_inputs
     from soundstage.cli.batch import processes_for, run_files
 
@@ -54,12 +55,13 @@ def analyze(
         json_output=json_output,
         quiet=False,
         progress=not quiet,
+        summary=False,
         in_order=not json_output,
     )
 
 
 def _load(plot: Path | None, overwrite: bool) -> "Work[Path, _Measured]":
-    from soundstage.evaluation import band_rows, plot_analysis, summary_rows
+    from soundstage.evaluation import band_rows, plot_analysis, summary_rows, verdict
     from soundstage.metrics import analyze as measure
 
     def work(source: Path, progress: "Progress") -> _Measured:
@@ -67,7 +69,9 @@ def _load(plot: Path | None, overwrite: bool) -> "Work[Path, _Measured]":
             result = plot_analysis(source, plot, overwrite=overwrite, progress=progress)
         else:
             result = measure(source, progress=progress)
-        return _Measured(str(source), result.as_dict(), summary_rows(result), [*band_rows(result)])
+        said = verdict(result, str(source))
+        values = result.as_dict() | {"verdict": said}
+        return _Measured(str(source), values, said, summary_rows(result), [*band_rows(result)])
 
     return work
 
@@ -76,6 +80,7 @@ def _print(measured: _Measured) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from soundstage.errors import printable
     from soundstage.evaluation.analysis_text import BAND_COLUMNS
 
     figures = Table(box=None, show_header=False, pad_edge=False)
@@ -87,6 +92,8 @@ def _print(measured: _Measured) -> None:
     for cells in measured.bands:
         bands.add_row(*cells)
     console = Console(markup=False, highlight=False)
-    console.print(measured.source, style="bold", soft_wrap=True)
-    for part in (figures, "", bands, ""):
+    console.print(printable(measured.source), style="bold", soft_wrap=True)
+    for line in measured.verdict:
+        console.print("  " + printable(line), soft_wrap=True)
+    for part in ("", figures, "", bands, ""):
         console.print(part)

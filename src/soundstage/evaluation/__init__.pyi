@@ -1,4 +1,4 @@
-from .analysis_text import BAND_COLUMNS, band_rows, describe, summary_rows
+from .analysis_text import BAND_COLUMNS, band_rows, describe, summary_rows, verdict
 from .api import evaluate
 from .complaints.api import fitness
 from .complaints.table import FitnessTable
@@ -21,4 +21,5 @@ __all__ = [
     "plot_comparison",
     "plot_side_by_side",
     "summary_rows",
+    "verdict",
 ]

@@ -1,11 +1,28 @@
 """Text of an `Analysis`: values with units, for a terminal or a picture."""
 
 import math
+import shlex
 
 from soundstage.metrics.analysis import Analysis
 
 BAND_COLUMNS = ("band, Hz", "IID, dB", "spread, dB", "IC", "energy, dB")
 NOTHING = "-"
+_KINDS = {
+    "mono": "Mono",
+    "dual mono": "Dual mono: both channels are the same",
+    "one channel": "One channel is silent",
+    "near-mono": "One recording in two channels that differ",
+    "hard-panned": "Hard-panned stereo",
+    "stereo": "True stereo",
+}
+_CONTENTS = {
+    "speech": "speech",
+    "solo": "a single voice or instrument",
+    "music": "music",
+    "noise": "noise or a field recording",
+    "silence": "silence",
+    "unknown": "",
+}
 
 
 def summary_rows(analysis: Analysis) -> list[tuple[str, str]]:
@@ -24,6 +41,46 @@ def summary_rows(analysis: Analysis) -> list[tuple[str, str]]:
         ("left over right", _with_unit(analysis.balance_db, "dB")),
         ("IID fluctuation", _with_unit(analysis.iid_fluctuation_db, "dB", digits=2)),
     ]
+
+
+def verdict(analysis: Analysis, source: str) -> list[str]:
+    """What the file is, in sentences, and last the command that upmixes it, if one does.
+
+    Args:
+        analysis: of the file.
+        source: its path, for the command.
+    """
+    silent = analysis.rms_db == -math.inf
+    cancels = analysis.content.kind == "silence" and not silent  # opposite channels sum to nothing
+    kind, content = _KINDS[analysis.kind], "" if cancels else _CONTENTS[analysis.content.kind]
+    facts, options = [f"{kind}, {content}." if content else f"{kind}."], ""
+    if analysis.kind == "near-mono" and analysis.alignment:
+        correlation = f"correlation {analysis.alignment.correlation:.3f} after alignment"
+        found = analysis.alignment.describe() or "they differ by noise alone"
+        facts.append(f"The channels: {found} ({correlation}).")
+        options = " --align"
+    elif analysis.kind == "one channel":
+        side = "left" if analysis.balance_db > 0 else "right"
+        facts.append(f"Only the {side} channel has sound; the sum has half its level.")
+        options = " --downmix"
+    elif analysis.kind == "hard-panned":
+        share = f"{100 * analysis.hard_panned_share:.0f} %"
+        facts.append(f"{share} of the energy is in one channel alone.")
+        options = " --downmix"
+    elif analysis.kind == "stereo":
+        facts.append("It is finished; an upmix would fold it down and replace its image.")
+        options = " --downmix"
+    if analysis.noise.describe():
+        facts.append(
+            f"Surface noise: {analysis.noise.describe()}; an upmix keeps it in the middle."
+        )
+    if analysis.content.kind in ("speech", "solo"):
+        facts.append(
+            f"An upmix is narrow by default, width {analysis.content.max_width:g} at most."
+        )
+    if not silent:
+        facts.append(f"soundstage upmix {shlex.quote(source)}{options}")
+    return facts
 
 
 def band_rows(analysis: Analysis) -> list[tuple[str, str, str, str, str]]:

@@ -9,6 +9,7 @@ from .binaural_metrics import (
     wave_l2,
 )
 from .catalog import BINAURAL_METRICS, CLIP_METRICS, SET_METRICS, Column, Metric
+from .content import Content, ContentMeter
 from .embeddings import Embedding, load_embedding
 from .fidelity import fold_down_error, log_spectral_distance, mrstft_distance, si_snr
 from .frechet import (
@@ -48,6 +49,8 @@ __all__ = [
     "BandImage",
     "BinauralErrors",
     "Column",
+    "Content",
+    "ContentMeter",
     "Embedding",
     "GaussianPool",
     "ImageMeter",

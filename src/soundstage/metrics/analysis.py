@@ -12,6 +12,7 @@ equal to `soundstage.metrics.iid_fluctuation`. One pass in blocks; memory does n
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -21,10 +22,24 @@ from torch import Tensor
 
 from soundstage.audio import Source, StreamResampler, TruePeakMeter, open_sound
 from soundstage.errors import InputError
+from soundstage.metrics.content import Content, ContentMeter
+from soundstage.metrics.file_kind import HARD_DB, FileKind, kind_of
 from soundstage.metrics.image import ImageMeter
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
-from soundstage.spectra import AnalysisStream
-from soundstage.stereo import BANDS, RATE, TRANSFORM, Parameters, band_sums, encode
+from soundstage.precision import in_single_precision
+from soundstage.spectra import AnalysisStream, PowerFrames
+from soundstage.stereo import (
+    BANDS,
+    RATE,
+    TRANSFORM,
+    Alignment,
+    AlignmentMeter,
+    Parameters,
+    SurfaceNoise,
+    SurfaceNoiseMeter,
+    band_sums,
+    encode,
+)
 from soundstage.stereo.encoding import BAND_EDGES, IID_STEPS
 
 BLOCK_SECONDS = 5  # some 20 MB of spectra at a time
@@ -86,7 +101,20 @@ class Analysis:
     """Level of left over right."""
     side_to_mid_db: float
     """Level of S = (L−R)/2 over M = (L+R)/2."""
+    hard_panned_share: float
+    """Share of the energy in bands and frames with 12 dB or more between the channels."""
+    content: Content
+    """Of the mono sum."""
+    noise: SurfaceNoise
+    """Hiss and clicks of the mono sum."""
+    alignment: Alignment | None
+    """Lag, gain and polarity between two channels that differ, neither of which is silent."""
     bands: list[BandImage]
+
+    @property
+    def kind(self) -> FileKind:
+        """Kind of the file."""
+        return kind_of(self)
 
     @property
     def image(self) -> Literal["mono", "dual mono", "stereo"]:
@@ -96,8 +124,14 @@ class Analysis:
         return "dual mono" if self.dual_mono else "stereo"
 
     def as_dict(self) -> dict[str, object]:
-        """Fields and `image` for JSON; values that are not finite become None."""
-        fields = asdict(self) | {"image": self.image}
+        """For JSON, with `image` and `kind`; values that are not finite become None."""
+        without = ("bands", "content", "noise", "alignment")
+        fields = {field.name: getattr(self, field.name) for field in dataclass_fields(self)}
+        fields = {name: value for name, value in fields.items() if name not in without}
+        fields |= {"image": self.image, "kind": self.kind, "content": self.content.as_dict()}
+        fields["noise"] = _finite(self.noise.as_dict())
+        fields["alignment"] = self.alignment and self.alignment.as_dict()
+        fields["bands"] = [asdict(band) for band in self.bands]
         fields["bands"] = [_finite(band) for band in fields["bands"]]
         return _finite(fields)
 
@@ -131,6 +165,7 @@ class Observer(Protocol):
         ...
 
 
+@in_single_precision
 def analyze(
     source: Source,
     *,
@@ -158,7 +193,7 @@ def analyze(
                 "export a pair of them."
             )
         level, image = TruePeakMeter(sound.rate, sound.channels), ImageMeter()
-        coder = _ParameterMeter(sound.rate, observer)
+        coder, source_meter = _ParameterMeter(sound.rate, observer), _SourceMeter(sound.rate)
         frames = 0
         for block in sound.blocks(round(BLOCK_SECONDS * sound.rate)):
             level.push(block)
@@ -167,6 +202,7 @@ def analyze(
             if observer:
                 observer.samples(stereo)
             coder.push(stereo)
+            source_meter.push(block)
             frames += stereo.shape[1]
             if progress and sound.frames:
                 progress(min(frames / sound.frames, 1.0))
@@ -175,6 +211,7 @@ def analyze(
     if not frames:
         raise InputError(f"{sound.name} is empty.")
     powers = image.powers()
+    dual_mono = sound.channels == 2 and image.is_dual_mono()
     return Analysis(
         rate=sound.rate,
         channels=sound.channels,
@@ -184,13 +221,17 @@ def analyze(
         true_peak_db=_decibels(level.true_peak**2),
         sample_peak_db=_decibels(level.sample_peak**2),
         rms_db=_decibels((powers.left + powers.right) / 2 / frames),
-        dual_mono=sound.channels == 2 and image.is_dual_mono(),
+        dual_mono=dual_mono,
         width=image.width(),
         channel_correlation=image.correlation(),
         phase_correlation=1 - image.correlation(),
         iid_fluctuation_db=coder.iid_fluctuation(),
         balance_db=_decibels(powers.left, powers.right),
         side_to_mid_db=_decibels(powers.side, powers.mid),
+        hard_panned_share=coder.hard_panned_share(),
+        content=source_meter.contents.content(),
+        noise=source_meter.noises.noise(),
+        alignment=None if dual_mono else source_meter.alignment(),
         bands=coder.bands(),
     )
 
@@ -200,6 +241,29 @@ def _decibels(power: float, reference: float = 1.0) -> float:
     if not power:
         return -math.inf if reference else math.nan
     return 10 * math.log10(power / reference) if reference else math.inf
+
+
+class _SourceMeter:
+    """Content and noise of the mono sum, and the alignment of two channels."""
+
+    def __init__(self, rate: int) -> None:
+        self._frames = PowerFrames(rate)
+        self.contents = ContentMeter(self._frames)
+        self.noises = SurfaceNoiseMeter(self._frames)
+        self._aligner = AlignmentMeter(rate)
+        self._channels = 1
+
+    def push(self, block: Float[np.ndarray, "channels length"]) -> None:
+        self._channels = len(block)
+        if self._channels == 2:
+            self._aligner.push(block)
+        mid = block.mean(axis=0)
+        power = self._frames.push(mid)
+        self.contents.push(power)
+        self.noises.push(mid, power)
+
+    def alignment(self) -> Alignment | None:
+        return self._aligner.alignment() if self._channels == 2 else None
 
 
 class _ParameterMeter:
@@ -212,6 +276,7 @@ class _ParameterMeter:
         self._sums = torch.zeros(4, BANDS, dtype=torch.float64)  # of e, e·IID, e·IID², e·IC
         self._last_iid = torch.zeros(BANDS, 0)
         self._change, self._changes = 0.0, 0
+        self._hard = 0.0
 
     def push(self, stereo: Float[np.ndarray, "2 length"]) -> None:
         self._resampled(self._resampler.push(stereo.astype(np.float32, copy=False)))
@@ -233,6 +298,7 @@ class _ParameterMeter:
         values = torch.stack([torch.ones_like(iid), iid, iid.square(), parameters.coherence])
         self._sums += (energy * values).double().sum(dim=-1)
 
+        self._hard += (energy * (iid.abs() >= HARD_DB)).double().sum().item()
         limited = iid.clamp(-IID_LIMIT_DB, IID_LIMIT_DB)
         changes = torch.cat([self._last_iid, limited], dim=1).diff(dim=1).abs()
         self._change += changes.double().sum().item()
@@ -244,6 +310,10 @@ class _ParameterMeter:
     def iid_fluctuation(self) -> float:
         """`soundstage.metrics.iid_fluctuation` of the whole file; 0 for a single frame."""
         return self._change / self._changes if self._changes else 0.0
+
+    def hard_panned_share(self) -> float:
+        """Share of the energy that is in one channel alone."""
+        return self._hard / max(self._sums[0].sum().item(), np.finfo(float).tiny)
 
     def bands(self) -> list[BandImage]:
         """Energy-weighted means; NaN above the Nyquist frequency of the file."""

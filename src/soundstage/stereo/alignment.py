@@ -100,6 +100,11 @@ class Alignment:
             facts.append(f"{louder} is {abs(self.gain_db):.1f} dB louder")
         return ", ".join(facts)
 
+    def as_dict(self) -> dict[str, float | bool]:
+        """For JSON."""
+        names = ("lag", "gain_db", "inverted", "correlation", "drift")
+        return {name: getattr(self, name) for name in names}
+
     @cached_property
     def noise(self) -> Float[np.ndarray, "2 bins"]:
         """Noise powers of L/a and R/b, each smoothed over a third of an octave."""

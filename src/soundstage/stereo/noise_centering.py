@@ -6,9 +6,9 @@ is taken out of the side it made: in every bin and frame,
 
     S' = g·S,   g = 0 where |M|² is near the noise, 1 where it is 9 dB above
 
-with |M|² smoothed over bins and frames, so that the gain follows the level and not the waveform of
-the noise. Where music is louder than the noise, the noise has the width of the music, which masks
-it.
+with |M|² the smaller of two means, over bins and over frames: the gain follows the level of the
+noise and not its waveform, and noise beside a partial or before an onset is still noise. Where
+music is louder than the noise, the noise has the width of the music, which masks it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
+from torch.nn.functional import avg_pool1d
 
 from soundstage.spectra import AnalysisStream, SampleQueue, ShortWindowSTFT, SynthesisStream
 from soundstage.stereo.surface_noise import SECTION, SurfaceNoise
 
 TRANSFORM = ShortWindowSTFT(2048, 1024, 2048)
-SMOOTHED = (5, 3)  # bins and frames: noise then stays below `NOISE_DB` 99 % of the time
+SMOOTHED_BINS, SMOOTHED_FRAMES = 9, 5  # noise then stays below `NOISE_DB` 99 % of the time
 NOISE_DB, MUSIC_DB = 3.0, 9.0  # over the noise; the gain rises from 0 to 1 between them
 
 
@@ -41,7 +42,7 @@ class HissCentering:
         self._sides = AnalysisStream(TRANSFORM, (takes,))
         self._removed = SynthesisStream(TRANSFORM, (takes,))
         self._powers = SampleQueue((TRANSFORM.bins,))
-        self._powers.push(torch.zeros(TRANSFORM.bins, SMOOTHED[1] // 2))
+        self._powers.push(torch.zeros(TRANSFORM.bins, SMOOTHED_FRAMES // 2))
         self._spectra = SampleQueue((takes, TRANSFORM.bins))
         self._waiting, self._cuts = SampleQueue((takes,)), SampleQueue((takes,))
         self._frame = 0
@@ -69,7 +70,7 @@ class HissCentering:
     ) -> Float[Tensor, "takes ready"]:
         self._powers.push(mid.real.square() + mid.imag.square())
         self._spectra.push(sides)
-        around = SMOOTHED[1] - 1
+        around = SMOOTHED_FRAMES - 1
         if last:
             self._powers.push(torch.zeros(TRANSFORM.bins, around // 2))
         frames = len(self._powers) - around
@@ -77,10 +78,11 @@ class HissCentering:
             return self._deliver()
         powers = self._powers.pop(len(self._powers))
         self._powers.push(powers[:, frames:])
-        smoothed = torch.nn.functional.avg_pool2d(
-            powers[None], SMOOTHED, 1, (SMOOTHED[0] // 2, 0), count_include_pad=False
-        )[0]
-        gain = self._gain(smoothed)
+        over_frames = avg_pool1d(powers[None], SMOOTHED_FRAMES, 1)[0]
+        own = powers[:, SMOOTHED_FRAMES // 2 :][:, :frames]
+        half = SMOOTHED_BINS // 2
+        over_bins = avg_pool1d(own.T[None], SMOOTHED_BINS, 1, half, count_include_pad=False)[0].T
+        gain = self._gain(torch.minimum(over_frames, over_bins))
         self._cuts.push(self._removed.push((1 - gain) * self._spectra.pop(frames)))
         return self._deliver()
 

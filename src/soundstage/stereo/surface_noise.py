@@ -27,9 +27,9 @@ LEVELS = np.arange(-140.0, 20.0, STEP)  # dB, lower edges of the histogram
 SILENCE_DB = -120.0  # mean power of a frame; digital silence is no pause of a recording
 PILE = (0.02, 0.10)  # quantiles of the level of a band, with less than `PILE_DB` between
 PILE_DB = 3.0
-GAUSSIAN_DB = (1.5, 3.0)  # of log mean over mean log: 2.5 for noise, less for few values
+GAUSSIAN_DB = (1.5, 3.2)  # of log mean over mean log: 2.5 for noise, less for few values
 BROAD_HZ, BROAD_BANDS = 1_400.0, 2  # hiss fills at least two bands above 1.4 kHz
-LOUDEST_DB, FAINTEST_DB = -12.0, -75.0  # noise over the whole sound
+LOUDEST_DB, FAINTEST_DB = -18.0, -75.0  # noise over the whole sound
 BOX = 0.0005  # seconds; energies of clicks
 REACH = 60  # boxes on each side of a click
 LONGEST = 6  # boxes of a click
@@ -72,6 +72,10 @@ class SurfaceNoise:
         if len(self.clicks):
             facts.append(f"{len(self.clicks)} click{'s' if len(self.clicks) > 1 else ''}")
         return " and ".join(facts)
+
+    def as_dict(self) -> dict[str, float | int]:
+        """For JSON."""
+        return {"level_db": self.level_db, "clicks": len(self.clicks)}
 
 
 class SurfaceNoiseMeter:
