@@ -31,7 +31,8 @@ def with_messages(command: Callable[..., None]) -> Callable[..., None]:
     for name, parameter in inspect.signature(command).parameters.items():
         for option in getattr(parameter.annotation, "__metadata__", ()):
             if isinstance(option, OptionInfo):
-                named = [flag for flag in option.param_decls or () if flag.startswith("--")]
+                given = map(str, (option.default, *(option.param_decls or ())))
+                named = [flag.split("/")[0] for flag in given if flag.startswith("--")]
                 flags[name] = named[0] if named else "--" + name.replace("_", "-")
 
     @functools.wraps(command)
@@ -57,15 +58,20 @@ def say(*lines: str, error: bool = False) -> None:
         print(printable(line), file=sys.stderr if error else sys.stdout)
 
 
+def in_flags(text: str) -> str:
+    """The text in the words of the command line: parameters in backticks become options."""
+    return re.sub(r"`(\w+)`", lambda found: _flags.get().get(found[1], found[1]), text)
+
+
 def message(error: SoundstageError) -> str:
-    """The error in the words of the command line: parameters in backticks become options."""
-    return re.sub(r"`(\w+)`", lambda found: _flags.get().get(found[1], found[1]), str(error))
+    """The sentence of an error in the words of the command line."""
+    return in_flags(str(error))
 
 
 def report_skipped(reasons: Sequence[str]) -> None:
     """Name inputs that were skipped, on standard error."""
     for reason in reasons:
-        print(f"skipped: {reason}", file=sys.stderr)
+        say(f"skipped: {reason}", error=True)
 
 
 @contextmanager

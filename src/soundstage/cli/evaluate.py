@@ -71,7 +71,7 @@ def evaluate(
 
     An interrupted evaluation is resumed; adding a method evaluates only that method.
     """
-    from soundstage.cli.console import progress_bar, report_skipped
+    from soundstage.cli.console import progress_bar, report_skipped, say
     from soundstage.evaluation.api import evaluate as run
     from soundstage.evaluation.markdown_tables import summary_table
 
@@ -98,6 +98,6 @@ def evaluate(
         )
     report_skipped(results.skipped)
     if not quiet:
-        print(summary_table(results))
+        say(*summary_table(results).splitlines())
     for path in results.files:
-        print(path)
+        say(str(path))

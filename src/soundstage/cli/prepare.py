@@ -20,7 +20,7 @@ def prepare(
     quiet: NoProgress = False,
 ) -> None:
     """Compute the features that networks are trained on: 66 MB per hour of music."""
-    from soundstage.cli.console import progress_bar, report_skipped
+    from soundstage.cli.console import progress_bar, report_skipped, say
     from soundstage.errors import OptionError, missing_extra
 
     try:
@@ -37,4 +37,4 @@ def prepare(
     for part in parts:
         report_skipped(part.skipped)
         note = "" if part.is_new else ", up to date"
-        print(f"{part.path}: {part.recordings} tracks, {part.frames} frames{note}")
+        say(f"{part.path}: {part.recordings} tracks, {part.frames} frames{note}")

@@ -25,7 +25,7 @@ def simulate(
     quiet: NoProgress = False,
 ) -> None:
     """Simulate talkers that walk around HRTF sets in rooms, to train neural renderers."""
-    from soundstage.cli.console import progress_bar, report_skipped
+    from soundstage.cli.console import progress_bar, report_skipped, say
     from soundstage.corpora.binaural_simulation import simulate as run
 
     with progress_bar("simulating", shown=not quiet) as progress:
@@ -43,5 +43,5 @@ def simulate(
     report_skipped(result.skipped)
     for subject in result.subjects:
         x, y, z = subject.room.size
-        print(f"{subject.name}: {subject.hrtf.path.name}, room of {x:g} x {y:g} x {z:g} m")
-    print(f"{result.folder}: {result.seconds:g} s each, gain {result.gain_db:.1f} dB")
+        say(f"{subject.name}: {subject.hrtf.path.name}, room of {x:g} x {y:g} x {z:g} m")
+    say(f"{result.folder}: {result.seconds:g} s each, gain {result.gain_db:.1f} dB")
