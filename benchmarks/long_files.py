@@ -59,7 +59,7 @@ def upmix(source: Path, target: Path, method: str) -> dict[str, float]:
     watcher.join()
     if process.returncode:
         raise SystemExit(f"upmix failed on {source}")
-    report = json.loads(output)["done"][0]
+    report = json.loads(output.splitlines()[0])
     return {
         "seconds": time.perf_counter() - started,
         "megabytes": peak / 1e6,

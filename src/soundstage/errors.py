@@ -158,8 +158,11 @@ def missing_extra(
 
     Args:
         extra: the extra of this package that installs it, such as "eval".
-        library: its name, such as "matplotlib".
+        library: its name in the package index, such as "matplotlib".
         purpose: the subject of the sentence, in the singular, such as "Drawing".
         kind: class of the error.
     """
-    return kind(f'{purpose} requires {library}: pip install "soundstage[{extra}]".')
+    return kind(
+        f"{purpose} requires {library}: pip install {library}, or install Soundstage with its "
+        f"extra {extra}."
+    )

@@ -53,7 +53,7 @@ def test_a_single_input_has_a_file_or_a_folder(folder):
     assert outputs(folder, [source], folder / "there.d") == ["there.d/a-new.wav"]
     with pytest.raises(OptionError, match="cannot be written"):
         outputs(folder, [source], folder / "x.xyz")
-    with pytest.raises(OptionError, match="leave out `format`"):
+    with pytest.raises(OptionError, match="leave out `suffix`"):
         outputs(folder, [source], folder / "x.flac", suffix="wav")
     with pytest.raises(OptionError, match="`name`"):
         outputs(folder, [source], folder / "x.flac", name="{stem}{ext}")

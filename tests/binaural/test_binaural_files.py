@@ -378,6 +378,7 @@ def test_a_source_does_not_change_beside_a_farther_one(tmp_path, renderer):
 REPORT = BinauralReport(
     sources=["voice.wav"],
     target="out.wav",
+    source_rate=48_000,
     rate=48_000,
     frames=96_000,
     container="WAV",

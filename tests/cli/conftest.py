@@ -1,3 +1,4 @@
+import json
 import sys
 
 import pytest
@@ -25,6 +26,25 @@ def command(monkeypatch, capsys):
         return code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture
+def records():
+    """Parses the lines of `--json`: records by status, checked against the summary."""
+
+    def parse(text):
+        *lines, summary = (
+            json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()
+        )
+        assert summary.pop("status") == "summary"
+        found = {"done": [], "skipped": [], "failed": []}
+        for line in lines:
+            found.setdefault(line.pop("status"), []).append(line)
+        sources = {status: {each["source"] for each in found[status]} for status in summary}
+        assert summary == {status: len(sources[status]) for status in sources}
+        return found
+
+    return parse
 
 
 @pytest.fixture

@@ -41,35 +41,33 @@ def test_text_has_the_file_and_every_measure(command, mono, stereo):
     assert "\x1b" not in out
 
 
-def test_json_agrees_with_the_library(command, stereo):
+def test_json_agrees_with_the_library(command, records, stereo):
     from soundstage.metrics import analyze
 
     code, out, _ = command("analyze", stereo, "--json")
-    report = json.loads(out)
     assert code == 0
-    assert report["failed"] == []
-    (done,) = report["done"]
+    (done,) = records(out)["done"]
     assert done.pop("source") == str(stereo)
     assert done == json.loads(json.dumps(analyze(stereo).as_dict()))
 
 
-def test_json_of_silence_has_no_infinity(command, tmp_path):
+def test_json_of_silence_has_no_infinity(command, records, tmp_path):
     path = tmp_path / "silence.wav"
     soundfile.write(path, np.zeros((RATE, 2)), RATE)
     code, out, _ = command("analyze", path, "--json")
-    (done,) = json.loads(out, parse_constant=pytest.fail)["done"]
+    (done,) = records(out)["done"]
     assert code == 0
     assert done["dual_mono"] is True
     assert done["true_peak_db"] is None
 
 
-def test_a_folder_stands_for_its_files(command, mono, stereo, tmp_path):
+def test_a_folder_stands_for_its_files(command, records, mono, stereo, tmp_path):
     code, out, _ = command("analyze", tmp_path, "--json")
     assert code == 0
-    assert {done["source"] for done in json.loads(out)["done"]} == {str(mono), str(stereo)}
+    assert {done["source"] for done in records(out)["done"]} == {str(mono), str(stereo)}
 
 
-def test_failures_are_listed_at_the_end_and_the_others_are_done(command, stereo, tmp_path):
+def test_failures_are_listed_at_the_end_and_the_others_are_done(command, records, stereo, tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF no more")
     code, out, err = command("analyze", broken, stereo)
@@ -78,7 +76,7 @@ def test_failures_are_listed_at_the_end_and_the_others_are_done(command, stereo,
     assert err.startswith("1 of 2 failed:\n")
     assert "broken.wav" in err
     code, out, _ = command("analyze", broken, stereo, "--json")
-    report = json.loads(out)
+    report = records(out)
     assert code == 2
     assert [failure["source"] for failure in report["failed"]] == [str(broken)]
     assert [done["source"] for done in report["done"]] == [str(stereo)]
@@ -111,6 +109,17 @@ def test_a_picture_is_drawn_beside_the_text(command, stereo, tmp_path):
     assert target.read_bytes() == drawn
 
 
-def test_one_picture_cannot_show_two_files(refused, mono, stereo, tmp_path):
-    assert "--plot" in refused("analyze", mono, stereo, "--plot", tmp_path / "picture.png")
+def test_two_files_are_drawn_in_one_picture(command, mono, stereo, tmp_path):
+    code, out, _ = command("analyze", mono, stereo, "--plot", tmp_path / "picture.png")
+    assert code == 0
+    assert str(mono) in out
+    assert str(stereo) in out
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_picture_cannot_show_nine_files(refused, mono, tmp_path):
+    copies = [tmp_path / f"{i}.wav" for i in range(9)]
+    for copy in copies:
+        copy.write_bytes(mono.read_bytes())
+    assert "1 to 8 files" in refused("analyze", *copies, "--plot", tmp_path / "picture.png")
     assert not (tmp_path / "picture.png").exists()

@@ -14,9 +14,8 @@ import soundfile
 
 from making import make_film, packets
 from sounds import decibels
-from soundstage.binaural.render_options import (
-    PRETRAINED,
-)
+from soundstage.binaural.render_options import PRETRAINED, renderer_for
+from soundstage.weights.cards import model_path
 from spheres import grid, sphere_head, write_sofa
 
 RATE = 16_000
@@ -179,21 +178,20 @@ def test_an_upmix_is_rendered_on_loudspeakers(command, binaural, mono, tmp_path)
     assert decibels(left - right, left) > -20
 
 
-def test_json_reports_the_result(binaural, mono, tmp_path):
+def test_json_reports_the_result(binaural, records, mono, tmp_path):
     code, out, err = binaural(mono, "--azimuth", 10, "--json")
-    report = json.loads(out)
-    assert (code, err, report["failed"]) == (0, "", [])
-    (done,) = report["done"]
+    assert (code, err) == (0, "")
+    (done,) = records(out)["done"]
     assert done["target"] == str(tmp_path / "mono-binaural.wav")
     assert (done["rate"], done["encoding"], done["method"]) == (RATE, "PCM_16", "hrtf")
     assert done["frames"] == ears(done["target"]).shape[1]
     assert done["real_time_factor"] > 0
 
 
-def test_json_of_silence_has_no_infinity(binaural, tmp_path):
+def test_json_of_silence_has_no_infinity(binaural, records, tmp_path):
     soundfile.write(tmp_path / "silent.wav", np.zeros(1000), RATE)
     code, out, _ = binaural(tmp_path / "silent.wav", "--json")
-    (done,) = json.loads(out, parse_constant=pytest.fail)["done"]
+    (done,) = records(out)["done"]
     assert code == 0
     assert done["true_peak_db"] is None
 
@@ -208,7 +206,8 @@ def test_quiet_prints_nothing_but_errors(binaural, mono):
 def test_a_dry_run_prints_the_plan_and_writes_nothing(binaural, mono, tmp_path):
     code, out, _ = binaural(mono, "--dry-run", "--plot", "--json")
     assert code == 0
-    (planned,) = json.loads(out)["planned"]
+    planned = json.loads(out)
+    assert planned.pop("status") == "planned"
     assert {name: Path(path).name for name, path in planned.items()} == {
         "source": "mono.wav",
         "target": "mono-binaural.wav",
@@ -220,7 +219,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(binaural, mono, tmp_path):
     assert names(tmp_path) == ["mono.wav"]
 
 
-def test_the_trajectory_is_plotted_beside_the_result(binaural, mono, tmp_path):
+def test_the_trajectory_is_plotted_beside_the_result(binaural, records, mono, tmp_path):
     pytest.importorskip("matplotlib")
     (tmp_path / "out").mkdir()
     code, out, _ = binaural(mono, "-o", tmp_path / "out", "--orbit", 2, "--plot")
@@ -230,7 +229,7 @@ def test_the_trajectory_is_plotted_beside_the_result(binaural, mono, tmp_path):
     assert names(tmp_path / "out") == ["mono-binaural.wav", "mono-trajectory.png"]
     assert picture.read_bytes().startswith(b"\x89PNG")
     code, out, _ = binaural(mono, "-o", tmp_path / "out", "--plot", "--json", "--overwrite")
-    assert json.loads(out)["done"][0]["picture"] == str(picture)
+    assert records(out)["done"][0]["picture"] == str(picture)
 
 
 def test_an_existing_picture_is_kept_and_nothing_is_rendered(refused, mono, tmp_path):
@@ -246,7 +245,7 @@ def test_without_matplotlib_a_plot_is_refused_before_anything_is_rendered(
 ):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "soundstage[eval]" in refused("binaural", mono, "--plot")
+    assert "pip install matplotlib" in refused("binaural", mono, "--plot")
     assert names(tmp_path) == ["mono.wav"]
 
 
@@ -267,9 +266,9 @@ def test_failures_are_listed_at_the_end_and_the_other_files_are_done(
     assert out.count("real time") == 2
 
 
-def test_json_has_failures_beside_results(binaural, mono, stereo, tmp_path):
+def test_json_has_failures_beside_results(binaural, records, mono, stereo, tmp_path):
     code, out, err = binaural(stereo, mono, "--azimuth", 30, "--json")
-    report = json.loads(out)
+    report = records(out)
     assert (code, err) == (2, "")
     assert [Path(done["target"]).name for done in report["done"]] == ["mono-binaural.wav"]
     (failure,) = report["failed"]
@@ -284,7 +283,7 @@ def test_two_jobs_write_the_bytes_of_one(binaural, mono, stereo, tmp_path):
         results.mkdir()
         code, out, _ = binaural(stereo, mono, "-o", results, "--plot", "--jobs", jobs, *ROOM)
         assert code == 0
-        assert out.index("two-binaural.wav") < out.index("mono-binaural.wav")
+        assert "2 files: 2 done." in out
     assert len(names(tmp_path / "1")) == 4
     for path in (tmp_path / "1").iterdir():
         assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes()
@@ -293,6 +292,37 @@ def test_two_jobs_write_the_bytes_of_one(binaural, mono, stereo, tmp_path):
 def test_format_and_bit_depth_can_be_chosen(binaural, mono, tmp_path):
     assert binaural(mono, "--format", "flac", "--bit-depth", "24")[0] == 0
     assert soundfile.info(tmp_path / "mono-binaural.flac").subtype == "PCM_24"
+
+
+def test_the_rate_can_be_chosen_and_follows_a_format(binaural, mono, tmp_path):
+    assert binaural(mono, "--rate", 48_000)[0] == 0
+    info = soundfile.info(tmp_path / "mono-binaural.wav")
+    assert (info.samplerate, info.subtype) == (48_000, "PCM_16")
+    odd = tmp_path / "odd.wav"
+    soundfile.write(odd, noise(rate=22_050), 22_050)
+    code, out, _ = binaural(odd, "-o", tmp_path / "odd.opus")
+    assert code == 0
+    assert "resampled from 22,050 to 24,000 Hz" in out
+
+
+def test_a_room_needs_its_size_only(binaural, mono, tmp_path):
+    assert binaural(mono, "-o", tmp_path / "dry.wav")[0] == 0
+    assert binaural(mono, "-o", tmp_path / "room.wav", "--room", "6x5x3")[0] == 0
+    assert len(ears(tmp_path / "room.wav")[0]) > len(ears(tmp_path / "dry.wav")[0]) + 0.2 * RATE
+
+
+def test_a_batch_is_resumed_in_its_folders(binaural, records, mono, tmp_path):
+    sub = tmp_path / "in" / "sub"
+    sub.mkdir(parents=True)
+    soundfile.write(sub / "a.flac", noise(), RATE)
+    soundfile.write(tmp_path / "in" / "a.wav", noise(), RATE)
+    command = (tmp_path / "in", "-o", tmp_path / "out", "--skip-existing", "--json")
+    assert len(records(binaural(*command)[1])["done"]) == 2
+    (tmp_path / "out" / "a-binaural.wav").unlink()
+    report = records(binaural(*command)[1])
+    assert [done["target"] for done in report["done"]] == [str(tmp_path / "out/a-binaural.wav")]
+    (skipped,) = report["skipped"]
+    assert skipped["targets"] == [str(tmp_path / "out/sub/a-binaural.flac")]
 
 
 def test_a_film_keeps_its_picture(binaural, tmp_path):
@@ -355,8 +385,11 @@ def test_a_bad_source_is_refused_and_the_target_is_kept(refused, tmp_path, hrtf,
         "--trajectory missing.csv",
         "--fly-by 20 --distance 0.01",
         "--approach 5000",
-        "--room 6x4x3",
+        "--rt60 0.4",
+        "--listener 2,2,1.5",
         "--room 6x4x3 --rt60 soon",
+        "--rate 4000",
+        "--skip-existing --overwrite",
         "--room 6x4x3 --rt60 0.4 --listener 7,1,1",
         "--room 3x3x3 --rt60 0.4 --orbit 2 --distance 2",
         "--bit-depth 17",
@@ -463,11 +496,23 @@ def voice(tmp_path):
     return path
 
 
+@pytest.mark.parametrize("names", [*PRETRAINED.values()])
+def test_own_weights_tell_the_method(voice, names):
+    weights = [str(model_path(name)) for name in names]
+    assert PRETRAINED[renderer_for(None, weights)] == names
+    assert renderer_for("warp", weights) == "warp"
+
+
+def test_weights_of_no_renderer_are_one_sentence(refused, voice):
+    weights = str(model_path("nearest"))
+    assert "no renderer takes these" in refused("binaural", voice, "--weights", weights)
+
+
 @pytest.mark.parametrize("method", PRETRAINED)
 def test_a_network_keeps_rate_and_encoding(command, voice, tmp_path, method):
     code, out, err = command("binaural", voice, "--orbit", 2, "--method", method, "--json")
     assert (code, err) == (0, "")
-    (done,) = json.loads(out)["done"]
+    done = json.loads(out.splitlines()[0])
     assert (done["method"], done["rate"], done["encoding"]) == (method, 22_050, "PCM_24")
     target = tmp_path / "voice-binaural.flac"
     info = soundfile.info(target)

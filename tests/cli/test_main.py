@@ -48,7 +48,7 @@ def test_an_unknown_option_is_a_usage_error(command):
     ("arguments", "sentence"),
     [
         (("--fly-by", 3, "--elevation", 3), "--fly-by passes at ear height: leave out --elevation"),
-        (("--room", "6x4x3"), "such as --room 6x4x3 and --rt60 0.4"),
+        (("--rt60", 0.4), "such as --room 6x4x3"),
     ],
 )
 def test_messages_name_options_instead_of_parameters(refused, arguments, sentence):

@@ -289,7 +289,7 @@ def _file_outputs(output: Path, suffix: str | None, takes: int) -> tuple[Path, .
     if container_of(output.suffix) and suffix is not None:
         container_of(suffix)
         if "." + suffix.lstrip(".").lower() != output.suffix.lower():
-            raise OptionError(f"`output` is {output}: leave out `format`, which says {suffix}.")
+            raise OptionError(f"`output` is {output}: leave out `suffix`, which says {suffix}.")
     if takes == 1:
         return (output,)
     numbers = range(1, takes + 1)

@@ -20,8 +20,10 @@ from soundstage.binaural.trajectories import Trajectory
 from soundstage.binaural.trajectory_files import read_trajectory
 from soundstage.binaural.trajectory_options import TrajectoryOptions
 from soundstage.errors import OptionError
+from soundstage.precision import in_single_precision
 
 
+@in_single_precision
 def binauralize(
     source: AudioSource,
     trajectory: Trajectory | str | Path | None = None,
@@ -41,6 +43,7 @@ def binauralize(
     device: str = "auto",
     downmix: bool = False,
     tail: bool = True,
+    rate: int | None = None,
 ) -> Audio:
     """Render a sound for headphones.
 
@@ -63,9 +66,10 @@ def binauralize(
         device: "auto", "cpu", "cuda" or "mps"; of a neural method.
         downmix: fold stereo down to one source.
         tail: keep the reverberation tail after the end of the sound.
+        rate: sample rate of the result in Hz; None is that of the source.
 
     Returns:
-        Left and right ear at the rate of the source, in floating point: never clipped.
+        Left and right ear, in floating point: never clipped.
 
     Raises:
         InputError: the source cannot be read, is empty or not finite, has more than two channels,
@@ -92,5 +96,5 @@ def binauralize(
     sources = sources_of(source, trajectory, downmix=downmix)
     if isinstance(method, str):
         method = load_renderer(method, options, neural, device=device)
-    mix = BinauralMix(sources, method, tail=tail)
+    mix = BinauralMix(sources, method, tail=tail, rate=rate)
     return Audio(np.concatenate(list(mix.blocks()), axis=-1), mix.rate)

@@ -16,6 +16,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from soundstage.audio import (
+    MAX_RATE,
+    MIN_RATE,
     Metadata,
     Quantizer,
     SoundWriter,
@@ -25,11 +27,13 @@ from soundstage.audio import (
     is_same_file,
     output_format,
     safe_gain,
+    supported_rate,
 )
 from soundstage.binaural.renderers import Renderer, RendererStream
 from soundstage.binaural.scenes import Source
 from soundstage.errors import OptionError, OutputError
 from soundstage.parallel import Progress, prefetch
+from soundstage.precision import in_single_precision
 
 RENDERING = 0.8  # share of the progress before the gain is known
 
@@ -43,7 +47,10 @@ class BinauralReport:
     sources: list[str]
     """File of each source; a stereo file on two loudspeakers appears twice."""
     target: str
+    source_rate: int
+    """The highest sample rate of the sources, in Hz."""
     rate: int
+    """Of the file, in Hz."""
     frames: int
     container: str
     encoding: str
@@ -81,6 +88,8 @@ class BinauralReport:
 
     def _summary(self) -> str:
         parts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
+        if self.rate != self.source_rate:
+            parts.append(f"resampled from {self.source_rate:,} to {self.rate:,} Hz")
         if len(self.sources) > 1:
             parts.append(f"{len(self.sources)} sources")
         if self.gain_db < 0:
@@ -88,6 +97,7 @@ class BinauralReport:
         return "; ".join(parts) + f" ({self.real_time_factor:.3f} of real time)"
 
 
+@in_single_precision
 def render_file(
     sources: Sequence[Source],
     target: str | Path,
@@ -96,10 +106,11 @@ def render_file(
     method: str = "",
     tail: bool = True,
     bit_depth: str | None = None,
+    rate: int | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> BinauralReport:
-    """Render sources into one file, at the highest of their sample rates.
+    """Render sources into one file.
 
     Args:
         sources: from `sources_of` or `read_scene`. If all are from one file and start with it, its
@@ -109,6 +120,8 @@ def render_file(
         method: name of the renderer, for the report.
         tail: keep the reverberation tail after the last sound.
         bit_depth: "16", "24", "32", "float", ...; by default that of the first source.
+        rate: sample rate in Hz, 8,000 to 192,000; by default the highest of the sources, or the
+            next that the format holds.
         overwrite: whether to replace an existing target.
         progress: callback.
 
@@ -119,11 +132,15 @@ def render_file(
     """
     started = time.perf_counter()
     target = Path(target)
-    mix = BinauralMix(sources, renderer, tail=tail)
     for source in sources:
         if is_same_file(source.sound.path, target):
             raise OutputError(f"{target} is one of the sources; choose another name.")
+    if not sources:
+        raise OptionError("There is no source: give at least one.")
     first = sources[0].sound
+    form = output_format(first.format, target.suffix, bit_depth)
+    highest = max(source.sound.rate for source in sources)
+    mix = BinauralMix(sources, renderer, tail=tail, rate=rate or supported_rate(form, highest))
     alone = first.path is not None and all(
         each.sound.path == first.path and not each.start for each in sources
     )
@@ -131,7 +148,7 @@ def render_file(
         target,
         rate=mix.rate,
         channels=2,
-        format=output_format(first.format, target.suffix, bit_depth),
+        format=form,
         metadata=first.metadata if alone else Metadata(),
         source_rate=first.rate,
         overwrite=overwrite,
@@ -142,6 +159,7 @@ def render_file(
     return BinauralReport(
         sources=[source.sound.name for source in sources],
         target=str(target),
+        source_rate=highest,
         rate=mix.rate,
         frames=written.frames,
         container=writer.format.container,
@@ -172,19 +190,29 @@ class BinauralMix:
         sources: at least one.
         renderer: of all of them.
         tail: keep the reverberation tail after the last sound.
+        rate: sample rate in Hz; by default the highest of the sources.
 
     Attributes:
-        rate: the highest sample rate of the sources.
+        rate: sample rate in Hz.
 
     Raises:
-        OptionError: there is no source, or a position is impossible.
+        OptionError: there is no source, the rate is out of its range, or a position is impossible.
     """
 
-    def __init__(self, sources: Sequence[Source], renderer: Renderer, *, tail: bool = True) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        renderer: Renderer,
+        *,
+        tail: bool = True,
+        rate: int | None = None,
+    ) -> None:
         if not sources:
             raise OptionError("There is no source: give at least one.")
         self._tail = tail
-        self.rate = max(source.sound.rate for source in sources)
+        if rate is not None and not MIN_RATE <= rate <= MAX_RATE:
+            raise OptionError(f"`rate` must be from {MIN_RATE:,} to {MAX_RATE:,} Hz, not {rate:,}.")
+        self.rate = rate or max(source.sound.rate for source in sources)
         nearest = min(source.trajectory.min_distance for source in sources)
         self._sources = [
             _RenderedSource(source, renderer.stream(source.trajectory, self.rate, no_delay=nearest))

@@ -134,6 +134,7 @@ class BinauralWork:
         device: of a neural method.
         tail: see `render_file`.
         bit_depth: see `render_file`.
+        rate: see `render_file`.
         overwrite: see `render_file`.
         skip_existing: whether results that exist are left as they are, without an error.
 
@@ -147,6 +148,7 @@ class BinauralWork:
     device: str = "auto"
     tail: bool = True
     bit_depth: str | None = None
+    rate: int | None = None
     overwrite: bool = False
     skip_existing: bool = False
 
@@ -196,6 +198,7 @@ class BinauralWork:
             method=self.method,
             tail=self.tail,
             bit_depth=self.bit_depth,
+            rate=self.rate,
             overwrite=self.overwrite,
             progress=progress,
         )

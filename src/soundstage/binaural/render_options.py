@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from soundstage.binaural.room.shoebox import ShoeBox
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, WeightsError, quoted
+from soundstage.weights.family import read_family
 
 DEFAULT_RENDERER = "hrtf"
 RENDERERS = {
@@ -53,6 +54,30 @@ class NeuralOptions(NamedTuple):
     """Diffusion steps; None is the default of the network."""
     temperature: float | None = None
     """Scale of the noise, 0 to 1; None is the default of the network."""
+
+
+def renderer_for(name: str | None, weights: Sequence[str]) -> str:
+    """The renderer of a command: the one named, else that of the weights, else the default.
+
+    Raises:
+        WeightsError: the weights cannot be read, or are those of no renderer.
+    """
+    if name is not None:
+        return name
+    families = {read_family(path) for path in weights}
+    if not families:
+        return DEFAULT_RENDERER
+    fitting = [
+        each
+        for each, stages in PRETRAINED.items()
+        if families == {each.partition("-")[0]} and len(stages) == len(weights)
+    ]
+    if not fitting:
+        raise WeightsError(
+            f"{len(weights)} file{'s' * (len(weights) > 1)} of weights of "
+            f"{' and '.join(map(quoted, sorted(families)))}: no renderer takes these."
+        )
+    return fitting[0]
 
 
 def check_sampling(steps: int | None, temperature: float | None) -> None:

@@ -44,6 +44,7 @@ def run_files(
     json_output: bool,
     quiet: bool,
     progress: bool = True,
+    summary: bool = True,
     in_order: bool = False,
 ) -> None:
     """Process files in worker processes, and print what became of them.
@@ -62,6 +63,7 @@ def run_files(
         json_output: print JSON and no progress.
         quiet: print nothing but errors.
         progress: show the progress, unless quiet.
+        summary: end with a line about several files, as text.
         in_order: print results in the order of the files, not as they end.
 
     Raises:
@@ -69,7 +71,8 @@ def run_files(
     """
     from soundstage.parallel import run_jobs
 
-    batch = _Batch(len(items) + len(skipped), json_output=json_output, quiet=quiet)
+    total = len(items) + len(skipped)
+    batch = _Batch(total, json_output=json_output, summary=summary and not quiet)
     for each in skipped:
         batch.skip(each)
     with _file_bars(sources, shown=progress and not (quiet or json_output)) as display:
@@ -117,8 +120,8 @@ def watched(
 class _Batch:
     """What became of the files."""
 
-    def __init__(self, total: int, *, json_output: bool, quiet: bool) -> None:
-        self.total, self._json, self._quiet = total, json_output, quiet
+    def __init__(self, total: int, *, json_output: bool, summary: bool) -> None:
+        self.total, self._json, self._summary = total, json_output, summary
         self.done = 0
         self._skipped: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
@@ -147,7 +150,7 @@ class _Batch:
         }
         if self._json:
             print_records([{"status": "summary"} | counts])
-        elif not self._quiet:
+        elif self._summary:
             if self.total > 1:
                 facts = [f"{count} {name}" for name, count in counts.items() if count]
                 say(f"{self.total} files: {', '.join(facts)}.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from soundstage.cli.console import say
+from soundstage.cli.console import in_flags, say
 from soundstage.cli.options import (
     BitDepth,
     Device,
@@ -19,6 +19,7 @@ from soundstage.cli.options import (
     Output,
     Overwrite,
     Quiet,
+    Rate,
     Seed,
     SkipExisting,
 )
@@ -99,6 +100,7 @@ def binaural(
     ] = False,
     seed: Seed = 0,
     bit_depth: BitDepth = None,
+    rate: Rate = None,
     name: Name = None,
     suffix: Format = None,
     downmix: Annotated[
@@ -115,23 +117,21 @@ def binaural(
 ) -> None:
     """Render sounds around the listener's head, for headphones."""
     from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
-    from soundstage.binaural.render_options import (
-        DEFAULT_RENDERER,
-        NeuralOptions,
-        RenderOptions,
-    )
+    from soundstage.binaural.render_options import NeuralOptions, RenderOptions, renderer_for
     from soundstage.binaural.room.shoebox import room_of
     from soundstage.binaural.trajectory_options import TrajectoryOptions
     from soundstage.cli.batch import print_plan, processes_for, run_files
 
     options = TrajectoryOptions(azimuth, elevation, distance, trajectory, orbit, fly_by, approach)
+    own_weights = tuple(map(str, weights or ()))
     work = BinauralWork(
-        method or DEFAULT_RENDERER,
+        renderer_for(method, own_weights),
         RenderOptions(hrtf, room_of(room, rt60, listener), nearest, air, seed),
-        NeuralOptions(tuple(map(str, weights or ())), steps, temperature),
+        NeuralOptions(own_weights, steps, temperature),
         device=device,
         tail=tail,
         bit_depth=bit_depth,
+        rate=rate,
         overwrite=overwrite,
         skip_existing=skip_existing,
     )
@@ -146,7 +146,7 @@ def binaural(
         plan.jobs,
         [job.source for job in plan.jobs],
         records=lambda result: [result[0]],
-        show=lambda result: say(*result[1]),
+        show=lambda result: say(*map(in_flags, result[1])),
         jobs=processes_for(len(plan.jobs), jobs, device),
         check=runner.check,
         skipped=plan.skipped,
@@ -172,7 +172,8 @@ class _Runner:
 
         def run(job: "Job", progress: "Progress") -> tuple[dict[str, Any], list[str]]:
             report = render(job, progress)
-            values, lines = report.as_dict(), [report.sentence()]
+            values = {"source": str(job.source)} | report.as_dict()
+            lines = report.sentence().splitlines()
             if job.picture:
                 room = self.work.options.room
                 self._top_view(job.picture).draw(job.sources(), room, title=job.source.name)

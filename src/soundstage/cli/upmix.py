@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from soundstage.cli.console import say
+from soundstage.cli.console import in_flags, say
 from soundstage.cli.options import (
     FILES,
     INPUTS,
@@ -253,7 +253,7 @@ def upmix(
         plan.jobs,
         sources,
         records=lambda result: result.records,
-        show=lambda result: say(*result.lines),
+        show=lambda result: say(*map(in_flags, result.lines)),
         jobs=processes,
         check=runner.check,
         skipped=plan.skipped,

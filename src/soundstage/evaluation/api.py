@@ -17,6 +17,7 @@ from soundstage.evaluation.own_systems import OwnSystems
 from soundstage.evaluation.paper_tables import paper_tables
 from soundstage.evaluation.results import Results
 from soundstage.evaluation.run import EvaluationOptions, measure_corpus
+from soundstage.precision import in_single_precision
 
 if TYPE_CHECKING:
     from soundstage.parallel import Progress
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 REPORT_SHARE = 0.05  # of the progress
 
 
+@in_single_precision
 def evaluate(
     data: str | os.PathLike[str],
     output: str | os.PathLike[str] = "evaluation",
@@ -78,7 +80,7 @@ def evaluate(
     Raises:
         InputError: the folder has no usable file.
         OptionError: an option is invalid, the output folder has an evaluation with other settings,
-            or a package of `soundstage[eval]` is not installed.
+            or a package of the extra `eval` is not installed.
         OutputError: the output cannot be written.
         WeightsError: weights are missing or damaged.
         MethodError: a method of your own cannot be imported, or failed.

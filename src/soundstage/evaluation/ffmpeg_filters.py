@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.errors import OptionError, missing_extra
+from soundstage.errors import OptionError
 
 if TYPE_CHECKING:
     import av
@@ -27,14 +27,12 @@ def filter_sound(
         seed: of `adecorrelate`, which would use a random one otherwise.
 
     Raises:
-        OptionError: the filter is unknown, or PyAV is not installed.
+        OptionError: the filter is unknown.
     """
     if name not in FILTERS:
         raise OptionError(f"Unknown filter {name!r}; choose one of {', '.join(FILTERS)}.")
-    try:
-        import av
-    except ModuleNotFoundError as error:
-        raise missing_extra("media", "PyAV", f"The filter {name}") from error
+    import av
+
     graph = av.filter.Graph()
     options = f"seed={seed}" if name == "adecorrelate" else None
     chain = [

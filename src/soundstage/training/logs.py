@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from soundstage.errors import OptionError, OutputError
+from soundstage.errors import OutputError, missing_extra
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -127,7 +127,5 @@ def _summary_writer() -> "type[SummaryWriter]":
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise OptionError(
-            'The TensorBoard log needs tensorboard: pip install "soundstage[train]".'
-        ) from error
+        raise missing_extra("train", "tensorboard", "The TensorBoard log") from error
     return SummaryWriter

@@ -134,3 +134,12 @@ def test_the_check_agrees_with_fine_sampling(seed: int, turn: float) -> None:
     else:
         with pytest.raises(OptionError):
             BOX.check(path)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"), [((6, 4, 3), 0.37), ((1, 1, 1), 0.09), ((30, 20, 10), 1.5)]
+)
+def test_a_room_without_a_time_is_furnished(size: tuple, seconds: float) -> None:
+    room = ShoeBox(size)
+    assert room.rt60 == pytest.approx(seconds, rel=0.05)
+    assert room.absorption == pytest.approx(0.25)

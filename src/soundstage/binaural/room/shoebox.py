@@ -22,6 +22,7 @@ from soundstage.errors import OptionError
 
 SIZES = (1.0, 100.0)  # m
 RT60S = (0.05, 20.0)  # s
+FURNISHED = 0.25  # mean absorption of the walls of a furnished living room
 MAX_ABSORPTION = 0.99  # Eyring's formula has no meaning near 1
 EAR_HEIGHT = 1.5  # m, between seated and standing
 HEAD_SPACE = 0.1  # m from the center of the head to a wall
@@ -37,7 +38,8 @@ class ShoeBox:
     Attributes:
         size: along x, y and z, in meters, 1 to 100 each.
         rt60: reverberation time in seconds, 0.05 to 20: one value, or one for each of
-            `OCTAVE_BANDS`.
+            `OCTAVE_BANDS`. None is that of walls that absorb a quarter of the energy, as in a
+            furnished living room.
         listener: center of the head, in meters from the corner with the smallest x, y and z, at
             least 0.1 m from the walls. None is the center of the floor, 1.5 m up, or half of the
             height if the room is lower than 3 m.
@@ -51,7 +53,7 @@ class ShoeBox:
     """
 
     size: Sequence[float]
-    rt60: float | Sequence[float]
+    rt60: float | Sequence[float] | None = None
     listener: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
@@ -134,15 +136,15 @@ class ShoeBox:
             )
 
     def _check_rt60(self) -> None:
-        if np.shape(self.rt60) not in ((), OCTAVE_BANDS.shape):
+        rt60 = self._rt60_of(FURNISHED) if self.rt60 is None else self.rt60
+        if np.shape(rt60) not in ((), OCTAVE_BANDS.shape):
             raise OptionError(
                 f"The reverberation time is one value, or {len(OCTAVE_BANDS)} for the octave bands "
                 f"from {OCTAVE_BANDS[0]:g} to {OCTAVE_BANDS[-1]:g} Hz."
             )
-        values = np.array(self.rt60, dtype=float)
+        values = np.array(rt60, dtype=float)
         object.__setattr__(self, "rt60", tuple(values.tolist()) if values.ndim else float(values))
-        shortest = _EYRING * self.volume / (-self.surface * np.log1p(-MAX_ABSORPTION))
-        shortest = max(RT60S[0], shortest)
+        shortest = max(RT60S[0], self._rt60_of(MAX_ABSORPTION))
         for time in np.atleast_1d(values):
             if not shortest <= time <= RT60S[1]:
                 x, y, z = self.size
@@ -151,22 +153,25 @@ class ShoeBox:
                     f"{np.ceil(1000 * shortest - 1e-6) / 1000:g} to {RT60S[1]:g} s, not {time:g} s."
                 )
 
+    def _rt60_of(self, absorption: float) -> float:
+        """The reverberation time in seconds that walls of this absorption give."""
+        return float(_EYRING * self.volume / (-self.surface * np.log1p(-absorption)))
+
 
 def room_of(size: str | None, rt60: str | None, listener: str | None) -> ShoeBox | None:
     """A room from text, such as "6x4x3", "0.4" and "2,1.5,1.2"; None for the free field.
 
     Raises:
-        OptionError: a text cannot be parsed, size or reverberation time is missing, or a value is
-            out of its range.
+        OptionError: a text cannot be parsed, the size is missing, or a value is out of its range.
     """
-    if size is None or rt60 is None:
-        if size is None and rt60 is None and listener is None:
+    if size is None:
+        if rt60 is None and listener is None:
             return None
-        raise OptionError(
-            "A room needs a size and a reverberation time, such as `room` 6x4x3 and `rt60` 0.4."
-        )
+        raise OptionError("A room needs a size in meters, such as `room` 6x4x3.")
     return ShoeBox(
-        parse_room(size), parse_rt60(rt60), parse_position(listener) if listener else None
+        parse_room(size),
+        None if rt60 is None else parse_rt60(rt60),
+        None if listener is None else parse_position(listener),
     )
 
 
