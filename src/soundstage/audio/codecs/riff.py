@@ -139,7 +139,7 @@ def _wav(file: BinaryIO, head: bytes, length: int) -> SoundChunk | None:
     order = ">" if container == "RIFX" else "<"
     long_size: int | None = None
     for name, size_offset, offset, size in chunks(file, 12, f"{order}4sI", length):
-        if name == b"ds64":
+        if name == b"ds64" and offset + 16 <= length:
             file.seek(offset)
             long_size = struct.unpack("<QQ", file.read(16))[1]
         if name != b"data":
@@ -201,6 +201,8 @@ def _with_rest(file: BinaryIO, chunk: SoundChunk, length: int) -> SoundChunk:
     if chunk.size is None or chunk.container == "CAF":  # CAF declares 64 bits, and the end as such
         return chunk
     end = chunk.offset + chunk.size
+    if end >= length:
+        return chunk
     if chunk.container == "W64":
         at, layout, more = end + -end % 8, "<16sQ", _W64_DATA
     else:
