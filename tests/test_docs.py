@@ -38,6 +38,12 @@ def programs(page):
     return fences(page, "python")
 
 
+def named_programs(page):
+    """Programs that begin with the name of their file, by that name."""
+    named = [(text.partition("\n")[0], text) for text in programs(page)]
+    return {line[2:]: text for line, text in named if re.fullmatch(r"# \w+\.py", line)}
+
+
 def declared_options():
     """Options of the command line, and of the programs that the pages run."""
     names = {"--help", "--no-python"}  # the second is torchrun's, on a line of its own
@@ -88,6 +94,10 @@ def workspace(tmp_path, monkeypatch, sources):
     for name, folder in sources.items():
         (tmp_path / name).symlink_to(folder, target_is_directory=True)
     make_film(tmp_path / "film.mp4", muxer="mp4")
+    (tmp_path / "their-results").mkdir()
+    soundfile.write(tmp_path / "their-results" / "one.flac", 0.5 * stereo, RATE)
+    for name, program in named_programs(ROOT / "docs" / "own-methods.md").items():
+        (tmp_path / name).write_text(program, encoding="utf-8")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
