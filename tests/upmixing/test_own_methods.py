@@ -1,6 +1,7 @@
 """Methods from outside the package: a function, a class, a plug-in, and what they may do wrong."""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -203,19 +204,27 @@ def test_own_methods_take_no_weights_style_or_decoder(file: Path) -> None:
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch):
     """An installed package with two plug-ins, one of which fails to import."""
-    (tmp_path / "own_package_of_a_test.py").write_text(FILE)
-    meta = tmp_path / "own_package-1.0.dist-info"
-    meta.mkdir()
-    (meta / "METADATA").write_text("Metadata-Version: 2.1\nName: own-package\nVersion: 1.0\n")
     points = "good = own_package_of_a_test:Wide\nbad = no_such_package_at_all:Wide\n"
     points += "comb = own_package_of_a_test:Wide\n"
-    (meta / "entry_points.txt").write_text("[soundstage.methods]\n" + points)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    install(tmp_path, "own_package_of_a_test", FILE, "[soundstage.methods]\n" + points, monkeypatch)
+
+
+def install(folder: Path, module: str, code: str, points: str, monkeypatch) -> None:
+    """Put a module with entry points on the path, as pip does."""
+    (folder / f"{module}.py").write_text(code, encoding="utf-8")
+    meta = folder / f"{module}-1.0.dist-info"
+    meta.mkdir()
+    (meta / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    (meta / "entry_points.txt").write_text(points)
+    monkeypatch.syspath_prepend(str(folder))
     importlib.invalidate_caches()
+    monkeypatch.delitem(sys.modules, module, raising=False)
     plugins.plugin_references.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def no_plug_ins_stay():
     yield
-    sys.modules.pop("own_package_of_a_test", None)
-    monkeypatch.undo()
     plugins.plugin_references.cache_clear()
 
 
@@ -249,3 +258,13 @@ def test_a_registered_method_of_a_module_goes_to_workers_and_another_does_not(
     registered("local", lambda mono, rate: (mono, mono))
     with pytest.raises(MethodError, match="set `jobs` to 1"):
         UpmixWork(method="local").registered.__getstate__()
+
+
+def test_the_plug_in_of_the_docs_works(tmp_path: Path, monkeypatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "own-methods.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n# my_method\.py\n(.*?)```", page, re.DOTALL)[1]
+    group, points = re.search(r'entry-points\."(.*?)"\]\n(.*?)```', page, re.DOTALL).groups()
+    install(tmp_path, "my_method", code, f"[{group}]\n" + points.replace('"', ""), monkeypatch)
+    stereo = soundstage.upmix((MONO, RATE), method="wide", **AS_IT_IS).samples
+    assert decibels((stereo[0] + stereo[1]) / 2 - MONO, MONO) < -140
+    assert decibels(stereo[0] - stereo[1], MONO) > -20
