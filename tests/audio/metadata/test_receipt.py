@@ -1,5 +1,6 @@
 """Every container: what a rich source holds arrives, or the receipt says why not."""
 
+import struct
 from dataclasses import replace
 
 import pytest
@@ -267,3 +268,30 @@ def test_a_false_claim_is_impossible():
     receipt = make_receipt(wanted, Metadata(), "FLAC")
     assert receipt.carried == ()
     assert [lost.what for lost in receipt.lost] == ["tag title", "cover art (PNG, 1 bytes)"]
+
+
+def test_blocks_that_count_samples_are_left_out_at_another_rate(tmp_path):
+    sheet = Metadata(blocks=(Block("FLAC", "CUESHEET", bytes(433)),))
+    receipt = write_rich(tmp_path / "a.flac", sheet, source_rate=RATE // 2).receipt
+    assert receipt.not_carried == ("CUESHEET block: its positions count samples of another rate",)
+    assert write_rich(tmp_path / "b.flac", sheet, source_rate=RATE).receipt.lost == ()
+
+
+def test_loops_follow_the_sample_rate(tmp_path):
+    loop = struct.pack("<6I", 1, 0, 100, 200, 0, 0)
+    smpl = struct.pack("<9I", 0, 0, 41667, 60, 0, 0, 0, 1, 0) + loop
+    source = Metadata(blocks=(Block("RIFF", "smpl", smpl),))
+    write_rich(tmp_path / "a.wav", source, source_rate=RATE // 2)
+    (block,) = read_metadata(tmp_path / "a.wav").blocks
+    assert struct.unpack_from("<I", block.data, 8)[0] == 20_833
+    assert struct.unpack_from("<2I", block.data, 44) == (200, 400)
+
+
+@pytest.mark.parametrize("suffix", ["m4a", "mka"])
+def test_a_picture_that_is_only_an_address_is_named(tmp_path, suffix):
+    link = Metadata(pictures=(Picture(b"https://example.org/a.png", "-->"),))
+    receipt = write_rich(tmp_path / f"a.{suffix}", link).receipt
+    assert [lost.why.partition(" files ")[2] for lost in receipt.lost] == [
+        "hold no addresses of pictures"
+    ]
+    assert write_rich(tmp_path / "a.flac", link).receipt.lost == ()

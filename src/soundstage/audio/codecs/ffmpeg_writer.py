@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import av
 import numpy as np
@@ -91,7 +91,7 @@ class MediaTarget:
             options["movie_timescale"] = str(rate)
         else:
             options["default_mode"] = "passthrough"
-        self._file = cast(BinaryIO, path.open("r+b", buffering=0))
+        self._file = path.open("r+b")
         self._output = av.open(self._file, "w", format=_MUXERS[form.container], options=options)
         try:
             if film is not None:
@@ -135,7 +135,8 @@ class MediaTarget:
             self._film.close()
         with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
             self._output.close()
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _write_piece(self, block: np.ndarray) -> None:
         frame = av.AudioFrame.from_ndarray(
@@ -229,6 +230,8 @@ class MediaTarget:
             self._output.metadata["creation_time"] = self._film.input.metadata["creation_time"]
         if container == "MATROSKA":
             for number, picture in enumerate(self._metadata.pictures):
+                if picture.is_address:
+                    continue
                 name = {3: "cover", 4: "cover_back"}.get(picture.kind, f"picture{number}")
                 suffix = _SUFFIXES.get(picture.mime, picture.mime.rpartition("/")[2])
                 self._output.add_attachment(f"{name}.{suffix}", picture.mime, picture.data)

@@ -52,7 +52,6 @@ _OF_THE_SOURCE = {
     "umid": "it identifies the recording of the source",
 }
 _TEXT_CHUNKS = {"iXML": "iXML", "_PMX": "XMP"}  # chunks of text, and the tags that stand for them
-_POSITIONS = {"cue ", "plst", "MARK", "INST", "COMT", "CUESHEET", "smpl"}  # they count samples
 
 
 def of_the_result(
@@ -87,7 +86,8 @@ def of_the_result(
             blocks.append(block)
     result = replace(metadata, tags=tags.tags(), blocks=tuple(blocks), unread=())
     if rate != source_rate:
-        result = _at_rate(result, source_rate, rate)
+        result, more = _at_rate(result, source_rate, rate)
+        lost += more
     if form.container in WAVES:
         result = _with_chunks(result)
     if result.bext:
@@ -126,8 +126,8 @@ def _encoder(old: tuple[str, ...]) -> str:
     return f"{ours}; source: {before}" if before else ours
 
 
-def _at_rate(metadata: Metadata, old: int, new: int) -> Metadata:
-    """With positions in frames of another sample rate."""
+def _at_rate(metadata: Metadata, old: int, new: int) -> tuple[Metadata, list[Lost]]:
+    """With positions in frames of another sample rate, and the blocks that cannot follow."""
 
     def moved(frame: int) -> int:
         return round(frame * new / old)
@@ -136,15 +136,19 @@ def _at_rate(metadata: Metadata, old: int, new: int) -> Metadata:
         Marker(moved(m.frame), m.label, m.note, moved(m.length) if m.length else 0)
         for m in metadata.markers
     ]
-    blocks = []
+    blocks, lost = [], []
     for block in metadata.blocks:
         if block.name == "smpl" and len(block.data) >= 36:
             blocks.append(replace(block, data=_sampler(block.data, old, new)))
-        elif block.name in ("CUESHEET", "INST", "plst", "smpl") or not (
-            block.name in _POSITIONS or stands_for_markers(block)
-        ):
+        elif block.name in ("CUESHEET", "plst", "smpl"):
+            lost.append(Lost(str(block), "its positions count samples of another rate"))
+        elif not stands_for_markers(block):
             blocks.append(block)
-    return replace(metadata, markers=tuple(markers), blocks=tuple(blocks))
+    tags = dict(metadata.tags)
+    if tags.get("time_reference", ("",))[0].isdecimal():
+        tags["time_reference"] = (str(moved(int(tags["time_reference"][0]))),)
+    moved_on = replace(metadata, tags=tags, markers=tuple(markers), blocks=tuple(blocks))
+    return moved_on, lost
 
 
 def _sampler(data: bytes, old: int, new: int) -> bytes:

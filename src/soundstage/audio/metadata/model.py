@@ -36,6 +36,11 @@ class Picture:
         amount = f"{size / 1000:.0f} kB" if size >= 1000 else f"{size} bytes"
         return f"{kind} ({self.mime.rpartition('/')[2].upper()}, {amount})"
 
+    @property
+    def is_address(self) -> bool:
+        """Whether the picture itself is elsewhere."""
+        return self.mime == "-->"
+
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, from the head of a PNG or JPEG file; zeros if unknown."""
         data = self.data

@@ -189,7 +189,9 @@ def _items(metadata: Metadata) -> Iterator[bytes]:
             pad = bytes(2) if code == "trkn" else b""
             yield _box(code.encode(), _data(0, struct.pack(">2xHH", *numbers) + pad))
     covers = b"".join(
-        _data(_PICTURE_TYPES.get(picture.mime, 0), picture.data) for picture in metadata.pictures
+        _data(_PICTURE_TYPES.get(picture.mime, 0), picture.data)
+        for picture in metadata.pictures
+        if not picture.is_address
     )
     if covers:
         yield _box(b"covr", covers)

@@ -141,6 +141,8 @@ def _key(block: Block) -> tuple[str, str, bytes]:
 def _why_no_picture(picture: Picture, container: str) -> str:
     if container == "FLAC" and len(picture.data) > MAX_BLOCK:
         return "a picture in {} has 16 MB at most"
+    if picture.is_address:
+        return "{} files hold no addresses of pictures"
     if container in _PICTURED:
         return "it could not be written"
     return "{} files cannot hold pictures"
