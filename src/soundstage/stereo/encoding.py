@@ -31,7 +31,7 @@ RAMP = 0.5  # of the narrower of two neighboring bands
 
 _POSITIVE_IID = [2, 4, 6, 8, 10, 13, 16, 19, 22, 25, 30, 35, 40, 45, 50]  # dB
 IID_STEPS = torch.tensor([-s for s in reversed(_POSITIVE_IID)] + [0] + _POSITIVE_IID).float()
-IC_STEPS = torch.tensor([1, 0.937, 0.84118, 0.60092, 0.36764, 0, -0.589, -1])
+IC_STEPS = torch.tensor([1, 0.937, 0.84118, 0.60092, 0.36764, 0, -0.589, -1]).float()
 TOKENS = len(IID_STEPS) * len(IC_STEPS)
 
 
@@ -125,7 +125,7 @@ def _spreading_matrix() -> Float[Tensor, "bins bands"]:
     widths = edges.diff()
     ramps = RAMP * torch.minimum(widths[1:], widths[:-1])
     # passed[k]: how far each bin lies past the border below band k, from 0 to 1
-    passed = torch.ones(BANDS + 1, TRANSFORM.bins)
+    passed = torch.ones(BANDS + 1, TRANSFORM.bins, dtype=bins.dtype)
     passed[1:-1] = ((bins - (edges[1:-1, None] - 0.5)) / ramps[:, None] + 0.5).clamp(0, 1)
     passed[-1] = 0
     return (passed[:-1] - passed[1:]).T.contiguous()

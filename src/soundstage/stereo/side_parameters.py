@@ -29,8 +29,8 @@ MEAN_LEVEL = (
     -0.74, -0.74, -0.77, -0.80, -0.84, -0.98, -1.25, -1.49, -1.69,
     -1.78, -1.86, -1.95, -2.15, -2.54, -3.04, -3.53,
 )  # fmt: skip
-_MEAN = torch.tensor([MEAN_LEVEL, (0.0,) * len(MEAN_LEVEL)])[:, :, None]
-_DEVIATION = torch.tensor([1.0, 0.5])[:, None, None]
+_MEAN = torch.tensor([MEAN_LEVEL, (0.0,) * len(MEAN_LEVEL)]).float()[:, :, None]
+_DEVIATION = torch.tensor([1.0, 0.5]).float()[:, None, None]
 
 
 def to_side_parameters(parameters: Parameters) -> Float[Tensor, "*batch 2 bands frames"]:

@@ -43,10 +43,10 @@ _LOGARITHMIC = torch.tensor([name.startswith("width") or name == "offset" for na
 _REGION_MEANS = (REGIONS / REGIONS.sum(dim=1, keepdim=True)).T  # of bands
 _SMALLEST, _SMALLEST_DB = 0.02, 0.1
 # Of 12 s segments of real music
-_MEAN = torch.tensor([0.0, -0.2, 0.35, -0.4, 0.0, 0.68, -1.6])
-_DEVIATION = torch.tensor([0.75, 1.0, 0.6, 0.8, 1.5, 0.12, 0.7])
-_MEAN_OF_TILES = torch.tensor([0.69, 0.74, 0.39, 1.66, 1.47, 0.53])
-_DEVIATION_OF_TILES = torch.tensor([0.18, 0.16, 0.18, 0.61, 0.45, 0.73])
+_MEAN = torch.tensor([0.0, -0.2, 0.35, -0.4, 0.0, 0.68, -1.6]).float()
+_DEVIATION = torch.tensor([0.75, 1.0, 0.6, 0.8, 1.5, 0.12, 0.7]).float()
+_MEAN_OF_TILES = torch.tensor([0.69, 0.74, 0.39, 1.66, 1.47, 0.53]).float()
+_DEVIATION_OF_TILES = torch.tensor([0.18, 0.16, 0.18, 0.61, 0.45, 0.73]).float()
 
 MAX_NOISE = 2.0  # deviations, so that no take is extreme
 MAX_FEATURE = 3.5  # of a sampled feature, about the range of real music

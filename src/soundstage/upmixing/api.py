@@ -15,8 +15,11 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio import Audio, Source, open_sound
-from soundstage.errors import OptionError
+from soundstage.audio.reading import MAX_SAMPLE
+from soundstage.audio.samples import as_samples
+from soundstage.errors import InputError, OptionError
 from soundstage.parallel import Progress
+from soundstage.precision import in_single_precision
 from soundstage.upmixing.controls import Controls, as_seeds, check_mix
 from soundstage.upmixing.downmix import inspect_channels, mid_blocks
 from soundstage.upmixing.engine import MidSide, UpmixMethod, UpmixStream, upmix_blocks
@@ -84,6 +87,7 @@ class Upmixer:
         """The method with its weights."""
         return self._load()
 
+    @in_single_precision
     def __call__(
         self,
         source: Source,
@@ -229,6 +233,7 @@ class Upmixer:
         reports, _ = upmix_to_files(source, paths, lambda: self.method, options, progress)
         return reports if _are_several(seed) else reports[0]
 
+    @in_single_precision
     def stream(
         self,
         rate: int,
@@ -263,10 +268,21 @@ class StereoStream:
     def __init__(self, stream: UpmixStream, *, several: bool) -> None:
         self._stream, self._several = stream, several
 
+    @in_single_precision
     def push(self, block: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "2 ready"] | Any:
-        """The complete samples; a list of them for several seeds."""
-        return self._stereo(self._stream.push(block))
+        """The complete samples; a list of them for several seeds.
 
+        Args:
+            block: of one channel, as NumPy array, torch tensor or list; integers have the full
+                scale of their type.
+
+        Raises:
+            InputError: it is not one channel of real samples, or one is not finite or 200 dB and
+                more beyond full scale.
+        """
+        return self._stereo(self._stream.push(_as_mono(block)))
+
+    @in_single_precision
     def finish(self) -> Float[np.ndarray, "2 rest"] | Any:
         """The remaining samples."""
         return self._stereo(self._stream.finish())
@@ -404,6 +420,19 @@ def _as_upmixer(method: AnyMethod, **arguments: Any) -> Upmixer:
         return Upmixer(method)
     name = getattr(method, "__name__", type(method).__name__)
     return Upmixer(lambda: own_method(method, name), name=name)
+
+
+def _as_mono(block: Any) -> Float[np.ndarray, " frames"]:
+    samples = block
+    if not (isinstance(block, np.ndarray) and block.dtype in (np.float32, np.float64)):
+        samples = as_samples(block)
+    if samples.ndim == 2 and 1 in samples.shape:
+        samples = samples.reshape(-1)
+    if samples.ndim != 1:
+        raise InputError(f"A block of shape {samples.shape} is not one channel: give (frames,).")
+    if not (np.abs(samples) <= MAX_SAMPLE).all():
+        raise InputError("A block has samples that are not finite, or 200 dB beyond full scale.")
+    return np.asarray(samples)
 
 
 def _are_several(seed: Seed | Sequence[Seed]) -> bool:
