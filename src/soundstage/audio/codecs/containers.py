@@ -4,6 +4,8 @@ import re
 import struct
 from typing import BinaryIO
 
+from soundstage.audio.codecs.tag_blocks import after_tags
+
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof")
 """Types of the first box of an MP4 or MOV file, after its four bytes of size."""
 
@@ -15,6 +17,7 @@ _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # object with the
 _TS_SYNC = 0x47
 
 MISSING = "its last element is incomplete"
+JOINED = "several files joined, of which players read the first"
 
 
 def mp4_end(file: BinaryIO, length: int) -> str | None:
@@ -30,6 +33,8 @@ def mp4_end(file: BinaryIO, length: int) -> str | None:
             size = struct.unpack(">Q", head[8:])[0]
         if not _BOX_NAME.fullmatch(name) or 0 < size < 8:
             break  # trailing data that is no box, such as another program's tag
+        if name == b"moov" and name in names:
+            return JOINED
         names.add(name)
         if at + size > length and name not in _PADDING:
             return f"its box {name.decode('latin-1')!r} is incomplete"
@@ -147,6 +152,20 @@ def voc_end(file: BinaryIO, length: int) -> str | None:
         if at > length or len(head) < 4:
             return "its last block is incomplete"
     return None
+
+
+def tta_end(file: BinaryIO, length: int) -> str | None:
+    """Whether another file follows the frames of TTA."""
+    file.seek(0)
+    head = file.read(22)
+    if len(head) < 22:
+        return "its header is incomplete"
+    rate, samples = struct.unpack("<II", head[10:18])
+    frames = -(-samples // max(rate * 256 // 245, 1))
+    table = file.read(4 * min(frames, length // 4))
+    at = 22 + len(table) + 4 + sum(struct.unpack(f"<{len(table) // 4}I", table[: len(table) & ~3]))
+    file.seek(after_tags(file, at, length))
+    return JOINED if file.read(4) == b"TTA1" else None
 
 
 def _vint_size(first: bytes) -> int:

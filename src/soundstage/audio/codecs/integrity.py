@@ -91,7 +91,10 @@ def inspect(file: InputFile) -> Inspection:
             raise InputError(f"{file} has no chunk of sound: choose another file.")
         if head[:4] == b"OggS":
             return _ogg(file, opened, begin, length)
-        if missing := _missing_end(opened, head, length):
+        missing = _missing_end(opened, head, length)
+        if missing == containers.JOINED:
+            raise InputError(f"{file} is {missing} only: split them, and read each by itself.")
+        if missing:
             raise _cut(file, missing)
     if is_adts(head):
         count = _whole(file, scan_adts(file))
@@ -155,6 +158,8 @@ def _missing_end(file: BinaryIO, head: bytes, length: int) -> str | None:
         return containers.flv_end(file, length)
     if head == b"Creative Voice F":
         return containers.voc_end(file, length)
+    if head[:4] == b"TTA1":
+        return containers.tta_end(file, length)
     return containers.ts_end(file, length)
 
 

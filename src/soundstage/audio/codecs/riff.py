@@ -13,6 +13,7 @@ UNKNOWN = 0x7FFFF000  # writers to a pipe store this or more as the length
 _MAX_CHUNKS = 10_000  # more before the sound chunk are a sign of damage
 _BLOCKS = (0x02, 0x11, 0x31)  # ADPCM of Microsoft and IMA, GSM: their samples a block are declared
 _W64_DATA = b"data" + bytes.fromhex("f3acd3118cd100c04f8edb8a")
+_FILES = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff")  # another file begins
 _STRAY = 1024  # bytes that may follow the last chunk
 _CHUNK_NAME = re.compile(rb"[A-Za-z0-9 ._(-][\w .,-]{3}")
 
@@ -198,19 +199,19 @@ def _caf(file: BinaryIO, length: int) -> SoundChunk | None:
 
 def _with_rest(file: BinaryIO, chunk: SoundChunk, length: int) -> SoundChunk:
     """The chunk, and what follows it."""
-    if chunk.size is None or chunk.container == "CAF":  # CAF declares 64 bits, and the end as such
+    if chunk.size is None:
         return chunk
     end = chunk.offset + chunk.size
-    if end >= length:
-        return chunk
-    if chunk.container == "W64":
+    order = ">" if chunk.container in ("AIFF", "RIFX") else "<"
+    at, layout, more = end + end % 2, f"{order}4sI", b"data"
+    if chunk.container == "CAF":
+        at, layout = end, ">4sq"
+    elif chunk.container == "W64":
         at, layout, more = end + -end % 8, "<16sQ", _W64_DATA
-    else:
-        order = ">" if chunk.container in ("AIFF", "RIFX") else "<"
-        at, layout = end + end % 2, f"{order}4sI"
-        more = b"SSND" if chunk.container == "AIFF" else b"data"
-        if not _is_name(file, at) and _is_name(file, end):
-            at = end  # the byte that fills up an odd chunk is missing
+    elif chunk.container == "AIFF":
+        more = b"SSND"
+    if layout[1:] == "4sI" and not _is_name(file, at) and _is_name(file, end):
+        at = end  # the byte that fills up an odd chunk is missing
     for _ in range(_MAX_CHUNKS):
         if at >= length:
             return chunk
@@ -220,9 +221,14 @@ def _with_rest(file: BinaryIO, chunk: SoundChunk, length: int) -> SoundChunk:
         if len(head) < struct.calcsize(layout) or not known:
             break
         name, size = struct.unpack(layout, head)
+        if name[:4] in _FILES:
+            return replace(chunk, rest="unknown")
         if name == more and size > 0:
             return replace(chunk, rest="sound")
-        at += max(size, 24) + -size % 8 if chunk.container == "W64" else 8 + size + size % 2
+        if chunk.container == "W64":
+            at += max(size, 24) + -size % 8
+        else:
+            at += len(head) + max(size, 0) + (size % 2 if chunk.container != "CAF" else 0)
     at = after_tags(file, at, length)
     return replace(chunk, rest="unknown") if length - at > _STRAY else chunk
 
