@@ -202,6 +202,8 @@ def _with_rest(file: BinaryIO, chunk: SoundChunk, length: int) -> SoundChunk:
     if chunk.size is None:
         return chunk
     end = chunk.offset + chunk.size
+    if end >= length:
+        return chunk
     order = ">" if chunk.container in ("AIFF", "RIFX") else "<"
     at, layout, more = end + end % 2, f"{order}4sI", b"data"
     if chunk.container == "CAF":
