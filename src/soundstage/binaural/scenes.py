@@ -37,6 +37,7 @@ LOUDSPEAKERS = 30.0  # degrees
 LOUDSPEAKER_GAIN = 0.5**0.5  # two loudspeakers, added in power, are as loud as one
 READ_FRAMES = 1 << 16  # per block
 MAX_SOURCES = 64
+MAX_NAME = 1000  # characters of the name of a file
 MAX_START = 86_400.0  # s, a day
 KIND = TextKind("a scene", 1_000_000)  # bytes
 RANGES = {  # minimum, maximum and default of the values of a source
@@ -186,7 +187,7 @@ def _sources(folder: Path, entry: Any) -> list[Source]:
 
 def _name(entry: dict[str, Any], field: str) -> str:
     name = entry.get(field)
-    if not isinstance(name, str):
+    if not isinstance(name, str) or len(name) > MAX_NAME:
         raise InputError(f"{field} must be the name of a file, not {quoted(name)}.")
     return name
 

@@ -11,6 +11,7 @@ A manifest also names title, artist, license and source of each track. A model t
 carries these credits in its card.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from soundstage.errors import InputError, SoundstageError, quoted, shortened
 from soundstage.text_files import TextKind, read_table
 
 MIXTURE = "mixture.wav"
+MAX_NAME = 1000  # characters of the name of a file
 MANIFEST = TextKind("a manifest", 100_000_000)  # bytes
 MUSDB_STEMS = ("drums.wav", "bass.wav", "other.wav", "vocals.wav")
 CREDIT_COLUMNS = ("title", "artist", "license", "source_repository", "source_path")
@@ -119,7 +121,7 @@ def _musdb_clip(folder: Path, mixture: Path) -> Clip:
 def _songs(folder: Path, rows: dict[Path, dict[str, str]]) -> list[Clip]:
     songs: dict[str, list[Path]] = {}
     for path, row in rows.items():
-        if path.is_file() and path.is_relative_to(folder.resolve()):
+        if os.path.isfile(path) and path.is_relative_to(folder.resolve()):
             songs.setdefault(row["song"], []).append(path)
     return [Clip(song, None, tuple(sorted(paths))) for song, paths in sorted(songs.items())]
 
@@ -180,7 +182,7 @@ def read_manifest(manifest: Path) -> dict[Path, dict[str, str]]:
             raise InputError(f"{manifest}: the manifest has no column 'file'{hint}.")
         name = cells["file"]
         path = _resolved(folder, name)
-        if not name or path is None:
+        if not 0 < len(name) <= MAX_NAME or path is None:
             raise InputError(f"{manifest}, line {number}: {quoted(name)} is not a file.")
         if path in rows:
             raise InputError(f"{manifest}, line {number}: {quoted(name)} is listed twice.")

@@ -4,6 +4,7 @@ A recipe is validated when it is read. An unknown key is an error, so that a mis
 silently replaced by a default.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -373,8 +374,9 @@ def load_recipe(source: str | Path, **changes: int) -> Recipe:
         OptionError: the file is missing or not YAML, or a key or value is not valid.
     """
     path = Path(source)
-    if isinstance(source, str) and path.suffix not in (".yaml", ".yml") and not path.is_file():
-        path = recipe_path(source)
+    is_name = isinstance(source, str) and path.suffix not in (".yaml", ".yml")
+    if is_name and not os.path.isfile(path):
+        path = recipe_path(str(source))
     content = read_yaml(path, KIND)
     if not isinstance(content, dict):
         raise OptionError(f"{path}: a recipe is a mapping of keys and values.")

@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.audio import StreamResampler
+from soundstage.errors import WeightsError
 from soundstage.parallel import single_thread
 from soundstage.spectra import SampleQueue, StreamingConvolver
 from soundstage.stereo import to_left_right
@@ -34,6 +35,7 @@ from soundstage.upmixing.side_stages import SideStages, stages_of
 
 METHOD_BLOCK = 65_536  # samples at the method's rate, 1.5 s at 44.1 kHz
 INAUDIBLE = 1e-9  # −180 dB: below it, the ringing of a filter in digital silence becomes silence
+NOT_FINITE = "The method computes samples that are not numbers: use other weights."
 FLUSH = 0.25  # seconds of silence after the signal, which empty the resamplers
 
 
@@ -202,6 +204,8 @@ class _ReturnPath:
         self._stages.push_mid(mid)
 
     def push(self, outputs: Float[Tensor, "takes n_outputs ready"]) -> None:
+        if not bool(torch.isfinite(outputs).all()):
+            raise WeightsError(NOT_FINITE)
         if not self._filters and not self._stages:
             self._resample(outputs)
             return

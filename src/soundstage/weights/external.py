@@ -5,6 +5,7 @@ requested one. A PyTorch checkpoint (.pth, .pt, .bin, .ckpt) can run any program
 and is never opened here; `docs/embeddings.md` shows how to convert one, once.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -70,7 +71,7 @@ def load_external_tensors(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     _refuse_checkpoint(str(path))
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"There are no weights at {path}.")
     try:
         tensors = load_file(path)

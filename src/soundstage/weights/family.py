@@ -4,11 +4,12 @@ A safetensors file begins with the length of its header, 8 bytes, and the header
 Nothing here imports torch, so that a command knows its method before it loads anything.
 """
 
-import json
+import os
 import struct
 from pathlib import Path
 
 from soundstage.errors import WeightsError, quoted, reason
+from soundstage.text_files import parse_json
 
 LONGEST = 10_000_000  # bytes of a header; those of the pretrained models have up to 30,000
 ENTRY = "soundstage"  # of the header
@@ -21,17 +22,19 @@ def read_family(path: str | Path) -> str:
         WeightsError: the file is missing, damaged, or not made by Soundstage.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"There are no weights at {path}.")
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             if length > LONGEST:
                 raise WeightsError(f"{path}: these are not weights of Soundstage.")
-            family = json.loads(json.loads(file.read(length))["__metadata__"][ENTRY])["family"]
+            header = parse_json(file.read(length), str(path), WeightsError)
+        about = parse_json(header["__metadata__"][ENTRY], str(path), WeightsError)
+        family = about["family"]
     except OSError as error:
         raise WeightsError(f"{path}: the weights cannot be read ({reason(error)}).") from error
-    except (struct.error, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (struct.error, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: these are not weights of Soundstage.") from error
     if not isinstance(family, str):
         raise WeightsError(f"{path}: the weights are of no family, but of {quoted(family)}.")

@@ -12,6 +12,7 @@ X = X.left · right with one `right` for all (`LowRank`). Nothing is ever unpick
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -157,7 +158,7 @@ def load_weights(source: str | Path, family: str) -> Weights:
 
     is_path = isinstance(source, Path) or source.endswith(".safetensors")
     path = Path(source) if is_path else model_path(str(source))
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"There are no weights at {path}.")
     try:
         with safe_open(path, framework="pt") as file:

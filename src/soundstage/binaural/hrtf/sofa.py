@@ -5,6 +5,7 @@ take any amount of memory, or crash. So it is read in a process of its own, with
 memory, which hands back an `HrtfSet`.
 """
 
+import os
 from pathlib import Path
 
 from soundstage.binaural.hrtf.hrtf_set import HrtfSet
@@ -28,7 +29,7 @@ def read_hrtf(path: str | Path) -> HrtfSet:
         InputError: the file is missing, damaged, too large, or of another convention.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(f"{path}: file not found.")
     try:
         return run_with_limit(load_sofa, path, seconds=SECONDS, memory=MEMORY)

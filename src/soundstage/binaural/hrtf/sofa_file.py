@@ -82,7 +82,7 @@ def load_sofa(path: Path) -> HrtfSet:
 def _damaged(path: Path, error: Exception) -> InputError:
     why = reason(error)
     if isinstance(error, OSError):  # netCDF's own codes are negative, others mislead
-        why = error.strerror if (error.errno or 0) < 0 else "incomplete"
+        why = str(error.strerror) if (error.errno or 0) < 0 else "incomplete"
     return InputError(f"{path}: is damaged or not a SOFA file ({why}).")
 
 

@@ -224,6 +224,8 @@ class NeuralStream:
         ).to(model.device)
         with torch.inference_mode():
             ears = model.predict(inputs).cpu().numpy()
+        if not np.isfinite(ears).all():
+            raise WeightsError("The network computes samples that are not numbers: use others.")
         return ears * (self._gain * outside).astype(np.float32)
 
     def _read(
