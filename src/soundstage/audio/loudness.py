@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.signal import sosfilt
 
 HOP = 0.1  # seconds; a gating block has four
 _ABSOLUTE, _RELATIVE = -70.0, -10.0  # gates, in LUFS and LU
@@ -36,6 +35,8 @@ class LoudnessMeter:
 
     def push(self, block: Float[np.ndarray, "channels frames"]) -> None:
         """Measure the next frames."""
+        from scipy.signal import sosfilt  # takes a second to import, and few runs measure loudness
+
         weighted, self._state = sosfilt(self._sections, block, axis=1, zi=self._state)
         power = np.einsum("ct,ct->t", weighted, weighted)
         first = self._hop - self._filled
