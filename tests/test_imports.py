@@ -37,6 +37,7 @@ ORDER = [
     "parallel",
     "worker_processes",
     "limited_process",
+    "open_files",
     "seeding",
     "precision",
     "documents",

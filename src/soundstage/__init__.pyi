@@ -18,8 +18,8 @@ from .upmixing import (
     Upmixer,
     register_method,
     upmix,
+    upmix_batch,
     upmix_file,
-    upmix_files,
     upmix_stream,
 )
 from .weights import list_models, model_card
@@ -45,8 +45,8 @@ __all__ = [
     "model_card",
     "register_method",
     "upmix",
+    "upmix_batch",
     "upmix_file",
-    "upmix_files",
     "upmix_stream",
     "write_listening_page",
 ]

@@ -24,6 +24,7 @@ from soundstage.cli.streams import BROKEN_PIPE, Streams
 from soundstage.cli.styles import styles
 from soundstage.cli.train import train
 from soundstage.cli.upmix import upmix
+from soundstage.open_files import allow_open_files
 
 app = typer.Typer(
     name="soundstage",
@@ -75,6 +76,7 @@ def main() -> None:
 def run_and_exit() -> None:
     """Run the command line and end the process, without half a second to take torch apart."""
     interruption.install()
+    allow_open_files()
     streams = Streams()
     code: Any = 0
     number = None

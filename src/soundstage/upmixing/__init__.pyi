@@ -1,5 +1,5 @@
 from .api import StereoStream, Upmixer, upmix, upmix_file, upmix_stream
-from .batch import FileResult, upmix_files
+from .batch import FileResult, upmix_batch
 from .comparison import TakesComparison
 from .controls import Controls
 from .engine import MidSide, UpmixMethod, UpmixStream, make_side, upmix_blocks
@@ -52,8 +52,8 @@ __all__ = [
     "plan_jobs",
     "register_method",
     "upmix",
+    "upmix_batch",
     "upmix_blocks",
     "upmix_file",
-    "upmix_files",
     "upmix_stream",
 ]

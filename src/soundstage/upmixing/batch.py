@@ -40,7 +40,7 @@ class FileResult(NamedTuple):
     """Differences of several takes."""
 
 
-def upmix_files(
+def upmix_batch(
     inputs: AnyPath | Sequence[AnyPath],
     output: AnyPath | None = None,
     *,

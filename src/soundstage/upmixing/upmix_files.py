@@ -18,6 +18,7 @@ from soundstage.audio import (
     supported_rate,
 )
 from soundstage.errors import OptionError, OutputError
+from soundstage.open_files import check_open_files
 from soundstage.parallel import Progress
 from soundstage.precision import in_single_precision
 from soundstage.upmixing.codec_check import CodecCheck, check_codecs
@@ -68,6 +69,7 @@ def upmix_to_files(
         WeightsError: `load` cannot use the weights.
     """
     started = time.perf_counter()
+    check_open_files(len(targets))
     with ExitStack() as stack:
         sound = stack.enter_context(open_sound(source))
         result = _result(sound, targets, options)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.atomic_files import AtomicFile, check_target
-from soundstage.errors import OptionError, missing_extra
+from soundstage.errors import OptionError, missing_extra, printable
 from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, ImageAnalysis
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.stereo import BANDS, FRAME_RATE
@@ -123,7 +123,7 @@ class Canvas:
         self._figure.text(
             x / WIDTH,
             1 - y / self._height,
-            text,
+            printable(text),
             fontsize=size,
             weight="bold" if bold else "normal",
             color=FAINT if faint else INK,
@@ -272,7 +272,7 @@ def note(axes: "Axes", text: str, *, dark: bool) -> None:
 
 def shortened(name: str, longest: int) -> str:
     """The name, with its middle elided beyond `longest` (even) characters."""
-    half = longest // 2
+    half, name = longest // 2, printable(name)
     return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"
 
 
