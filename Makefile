@@ -2,6 +2,7 @@
 # make test   set up and run the fast tests, and the examples in docstrings
 # make test-slow   the others: trainings, commands of the docs, the report in a browser
 # make test-corpus CORPUS=FOLDER   every method on real recordings
+# make fuzz N=1000   N mutated files of every kind through every reader, with limits
 # make lint   ruff and mypy
 # make coverage   all tests, and the lines of src that they do not reach
 # make bench  speed, memory and fold-down error of every method and of FFmpeg's filters; start-up
@@ -13,6 +14,7 @@ READY := $(VENV)/ready
 IN ?=
 OUT ?= demo
 WORKERS ?= 2
+N ?= 1000
 DATA ?= ../shared/data/music/test
 STEMS ?= ../shared/data/stems
 MONO ?= ../shared/data/mono
@@ -20,7 +22,7 @@ CORPUS ?= ../shared/data
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
-.PHONY: setup demo test test-slow test-corpus lint coverage bench benchmark clean
+.PHONY: setup demo test test-slow test-corpus fuzz lint coverage bench benchmark clean
 
 setup: $(READY)
 
@@ -41,6 +43,9 @@ test-slow: $(READY)
 
 test-corpus: $(READY)
 	SOUNDSTAGE_CORPUS=$(CORPUS) $(PYTEST) -m corpus
+
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz/fuzz.py -n $(N)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ import tempfile
 import traceback
 import zlib
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -65,7 +66,7 @@ def fuzz(
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         while case < end:
             command = [sys.executable, __file__, "--child", name, str(case), str(end), folder]
-            for reported, outcome, details in _outcomes(command, case):
+            for reported, outcome, details in outcomes(command, case):
                 case = reported + 1
                 file = Path(Path(folder, f"{reported}.path").read_text())
                 if outcome in ("crash", "hang") and name == "sofa":
@@ -80,14 +81,14 @@ def fuzz(
     return counts, findings
 
 
-def _outcomes(command: list[str], case: int):
+def outcomes(command: list[str], case: int) -> Iterator[tuple[int, str, str]]:
     """Cases with their outcomes, as the child reports them; the last one if it dies."""
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as child,
     ):
         for line in child.stdout:
-            yield json.loads(line)
+            yield tuple(json.loads(line))
             case += 1
         if child.wait() == 0:
             return
@@ -106,10 +107,11 @@ def _in_its_own_process(path: Path) -> tuple[str, str]:
     """What `read_hrtf` makes of a SOFA file that ends the process."""
     from soundstage.binaural import read_hrtf
 
-    return _outcome(read_hrtf, path)
+    return outcome_of(read_hrtf, path)
 
 
-def _outcome(run, path: Path) -> tuple[str, str]:
+def outcome_of(run: Callable[[Path], object], path: Path) -> tuple[str, str]:
+    """What a reader makes of a file, and the sentence or the traceback."""
     from soundstage.errors import SoundstageError
 
     try:
@@ -141,7 +143,7 @@ def serve(name: str, first: int, end: int, folder: Path) -> None:
         before = _reset_peak()
         signal.setitimer(signal.ITIMER_PROF, SECONDS)  # its default action ends the process
         signal.alarm(WALL)
-        outcome, details = _outcome(target.run, path)
+        outcome, details = outcome_of(target.run, path)
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
         if _peak() - before > MEMORY:
