@@ -130,6 +130,37 @@ def test_a_folder_without_usable_files_is_refused(tmp_path: Path) -> None:
         stereo_tracks(tmp_path)
 
 
+def test_a_manifest_may_have_a_byte_order_mark(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav")
+    (tmp_path / "manifest.csv").write_bytes(b"\xef\xbb\xbffile, split\r\na.wav,test\r\n")
+    assert open_corpus(tmp_path, split="test").clips == (Clip("a", tmp_path / "a.wav"),)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file,split\na.wav,test\nb.wav\n", ", line 3: has 1 values for 2 columns."),
+        ("file,split\na\0b.wav,test\n", ", line 2: has a null byte, so it is not text."),
+        ("file,split\nloop/a.wav,test\n", ", line 2: 'loop/a.wav' is not a file."),
+        ("file,split\n,test\n", ", line 2: '' is not a file."),
+        ("file,split\na.wav,test\n./a.wav,train\n", ", line 3: './a.wav' is listed twice."),
+        ("name,split\na.wav,test\n", ": the manifest has no column 'file'."),
+        ("file;split\na.wav;test\n", " no column 'file'; separate the columns by commas."),
+        (f"file\n{'x' * 70_000}\n", f", line 2: '{'x' * 97}...' is not a file."),
+        (f"file\n{'x' * 200_000}\n", ", line 2: is not CSV (field larger than field limit"),
+    ],
+)
+def test_a_manifest_out_of_the_rules_is_refused_with_its_line(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "manifest.csv").write_text(content)
+    with pytest.raises(InputError) as caught:
+        read_manifest(tmp_path / "manifest.csv")
+    assert str(caught.value).startswith(str(tmp_path / "manifest.csv"))
+    assert message in str(caught.value)
+
+
 def test_credits_are_in_the_order_of_the_tracks(tmp_path: Path) -> None:
     lines = "file,title,artist,license,extra\nin/a.ogg,A,One,CC0,x\nin/b.ogg,B,,CC BY,y\n"
     (tmp_path / "manifest.csv").write_text(lines)

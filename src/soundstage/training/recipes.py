@@ -395,6 +395,11 @@ def parse_recipe(content: dict[str, object], *, source: str) -> Recipe:
         errors = error.errors()
         unknown = [each for each in errors if each["type"] == "extra_forbidden"]
         first = (unknown or errors)[0]  # a misspelled key is also a missing one
+        if first["type"] == "union_tag_invalid":
+            raise OptionError(
+                f"{source}: there is no family {quoted(content['family'])}: choose one of "
+                f"{first['ctx']['expected_tags']}."
+            ) from error
         place = ".".join(map(str, first["loc"][1:])) or str(content.get("family", "family"))
         if unknown:
             raise OptionError(f"{source}: unknown key {quoted(place)}.") from error
