@@ -103,6 +103,11 @@ def workspace(tmp_path, monkeypatch, sources):
     return tmp_path
 
 
+def test_the_first_screen_upmixes_a_folder():
+    start = PAGES[0].read_text(encoding="utf-8").splitlines()[:12]
+    assert any(re.match(r"soundstage upmix \w+/ -o \w+/", line) for line in start)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if commands(page)], ids=lambda page: page.name
@@ -111,7 +116,9 @@ def test_every_command_on_the_page_runs(page, workspace, monkeypatch):
     for line in commands(page):
         words = [os.path.expanduser(word) for word in shlex.split(line, comments=True)]
         writes = words[1] in ("upmix", "binaural", "train") or "--plot" in words
-        monkeypatch.setattr(sys, "argv", [*words, "--overwrite"] if writes else words)
+        if writes and "--skip-existing" not in words:
+            words.append("--overwrite")
+        monkeypatch.setattr(sys, "argv", words)
         monkeypatch.setattr(os, "cpu_count", lambda: 1)
         with pytest.raises(SystemExit) as stop:
             main()
