@@ -3,12 +3,12 @@
 | sound                                                           | is read by                  |
 | --------------------------------------------------------------- | --------------------------- |
 | PCM, float, µ-law and A-law in one finished chunk of WAV, RF64,  | libsndfile: seeks are exact |
-| W64, AIFF, AU or CAF                                            |                             |
+| AIFF, AU or CAF                                                 |                             |
 | Ogg Vorbis of a few pages, and ALAC in CAF if libsndfile can     | libsndfile: FFmpeg drops    |
 |                                                                 | the end                     |
 | Ogg Opus made of a lower rate than 48 kHz                        | libsndfile: keeps that rate |
 | all other that FFmpeg knows by its content: compressed sound,    | FFmpeg                      |
-| films, chunks of open length, several chunks of sound, BW64     |                             |
+| films, chunks of open length, W64, BW64                         |                             |
 | what FFmpeg does not know: MAT, HTK, SDS, XI, some ADPCM        | libsndfile                  |
 """
 
@@ -78,8 +78,7 @@ class SoundReader:
         path: of the file; None for a file object and for sound in memory.
         rate: sample rate in Hz, from 8,000 to 192,000.
         channels: number of channels, one or more.
-        frames: length, or None if it is unknown before decoding. A FLAC file that others were
-            appended to holds more.
+        frames: length, or None if it is unknown before decoding.
         seconds: approximate length, for a progress bar; None if unknown.
         format: container and encoding.
         notes: what a user should know about the file, as parts of sentences.

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int32
 
 from soundstage.atomic_files import AtomicFile, check_target, output_errors
 from soundstage.audio.codecs.bit_rates import check_bit_rate
-from soundstage.audio.codecs.ffmpeg_reader import is_media
+from soundstage.audio.codecs.containers import is_media
 from soundstage.audio.codecs.sndfile_writer import SndfileTarget
 from soundstage.audio.formats import (
     MEDIA_CONTAINERS,

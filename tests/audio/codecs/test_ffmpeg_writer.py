@@ -132,7 +132,7 @@ def test_the_cover_of_an_m4a_is_kept(tmp_path):
         track = file.add_stream("aac", rate=RATE, layout="mono")
         cover = file.add_stream("png", rate=1)
         cover.width, cover.height, cover.pix_fmt = 32, 32, "rgb24"
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value
         image = av.VideoFrame.from_ndarray(np.full((32, 32, 3), 90, np.uint8), format="rgb24")
         image.pts, image.time_base = 0, Fraction(1)
         file.mux(cover.encode(image))

@@ -51,7 +51,7 @@ def make_tracks(path, *, muxer, video="libx265", sound="aac", tag=None, timecode
         for language, disposition in kinds:
             track = film.add_stream(sound, rate=RATE, layout="mono", format=layouts[sound])
             track.metadata.update({"language": language, "title": f"Piste {language}"})
-            track.disposition = disposition
+            track.disposition = disposition.value
             tracks.append(track)
         for k in range(25):
             planes = np.full((72, 64), 10 * k, np.uint8)
@@ -79,7 +79,7 @@ def facts(path):
             (
                 stream.type,
                 stream.codec_context and stream.codec_context.name,
-                int(stream.disposition),
+                stream.disposition.value,
                 stream.metadata.get("language"),
                 stream.metadata.get("title") or stream.metadata.get("name"),
             )

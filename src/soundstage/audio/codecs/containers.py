@@ -4,7 +4,7 @@ import re
 import struct
 from typing import BinaryIO
 
-from soundstage.audio.codecs.tag_blocks import after_tags
+from soundstage.audio.codecs.tag_blocks import after_tags, begins_tag
 
 MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"moof")
 """Types of the first box of an MP4 or MOV file, after its four bytes of size."""
@@ -15,15 +15,26 @@ _OPEN_END = -1
 _MOST_PARTS = 150_000  # that are visited: films of a day have fewer
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")  # object with the size of the file
 _TS_SYNC = 0x47
+_FLAC_START = re.compile(rb"fLaC[\0\x80]\0\0\x22")
 
 MISSING = "its last element is incomplete"
 JOINED = "several files joined, of which players read the first"
+
+
+def is_media(head: bytes) -> bool:
+    """Whether a file with this head may be a film: MP4, MOV, Matroska, WebM, AVI, ..."""
+    return (
+        head[4:8] in MP4_BOXES
+        or head[:4] in (b"\x1aE\xdf\xa3", b"0&\xb2u", b"FLV\1")
+        or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
+    )
 
 
 def mp4_end(file: BinaryIO, length: int) -> str | None:
     """What is missing at the end of MP4 and MOV: a part of a box, or the index."""
     at, names = 0, set()
     for _ in range(_MOST_PARTS):
+        at = after_tags(file, at, length) if begins_tag(file, at) else at
         if at + 8 > length:
             break
         file.seek(at)
@@ -151,6 +162,17 @@ def voc_end(file: BinaryIO, length: int) -> str | None:
         at += 4 + int.from_bytes(head[1:4], "little")
         if at > length or len(head) < 4:
             return "its last block is incomplete"
+    return None
+
+
+def flac_end(file: BinaryIO, at: int) -> str | None:
+    """Whether another file follows the one of FLAC that begins at this offset."""
+    file.seek(at + 4)
+    before = b""
+    while block := file.read(1 << 20):
+        if _FLAC_START.search(before + block):
+            return JOINED
+        before = block[-8:]
     return None
 
 

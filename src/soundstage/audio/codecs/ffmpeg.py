@@ -47,19 +47,24 @@ _OPTIONS = {
 }
 
 
-def open_media(file: InputFile, demuxer: str | None = None) -> Any:
+def open_media(file: InputFile, demuxer: str | None = None, skip: int = 0) -> Any:
     """Open a file for reading.
 
     Args:
         file: to open.
         demuxer: FFmpeg's name of its kind, where it is known; by default its content decides.
+        skip: bytes at the start that are not read.
 
     Raises:
         InputError: FFmpeg cannot read it.
     """
     source = file.open() if file.path is None else media_url(file.path)
     try:
-        options = {**_OPTIONS, "probesize": str(_PROBED)} if demuxer else _OPTIONS
+        options = dict(_OPTIONS)
+        if demuxer:
+            options["probesize"] = str(_PROBED)
+        if skip:
+            options["skip_initial_bytes"] = str(skip)
         return av.open(source, format=demuxer, options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise InputError(

@@ -6,9 +6,7 @@ picture. Every error is refused, but for bytes between the frames of MPEG audio 
 FFmpeg takes tags there for sound.
 """
 
-import re
 from collections.abc import Iterator
-from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -17,7 +15,6 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio.codecs.adts import FRAME_SAMPLES
-from soundstage.audio.codecs.containers import MP4_BOXES
 from soundstage.audio.codecs.ffmpeg import cause, main_sound, open_media
 from soundstage.audio.codecs.ffmpeg_names import container_name, encoding_name
 from soundstage.audio.codecs.input_file import InputFile
@@ -34,8 +31,7 @@ _SLACK = 0.1  # s by which the duration of a container with coarse time stamps m
 _SOUGHT = ("flac", "mov", "wav", "w64", "aiff", "caf", "au", "wv", "tta")
 """Demuxers that find the packet of a sample."""
 
-_FLAC_START = re.compile(rb"fLaC[\0\x80]\0\0\x22")
-_COUNTED = ("flac", "wv", "tta", "tak", "ape", "w64", "wav", "aiff", "au", "rso", "sox", "ircam")
+_COUNTED = ("flac", "wv", "tta", "tak", "ape", "wav", "aiff", "au", "rso", "sox", "ircam")
 """Demuxers that give the exact number of samples of lossless sound."""
 
 _TIMED = ("asf", "avi", "flv", "matroska", "nut", "voc", "mxf", "caf", "rm", "mpc", "mpc8")
@@ -55,7 +51,7 @@ class MediaSource:
 
     def __init__(self, file: InputFile, known: Inspection) -> None:
         self._file, self._known = file, known
-        with open_media(file, known.demuxer) as container:
+        with open_media(file, known.demuxer, known.skip) as container:
             stream = main_sound(container)
             if stream is None:
                 raise InputError(f"{file} has no sound track: choose another file.")
@@ -83,7 +79,7 @@ class MediaSource:
             InputError: the file is damaged.
         """
         done = 0
-        with open_media(self._file, self._known.demuxer) as container:
+        with open_media(self._file, self._known.demuxer, self._known.skip) as container:
             stream = main_sound(container)
             decoded = self._decoded(container, stream)
             if start and self._seeks_exactly():
@@ -129,6 +125,8 @@ class MediaSource:
 
     def _is_no_sound(self, packet: Any, begun: bool) -> bool:
         """Whether a packet that cannot be decoded is none; the length is verified at the end."""
+        if not packet.size:  # carries a change of the header alone
+            return True
         if self._demuxer == "mp3":
             head = bytes(packet)[:64]
             is_frame = head[:1] == b"\xff" and head[1:2] >= b"\xe0"
@@ -167,21 +165,7 @@ class MediaSource:
 
     def _seeks_exactly(self) -> bool:
         """Whether seeking gives the same samples as decoding from the start."""
-        if not (self._lossless and self._sample_times and self._demuxer in _SOUGHT):
-            return False
-        return self._demuxer != "flac" or not self._is_joined_flac
-
-    @cached_property
-    def _is_joined_flac(self) -> bool:
-        """Whether the file holds a second FLAC stream, whose times start at 0 again."""
-        before = b"\0" * 8
-        with self._file.open() as opened:
-            opened.seek(4)
-            while block := opened.read(1 << 20):
-                if _FLAC_START.search(before + block):
-                    return True
-                before = block[-8:]
-        return False
+        return self._lossless and self._sample_times and self._demuxer in _SOUGHT
 
     def _sought(
         self, container: Any, stream: Any, decoded: Iterator[Any], start: int
@@ -200,6 +184,9 @@ class MediaSource:
             return self._frames_of_mp4(container, stream, first)
         if self._known.samples is not None:
             return None if self.starts_late else self._known.samples
+        if self._demuxer == "w64" and self._lossless and self._known.content is not None:
+            bits = {"FLOAT": 32, "DOUBLE": 64}.get(self.format.encoding) or self.format.integer_bits
+            return self._known.content * 8 // (self.channels * bits) if bits else None
         counted = self._lossless and self._sample_times and self._demuxer in _COUNTED
         return stream.duration if counted else None
 
@@ -240,15 +227,6 @@ class MediaSource:
         if not ends:
             return None
         return round((max(ends) - first.pts * first.time_base) * self.rate)
-
-
-def is_media(head: bytes) -> bool:
-    """Whether a file with this head may be a film: MP4, MOV, Matroska, WebM, AVI, ..."""
-    return (
-        head[4:8] in MP4_BOXES
-        or head[:4] in (b"\x1aE\xdf\xa3", b"0&\xb2u", b"FLV\1")
-        or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
-    )
 
 
 def _seconds(container: Any, stream: Any) -> float | None:

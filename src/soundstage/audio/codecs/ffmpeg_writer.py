@@ -208,9 +208,9 @@ class MediaTarget:
         if self._form.is_lossy:
             self._sound.bit_rate = self._bit_rate or DEFAULT_AAC * self._channels
         if old is None or self._film is None:
-            self._sound.disposition = av.stream.Disposition.default
+            self._sound.disposition = av.stream.Disposition.default.value
         else:
-            self._sound.disposition = old.disposition
+            self._sound.disposition = old.disposition.value
             facts = self._film.properties(old, self._form.container, coding=False)
             self._sound.metadata.update(facts)
 

@@ -19,7 +19,6 @@ _OF_THE_FILE = re.compile(
     r"vendor_id|creation_time|handler_name|duration|bps|number_of_.*|_statistics.*|.*-eng",
     re.IGNORECASE,
 )
-_DEFAULT = 1  # disposition
 
 
 class Film:
@@ -64,7 +63,7 @@ class Film:
                 f"{container}: choose the suffix of the source, or .mkv."
             ) from error
         copy.metadata.update(self.properties(stream, container, coding=True))
-        copy.disposition = stream.disposition
+        copy.disposition = stream.disposition.value  # a number pleases every PyAV
         tag = _codec_tag(stream, self.input, container)
         if tag:
             copy.codec_context.codec_tag = tag
@@ -78,7 +77,8 @@ class Film:
         """
         self.add_copy(output, self.sound, container)
         copy = self._copies[self.sound.index]
-        copy.disposition = av.stream.Disposition(int(self.sound.disposition) & ~_DEFAULT)
+        kept = self.sound.disposition & ~av.stream.Disposition.default
+        copy.disposition = kept.value
         return describe(self.sound)
 
     def properties(self, stream: Any, container: str, *, coding: bool) -> dict[str, str]:

@@ -40,22 +40,26 @@ class Inspection:
 
     Attributes:
         demuxer: FFmpeg's name of its kind, where the content is certain; else None.
+        skip: bytes before the sound that FFmpeg must not see.
         for_libsndfile: all of its sound is in one chunk of finished length.
         not_for_libsndfile: it looks like MPEG audio, where libsndfile writes to the terminal.
         vorbis: it is one stream of Vorbis.
         low_opus: it is one stream of Opus, made of sound below 48 kHz.
         open_end: its header leaves its length open.
+        content: bytes of sound in one chunk; None for other files, and if unknown.
         samples: per channel, exactly; None if unknown.
         least: samples per channel that it holds at least; 0 if unknown.
         notes: sentences for the user.
     """
 
     demuxer: str | None = None
+    skip: int = 0
     for_libsndfile: bool = False
     not_for_libsndfile: bool = False
     vorbis: bool = False
     low_opus: bool = False
     open_end: bool = False
+    content: int | None = None
     samples: int | None = None
     least: int = 0
     notes: tuple[str, ...] = ()
@@ -77,21 +81,25 @@ def inspect(file: InputFile) -> Inspection:
                     f"it holds {max(chunk.available, 0):,} of the {chunk.size:,} bytes of sound "
                     "that its header declares",
                 )
-            if chunk.rest == "unknown" or (chunk.rest and chunk.container != "RIFF"):
+            if chunk.rest:
                 raise InputError(
                     f"{file} goes on after the {chunk.size or 0:,} bytes of sound that its header "
                     "declares, with what may be sound too: repair its header, or cut the rest off."
                 )
-            plain = not (chunk.unfinished or chunk.rest or chunk.container == "BW64")
+            # libsndfile does not know BW64, and takes what follows the chunk of W64 for sound
+            plain = not chunk.unfinished and chunk.container not in ("BW64", "W64")
             return Inspection(
-                for_libsndfile=plain, open_end=chunk.size is None, samples=fact_samples(opened)
+                for_libsndfile=plain,
+                open_end=chunk.size is None,
+                content=chunk.size,
+                samples=fact_samples(opened),
             )
         begin, head = _first_bytes(opened, length)
         if head[8:12] in (b"WAVE", b"AIFF", b"AIFC") or head[:4] == b"caff":
             raise InputError(f"{file} has no chunk of sound: choose another file.")
         if head[:4] == b"OggS":
             return _ogg(file, opened, begin, length)
-        missing = _missing_end(opened, head, length)
+        missing = _missing_end(opened, head, begin, length)
         if missing == containers.JOINED:
             raise InputError(f"{file} is {missing} only: split them, and read each by itself.")
         if missing:
@@ -145,7 +153,9 @@ def _cut(file: InputFile, missing: str) -> InputError:
     return InputError(f"{file} is cut short: {missing}; get a complete copy of it.")
 
 
-def _missing_end(file: BinaryIO, head: bytes, length: int) -> str | None:
+def _missing_end(file: BinaryIO, head: bytes, begin: int, length: int) -> str | None:
+    if head[:4] == b"fLaC":
+        return containers.flac_end(file, begin)
     if head[4:8] in containers.MP4_BOXES:
         return containers.mp4_end(file, length)
     if head[:4] == b"\x1aE\xdf\xa3":
@@ -213,6 +223,7 @@ def _mpeg(file: InputFile, mpeg: MpegStream) -> Inspection:
         notes.append(f"the source has bytes that are no sound at byte {mpeg.damaged_at:,}")
     return Inspection(
         "mp3",
+        skip=mpeg.start,
         samples=None if longer else samples,
         least=samples - 2 * mpeg.frame_samples * longer,
         notes=tuple(notes),

@@ -29,8 +29,7 @@ class SoundChunk:
         size: declared bytes of content, or None if the writer did not know.
         available: bytes from `offset` to the end of the file.
         unfinished: its size was never filled in, in a way that libsndfile does not understand.
-        rest: what follows it: "" for nothing or chunks that are no sound, "sound" for another chunk
-            of sound, "unknown" for more than 1 kB that is no chunk.
+        rest: whether another chunk of sound, or more than 1 kB that is no chunk, follows it.
     """
 
     container: str
@@ -39,7 +38,7 @@ class SoundChunk:
     size: int | None
     available: int
     unfinished: bool = False
-    rest: str = ""
+    rest: bool = False
 
 
 def sound_chunk(file: BinaryIO) -> SoundChunk | None:
@@ -215,24 +214,25 @@ def _with_rest(file: BinaryIO, chunk: SoundChunk, length: int) -> SoundChunk:
     if layout[1:] == "4sI" and not _is_name(file, at) and _is_name(file, end):
         at = end  # the byte that fills up an odd chunk is missing
     for _ in range(_MAX_CHUNKS):
+        at = after_tags(file, at, length)
         if at >= length:
             return chunk
         file.seek(at)
         head = file.read(struct.calcsize(layout))
-        known = chunk.container == "W64" or (chunk.container != "AU" and _CHUNK_NAME.match(head))
+        known = chunk.container != "AU" and bool(_CHUNK_NAME.match(head))
+        if chunk.container == "W64":
+            known = head[:4] == b"riff" or head[10:16] == _W64_DATA[10:]
         if len(head) < struct.calcsize(layout) or not known:
             break
         name, size = struct.unpack(layout, head)
-        if name[:4] in _FILES:
-            return replace(chunk, rest="unknown")
-        if name == more and size > 0:
-            return replace(chunk, rest="sound")
+        if name[:4] in _FILES or (name == more and size > 0):
+            return replace(chunk, rest=True)
         if chunk.container == "W64":
             at += max(size, 24) + -size % 8
         else:
             at += len(head) + max(size, 0) + (size % 2 if chunk.container != "CAF" else 0)
     at = after_tags(file, at, length)
-    return replace(chunk, rest="unknown") if length - at > _STRAY else chunk
+    return replace(chunk, rest=True) if length - at > _STRAY else chunk
 
 
 def _is_name(file: BinaryIO, at: int) -> bool:

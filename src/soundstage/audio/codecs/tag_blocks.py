@@ -33,7 +33,7 @@ def after_tags(file: BinaryIO, at: int, length: int) -> int:
 def _tag_size(file: BinaryIO, at: int) -> int:
     file.seek(at)
     head = file.read(32)
-    if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 0x80:
+    if head[:3] == b"ID3" and len(head) >= 10 and head[3] < 5 and max(head[6:10]) < 0x80:
         body = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
         return body + (20 if head[5] & 0x10 else 10)
     if head[:3] == b"TAG":

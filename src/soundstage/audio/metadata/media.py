@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import av
+
 from soundstage.audio.codecs.ffmpeg import main_sound, open_media
 from soundstage.audio.codecs.input_file import InputFile
 from soundstage.audio.metadata.model import Chapter, Lost, Metadata, Picture, TagCollector
@@ -100,7 +102,7 @@ def to_ffmpeg(tags: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
 
 def is_picture(stream: Any) -> bool:
     """Whether a stream is a cover rather than moving pictures."""
-    return stream.type == "video" and bool(int(stream.disposition) & 0x400)
+    return stream.type == "video" and bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def describe(stream: Any) -> str:
