@@ -45,7 +45,7 @@ def test_the_family_selects_the_recipe_class_and_changes_override_the_file(tmp_p
         ("pairs: 7\n", "family"),
         ("- a list\n", "mapping of keys and values"),
         ("family: [unclosed\n", "line 2: is not YAML"),
-        ("family: 2020-01-01\n", "there is no family '2020-01-01': choose one of 'nearest', "),
+        ("family: 2020-01-01\n", "there is no family '2020-01-01': choose one of 'tagger', "),
         ("family: [nearest]\n", "family"),
         ("family: &a [x, x]\nother: [*a, *a]\n", "line 1: aliases are not supported"),
         ("family: nearest\npairs: " + "9" * 5000 + "\n", "line 2: a number has at most 40 digits"),
