@@ -1,6 +1,8 @@
 """`soundstage evaluate`."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,8 @@ def test_mono_recordings_need_the_option_reference_free(
     ("arguments", "sentence"),
     [
         (("--methods", "nobody"), "Unknown system 'nobody'"),
+        (("--system", "theirs=nowhere"), "there is no such folder, class or method"),
+        (("--system", "none.py:Wide"), "none.py: there is no such file"),
         (("--embeddings", "vggish=none.safetensors"), "none.safetensors"),
         (("--split", "test"), "has no split 'test'"),
         (("--seconds", "0.1"), "at least 1"),
@@ -109,3 +113,37 @@ def test_silence_is_measured_without_a_warning(command, tmp_path: Path) -> None:
     Audio(np.zeros((2, 2 * RATE)), RATE).write(data / "silent.wav")
     code, _, err = command("evaluate", data, "-o", tmp_path / "out", *SHORT, "--no-report")
     assert (code, err) == (0, "")
+
+
+def test_own_systems_are_rows_and_their_errors_sentences(
+    command, tracks: Path, tmp_path: Path
+) -> None:
+    code_file = tmp_path / "mine.py"
+    code_file.write_text(
+        "def half(mono, rate):\n    return mono, mono / 2\n"
+        "def broken(mono, rate):\n    return undefined\n"
+    )
+    short = ("--methods", "", "--baselines", "", "--embeddings", "", "--takes", 1, "--no-report")
+    arguments = ("evaluate", tracks, "-o", tmp_path / "out", *short, "--examples", 0)
+    code, out, _ = command(*arguments, "--system", f"{code_file}:half")
+    assert code == 0
+    assert "| half |" in out
+    assert "* the best system that turns mono into stereo" in out
+    code, _, err = command(*arguments, "--system", f"{code_file}:broken")
+    assert code == 2
+    assert "The method broken failed: NameError: name 'undefined' is not defined (mine.py" in err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of other systems are text")
+def test_names_that_are_no_text_are_measured_and_printed_escaped(command, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    scene = stereo_scene(2 * RATE).numpy()
+    for name in (b"caf\xe9.wav", b"title\x1b]0;x\x07.wav", b"a" * 240 + b".wav"):
+        Audio(scene, RATE).write(data / "a.wav")
+        (data / "a.wav").rename(os.fsdecode(bytes(data) + b"/" + name))
+    code, out, err = command("evaluate", data, "-o", tmp_path / "out", *SHORT, "--examples", 3)
+    assert (code, err) == (0, "")
+    table = (tmp_path / "out" / "table.csv").read_text(encoding="utf-8")
+    assert r"caf\xe9" in table
+    assert "\x1b" not in table + out

@@ -11,6 +11,7 @@ measured again.
 import hashlib
 import json
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,7 +87,7 @@ class Store:
             if path:
                 status = path.stat()
                 facts.append(f"{path.name} {status.st_size} {status.st_mtime_ns}")
-        return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+        return hashlib.sha256(os.fsencode("\n".join(facts))).hexdigest()[:16]
 
     def write(self, clip: Clip, system: System, measures: Measures) -> None:
         """Store the measures of a result."""
