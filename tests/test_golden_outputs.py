@@ -53,7 +53,8 @@ def measured(case):
     """Levels of the side, or of both ears."""
     task, name = case.split()
     if task == "upmix":
-        left, right = soundstage.upmix((music(), RATE), method=name, seed=1).samples
+        plain = {"width": 1, "spread_noise": True}  # the side as the method made it
+        left, right = soundstage.upmix((music(), RATE), method=name, seed=1, **plain).samples
         return [levels((left - right) / 2)]
     ears = soundstage.binauralize((music(), RATE), method=name, azimuth=50, distance=1.2)
     return [levels(ear) for ear in ears.samples]

@@ -107,13 +107,16 @@ class Alignment:
 
     @cached_property
     def noise(self) -> Float[np.ndarray, "2 bins"]:
-        """Noise powers of L/a and R/b, each smoothed over a third of an octave."""
+        """Noise of L/a and R/b relative to their power, means over a third of an octave.
+
+        Relative, since a small error of the gain counts as noise where a partial is loud.
+        """
         gain = 10 ** (self.gain_db / 20)
         left, right = self.spectra.left, self.spectra.right / gain**2
         common = _derotated(self.spectra.cross, self.lag, self.inverted).real / gain
-        floor = 1e-4 * (left + right) + np.finfo(float).tiny  # of the estimate itself
-        powers = [_smoothed(np.maximum(each - common, floor)) for each in (left, right)]
-        return np.stack(powers)
+        power = left + right + np.finfo(float).tiny
+        shares = np.stack([_smoothed((each - common) / power) for each in (left, right)])
+        return np.maximum(shares, 1e-4)  # after the mean, in which errors of both signs cancel
 
 
 class AlignmentMeter:
@@ -300,8 +303,14 @@ def _overlap(shift: float) -> float:
 
 
 def _gain(sums: Sums) -> float:
-    """|b/a| by total least squares, over the bins by their coherence."""
-    weights = np.abs(sums.cross) ** 4 / ((sums.left * sums.right) ** 2 + np.finfo(float).tiny)
+    """|b/a| by total least squares; bins count by the square of their ratio of signal to noise.
+
+    Least squares alone would be right for equal noise only; where there is hardly any, it is right.
+    """
+    scale = np.sqrt(sums.left * sums.right) + np.finfo(float).tiny
+    coherence = np.minimum(np.abs(sums.cross) / scale, 1)
+    weights = (coherence**2 / (1 - coherence**2 + 1 / MAX_WEIGHT)) ** 2 / scale
+    weights[sums.left + sums.right < 1e-10 * (sums.left + sums.right).max()] = 0
     left, right = (weights * sums.left).sum(), (weights * sums.right).sum()
     cross = max((weights * np.abs(sums.cross)).sum(), np.finfo(float).tiny)
     half = (right - left) / (2 * cross)

@@ -209,7 +209,8 @@ class ClickMeter:
         energy = np.square(bent).reshape(boxes, self._box).sum(axis=1)
         own = np.arange(REACH + 1, boxes - REACH - 1)
         peaks = np.lib.stride_tricks.sliding_window_view(energy, 2 * LONGEST + 1).max(axis=1)
-        loud = energy[own] > CLICK_RATIO * np.median(energy) + FAINTEST_CLICK
+        beside = np.maximum(energy[own - LONGEST - 1], energy[own + LONGEST + 1])
+        loud = energy[own] > 0.1 * CLICK_RATIO * beside + FAINTEST_CLICK  # to leave few
         found = own[loud & (energy[own] == peaks[own - LONGEST])]
         if not found.size:
             return

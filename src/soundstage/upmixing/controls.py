@@ -1,8 +1,9 @@
-"""Options of the result that every method has: width, noise, mono bass, focus of the center, seeds.
+"""Options of the result that every method has: width, noise, mono bass, focus of the center.
 
-Controls act on the side signal alone, so that the fold-down stays exact. Width is a gain, by default
-1 with a limit that depends on the content. Surface noise stays in the middle unless it is to be
-spread. Bass and focus are one linear-phase filter with compensated delay. Its gain is the product of
+Controls act on the side signal alone, so that the fold-down stays exact. Width is a gain, by
+default 1 with a limit that depends on the content. Surface noise stays in the middle unless it is
+to be spread. Bass and focus are one linear-phase filter with compensated delay. Its gain is the
+product of
 
     bass mono     f⁴/(f⁴ + f_c⁴)       a crossover of 24 dB an octave, −6 dB at f_c
     center focus  1 − focus·w(f)       w is 1 from 250 Hz to 4 kHz, the range of voices and leads,
