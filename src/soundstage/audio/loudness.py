@@ -2,8 +2,9 @@
 
 Every channel passes the K-weighting: a shelf of +4 dB for the head, and a high-pass at 38 Hz, both
 second-order filters that are specified at 48 kHz and designed here for every rate from their analog
-prototypes (which departs by 0.2 LU at 8 kHz). The power of blocks of 400 ms, one every 100 ms, is
-averaged over those above −70 LUFS, and then over those less than 10 LU under that average.
+prototypes (which departs by 0.2 LU at 8 kHz). Their response is convolved by FFT, cut at 100 ms,
+where it has fallen by 200 dB. The power of blocks of 400 ms, one every 100 ms, is averaged over
+those above −70 LUFS, and then over those less than 10 LU under that average.
 """
 
 import math
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 HOP = 0.1  # seconds; a gating block has four
+_SEGMENT = 8  # hops that are filtered at a time
 _ABSOLUTE, _RELATIVE = -70.0, -10.0  # gates, in LUFS and LU
 _OFFSET = -0.691  # dB: a sine of 997 Hz at full scale in one channel has −3.01 LUFS
 _SHELF = (1681.974450955533, 3.999843853973347, 0.7071752369554196)  # Hz, dB, Q
@@ -27,66 +29,74 @@ class LoudnessMeter:
     """
 
     def __init__(self, rate: int, channels: int) -> None:
-        self._sections = _k_weighting(rate)
-        self._state = np.zeros((2, channels, 2))
         self._hop = round(HOP * rate)
+        self._length = (_SEGMENT + 1) * self._hop
+        self._response = _k_weighting(rate, self._length, self._hop)
+        self._held = np.zeros((channels, self._length))  # one hop of the past, then the segment
+        self._filled = self._hop
         self._powers: list[float] = []  # of the complete hops, summed over the channels
-        self._sum, self._filled = 0.0, 0
 
     def push(self, block: Float[np.ndarray, "channels frames"]) -> None:
         """Measure the next frames."""
-        from scipy.signal import sosfilt  # takes a second to import, and few runs measure loudness
-
-        weighted, self._state = sosfilt(self._sections, block, axis=1, zi=self._state)
-        power = np.einsum("ct,ct->t", weighted, weighted)
-        first = self._hop - self._filled
-        if power.size < first:
-            self._sum += float(power.sum())
-            self._filled += power.size
-            return
-        self._powers.append((self._sum + float(power[:first].sum())) / self._hop)
-        whole = (power.size - first) // self._hop
-        hops = power[first : first + whole * self._hop].reshape(whole, self._hop)
-        self._powers += (hops.sum(axis=1) / self._hop).tolist()
-        rest = power[first + whole * self._hop :]
-        self._sum, self._filled = float(rest.sum()), rest.size
+        taken = 0
+        while taken < block.shape[1]:
+            part = block[:, taken : taken + self._length - self._filled]
+            self._held[:, self._filled : self._filled + part.shape[1]] = part
+            self._filled += part.shape[1]
+            taken += part.shape[1]
+            if self._filled == self._length:
+                self._powers += self._measured(_SEGMENT)
+                self._held[:, : self._hop] = self._held[:, -self._hop :]
+                self._filled = self._hop
 
     def integrated(self) -> float:
         """In LUFS; −∞ if every block lies under the gate, NaN for less than one block of 400 ms."""
-        if len(self._powers) < 4:
+        powers = self._powers + self._measured(self._filled // self._hop - 1)
+        if len(powers) < 4:
             return math.nan
-        blocks = np.convolve(self._powers, np.full(4, 0.25), "valid")
-        blocks = blocks[blocks > _power(_ABSOLUTE)]
+        blocks = np.convolve(powers, np.full(4, 0.25), "valid")
+        blocks = blocks[blocks > 10 ** ((_ABSOLUTE - _OFFSET) / 10)]
         if not blocks.size:
             return -math.inf
         blocks = blocks[blocks > blocks.mean() * 10 ** (_RELATIVE / 10)]
         return _OFFSET + 10 * math.log10(blocks.mean())
 
+    def _measured(self, hops: int) -> list[float]:
+        """Powers of the first hops of the segment, by overlap-save."""
+        spectrum = np.fft.rfft(self._held, axis=1) * self._response
+        weighted = np.fft.irfft(spectrum, self._length, axis=1)[:, self._hop :]
+        power = np.einsum("ct,ct->t", weighted, weighted)[: hops * self._hop]
+        return (power.reshape(hops, self._hop).sum(axis=1) / self._hop).tolist()
 
-def _power(loudness: float) -> float:
-    return float(10 ** ((loudness - _OFFSET) / 10))
 
+def _k_weighting(rate: int, length: int, taps: int) -> np.ndarray:
+    """Response over frequency of the filters, cut to `taps` samples, for a transform of `length`.
 
-def _k_weighting(rate: int) -> Float[np.ndarray, "2 6"]:
-    """Second-order sections, by the bilinear transform of shelf and high-pass."""
-    frequency, gain, q = _SHELF
-    k = math.tan(math.pi * frequency / rate)
-    high = 10 ** (gain / 20)
+    Both are bilinear transforms of analog prototypes.
+    """
+    size = 1 << (8 * taps).bit_length()
+    delay = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
+    frequency, decibels, q = _SHELF
+    k, high = math.tan(math.pi * frequency / rate), 10 ** (decibels / 20)
     band = high**0.4996667741545416
-    a0 = 1 + k / q + k * k
-    shelf = [
-        (high + band * k / q + k * k) / a0,
-        2 * (k * k - high) / a0,
-        (high - band * k / q + k * k) / a0,
-        1.0,
-        2 * (k * k - 1) / a0,
-        (1 - k / q + k * k) / a0,
-    ]
+    shelf = _biquad(
+        (high + band * k / q + k * k, 2 * (k * k - high), high - band * k / q + k * k), k, q, delay
+    )
     frequency, q = _HIGH_PASS
     k = math.tan(math.pi * frequency / rate)
-    a0 = 1 + k / q + k * k
     # The standard's filter has 0.04 dB of gain, as it leaves out the division by a0 at 48 kHz
-    k48 = math.tan(math.pi * frequency / 48_000)
-    gain = (1 + k48 / q + k48 * k48) / a0
-    high_pass = [gain, -2 * gain, gain, 1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0]
-    return np.array([shelf, high_pass])
+    gain = _a0(math.tan(math.pi * frequency / 48_000), q)
+    high_pass = _biquad((gain, -2 * gain, gain), k, q, delay)
+    return np.fft.rfft(np.fft.irfft(shelf * high_pass, size)[:taps], length)
+
+
+def _a0(k: float, q: float) -> float:
+    return 1 + k / q + k * k
+
+
+def _biquad(
+    numerator: tuple[float, float, float], k: float, q: float, delay: np.ndarray
+) -> np.ndarray:
+    """Response of the numerator over the poles that both kinds of filter share."""
+    above = numerator[0] + delay * (numerator[1] + delay * numerator[2])
+    return above / (_a0(k, q) + delay * (2 * (k * k - 1) + delay * (1 - k / q + k * k)))
