@@ -6,6 +6,7 @@
 # make lint   ruff and mypy
 # make coverage   all tests, and the lines of src that they do not reach
 # make bench  speed, memory and fold-down error of every method and of FFmpeg's filters; start-up
+# make fitness   fills docs/fitness.md (six minutes)
 # make benchmark DATA=FOLDER STEMS=FOLDER MONO=FOLDER   fills docs/benchmark.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +23,7 @@ CORPUS ?= ../shared/data
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
-.PHONY: setup demo test test-slow test-corpus fuzz lint coverage bench benchmark clean
+.PHONY: setup demo test test-slow test-corpus fuzz lint coverage bench fitness benchmark clean
 
 setup: $(READY)
 
@@ -58,6 +59,9 @@ coverage: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/speed.py --write docs/speed.md
 	$(BIN)/python benchmarks/startup.py
+
+fitness: $(READY)
+	$(BIN)/python benchmarks/fitness.py --write docs/fitness.md
 
 benchmark: $(READY)
 	$(BIN)/python benchmarks/papers.py --data $(DATA) --stems $(STEMS) --mono $(MONO) --write

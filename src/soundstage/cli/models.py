@@ -28,7 +28,7 @@ def models(json_output: Json = False) -> None:
     for method in METHODS.values():
         default = " (default)" if method.name == DEFAULT_METHOD else ""
         say(f"{method.name}{default}: {method.summary}")
-        weights = method.weights or "none; use --weights"
+        weights = method.weights or ("its own" if method.is_own else "none; use --weights")
         say(f"    source: {method.source}; weights: {weights}")
     say("")
     for name, card in cards.items():
