@@ -30,6 +30,7 @@ from soundstage.errors import (
     SYSTEM_ERRORS,
     OptionError,
     SoundstageError,
+    WeightsError,
     of_system,
     unexpected,
 )
@@ -261,6 +262,7 @@ def run_jobs(
         soon as it ends.
 
     Raises:
+        WeightsError: the weights of the method cannot be used, for any item.
         SoundstageError: `load` failed, or a worker was killed, usually for lack of memory.
     """
     jobs = min(jobs, len(items))
@@ -332,6 +334,8 @@ class _Worker(Generic[T, R]):
     ) -> Result | SoundstageError:
         try:
             return work(*arguments)
+        except WeightsError:  # the same for every item
+            raise
         except SoundstageError as error:
             return error
         except SYSTEM_ERRORS as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -330,3 +331,16 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(refused, tiny_disk, tmp_
     soundfile.write(source, tone(20.0), RATE)
     refused("upmix", source, "-o", tiny_disk / "x.wav", "--bit-depth", depth)
     assert list(tiny_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_bad_weights_are_said_once_for_all_files(command, mono, tmp_path, jobs):
+    bad = tmp_path / "bad.safetensors"
+    bad.write_text("junk")
+    copies = [shutil.copy(mono, tmp_path / f"{number}.wav") for number in range(3)]
+    arguments = ("-m", "masked", "--weights", bad, "-o", tmp_path / "out", "--jobs", jobs)
+    code, out, err = command("upmix", *copies, *arguments)
+    assert (code, out) == (2, "")
+    assert err.count(str(bad)) == 1
+    assert err.startswith("soundstage: ")
+    assert len(err.splitlines()) == 1

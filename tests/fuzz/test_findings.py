@@ -13,7 +13,7 @@ from soundstage.audio import open_sound
 from soundstage.binaural import load_hrtf, read_hrtf
 from soundstage.binaural.scenes import read_scene
 from soundstage.corpora import open_corpus
-from soundstage.errors import InputError, OptionError, WeightsError
+from soundstage.errors import InputError, OptionError, SoundstageError, WeightsError
 from soundstage.training import load_recipe
 from soundstage.weights.model import load_weights, save_weights
 
@@ -41,7 +41,7 @@ def test_weights_that_overflow_are_refused(tmp_path: Path) -> None:
     weights.tensors["encoder.band_weights"][:, ::2] = -3e38
     save_weights(path, "diffusion", weights.tensors, weights.config)
     sound = np.random.default_rng(0).uniform(-0.1, 0.1, 4000)
-    with pytest.raises(WeightsError, match="samples that are not numbers"):
+    with pytest.raises(SoundstageError, match="samples that are not numbers"):
         soundstage.upmix((sound, 16_000), method="diffusion", weights=path)
 
 

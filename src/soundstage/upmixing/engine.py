@@ -24,7 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.audio import StreamResampler
-from soundstage.errors import WeightsError
+from soundstage.errors import SoundstageError
 from soundstage.parallel import single_thread
 from soundstage.spectra import SampleQueue, StreamingConvolver
 from soundstage.stereo import to_left_right
@@ -205,7 +205,7 @@ class _ReturnPath:
 
     def push(self, outputs: Float[Tensor, "takes n_outputs ready"]) -> None:
         if not bool(torch.isfinite(outputs).all()):
-            raise WeightsError(NOT_FINITE)
+            raise SoundstageError(NOT_FINITE)
         if not self._filters and not self._stages:
             self._resample(outputs)
             return

@@ -34,7 +34,7 @@ from soundstage.binaural.render.pose_encoding import (
 )
 from soundstage.binaural.render.propagation import between_controls, control_frames
 from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
-from soundstage.errors import WeightsError
+from soundstage.errors import SoundstageError, WeightsError
 from soundstage.networks.backbones.neural_warp import warp
 from soundstage.networks.models.binaural_wavenet import BinauralConfig, Calibration
 from soundstage.parallel import resolve_device, single_thread
@@ -225,7 +225,9 @@ class NeuralStream:
         with torch.inference_mode():
             ears = model.predict(inputs).cpu().numpy()
         if not np.isfinite(ears).all():
-            raise WeightsError("The network computes samples that are not numbers: use others.")
+            raise SoundstageError(
+                "The network computes samples that are not numbers: use other weights."
+            )
         return ears * (self._gain * outside).astype(np.float32)
 
     def _read(
