@@ -254,3 +254,22 @@ def test_a_killed_run_continues_where_it_stopped(run, tmp_path: Path) -> None:
     assert {path: after[path] for path in before} == before
     again = evaluate(data, output, **QUICK)
     assert_equal_but_for_time(again, results)
+
+
+@pytest.mark.slow
+def test_two_evaluations_in_one_folder_do_not_disturb_each_other(tmp_path: Path) -> None:
+    data = collection(tmp_path / "data", clips=2)
+    program = (
+        "import sys, soundstage\n"
+        f"soundstage.evaluate({str(data)!r}, {str(tmp_path / 'out')!r}, methods=[sys.argv[1]], "
+        "baselines=[], embeddings=[], examples=1, takes=1, report=False)\n"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", program, name]) for name in ("comb", "comb")]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    assert not list((tmp_path / "out").rglob(".*"))
+    names = {path.name for path in (tmp_path / "out").rglob("measured/*/*.safetensors")}
+    assert {name.partition("-")[0] for name in names} == {
+        "comb.safetensors",
+        "mono.safetensors",
+        "true",
+    }
