@@ -24,7 +24,7 @@ def mono(tmp_path):
 def test_text_has_the_file_and_every_measure(command, mono, stereo):
     code, out, err = command("analyze", mono, stereo)
     assert (code, err) == (0, "")
-    first, second = out.split(str(stereo))
+    first, second = out.split(f"{stereo}\n", maxsplit=1)
     assert first.startswith(str(mono))
     for part in (first, second):
         for name in (
@@ -48,6 +48,7 @@ def test_json_agrees_with_the_library(command, records, stereo):
     assert code == 0
     (done,) = records(out)["done"]
     assert done.pop("source") == str(stereo)
+    assert done.pop("verdict")[-1] == f"soundstage upmix {stereo} --downmix"
     assert done == json.loads(json.dumps(analyze(stereo).as_dict()))
 
 

@@ -210,6 +210,7 @@ def test_json_has_a_fixed_set_of_names():
         *("rate", "channels", "frames", "duration", "format", "true_peak_db", "sample_peak_db"),
         *("rms_db", "dual_mono", "width", "channel_correlation", "phase_correlation"),
         *("iid_fluctuation_db", "balance_db", "side_to_mid_db", "bands", "image"),
+        *("kind", "content", "noise", "alignment", "hard_panned_share"),
     }
     assert len(written["bands"]) == 34
     assert {name for band in written["bands"] for name in band} == {

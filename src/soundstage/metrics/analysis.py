@@ -22,21 +22,19 @@ from torch import Tensor
 
 from soundstage.audio import Source, StreamResampler, TruePeakMeter, open_sound
 from soundstage.errors import InputError
-from soundstage.metrics.content import Content, ContentMeter
-from soundstage.metrics.file_kind import HARD_DB, FileKind, kind_of
+from soundstage.metrics.content import Content
+from soundstage.metrics.file_kind import HARD_DB, FileKind, SourceMeter, kind_of
 from soundstage.metrics.image import ImageMeter
 from soundstage.metrics.parametric_stereo import IID_LIMIT_DB
 from soundstage.precision import in_single_precision
-from soundstage.spectra import AnalysisStream, PowerFrames
+from soundstage.spectra import AnalysisStream
 from soundstage.stereo import (
     BANDS,
     RATE,
     TRANSFORM,
     Alignment,
-    AlignmentMeter,
     Parameters,
     SurfaceNoise,
-    SurfaceNoiseMeter,
     band_sums,
     encode,
 )
@@ -114,7 +112,14 @@ class Analysis:
     @property
     def kind(self) -> FileKind:
         """Kind of the file."""
-        return kind_of(self)
+        return kind_of(
+            self.channels,
+            dual_mono=self.dual_mono,
+            balance_db=self.balance_db,
+            alignment=self.alignment,
+            hard_panned_share=self.hard_panned_share,
+            correlation=self.channel_correlation,
+        )
 
     @property
     def image(self) -> Literal["mono", "dual mono", "stereo"]:
@@ -193,7 +198,7 @@ def analyze(
                 "export a pair of them."
             )
         level, image = TruePeakMeter(sound.rate, sound.channels), ImageMeter()
-        coder, source_meter = _ParameterMeter(sound.rate, observer), _SourceMeter(sound.rate)
+        coder, source_meter = _ParameterMeter(sound.rate, observer), SourceMeter(sound.rate)
         frames = 0
         for block in sound.blocks(round(BLOCK_SECONDS * sound.rate)):
             level.push(block)
@@ -241,29 +246,6 @@ def _decibels(power: float, reference: float = 1.0) -> float:
     if not power:
         return -math.inf if reference else math.nan
     return 10 * math.log10(power / reference) if reference else math.inf
-
-
-class _SourceMeter:
-    """Content and noise of the mono sum, and the alignment of two channels."""
-
-    def __init__(self, rate: int) -> None:
-        self._frames = PowerFrames(rate)
-        self.contents = ContentMeter(self._frames)
-        self.noises = SurfaceNoiseMeter(self._frames)
-        self._aligner = AlignmentMeter(rate)
-        self._channels = 1
-
-    def push(self, block: Float[np.ndarray, "channels length"]) -> None:
-        self._channels = len(block)
-        if self._channels == 2:
-            self._aligner.push(block)
-        mid = block.mean(axis=0)
-        power = self._frames.push(mid)
-        self.contents.push(power)
-        self.noises.push(mid, power)
-
-    def alignment(self) -> Alignment | None:
-        return self._aligner.alignment() if self._channels == 2 else None
 
 
 class _ParameterMeter:

@@ -8,10 +8,14 @@ hard-panned      stereo with most of its energy in one channel alone, band by ba
 stereo           all others
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from soundstage.metrics.analysis import Analysis
+import numpy as np
+from jaxtyping import Float
+
+from soundstage.metrics.content import ContentMeter
+from soundstage.spectra import PowerFrames
+from soundstage.stereo import Alignment, AlignmentMeter, SurfaceNoiseMeter
 
 FileKind = Literal["mono", "dual mono", "one channel", "near-mono", "hard-panned", "stereo"]
 
@@ -21,16 +25,53 @@ HARD_SHARE = 0.5  # of the energy
 HARD_CORRELATION = 0.5  # of the channels; above it there is a common center
 
 
-def kind_of(analysis: "Analysis") -> FileKind:
-    """The kind of an analyzed file."""
-    if analysis.channels == 1:
+def kind_of(
+    channels: int,
+    *,
+    dual_mono: bool,
+    balance_db: float,
+    alignment: Alignment | None,
+    hard_panned_share: float,
+    correlation: float,
+) -> FileKind:
+    """The kind of a file, from the measurements of an `Analysis`."""
+    if channels == 1:
         return "mono"
-    if analysis.dual_mono:
+    if dual_mono:
         return "dual mono"
-    if abs(analysis.balance_db) > SILENT_DB:
+    if abs(balance_db) > SILENT_DB:
         return "one channel"
-    if analysis.alignment and analysis.alignment.is_near_mono:
+    if alignment and alignment.is_near_mono:
         return "near-mono"
-    if analysis.hard_panned_share > HARD_SHARE and analysis.channel_correlation < HARD_CORRELATION:
+    if hard_panned_share > HARD_SHARE and correlation < HARD_CORRELATION:
         return "hard-panned"
     return "stereo"
+
+
+class SourceMeter:
+    """Content and noise of the mono sum, and the alignment of two channels.
+
+    Args:
+        rate: of the sound, in Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._frames = PowerFrames(rate)
+        self.contents = ContentMeter(self._frames)
+        self.noises = SurfaceNoiseMeter(self._frames)
+        self._aligner = AlignmentMeter(rate)
+        self._channels = 1
+
+    def push(self, block: Float[np.ndarray, "channels length"]) -> None:
+        """Measure the next frames of one channel or two."""
+        self._channels = len(block)
+        if self._channels == 2:
+            self._aligner.push(block)
+        mid = block.mean(axis=0)
+        power = self._frames.push(mid)
+        self.contents.push(power)
+        self.noises.push(mid, power)
+
+    def alignment(self) -> Alignment | None:
+        """Of two channels, none of which is silent."""
+        return self._aligner.alignment() if self._channels == 2 else None
