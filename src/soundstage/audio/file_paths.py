@@ -85,9 +85,8 @@ def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except (OSError, ValueError) as error:  # a name too long for the system, or with a null byte
-        raise InputError(
-            f"{path} cannot be an input: {getattr(error, 'strerror', error)}."
-        ) from error
+        text = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path} cannot be an input: {text}.") from error
 
 
 def _sound_files(folder: str, recursive: bool) -> Iterator[tuple[str, FoundFile]]:
@@ -127,7 +126,7 @@ def _entries(
         name = entry.name
         if name.startswith("."):
             continue
-        if _is_folder(entry):
+        if _leads_to_folder(entry):
             if not entry.is_symlink():
                 yield os.path.join(subfolder, name)
         elif os.path.splitext(name)[1].lower() in READABLE_SUFFIXES:
@@ -136,7 +135,7 @@ def _entries(
             yield key, FoundFile(place, name, real, folder, subfolder)
 
 
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
+def _leads_to_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
     except OSError:  # its links lead in a circle
