@@ -107,7 +107,7 @@ def test_tags_and_overwriting_reach_the_file(tmp_path):
     with pytest.raises(OutputError, match="exists"):
         Audio(noise(1, 100), 44_100).write(path, overwrite=False)
     Audio(noise(1, 100), 44_100).write(path, tags={"title": "Two"})
-    assert open_sound(path).tags["title"] == "Two"
+    assert open_sound(path).metadata.tag("title") == "Two"
 
 
 def test_mono_is_the_mean_of_the_channels():

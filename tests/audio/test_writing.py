@@ -194,7 +194,7 @@ def test_a_short_wav_is_a_plain_wav(tmp_path, known):
     assert b"ds64" not in data
     assert struct.unpack("<I", data[4:8])[0] == len(data) - 8
     assert soundfile.info(path).format in ("WAV", "WAVEX")
-    assert open_sound(path).tags["title"] == "é"
+    assert open_sound(path).metadata.tag("title") == "é"
     assert np.array_equal(read_all(path), samples)
 
 

@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import av
 import numpy as np
 
 from soundstage.audio.codecs.bit_rates import DEFAULT_AAC
 from soundstage.audio.codecs.film import Film
+from soundstage.audio.codecs.sinks import Sink
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import Metadata
 from soundstage.audio.metadata.media import TRACK_TITLE, to_ffmpeg
@@ -91,8 +92,10 @@ class MediaTarget:
             options["movie_timescale"] = str(rate)
         else:
             options["default_mode"] = "passthrough"
-        self._file = path.open("r+b")
-        self._output = av.open(self._file, "w", format=_MUXERS[form.container], options=options)
+        self._path = path
+        self._file = cast(BinaryIO, path.open("r+b", buffering=0))
+        self._sink = Sink(self._file)
+        self._output = av.open(self._sink, "w", format=_MUXERS[form.container], options=options)
         try:
             if film is not None:
                 self._film = Film(film)
@@ -125,9 +128,10 @@ class MediaTarget:
                 self._film.copy_until(self._output, None)
                 self._film.close()
             self._output.close()
-        if self._form.container in _ISO:
-            write_items(self._file, self._metadata)
         self._file.close()
+        if self._form.container in _ISO:
+            with self._path.open("r+b") as file:
+                write_items(file, self._metadata)
 
     def abort(self) -> None:
         """Close the file in any state."""
@@ -135,8 +139,7 @@ class MediaTarget:
             self._film.close()
         with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
             self._output.close()
-        with contextlib.suppress(OSError):
-            self._file.close()
+        self._file.close()
 
     def _write_piece(self, block: np.ndarray) -> None:
         frame = av.AudioFrame.from_ndarray(
@@ -170,7 +173,11 @@ class MediaTarget:
         try:
             yield
         except av.error.FFmpegError as error:
+            if self._sink.failure:
+                raise self._sink.failure from error
             raise OSError(getattr(error, "errno", 0), str(error.strerror or error)) from error
+        if self._sink.failure:
+            raise self._sink.failure
 
     def _add_streams(self, keep_original: bool) -> None:
         if self._film is None:

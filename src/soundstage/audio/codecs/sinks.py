@@ -1,6 +1,6 @@
-"""Files that libsndfile writes to: with metadata put among its own bytes, and failures kept.
+"""Files that libsndfile and FFmpeg write to: with metadata among their bytes, and failures kept.
 
-libsndfile calls them from C, where an exception cannot pass: it is stored, and raised after.
+They are called from C, where an exception cannot pass: it is stored, and raised after.
 """
 
 import os
@@ -15,18 +15,18 @@ _VORBIS = b"\x01vorbis"
 
 
 class Sink:
-    """The file that libsndfile writes to, by calls that cannot raise: failures are stored.
+    """The file that an encoder writes to, by calls that cannot raise: failures are stored.
 
     Args:
         file: opened for reading and writing, unbuffered, at its start.
-        inserted: bytes that stand at the offset `at`; libsndfile does not see them.
+        inserted: bytes that stand at the offset `at`; the encoder does not see them.
         at: where they stand.
     """
 
     def __init__(self, file: BinaryIO, inserted: bytes = b"", at: int = 0) -> None:
         self.failure: BaseException | None = None
         self._file, self._at, self._size = file, at, len(inserted)
-        self._place = 0  # as libsndfile sees it
+        self._place = 0  # as the encoder sees it
         if inserted:
             self._guarded(self._put, inserted, at)
         self._guarded(self._go, 0)
