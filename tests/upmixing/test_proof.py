@@ -155,7 +155,7 @@ def test_the_error_of_lossy_formats_is_measured(tmp_path, suffix):
     assert report.fold_down_error_db == pytest.approx(error, abs=0.1)
     assert -80 < error < -12
     assert report.fold_down_lag == 0
-    assert abs(report.fold_down_loudness) < 0.3
+    assert abs(report.loudness_difference) < 0.3
     assert not report.exact_fold_down
     assert f"error {error:.1f}"[:9] in report.lines()[1]
 

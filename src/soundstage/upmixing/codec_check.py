@@ -48,9 +48,15 @@ class CodecCheck(NamedTuple):
     def sentence(self) -> str:
         """A line for people."""
         facts = [f"error {self.fold_down_error_db:.1f} dB"]
-        if math.isfinite(self.loudness_difference):
-            facts.append(f"loudness {self.loudness_difference:+.2f} LU")
+        facts += loudness_facts(self.loudness_difference)
         return f"{self.codec} at {self.bit_rate / 1000:g} kbit/s: {', '.join(facts)}"
+
+
+def loudness_facts(difference: float | None) -> list[str]:
+    """A difference in LU for people, unless it is unknown."""
+    if difference is None or not math.isfinite(difference):
+        return []
+    return [f"loudness {round(difference, 2) + 0.0:+.2f} LU"]  # without a minus before zero
 
 
 def check_codecs(

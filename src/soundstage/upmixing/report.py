@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from soundstage.upmixing.codec_check import CodecCheck
+from soundstage.upmixing.codec_check import CodecCheck, loudness_facts
 from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.downmix import Channels
 
@@ -39,7 +39,7 @@ class Report:
     fold_down_error_db: float | None
     """Error of the mono sum under the input, read back; −∞ if it is the input bit for bit; None if
     it was not read back, or the file holds the side alone."""
-    fold_down_loudness: float | None
+    loudness_difference: float | None
     """Loudness of the decoded mono sum of a lossy file less that of the input, in LU."""
     fold_down_lag: int
     """Frames by which a lossy file is decoded late without saying so."""
@@ -90,11 +90,11 @@ class Report:
         lines = [self._summary()]
         if self.fold_down_error_db is not None:
             lines.append(f"mono sum, read back: {self._fold_down()}")
+        lines += [f"mono sum after {check.sentence()}" for check in self.codec_checks]
         lines += self.facts
         if self.carried:
             lines.append(f"carried: {', '.join(self.carried)}")
         lines += [f"not carried: {each}" for each in self.not_carried]
-        lines += [f"mono sum after {check.sentence()}" for check in self.codec_checks]
         return [lines[0], *("  " + line for line in lines[1:])]
 
     def sentence(self) -> str:
@@ -126,8 +126,7 @@ class Report:
             return "the input bit for bit"
         rounding = " (rounding)" if self.exact_fold_down else ""
         facts = [f"error {self.fold_down_error_db:.1f} dB{rounding}"]
-        if self.fold_down_loudness is not None and math.isfinite(self.fold_down_loudness):
-            facts.append(f"loudness {self.fold_down_loudness:+.2f} LU")
+        facts += loudness_facts(self.loudness_difference)
         if self.fold_down_lag:
             facts.append(f"{self.fold_down_lag} frames late")
         return ", ".join(facts)

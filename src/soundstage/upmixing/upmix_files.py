@@ -201,7 +201,7 @@ def _report(
         exact_fold_down=passes.keeps_mid and not form.is_lossy,
         proven=options.proof,
         fold_down_error_db=None if fold_down is None else fold_down.error_db,
-        fold_down_loudness=fold_down.loudness if fold_down and form.is_lossy else None,
+        loudness_difference=fold_down.loudness if fold_down and form.is_lossy else None,
         fold_down_lag=fold_down.lag if fold_down else 0,
         gain_db=decibels(take.gain),
         gain_requested=options.gain_db is not None,
