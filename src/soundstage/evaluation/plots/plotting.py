@@ -5,7 +5,10 @@ and without changes to its global state.
 """
 
 import math
+import os
+import sys
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -83,10 +86,9 @@ class Canvas:
     def __init__(self, target: str | Path, *, height: int, overwrite: bool) -> None:
         self._target, self._overwrite, self._height = Path(target), overwrite, height
         self._check_target()
-        try:
-            from matplotlib.figure import Figure
-        except ModuleNotFoundError as error:
-            raise missing_extra("eval", "matplotlib", "Drawing") from error
+        import_matplotlib("Drawing")
+        from matplotlib.figure import Figure
+
         self._figure = Figure((WIDTH / DPI, height / DPI), dpi=DPI, facecolor="white")
 
     def _check_target(self) -> None:
@@ -319,3 +321,27 @@ def _band_of(frequency: float) -> float:
 def _extent(data: ImageAnalysis, rows: int) -> tuple[float, float, float, float]:
     start = -0.5 / FRAME_RATE  # the first frame is centered on the first sample
     return (start, start + data.mid.shape[1] * data.column_seconds, 0.0, float(rows))
+
+
+def import_matplotlib(purpose: str) -> None:
+    """Import matplotlib, also where MPLBACKEND names none of its backends: none is used here.
+
+    Args:
+        purpose: for the error, such as "Drawing".
+
+    Raises:
+        OptionError: matplotlib is not installed.
+    """
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    except ModuleNotFoundError as error:
+        raise missing_extra("eval", "matplotlib", purpose) from error
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend

@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from soundstage.audio import Source
-from soundstage.errors import missing_extra
 from soundstage.evaluation.plots.image_analysis import (
     HIGHEST_HZ,
     LOWEST_HZ,
@@ -22,7 +21,13 @@ from soundstage.evaluation.plots.image_analysis import (
     ImageAnalysis,
     analyze_image,
 )
-from soundstage.evaluation.plots.plotting import DENSITY_DECADES, SPAN_DB, Span, goniometer_density
+from soundstage.evaluation.plots.plotting import (
+    DENSITY_DECADES,
+    SPAN_DB,
+    Span,
+    goniometer_density,
+    import_matplotlib,
+)
 from soundstage.evaluation.report.formatting import printed, printed_tick, ticks
 from soundstage.evaluation.results import TRUTH
 
@@ -63,10 +68,7 @@ class ClipPictures:
 
 def check_matplotlib() -> None:
     """Raise an `OptionError` if matplotlib is not installed."""
-    try:
-        import matplotlib  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise missing_extra("eval", "matplotlib", "The report") from error
+    import_matplotlib("The report")
 
 
 def clip_pictures(
