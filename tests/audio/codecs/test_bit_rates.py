@@ -27,12 +27,13 @@ def kilobits(path, seconds):
     ],
 )
 def test_files_have_about_the_requested_bit_rate(tmp_path, form, bit_rate, tolerance):
-    samples = noise(2, 3 * RATE)
+    samples = noise(2, RATE)
     path = write_sound(tmp_path / "a", samples, form, bit_rate=1000 * bit_rate)
-    assert kilobits(path, 3) == pytest.approx(bit_rate, rel=tolerance)
+    assert kilobits(path, 1) == pytest.approx(bit_rate, rel=tolerance)
     assert read_all(path).shape == samples.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [MP3, VORBIS, OPUS, AAC, MKA])
 def test_a_higher_bit_rate_makes_a_larger_file(tmp_path, form):
     sizes = [

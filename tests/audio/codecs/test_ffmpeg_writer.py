@@ -6,6 +6,7 @@ import pytest
 
 from making import RATE, make_film, music, packets, read_all, start_of_sound, write_sound
 from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound, output_format
+from soundstage.audio.codecs.sinks import Sink
 from soundstage.errors import OutputError
 
 FILMS = [  # source, its muxer, picture, sound, result, encoding
@@ -214,3 +215,23 @@ def test_aac_is_accurate(tmp_path):
     got = read_all(write_sound(tmp_path / "a.m4a", samples, SoundFormat("MP4", "AAC")))
     error = np.sqrt(np.mean((got - samples) ** 2) / np.mean(samples**2))
     assert 20 * np.log10(error) < -30
+
+
+@pytest.mark.parametrize("form", [SoundFormat("MP4", "AAC"), SoundFormat("MATROSKA", "PCM_16")])
+def test_an_interrupt_within_ffmpeg_is_not_lost(tmp_path, monkeypatch, form):
+    path = write_sound(tmp_path / "a", music(2, 1000), form)
+    before = path.read_bytes()
+    calls = []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    whole = Sink._put
+    monkeypatch.setattr(Sink, "_put", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_sound(path, music(2, 96_000), form, overwrite=True)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]

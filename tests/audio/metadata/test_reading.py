@@ -239,6 +239,7 @@ def test_genres_have_the_numbers_of_id3v1():
     assert sum(same) >= 76  # four are spelled in another way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", CONTAINERS)
 def test_mutated_files_are_read_without_a_traceback(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -60,6 +60,7 @@ def test_nothing_is_in_neither_list(tmp_path, suffix):
     assert all(lost.why for lost in receipt.lost)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", CONTAINERS)
 def test_the_sound_is_the_same_with_and_without_metadata(tmp_path, suffix):
     write_rich(tmp_path / f"a.{suffix}")
