@@ -35,6 +35,10 @@ class PointError(OptionError):
         self.point = point
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["PointError"], tuple[int, str]]:
+        """For another process."""
+        return PointError, (self.point, self.reason)
+
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:
