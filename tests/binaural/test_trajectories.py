@@ -38,13 +38,13 @@ def moments(path, count=50):
     )
 
 
-@given(trajectories())
 def test_a_point_error_goes_from_process_to_process():
     error = pickle.loads(pickle.dumps(PointError(2, "its radius is negative.")))
     assert (error.point, error.reason) == (2, "its radius is negative.")
     assert str(error) == "Point 3 of the trajectory: its radius is negative."
 
 
+@given(trajectories())
 def test_every_point_is_reached_at_its_time(path):
     positions, orientations = path.at(path.times)
     np.testing.assert_allclose(positions, path.positions, atol=1e-13)
