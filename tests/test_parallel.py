@@ -91,6 +91,28 @@ def test_concurrent_calls_return_the_bits_of_a_single_one(two_threads) -> None:
             assert all(map(torch.equal, results, expected))
 
 
+FORK = """
+import os, signal
+import torch
+import soundstage.parallel
+torch.set_num_threads(2)
+def work():
+    return torch.ones(1 << 22).exp().sum().item()
+expected = work()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(work() != expected and 3)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_process_does_not_wait_for_threads_that_it_does_not_have() -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    run = subprocess.run([sys.executable, "-c", FORK], env=environment)
+    assert run.returncode == 0
+
+
 def test_prefetch_keeps_the_items_and_works_ahead() -> None:
     produced: list[int] = []
 

@@ -53,6 +53,17 @@ AHEAD = 2  # items that are sent to each process, so that none waits
 # Threads
 
 
+def _use_one_thread() -> None:
+    """In a forked process, the threads of OpenMP are gone: torch would wait for them for ever."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_use_one_thread)
+
+
 @contextmanager
 def single_thread() -> Iterator[None]:
     """Limit torch to one thread (OpenMP and MKL), in the calling thread only.
