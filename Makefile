@@ -3,6 +3,7 @@
 # make test-slow   the others: trainings, commands of the docs, the report in a browser
 # make test-corpus CORPUS=FOLDER   every method on real recordings
 # make fuzz N=1000   N mutated files of every kind through every reader, with limits
+# make test-kill   signals at 100 random moments: no half file, nothing left
 # make lint   ruff and mypy
 # make coverage   all tests, and the lines of src that they do not reach
 # make bench  speed, memory and fold-down error of every method and of FFmpeg's filters; start-up
@@ -23,7 +24,7 @@ CORPUS ?= ../shared/data
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
-.PHONY: setup demo test test-slow test-corpus fuzz lint coverage bench fitness benchmark clean
+.PHONY: setup demo test test-slow test-corpus fuzz lint coverage bench fitness benchmark clean test-kill
 
 setup: $(READY)
 
@@ -44,6 +45,9 @@ test-slow: $(READY)
 
 test-corpus: $(READY)
 	SOUNDSTAGE_CORPUS=$(CORPUS) $(PYTEST) -m corpus
+
+test-kill: $(READY)
+	$(BIN)/python benchmarks/kill.py
 
 fuzz: $(READY)
 	$(BIN)/python tests/fuzz/fuzz.py -n $(N)
