@@ -31,11 +31,13 @@ class Oddity:
         path: of the file.
         truth: samples of lossless sound, (channels, frames); None if FFmpeg's are the reference.
         must: READ, REFUSE, or EITHER where both are right.
+        like: a plain file of the same samples; None if there is none.
     """
 
     path: Path
     truth: np.ndarray | None = None
     must: str = READ
+    like: Path | None = None
 
 
 def noise_of(channels: int, bits: int = 16, frames: int = FRAMES) -> np.ndarray:
@@ -177,7 +179,6 @@ def bases(folder: Path) -> dict[str, Oddity]:
         ("opus", "ogg", "libopus"),
         ("flac", "flac", "flac"),
         ("wav", "wav", "pcm_s16le"),
-        ("w64", "w64", "pcm_s16le"),
         ("aiff", "aiff", "pcm_s16be"),
         ("au", "au", "pcm_s16be"),
         ("caf", "caf", "pcm_s16le"),
@@ -195,9 +196,10 @@ def bases(folder: Path) -> dict[str, Oddity]:
         path = encode(folder / f"base.{suffix}", muxer, codec, truth, 48_000)
         lossless = codec.startswith("pcm") or codec in ("flac", "wavpack", "tta")
         made[suffix] = Oddity(path, truth if lossless else None)
-    path = folder / "base.ogg"
-    soundfile.write(path, noise_of(1).T, 48_000, format="OGG", subtype="VORBIS")
-    return {**made, "ogg": Oddity(path)}
+    ogg, w64 = folder / "base.ogg", folder / "base.w64"
+    soundfile.write(ogg, noise_of(1).T, 48_000, format="OGG", subtype="VORBIS")
+    soundfile.write(w64, noise_of(1).T, 48_000, format="W64", subtype="PCM_16")
+    return {**made, "ogg": Oddity(ogg), "w64": Oddity(w64, noise_of(1))}
 
 
 def endings(folder: Path) -> Iterator[Oddity]:
@@ -210,7 +212,7 @@ def endings(folder: Path) -> Iterator[Oddity]:
             path = folder / f"{name}.{suffix}"
             path.write_bytes(data + tail)
             must = READ if suffix in safe and name != "junk" else EITHER
-            yield Oddity(path, base.truth, must)
+            yield Oddity(path, base.truth, must, None if name == "junk" else base.path)
 
 
 def cuts(folder: Path) -> Iterator[Oddity]:
@@ -232,7 +234,7 @@ def leads(folder: Path) -> Iterator[Oddity]:
         for size in (10, 5000, 300_000):
             path = folder / f"id3-{size}.{suffix}"
             path.write_bytes(id3v2(size) + data)
-            yield Oddity(path, made[suffix].truth)
+            yield Oddity(path, made[suffix].truth, like=made[suffix].path)
     for suffix in ("mp3", "mp2"):
         data = made[suffix].path.read_bytes()
         start = 0 if data[0] == 0xFF else 10 + int.from_bytes(data[6:10], "big")
@@ -244,7 +246,7 @@ def leads(folder: Path) -> Iterator[Oddity]:
         }.items():
             path = folder / f"{name}.{suffix}"
             path.write_bytes(lead + data[start:])
-            yield Oddity(path)
+            yield Oddity(path, like=made[suffix].path)
 
 
 def joins(folder: Path) -> Iterator[Oddity]:
@@ -277,7 +279,7 @@ def names(folder: Path) -> Iterator[Oddity]:
         for suffix in ("m4a", "mkv", "mp3", "wav", "flac", "ogg"):
             path = folder / os.fsdecode(name + b"." + suffix.encode())
             path.write_bytes(made[suffix].path.read_bytes())
-            yield Oddity(path, made[suffix].truth)
+            yield Oddity(path, made[suffix].truth, like=made[suffix].path)
 
 
 def chunks(folder: Path) -> Iterator[Oddity]:
