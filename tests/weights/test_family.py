@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from soundstage.errors import WeightsError
-from soundstage.upmixing import METHODS
+from soundstage.upmixing import METHODS, Upmixer
 from soundstage.upmixing.registry import DEFAULT_METHOD, method_for
 from soundstage.weights.cards import list_models, model_path
 from soundstage.weights.family import read_family
@@ -31,6 +31,8 @@ def test_weights_tell_the_method_of_upmix() -> None:
     assert method_for("comb", str(model_path("decorrelate"))) == "comb"
     assert method_for(None, None) == DEFAULT_METHOD
     assert DEFAULT_METHOD in METHODS
+    path = model_path("regression")
+    assert Upmixer.from_pretrained(weights=path).name == "regression"
     with pytest.raises(WeightsError, match="no method"):
         method_for(None, str(model_path("warpnet")))
 

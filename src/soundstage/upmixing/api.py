@@ -26,13 +26,13 @@ from soundstage.upmixing.engine import MidSide, UpmixMethod, UpmixStream, upmix_
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.own_methods import own_method
-from soundstage.upmixing.registry import DEFAULT_METHOD, check_method, load_method
+from soundstage.upmixing.registry import check_method, load_method, method_for
 from soundstage.upmixing.report import Report
 from soundstage.upmixing.upmix_files import upmix_to_files
 
 Seed = SupportsIndex
 Target = str | os.PathLike[str]
-AnyMethod: TypeAlias = "str | Upmixer | UpmixMethod | Callable[..., Any]"
+AnyMethod: TypeAlias = "str | Upmixer | UpmixMethod | Callable[..., Any] | None"
 
 
 class Upmixer:
@@ -58,7 +58,7 @@ class Upmixer:
     @classmethod
     def from_pretrained(
         cls,
-        name: str = DEFAULT_METHOD,
+        name: str | None = None,
         *,
         device: str = "auto",
         weights: str | os.PathLike[str] | None = None,
@@ -68,7 +68,7 @@ class Upmixer:
         """Load a method.
 
         Args:
-            name: a method of `soundstage models`.
+            name: a method of `soundstage models`; None is that of the weights, or the default.
             device: "auto", "cpu", "cuda" or "mps", of the networks.
             weights: file of `soundstage train`, in place of the pretrained weights.
             style: target of a generative method, such as "wide, narrow bass"; see docs/style.md.
@@ -295,7 +295,7 @@ class StereoStream:
 def upmix(
     source: Source,
     *,
-    method: AnyMethod = DEFAULT_METHOD,
+    method: AnyMethod = None,
     seed: Seed | Sequence[Seed] = 0,
     width: float | None = None,
     bass_mono: float = 0.0,
@@ -313,8 +313,8 @@ def upmix(
 
     Args:
         source: a path, a binary file object, an `Audio`, or (samples, rate).
-        method: a name of `soundstage models`, an `Upmixer`, out of `load_method`, or a class or
-            function of your own; see docs/own-methods.md.
+        method: a name of `soundstage models`, an `Upmixer`, out of `load_method`, a class or
+            function of your own (docs/own-methods.md); None is that of the weights, or the default.
         seed: of the take; several seeds give a list of takes.
         width: gain of the side signal, 0 to 2; by default 1 with a limit by content: 0.3 for
             speech and a single instrument, 0.9 for all other music.
@@ -356,7 +356,7 @@ def upmix_file(
     source: Source,
     target: Any,
     *,
-    method: AnyMethod = DEFAULT_METHOD,
+    method: AnyMethod = None,
     style: str | Style | None = None,
     weights: str | os.PathLike[str] | None = None,
     decoder: str = "prediction",
@@ -372,7 +372,7 @@ def upmix_stream(
     blocks: Iterable[Float[np.ndarray, " frames"]],
     rate: int,
     *,
-    method: AnyMethod = DEFAULT_METHOD,
+    method: AnyMethod = None,
     style: str | Style | None = None,
     weights: str | os.PathLike[str] | None = None,
     decoder: str = "prediction",
@@ -392,7 +392,7 @@ def upmix_stream(
 
 
 def _checked(
-    name: str,
+    name: str | None,
     *,
     device: str,
     weights: str | os.PathLike[str] | None,
@@ -401,6 +401,7 @@ def _checked(
 ) -> Upmixer:
     """Checks the arguments now, and loads at the first use."""
     path = None if weights is None else os.fspath(weights)
+    name = method_for(name, path)
     parsed = check_method(name, weights=path, decoder=decoder, style=style)
 
     def load() -> UpmixMethod:
@@ -410,7 +411,7 @@ def _checked(
 
 
 def _as_upmixer(method: AnyMethod, **arguments: Any) -> Upmixer:
-    if isinstance(method, str):
+    if method is None or isinstance(method, str):
         return _checked(method, **arguments)
     if any(arguments[name] is not None for name in ("style", "weights")):
         raise OptionError("`style` and `weights` need a method by name: give them when loading it.")

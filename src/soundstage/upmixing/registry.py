@@ -4,6 +4,7 @@ Methods from outside the package join it: see `plugins`. The table imports neith
 method, so that options are checked before anything is loaded.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -245,8 +246,9 @@ def method_for(name: str | None, weights: str | None) -> str:
     """
     if name is not None:
         return name
-    if weights is None or not weights.endswith(".safetensors"):
-        return DEFAULT_METHOD
+    is_path = weights is not None and weights.endswith(".safetensors")  # and no pretrained name
+    if weights is None or not is_path or not os.path.isfile(weights):
+        return DEFAULT_METHOD  # a missing file is told when it is loaded
     family = read_family(weights)
     methods = [method.name for method in _BUILT_IN.values() if method.module == family]
     if not methods:
