@@ -210,8 +210,6 @@ class SoundWriter:
         """The source, if it holds more than sound or its sound is to be kept too."""
         if self._picture_from is None or self._keep_original:
             return self._picture_from
-        from soundstage.audio.codecs.ffmpeg_reader import is_media
-
         with self._picture_from.open("rb") as file:
             found = is_media(file.read(16))
         return self._picture_from if found or (self._metadata and self._metadata.streams) else None
