@@ -43,6 +43,7 @@ from torch import Tensor, distributed, nn
 from soundstage.errors import OptionError, SoundstageError
 from soundstage.parallel import Progress, resolve_device
 from soundstage.training.logs import Log
+from soundstage.worker_processes import OF_THE_TERMINAL
 
 GRACE = 3.0  # seconds for a process to report its error and remove its unfinished files
 TIMEOUT = timedelta(days=1)  # the others wait while rank 0 validates; a death ends it at once
@@ -323,7 +324,9 @@ def _stop(processes: Sequence[BaseProcess]) -> None:
 
 def _run_member(place: _Place, work: Work[object], pipe: Connection) -> None:
     """Main function of a spawned process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the watching process stops the others
+    for name in OF_THE_TERMINAL:  # the watching process stops the others
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(place.threads)
