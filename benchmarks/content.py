@@ -33,9 +33,50 @@ from soundstage.upmixing.downmix import mid_of
 PAGE = Path(__file__).parents[1] / "docs" / "analyze.md"
 STORED = Path(model.__file__).with_name(model.MODEL)
 EXCERPT = 40  # seconds of a piece of music
-AMBIENT = set(
-    ["rain", "sea_waves", "wind", "crackling_fire", "thunderstorm", "water_drops", "pouring_water", "toilet_flush", "vacuum_cleaner", "engine", "train", "airplane", "helicopter", "washing_machine", "chainsaw", "crickets", "insects", "chirping_birds", "footsteps", "keyboard_typing", "fireworks", "hand_saw", "clock_tick", "door_wood_creaks", "breathing", "snoring", "brushing_teeth", "can_opening", "drinking_sipping", "glass_breaking", "mouse_click", "door_wood_knock", "crow", "frog", "hen", "dog", "sheep", "cow", "pig", "rooster", "cat", "clapping"]
-)
+AMBIENT = {
+    "rain",
+    "sea_waves",
+    "wind",
+    "crackling_fire",
+    "thunderstorm",
+    "water_drops",
+    "pouring_water",
+    "toilet_flush",
+    "vacuum_cleaner",
+    "engine",
+    "train",
+    "airplane",
+    "helicopter",
+    "washing_machine",
+    "chainsaw",
+    "crickets",
+    "insects",
+    "chirping_birds",
+    "footsteps",
+    "keyboard_typing",
+    "fireworks",
+    "hand_saw",
+    "clock_tick",
+    "door_wood_creaks",
+    "breathing",
+    "snoring",
+    "brushing_teeth",
+    "can_opening",
+    "drinking_sipping",
+    "glass_breaking",
+    "mouse_click",
+    "door_wood_knock",
+    "crow",
+    "frog",
+    "hen",
+    "dog",
+    "sheep",
+    "cow",
+    "pig",
+    "rooster",
+    "cat",
+    "clapping",
+}
 STEMS = {"vocals_lead": "solo", "bass": "solo", "drums": "music"}
 WEIGHTS = {"speech": 1.0, "solo": 1.0, "music": 1.5, "noise": 0.7}  # of each class in training
 
@@ -52,6 +93,7 @@ class Clip:
 
 
 def manifest(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Files and rows of a manifest."""
     with (folder / "manifest.csv").open(encoding="utf-8") as rows:
         for row in csv.DictReader(rows):
             yield folder / row["file"], row
@@ -115,6 +157,7 @@ def degraded(samples: np.ndarray, rate: int, chance: np.random.Generator) -> np.
 
 
 def band_pass(low: float, high: float, rate: int) -> np.ndarray:
+    """Impulse response of 4,096 samples."""
     hertz = np.fft.rfftfreq(8192, 1 / rate)
     gain = 1 / np.sqrt((1 + (low / np.maximum(hertz, 1)) ** 8) * (1 + (hertz / high) ** 8))
     return np.roll(np.fft.irfft(gain), 2048)[:4096] * np.hanning(4096)
@@ -157,7 +200,8 @@ def fit(features: np.ndarray, classes: np.ndarray) -> dict[str, list]:
     optimizer.step(loss)
     values = (mean, deviation, layer.weight.detach().numpy(), layer.bias.detach().numpy())
     names = ("mean", "deviation", "weight", "bias")
-    return {n: np.vectorize(lambda x: float(f"{x:.6g}"))(v).tolist() for n, v in zip(names, values)}
+    rounded = np.vectorize(lambda value: float(f"{value:.6g}"))
+    return {name: rounded(value).tolist() for name, value in zip(names, values, strict=True)}
 
 
 def table(found: list[Clip], features: list[np.ndarray]) -> str:
@@ -180,6 +224,7 @@ def table(found: list[Clip], features: list[np.ndarray]) -> str:
 
 
 def main() -> None:
+    """Train, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--train", action="store_true")

@@ -10,7 +10,7 @@ equal to `soundstage.metrics.iid_fluctuation`. One pass in blocks; memory does n
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Literal, NamedTuple, Protocol
@@ -141,7 +141,7 @@ class Analysis:
         return _finite(fields)
 
 
-def _finite(fields: dict[str, object]) -> dict[str, object]:
+def _finite(fields: Mapping[str, object]) -> dict[str, object]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in fields.items()

@@ -1,4 +1,4 @@
-from .alignment import MIXES, Alignment, AlignmentMeter, Mix
+from .alignment import Alignment, AlignmentMeter
 from .decoding import Decoder, DecoderStream, decode_signal
 from .decorrelator import TransientStream, allpass_response
 from .encoding import (
@@ -21,7 +21,6 @@ from .surface_noise import SurfaceNoise, SurfaceNoiseMeter
 __all__ = [
     "BANDS",
     "FRAME_RATE",
-    "MIXES",
     "RATE",
     "TOKENS",
     "TRANSFORM",
@@ -30,7 +29,6 @@ __all__ = [
     "Decoder",
     "DecoderStream",
     "MidSideMeter",
-    "Mix",
     "Parameters",
     "SurfaceNoise",
     "SurfaceNoiseMeter",

@@ -18,7 +18,7 @@ noise powers of L/a and R/b, their spectra less the cross-spectrum: the least no
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,9 +26,6 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.spectra import SampleQueue, StreamingConvolver
-
-Mix = Literal["mean", "best"]
-MIXES: tuple[Mix, ...] = ("mean", "best")
 
 MAX_LAG = 0.05  # seconds either way: more is an echo, and no error of a head
 FRAME = 0.37  # seconds, seven times the largest lag
@@ -224,7 +221,7 @@ class AlignedSum:
         mix: "mean", or "best" with the least noise.
     """
 
-    def __init__(self, alignment: Alignment, mix: Mix = "mean") -> None:
+    def __init__(self, alignment: Alignment, mix: str = "mean") -> None:
         filters, advances = sum_filters(alignment, mix)
         self._channels = [
             StreamingConvolver(torch.from_numpy(response), advance=advance)
@@ -252,7 +249,7 @@ class AlignedSum:
 
 
 def sum_filters(
-    alignment: Alignment, mix: Mix
+    alignment: Alignment, mix: str
 ) -> tuple[list[Float[np.ndarray, " taps"]], tuple[int, int]]:
     """Impulse responses of left and right in the sum, and the index of time zero of each.
 

@@ -17,7 +17,7 @@ from soundstage.audio import SoundReader
 from soundstage.errors import InputError
 from soundstage.metrics.content import Content, ContentMeter
 from soundstage.spectra import PowerFrames
-from soundstage.stereo import Alignment, AlignmentMeter, MidSideMeter, Mix, SurfaceNoise
+from soundstage.stereo import Alignment, AlignmentMeter, MidSideMeter, SurfaceNoise
 from soundstage.stereo.alignment import AlignedSum
 from soundstage.stereo.surface_noise import SurfaceNoiseMeter
 
@@ -36,7 +36,7 @@ class Channels:
     """Of two channels that differ; None if one is silent."""
     aligned: bool = False
     """Whether the mono signal is their aligned sum."""
-    mix: Mix = "mean"
+    mix: str = "mean"
     """How they are summed."""
     content: Content | None = None
     """Of the mono signal; None if it was not asked for."""
@@ -70,7 +70,7 @@ def inspect_channels(
     *,
     downmix: bool,
     align: bool = False,
-    mix: Mix = "mean",
+    mix: str = "mean",
     content: bool = True,
 ) -> Channels:
     """Check the channels of an input and inspect its sound; reads the input once.
@@ -105,7 +105,7 @@ def inspect_channels(
     return Channels(**{**vars(stereo), "content": found, "noise": noise})
 
 
-def _inspect_stereo(sound: SoundReader, *, downmix: bool, align: bool, mix: Mix) -> Channels:
+def _inspect_stereo(sound: SoundReader, *, downmix: bool, align: bool, mix: str) -> Channels:
     if sound.channels == 1:
         return Channels(dual_mono=False, identical=True)
     meter, aligner, identical = MidSideMeter(), AlignmentMeter(sound.rate), True
