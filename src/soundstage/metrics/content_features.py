@@ -7,7 +7,7 @@ and how fast the shape of its spectrum changes, gaps, and how strong, steady and
 is: a voice glides, notes stay, and a band has more pitches than one series of harmonics explains.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -111,7 +111,7 @@ def segment_features(frames: Frames) -> Float[np.ndarray, " features"] | None:
     low, middle, high = np.percentile(level, [10, 50, 90])
     levels = 10 * np.log10(frames.bands[active] + TINY)
     shares = [frames.bands[:, fifth].sum() / (energy.sum() + TINY) for fifth in _FIFTHS]
-    parts = [
+    parts: list[Any] = [
         _modulations(frames.bands),
         _shape(levels - levels.mean(axis=1, keepdims=True)),
         [(energy < 0.25 * energy.mean()).mean(), high - middle, middle - low, 1 - active.mean()],
