@@ -83,7 +83,8 @@ def test_a_stream_gives_the_samples_of_the_whole() -> None:
 
 @pytest.mark.parametrize("control", [{"bass_mono": 200}, {"center_focus": 1.0}, {"width": 0.5}])
 def test_controls_reduce_the_width(control: dict[str, float]) -> None:
-    plain, changed = NEAREST((mono(), RATE)), NEAREST((mono(), RATE), **control)
+    control = {"width": 1.0, **control}
+    plain, changed = NEAREST((mono(), RATE), width=1), NEAREST((mono(), RATE), **control)
     assert normalized_width(changed.to_tensor()) < normalized_width(plain.to_tensor())
     assert changed == upmix((mono(), RATE), method=NEAREST, **control)
 

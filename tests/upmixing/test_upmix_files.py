@@ -113,8 +113,8 @@ def test_a_result_has_the_tags_of_the_source_and_a_report(tmp_path):
     fractions = []
     report = METHODS["comb"].file(source, target, seed=7, progress=fractions.append)
     with open_sound(target) as sound:
-        assert sound.tags["title"] == "Title"
-        assert sound.tags["artist"] == "Artist"
+        tags = sound.metadata.tags
+        assert (tags["title"], tags["artist"]) == (("Title",), ("Artist",))
     assert json.loads(json.dumps(report.as_dict()))["encoding"] == "PCM_24"
     assert (report.method, report.seed, report.exact_fold_down) == ("comb", 7, True)
     assert fractions == sorted(fractions)
@@ -143,13 +143,11 @@ def test_stereo_is_refused_before_a_file_appears(tmp_path):
 
 @pytest.mark.parametrize("suffix", [".mp3", ".opus", ".m4a", ".aiff"])
 def test_lossy_formats_are_reported_as_inexact(tmp_path, suffix):
-    if suffix == ".m4a":
-        pytest.importorskip("av")
     rate = 48_000
     source, target = tmp_path / "mono.wav", tmp_path / f"stereo{suffix}"
     soundfile.write(source, music(rate=rate, level=0.99), rate, subtype="PCM_16")
     report = METHODS["nearest"].file(source, target)
-    assert report.exact_fold_down is (suffix == ".aiff")
+    assert report.exact_fold_down is (suffix in (".aiff", ".m4a"))  # M4A keeps it lossless
     made = Audio.read(target)
     assert (made.channels, made.rate) == (2, rate)
     assert abs(made.frames - 2 * rate) < 0.1 * rate
