@@ -43,7 +43,6 @@ _PROBED = 512 << 10  # bytes that are read to find the tracks of a file whose ki
 _OPTIONS = {
     "format_whitelist": ",".join(_DEMUXERS),
     "protocol_whitelist": "file",
-    "err_detect": "crccheck+explode",
 }
 
 

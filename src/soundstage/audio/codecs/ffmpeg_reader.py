@@ -22,6 +22,7 @@ from soundstage.audio.codecs.integrity import Inspection, check_length
 from soundstage.audio.formats import SoundFormat
 from soundstage.errors import InputError
 
+_CHECKED = ("ac3", "eac3")  # lossy codecs whose checksums encoders write correctly
 _FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _GAP = 0.05  # s; less is jitter of the time stamps, which Matroska rounds to 1 ms
@@ -91,6 +92,11 @@ class MediaSource:
                 if done > start and block.shape[1]:
                     yield block[:, max(block.shape[1] - (done - start), 0) :]
         check_length(self._file.name, self._least, done, self.rate, self._slack)
+        if self._demuxer == "flac" and self.frames is not None and done > self.frames:
+            raise InputError(
+                f"{self._file} holds {done / self.rate:.2f} s of sound where its header declares "
+                f"{self.frames / self.rate:.2f} s: it is damaged, get another copy."
+            )
 
     @property
     def starts_late(self) -> bool:
@@ -104,6 +110,9 @@ class MediaSource:
 
     def _decoded(self, container: Any, stream: Any) -> Iterator[Any]:
         time, begun = 0.0, False
+        codec = stream.codec_context
+        if codec.codec.lossless or codec.name in _CHECKED:
+            codec.options = {"err_detect": "crccheck+explode"}
         try:
             for packet in container.demux(stream):
                 try:
