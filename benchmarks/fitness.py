@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundstage
 
-TABLES = re.compile(r"(?s)(?<=<!-- tables -->\n).*?(?=\n<!-- end -->)")
+TABLES = re.compile(r"(?s)(?<=<!-- tables -->\n).*?(?=<!-- end -->)")
 
 
 def main() -> None:
@@ -22,11 +22,13 @@ def main() -> None:
     options = parser.parse_args()
     methods = options.methods.split(",") if options.methods else None
     table = soundstage.fitness(methods, stems=options.stems, speech=options.speech).markdown()
+    print(table)
     if options.write:
         page = options.write.read_text(encoding="utf-8")
-        options.write.write_text(TABLES.sub(lambda _: table, page), encoding="utf-8")
-    else:
-        print(table)
+        filled, count = TABLES.subn(lambda _: table + "\n", page)
+        if count != 1:
+            parser.error(f"{options.write} has no place for the tables")
+        options.write.write_text(filled, encoding="utf-8")
 
 
 if __name__ == "__main__":
