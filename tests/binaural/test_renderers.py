@@ -92,7 +92,8 @@ from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
 from soundstage.binaural.trajectory_options import TrajectoryOptions
 BinauralWork("binauralgrad")
 plan_jobs([], None, TrajectoryOptions(orbit=3.0))
-print([name for name in ("torch", "scipy.signal", "scipy.spatial", "netCDF4") if name in sys.modules])
+heavy = ("torch", "scipy.signal", "scipy.spatial", "netCDF4")
+print([name for name in heavy if name in sys.modules])
 """
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert printed.stdout.strip() == "[]", printed.stderr

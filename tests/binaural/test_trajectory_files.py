@@ -135,7 +135,7 @@ GOOD_POSE = "1 0 0 0 0 0 1\n"
         ("a.json", '{"points": []}', ": the list has no points"),
         ("a.json", '[{"time": 0, "azimuth": true}]', ", point 1: azimuth must be .* not True"),
         ("a.json", '[{"time": 0, "azimuth": [1]}]', r", point 1: azimuth must .* not \[1\]"),
-        ("a.json", '[{"time": 0, "azimuth": 1' + "0" * 400 + "}]", ", line 1: a number has at most 40"),
+        ("a.json", '[{"time": 0, "azimuth": 1' + "0" * 400 + "}]", ", line 1: a number has at"),
         ("a.json", '[{"time": 0, "azimuth": 1}, {"time": 1}]', ", point 2: 'azimuth' is missing"),
         ("a.json", '[{"time":1,"azimuth":1},{"time":0,"azimuth":1}]', ", point 2: its time 0 s"),
         ("a.txt", GOOD_POSE + "\n1 0 0 0 0 0\n", ", line 3: a pose is seven numbers"),
