@@ -332,11 +332,12 @@ def import_matplotlib(purpose: str) -> None:
     Raises:
         OptionError: matplotlib is not installed.
     """
-    if "matplotlib" in sys.modules:
+    if sys.modules.get("matplotlib.figure"):
         return
     backend = os.environ.pop("MPLBACKEND", None)
     try:
         import matplotlib
+        import matplotlib.figure
     except ModuleNotFoundError as error:
         raise missing_extra("eval", "matplotlib", purpose) from error
     finally:
