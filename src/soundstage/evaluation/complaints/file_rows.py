@@ -18,7 +18,7 @@ from soundstage.evaluation.complaints.rows import NOT_THERE, Outcome, Row
 from soundstage.evaluation.complaints.sounds import Mono
 from soundstage.evaluation.complaints.subjects import Subject
 from soundstage.metrics.defects import decibels
-from soundstage.stereo import RATE, Alignment, Mix
+from soundstage.stereo import RATE, Alignment
 from soundstage.upmixing.codec_check import CodecCheck, check_codecs
 from soundstage.upmixing.downmix import inspect_channels, mid_blocks
 from soundstage.upmixing.file_options import FileOptions, parse_codec
@@ -120,7 +120,7 @@ def _azimuth(subject: Subject) -> Outcome:
     return Outcome(text, error <= 0.1 and abs(treble[0]) <= 0.5, values)
 
 
-def _aligned(channels: np.ndarray, *, mix: Mix) -> tuple[Alignment, Mono]:
+def _aligned(channels: np.ndarray, *, mix: str) -> tuple[Alignment, Mono]:
     with open_sound((channels, RATE)) as sound:
         inspected = inspect_channels(sound, downmix=False, align=True, mix=mix, content=False)
         assert inspected.alignment
