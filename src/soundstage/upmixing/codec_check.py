@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from soundstage import interruption
 from soundstage.audio import (
     SoundWriter,
     StreamResampler,
@@ -89,6 +90,7 @@ def _checked(file: Path, codec: Codec, mids: Signals, gain: float) -> CodecCheck
                 coded, rate=rate, channels=2, format=form, bit_rate=codec.bit_rate
             ) as writer:
                 for block in sound.blocks(READ_FRAMES):
+                    interruption.check()
                     _write(writer, resampler.push(block * gain))
                 _write(writer, resampler.finish())
         with open_sound(coded) as decoded:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from soundstage import interruption
 from soundstage.audio import (
     SoundFormat,
     SoundReader,
@@ -131,6 +132,7 @@ def _prove_lossless(
     with_sum = fold.outputs != "side"
     pairs = _Pairs(mids() if with_sum else iter(()))
     for block in sound.blocks(READ_FRAMES):
+        interruption.check()
         bits = written.form.integer_bits
         read.add(np.rint(block * np.float64(1 << bits - 1)) if bits else block)
         if not with_sum:
@@ -201,6 +203,7 @@ def _compared(references: Signals, sums: Signals, rate: int, *, lag: int) -> tup
     decoded = sums()
     pairs = _Pairs(decoded, skip=lag)
     for reference in references():
+        interruption.check()
         made = pairs.take(reference.size)
         for meter, signal in zip(meters, (reference, made), strict=True):
             meter.push(signal[None])
