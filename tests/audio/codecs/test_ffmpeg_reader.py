@@ -45,10 +45,11 @@ def test_layer_ii_is_read_whole(tmp_path, rate, channels):
     [("mp3", "mp3", "libmp3lame", ID3V1), ("opus", "ogg", "libopus", b"")],
 )
 def test_joined_files_are_read_whole_and_said_to_be(tmp_path, suffix, muxer, codec, joint):
-    one = encode(tmp_path / f"a.{suffix}", muxer, codec, noise_of(1), RATE)
+    samples = np.tile(noise_of(1), (1, 20))
+    one = encode(tmp_path / f"a.{suffix}", muxer, codec, samples, RATE)
     path = tmp_path / f"b.{suffix}"
     path.write_bytes(one.read_bytes() + joint + one.read_bytes())
-    assert read_all(path).shape[1] >= 2 * FRAMES
+    assert read_all(path).shape[1] >= 40 * FRAMES
     assert "joined" in open_sound(path).notes[0]
 
 
