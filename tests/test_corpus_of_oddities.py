@@ -17,8 +17,8 @@ from soundstage.upmixing.api import Upmixer
 
 _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _FULL = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}
-_NOT_IN_FFMPEG = ("NMS_ADPCM", "G72", "DWVW", "DPCM", "ALAW", "PCM_")
-_DELAY = 512  # samples at the start that AC-3 and layer II leave out in MP4 and Matroska
+_NOT_IN_FFMPEG = ("NMS_ADPCM", "G72", "DWVW", "DPCM", "ALAC_")
+_LEFT_OUT = 1024  # samples that the encoders of AC-3, layer II and WMA lose at the ends
 _NEAR = 1e-6  # two decoders of the same lossy sound
 _STEP = 48  # frames by which Matroska, which counts in milliseconds, may misplace a gap
 
@@ -63,7 +63,7 @@ def check_samples(file: Oddity, sound: SoundReader, read: np.ndarray) -> str:
         assert np.array_equal(read, read_all(file.like))
         return "as without"
     parts = {"cuts": 0, "joins": 2}.get(file.path.parent.name, 1)
-    assert read.shape[1] >= parts * (FRAMES - _DELAY)
+    assert read.shape[1] >= parts * (FRAMES - _LEFT_OUT)
     reference = by_ffmpeg(file.path)
     if sound.format.encoding.startswith(_NOT_IN_FFMPEG) or reference is None:
         return "libsndfile alone"
