@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from corpus_of_oddities import bases
+from making import read_all
 from soundstage.errors import SoundstageError
 from soundstage.upmixing.api import Upmixer
 
