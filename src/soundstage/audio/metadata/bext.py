@@ -5,9 +5,9 @@ have no such chunk.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from soundstage.audio.metadata.model import Lost, decoded
+from soundstage.audio.metadata.model import Lost, clean, decoded
 
 _TEXTS = {  # name: offset, bytes
     "description": (0, 256),
@@ -26,12 +26,12 @@ def as_tags(bext: bytes) -> dict[str, str]:
     tags = {name: decoded(bext[at : at + size]).strip() for name, (at, size) in _TEXTS.items()}
     (frames,) = struct.unpack_from("<Q", bext, _TIME)
     tags["time_reference"] = str(frames) if frames else ""
-    tags["coding_history"] = decoded(bext[_HISTORY:]).strip()
+    tags["coding_history"] = clean(decoded(bext[_HISTORY:]))
     return {name: text for name, text in tags.items() if text}
 
 
 def from_tags(tags: Mapping[str, str]) -> bytes:
-    """A chunk from its fields; text that is too long for its field is cut."""
+    """A chunk from its fields; text that is too long for its field is cut, see `cut_fields`."""
     fixed = bytearray(_HISTORY)
     for name, (at, size) in _TEXTS.items():
         text = tags.get(name, "").encode()[:size]
@@ -41,6 +41,23 @@ def from_tags(tags: Mapping[str, str]) -> bytes:
         struct.pack_into("<Q", fixed, _TIME, int(frames))
     history = tags.get("coding_history", "").replace("\n", "\r\n")
     return bytes(fixed) + history.encode()
+
+
+def cut_fields(tags: Mapping[str, Iterable[str]]) -> list[Lost]:
+    """What a chunk from these tags does not say, though the tags themselves stay beside it."""
+    made = as_tags(from_tags({name: next(iter(values)) for name, values in tags.items()}))
+    lost = []
+    for name, (first, *more) in tags.items():
+        size = _TEXTS.get(name, (0, 0))[1]
+        if size and len(first.encode()) > size:
+            why = f"the field has {size} bytes, the whole text stays as a tag"
+            lost.append(Lost(f"the end of {name} in bext", why))
+        elif made.get(name, "0") != first:  # a time of 0 is in the chunk, but no tag
+            lost.append(Lost(f"{name} in bext", "the field cannot hold it, it stays as a tag"))
+        if more:
+            why = "the field has one value, all stay as a tag"
+            lost.append(Lost(f"further values of {name} in bext", why))
+    return lost
 
 
 def of_the_result(

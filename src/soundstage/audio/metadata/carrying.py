@@ -89,7 +89,8 @@ def of_the_result(
         result, more = _at_rate(result, source_rate, rate)
         lost += more
     if form.container in WAVES:
-        result = _with_chunks(result)
+        result, more = _with_chunks(result)
+        lost += more
     if result.bext:
         line = _history_line(form, rate, channels)
         data, more = broadcast.of_the_result(result.bext, line, source_rate=source_rate, rate=rate)
@@ -180,20 +181,24 @@ def _with_tags(metadata: Metadata) -> Metadata:
     return replace(metadata, tags=tags.tags(), bext=None, blocks=tuple(blocks))
 
 
-def _with_chunks(metadata: Metadata) -> Metadata:
-    """For WAV: the chunks that a file without them held as tags."""
+def _with_chunks(metadata: Metadata) -> tuple[Metadata, list[Lost]]:
+    """For WAV: the chunks that a file without them held as tags, and what they have no room for."""
     tags, blocks = dict(metadata.tags), list(metadata.blocks)
-    bext = metadata.bext
+    bext, lost = metadata.bext, []
     if bext is None and not {"originator", "time_reference", "coding_history"}.isdisjoint(tags):
         bext = broadcast.from_tags({name: tags[name][0] for name in BEXT if name in tags})
+        lost = broadcast.cut_fields({name: tags[name] for name in BEXT if name in tags})
         for name in BEXT:
             fits = broadcast.as_tags(bext).get(name) == tags.get(name, ("",))[0]
             if fits and len(tags.get(name, ())) == 1:
                 del tags[name]
     for name, tag in _TEXT_CHUNKS.items():
         if tag in tags and not any(block.name == name for block in blocks):
-            blocks.append(Block("RIFF", name, tags.pop(tag)[0].encode()))
-    return replace(metadata, tags=tags, bext=bext, blocks=tuple(blocks))
+            first, *more = tags.pop(tag)
+            blocks.append(Block("RIFF", name, first.encode()))
+            if more:
+                tags[tag] = tuple(more)
+    return replace(metadata, tags=tags, bext=bext, blocks=tuple(blocks)), lost
 
 
 def _utf_8(data: bytes) -> str | None:

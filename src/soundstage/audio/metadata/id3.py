@@ -13,6 +13,7 @@ from soundstage.audio.metadata.model import (
     Metadata,
     Picture,
     TagCollector,
+    clean,
     decoded,
 )
 from soundstage.audio.metadata.names import FROM_ID3, genre
@@ -32,6 +33,8 @@ _OLD = {  # three letters of version 2.2
 _TEXT = re.compile(r"T[A-Z0-9]{3}")
 _APPLE = ("GRP1", "MVNM", "MVIN")  # texts under other letters
 _LINK = re.compile(r"W[A-Z0-9]{3}")
+_LANGUAGE = re.compile(r"[a-z]{3}")
+_NO_LANGUAGE = ("und", "xxx")  # codes that say that it is not known
 _DATE_PARTS = ("TYER", "TDAT", "TIME")  # of version 2.3
 
 
@@ -84,6 +87,7 @@ class _Reader:
         self.blocks: list[Block] = []
         self.unread: list[Lost] = []
         self._date: dict[str, str] = {}
+        self._languages: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def add(self, frame: _Frame) -> None:
         name, data = frame
@@ -107,11 +111,14 @@ class _Reader:
             key = {"COMM": "comment", "USLT": "lyrics"}[name]
             caption = _text(label, data[0])
             texts = [text.strip("\0") for text in _text(rest, data[0]).split("\0")]
-            self.found.add(f"{key}:{caption}" if caption else key, *texts)
+            key = self.found.add(f"{key}:{caption}" if caption else key, *texts)
+            self._note_language(key, texts, data[1:4].decode("latin-1").lower())
         elif name == "APIC":
             self.pictures.append(_picture(data))
         elif name == "CHAP":
-            self.chapters.append(_chapter(data))
+            chapter, others = _chapter(data)
+            self.chapters.append(chapter)
+            self.unread += others
         elif name == "CTOC":
             pass  # an order of chapters, written anew
         elif _TEXT.fullmatch(name) or name in _APPLE:
@@ -120,6 +127,14 @@ class _Reader:
             self.found.add(name, decoded(data))
         else:
             self.blocks.append(Block("ID3", name, data))
+
+    def _note_language(self, name: str, texts: list[str], code: str) -> None:
+        if code in _NO_LANGUAGE or not _LANGUAGE.fullmatch(code):
+            return
+        for text in texts:
+            key = (name, clean(text))
+            if key[1] and code not in self._languages.get(key, ()):
+                self._languages[key] = (*self._languages.get(key, ()), code)
 
     def metadata(self) -> Metadata:
         year, day, time = (self._date.get(part, "") for part in _DATE_PARTS)
@@ -133,6 +148,7 @@ class _Reader:
             pictures=tuple(self.pictures),
             chapters=tuple(sorted(self.chapters, key=lambda chapter: chapter.start)),
             blocks=tuple(self.blocks),
+            languages=self._languages,
             unread=tuple(self.unread),
         )
 
@@ -249,15 +265,18 @@ def _picture(data: bytes) -> Picture:
     return Picture(image, name.replace("/jpg", "/jpeg"), rest[0], _text(caption, data[0]))
 
 
-def _chapter(data: bytes) -> Chapter:
+def _chapter(data: bytes) -> tuple[Chapter, list[Lost]]:
+    """A chapter, and what it holds beside its title."""
     _, _, rest = data.partition(b"\0")
     start, end = struct.unpack(">II", rest[:8])
-    title = ""
+    title, others = "", []
     inner = b"ID3\x04\0\0" + synchsafe(len(rest) - 16) + rest[16:]
     for frame in _frames(inner):
         if frame.name == "TIT2":
             title = "".join(_texts(frame.data)[:1])
-    return Chapter(start / 1000, end / 1000, title)
+        else:
+            others.append(Lost(f"{frame.name} frame of a chapter", "only titles are carried"))
+    return Chapter(start / 1000, end / 1000, title), others
 
 
 def synchsafe(size: int) -> bytes:

@@ -36,8 +36,9 @@ def _text_frames(metadata: Metadata) -> Iterator[_Frame]:
             continue
         if kind in ("comment", "lyrics"):
             code = {"comment": "COMM", "lyrics": "USLT"}[kind]
-            text = _joined(values)
-            yield (code, _UTF_8 + b"und" + _bytes(caption) + b"\0" + text)
+            for language, texts in _by_language(metadata, name, values).items():
+                head = _UTF_8 + language.encode("latin-1") + _bytes(caption) + b"\0"
+                yield (code, head + _joined(texts))
         elif kind == "url":
             yield ("WXXX", _UTF_8 + _bytes(caption) + b"\0" + _bytes(values[0]))
         elif _LINK.fullmatch(name):
@@ -69,6 +70,17 @@ def _other_frames(metadata: Metadata) -> Iterator[_Frame]:
     for block in metadata.blocks:
         if block.family == "ID3":
             yield (block.name, block.data)
+
+
+def _by_language(
+    metadata: Metadata, name: str, values: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """The values of a tag by their language."""
+    found: dict[str, tuple[str, ...]] = {}
+    for value in values:
+        for language in metadata.languages.get((name, value), ("und",)):
+            found[language] = (*found.get(language, ()), value)
+    return found
 
 
 def _joined(values: tuple[str, ...]) -> bytes:

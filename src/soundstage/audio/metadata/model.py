@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from soundstage.errors import quoted
+
 SOFTWARE = "Soundstage"
 FRONT_COVER = 3
 """Kind of a picture, by the list that ID3 and FLAC share."""
@@ -123,6 +125,8 @@ class Metadata:
         blocks: data of one family of containers.
         rate: sample rate in Hz that the markers count by; 0 without markers.
         streams: of a film, the tracks and attachments beside the main sound, in words.
+        languages: codes of three letters that ID3 gives to comments and lyrics, by the name of the
+            tag and the value.
         unread: what was seen and not understood.
     """
 
@@ -134,6 +138,7 @@ class Metadata:
     blocks: tuple[Block, ...] = ()
     rate: int = 0
     streams: tuple[str, ...] = ()
+    languages: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     unread: tuple[Lost, ...] = ()
 
     @classmethod
@@ -155,6 +160,11 @@ class Metadata:
         return (self.tag("encoder") or "").startswith(SOFTWARE + " ")
 
 
+def clean(text: str) -> str:
+    """A value as tags hold it: lines end with a line feed, nothing blank is around it."""
+    return text.replace("\r\n", "\n").strip("\0").strip()
+
+
 class TagCollector:
     """Gathers values by name: unlike in case is the same name, and no value comes twice."""
 
@@ -162,14 +172,15 @@ class TagCollector:
         self._names: dict[str, str] = {}
         self._values: dict[str, list[str]] = {}
 
-    def add(self, name: str, *values: str) -> None:
-        """Add values to a tag; empty ones are left out."""
+    def add(self, name: str, *values: str) -> str:
+        """Add values to a tag, and return its name; empty values are left out."""
         key = self._names.setdefault(name.casefold(), name)
         held = self._values.setdefault(key, [])
         for value in values:
-            cleaned = value.replace("\r\n", "\n").strip("\0").strip()
+            cleaned = clean(value)
             if cleaned and cleaned not in held:
                 held.append(cleaned)
+        return key
 
     def add_missing(self, tags: Mapping[str, Iterable[str]]) -> None:
         """Add the tags whose names are not there yet."""
@@ -197,20 +208,20 @@ def merged(first: Metadata, second: Metadata, label: str) -> Metadata:
         second: older or shorter; what it has alone is added.
         label: what the second is, such as "ID3v1".
     """
+    unread = []
+    date = second.tags.get("date", ("",))[0]
+    if _is_zero(first.tags.get("date", ("",))[0]) and date and not _is_zero(date):
+        unread.append(Lost(f"date {first.tags['date'][0]}", f"{label} says {quoted(date)}"))
+        first = replace(first, tags={k: v for k, v in first.tags.items() if k != "date"})
     tags = TagCollector()
     tags.add_missing(first.tags)
     tags.add_missing(second.tags)
     held = {name.casefold(): values for name, values in first.tags.items()}
-    unread = []
     for name, values in second.tags.items():
         known = held.get(name.casefold())
         # The fields of ID3v1 have 30 bytes: a longer text that begins so is the same
         if known and not all(
-            any(
-                text.lstrip("0").startswith(value.lstrip("0"))
-                for text in (*known, "; ".join(known))
-            )
-            for value in values
+            any(_begins(text, value) for text in (*known, "; ".join(known))) for value in values
         ):
             unread.append(Lost(f"{name} of {label}", "the file says otherwise in a newer tag"))
     return replace(
@@ -219,8 +230,19 @@ def merged(first: Metadata, second: Metadata, label: str) -> Metadata:
         pictures=(*first.pictures, *(p for p in second.pictures if p not in first.pictures)),
         chapters=first.chapters or second.chapters,
         blocks=(*first.blocks, *second.blocks),
+        languages={**second.languages, **first.languages},
         unread=(*first.unread, *second.unread, *unread),
     )
+
+
+def _begins(text: str, start: str) -> bool:
+    """Whether a text begins so; zeros before a number do not matter."""
+    return text.startswith(start) or text.lstrip("0").startswith(start.lstrip("0") or start)
+
+
+def _is_zero(date: str) -> bool:
+    """Whether a date such as "0000" only says that there is none."""
+    return bool(date) and not date.strip("0-")
 
 
 def decoded(data: bytes, code_page: str = "cp1252") -> str:

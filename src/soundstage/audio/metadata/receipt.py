@@ -54,6 +54,7 @@ def make_receipt(
     """
     account = _Account(_NAMES.get(container, container))
     account.tags(wanted, written)
+    account.languages(wanted, written)
     for picture in wanted.pictures:
         found = any(each.data == picture.data for each in written.pictures)
         account.book(found, str(picture), _why_no_picture(picture, container))
@@ -100,6 +101,21 @@ class _Account:
         if missing:
             what = f"{'tag' if len(missing) == 1 else 'tags'} {', '.join(missing)}"
             self.lost.append(Lost(what, f"{self._name} files have no place for them"))
+
+    def languages(self, wanted: Metadata, written: Metadata) -> None:
+        """Name the languages that are gone, of tags that are there."""
+        missing: dict[str, list[str]] = {}
+        kept = {(_folded(name), value): v for (name, value), v in written.languages.items()}
+        for (name, value), codes in wanted.languages.items():
+            held = next((v for n, v in written.tags.items() if _folded(n) == _folded(name)), ())
+            if not _holds(held, wanted.tags.get(name, ("",))):  # lost as a whole, or not wanted
+                continue
+            for code in codes:
+                if code not in kept.get((_folded(name), value), ()):
+                    missing.setdefault(name, []).append(code)
+        for name, found in missing.items():
+            what = f"language of {name} ({', '.join(dict.fromkeys(found))})"
+            self.lost.append(Lost(what, f"{self._name} files have no place for it"))
 
 
 def _folded(name: str) -> str:

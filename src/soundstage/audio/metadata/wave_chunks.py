@@ -162,7 +162,9 @@ def _info(metadata: Metadata) -> Iterable[tuple[str, str]]:
 
 def _needs_id3(metadata: Metadata) -> bool:
     """Whether something does not fit into LIST INFO."""
-    if metadata.pictures or metadata.chapters or any(b.family == "ID3" for b in metadata.blocks):
+    if metadata.pictures or metadata.chapters or metadata.languages:
+        return True
+    if any(block.family == "ID3" for block in metadata.blocks):
         return True
     fits = {"tracknumber", *(["tracktotal"] if "tracknumber" in metadata.tags else [])}
     return any(
