@@ -7,14 +7,13 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from soundstage.audio.codecs.input_file import InputFile
-from soundstage.audio.codecs.riff import file_length
-from soundstage.audio.metadata.ape import read_ape
 from soundstage.audio.metadata.flac import read_flac
-from soundstage.audio.metadata.id3 import read_id3, read_id3v1, tag_size
+from soundstage.audio.metadata.id3 import read_id3, tag_size
 from soundstage.audio.metadata.model import Lost, Metadata, merged
 from soundstage.audio.metadata.mp4 import read_mp4
 from soundstage.audio.metadata.ogg import MARKS, read_ogg
 from soundstage.audio.metadata.other_chunks import read_aiff, read_au, read_caf
+from soundstage.audio.metadata.tail import with_tail
 from soundstage.audio.metadata.wave_chunks import read_w64, read_wave
 from soundstage.errors import InputError
 
@@ -44,7 +43,7 @@ def read_metadata(file: str | os.PathLike[str] | BinaryIO | InputFile) -> Metada
                 found = reader(opened)
         except _DAMAGE:
             found = Metadata(unread=(Lost("tags", "they are damaged"),))
-        found = _with_tail(opened, found)
+        found = with_tail(opened, found)
     if head[4:8] in _MOVIES or reader is None:
         try:
             return _by_ffmpeg(source, found)
@@ -98,21 +97,6 @@ def _read_front(file: BinaryIO) -> Metadata:
         at += size
     file.seek(at)
     return read_flac(file) if file.read(4) == b"fLaC" else found
-
-
-def _with_tail(file: BinaryIO, found: Metadata) -> Metadata:
-    """With the tags at the end of the file: ID3v1, and APE before it."""
-    end = file_length(file)
-    old = Metadata()
-    if end >= 128:
-        file.seek(end - 128)
-        old = Metadata(tags=read_id3v1(file.read(128)))
-        end -= 128 if old.tags else 0
-    try:
-        ape = read_ape(file, end)
-    except _DAMAGE:
-        ape = Metadata(unread=(Lost("the APE tag", "it is damaged"),))
-    return merged(merged(found, ape, "APE"), old, "ID3v1")
 
 
 def _by_ffmpeg(source: InputFile, found: Metadata) -> Metadata:
