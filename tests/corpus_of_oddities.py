@@ -109,7 +109,7 @@ _CODECS = {  # container: codecs, and bits of lossless ones
 }
 _POOR = (("matroska", "tta"), ("mpeg", "ac3"), ("wav", "aac"))  # FFmpeg cannot read its own files
 _SUFFIXES = {"matroska": "mkv", "asf": "wma", "mpegts": "ts", "mpeg": "mpg", "adts": "aac"}
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
+_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 6: "5.1"}
 
 
 def encode(

@@ -126,6 +126,14 @@ def test_a_file_that_is_replaced_during_a_pass_is_refused(tmp_path):
         list(blocks)
 
 
+@pytest.mark.parametrize(("codec", "bits"), [("pcm_s16le", 16), ("pcm_u8", 8)])
+@pytest.mark.parametrize("channels", [3, 6])
+def test_voc_of_channels_that_fit_no_packet_is_read_whole(tmp_path, codec, bits, channels):
+    truth = noise_of(channels, bits)
+    path = encode(tmp_path / "a.voc", "voc", codec, truth, RATE)
+    assert np.array_equal(read_all(path), truth)
+
+
 def test_tags_that_are_no_utf_8_do_no_harm(tmp_path):
     path = encode(tmp_path / "a.m4a", "mp4", "aac", noise_of(1), RATE)
     data = path.read_bytes()

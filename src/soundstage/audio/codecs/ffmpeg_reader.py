@@ -6,6 +6,7 @@ picture. Every error is refused, but for bytes between the frames of MPEG audio 
 FFmpeg takes tags there for sound.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -113,8 +114,11 @@ class MediaSource:
         codec = stream.codec_context
         if codec.codec.lossless or codec.name in _CHECKED:
             codec.options = {"err_detect": "crccheck+explode"}
+        packets = container.demux(stream)
+        if container.format.name == "voc":
+            packets = _whole_frames(packets, stream)
         try:
-            for packet in container.demux(stream):
+            for packet in packets:
                 try:
                     if packet.is_corrupt and not self._known.open_end:
                         raise av.error.InvalidDataError(0, "a packet is incomplete")
@@ -236,6 +240,30 @@ class MediaSource:
         if not ends:
             return None
         return round((max(ends) - first.pts * first.time_base) * self.rate)
+
+
+def _whole_frames(packets: Iterator[Any], stream: Any) -> Iterator[Any]:
+    """Packets of linear PCM cut between frames.
+
+    FFmpeg cuts VOC every 2048 bytes. With six channels that is within a frame, whose rest its
+    decoder drops, so that all that follows changes its channel.
+    """
+    codec = stream.codec_context
+    linear = re.fullmatch(r"pcm_[su](8|16|24|32)(le)?", codec.name)
+    size = int(linear[1]) // 8 * codec.channels if linear else 1
+    rest = b""
+    for packet in packets:
+        data = rest + bytes(packet)
+        whole = len(data) // size * size
+        if size == 1 or not packet.size or (whole == packet.size and not rest):
+            yield packet
+            continue
+        rest = data[whole:]
+        if whole:
+            joined = av.Packet(data[:whole])
+            joined.stream, joined.time_base = stream, packet.time_base
+            joined.pts, joined.dts = packet.pts, packet.dts
+            yield joined
 
 
 def _seconds(container: Any, stream: Any) -> float | None:
