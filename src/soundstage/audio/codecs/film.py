@@ -11,7 +11,7 @@ import av
 
 from soundstage.audio.codecs.ffmpeg import main_sound, open_media
 from soundstage.audio.codecs.input_file import InputFile
-from soundstage.audio.metadata.media import describe, is_picture
+from soundstage.audio.metadata.media import describe, is_picture, time_code
 from soundstage.errors import OutputError
 
 _ISO = ("MP4", "MOV")  # containers that know a stream by a codec tag
@@ -90,9 +90,9 @@ class Film:
             facts.setdefault("title", facts.pop("name"))
         if stream.metadata.get("handler_name") and container in _ISO:
             facts["handler_name"] = stream.metadata["handler_name"]
-        codes = [s.metadata["timecode"] for s in self.input.streams if "timecode" in s.metadata]
-        if stream.type == "video" and codes:
-            facts.setdefault("timecode", codes[0])
+        codes = [code for each in self.input.streams if (code := time_code(each))]
+        if stream.type == "video" and codes and time_code(stream) is None:
+            facts["timecode"] = codes[0]
         return facts
 
     def copy_until(self, output: Any, time: Fraction | None) -> None:

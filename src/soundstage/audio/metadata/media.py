@@ -46,23 +46,31 @@ def read_media(file: InputFile, known: Metadata | None = None) -> Metadata:
     with open_media(file) as container:
         found.add_missing(from_ffmpeg(container.metadata))
         sound, chapters = main_sound(container), _chapters(container)
+        is_ogg = container.format.name == "ogg"
+        codes = dict.fromkeys(code for each in container.streams if (code := time_code(each)))
         for stream in container.streams:
             if stream is sound:
-                found.add_missing(_of_the_track(stream.metadata))
+                if not (is_ogg and known.tags):  # else they are read already
+                    found.add_missing(_of_the_track(stream.metadata))
             elif is_picture(stream):
                 picture = _picture(container, stream)
                 if picture is None:
                     unread.append(Lost("a picture", "it is damaged"))
                 else:
                     pictures.append(picture)
+            elif stream.type == "data" and time_code(stream):
+                pass  # written anew from the picture
             elif not _is_chapter_track(stream, chapters):
                 streams.append(describe(stream))
+                if is_ogg and stream.type == "video":  # which has no other place for the film's
+                    found.add_missing(from_ffmpeg(stream.metadata))
+                streams += _own_tags(stream, found.tags() if is_ogg else {})
     return replace(
         known,
         tags=found.tags(),
         pictures=known.pictures or tuple(pictures),
         chapters=known.chapters or chapters,
-        streams=tuple(streams),
+        streams=(*streams, *(f"time code {code}" for code in codes)),
         unread=(*known.unread, *unread),
     )
 
@@ -77,7 +85,9 @@ def from_ffmpeg(metadata: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         name = name or canonical(key)
         if folded == "encoder" and _SOFTWARE in names:
             continue
-        if folded in _OF_THE_FILE or folded.startswith(("_statistics", "duration-", "bps-")):
+        if folded.removesuffix("-eng") in _OF_THE_FILE or folded.startswith(
+            ("_statistics", "duration-", "bps-")
+        ):
             continue
         if name in ("tracknumber", "discnumber"):
             found.add_numbered(name, text)
@@ -110,11 +120,30 @@ def describe(stream: Any) -> str:
     if stream.type == "attachment":
         return f"attachment {quoted(stream.metadata.get('filename', ''))}"
     codec = getattr(stream.codec_context, "name", None) if stream.codec_context else None
-    if stream.type == "data" and "timecode" in stream.metadata:
-        codec = f"time code {stream.metadata['timecode']}"
     facts = [fact for fact in (codec, stream.metadata.get("language")) if fact and fact != "und"]
     kind = {"video": "picture", "audio": "sound"}.get(stream.type, stream.type)
     return f"{kind} track" + (f" ({', '.join(facts)})" if facts else "")
+
+
+def time_code(stream: Any) -> str | None:
+    """The time code that a stream begins with; Matroska writes its name in capitals."""
+    codes = (text for name, text in stream.metadata.items() if name.casefold() == "timecode")
+    return next(codes, None)
+
+
+def _own_tags(stream: Any, known: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Tags of a track beside the main sound, for people, but for those that the file has too."""
+    if stream.type in ("attachment", "data"):
+        return []
+    tags = _of_the_track(stream.metadata)
+    tags["title"] = tags.pop(TRACK_TITLE, ())
+    return [
+        f"{name} {quoted(value)} of the {describe(stream)}"
+        for name, values in tags.items()
+        for value in values
+        if name not in ("language", "encoder", "timecode", "TIMECODE")
+        and value not in known.get(name, ())
+    ]
 
 
 def _of_the_track(metadata: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
@@ -142,7 +171,7 @@ def _chapters(container: Any) -> tuple[Chapter, ...]:
 def _is_chapter_track(stream: Any, chapters: tuple[Chapter, ...]) -> bool:
     """Whether a stream is the QuickTime form of the chapters, which is written anew."""
     text = stream.type == "data" and stream.codec_context is None
-    return bool(chapters) and text and "timecode" not in stream.metadata
+    return bool(chapters) and text and time_code(stream) is None
 
 
 def _picture(container: Any, stream: Any) -> Picture | None:

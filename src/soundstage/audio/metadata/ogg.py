@@ -15,6 +15,7 @@ MARKS = {  # how the first packet begins, and what stands before the comments in
     b"Speex   ": b"",
     b"\x7fFLAC": b"",
 }
+_MARKS = tuple(MARKS)
 _HEAD = struct.Struct("<4sBBqIIIB")  # magic, version, flags, granule, serial, number, CRC, segments
 _MAX_BYTES = 1 << 26  # of headers
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -91,6 +92,15 @@ def paged(contents: list[bytes], serial: int, number: int) -> Iterator[Page]:
         at, number, inside = end, number + 1, part[-1] == 255
 
 
+def has_tracks(file: BinaryIO) -> bool:
+    """Whether several streams begin at the start of an Ogg file, as in a film."""
+    file.seek(0)
+    data = file.read(1 << 16)
+    first = take_page(data)
+    second = take_page(data, first[1]) if first else None
+    return bool(second and second[0].flags & FIRST)
+
+
 def read_ogg(file: BinaryIO) -> Metadata:
     """The comments and pictures of the first sound in an Ogg file."""
     file.seek(0)
@@ -107,6 +117,8 @@ def read_ogg(file: BinaryIO) -> Metadata:
             data += more
             continue
         page, at = taken
+        if not page.flags & FIRST and not any(h[0].startswith(_MARKS) for h in heads.values() if h):
+            return Metadata()
         held = heads.setdefault(page.serial, [])
         for part, complete in packets(page):
             unfinished[page.serial] = unfinished.get(page.serial, b"") + part

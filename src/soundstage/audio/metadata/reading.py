@@ -11,7 +11,7 @@ from soundstage.audio.metadata.flac import read_flac
 from soundstage.audio.metadata.id3 import read_id3, tag_size
 from soundstage.audio.metadata.model import Lost, Metadata, merged
 from soundstage.audio.metadata.mp4 import read_mp4
-from soundstage.audio.metadata.ogg import MARKS, read_ogg
+from soundstage.audio.metadata.ogg import has_tracks, read_ogg
 from soundstage.audio.metadata.other_chunks import read_aiff, read_au, read_caf
 from soundstage.audio.metadata.tail import with_tail
 from soundstage.audio.metadata.wave_chunks import read_w64, read_wave
@@ -44,7 +44,8 @@ def read_metadata(file: str | os.PathLike[str] | BinaryIO | InputFile) -> Metada
         except _DAMAGE:
             found = Metadata(unread=(Lost("tags", "they are damaged"),))
         found = with_tail(opened, found)
-    if head[4:8] in _MOVIES or reader is None:
+        more = head[:4] == b"OggS" and (found == Metadata() or has_tracks(opened))
+    if head[4:8] in _MOVIES or reader is None or more:
         try:
             return _by_ffmpeg(source, found)
         except (InputError, *_DAMAGE, OSError):
@@ -60,7 +61,7 @@ def _reader(head: bytes) -> Callable[[BinaryIO], Metadata] | None:
     if head[:4] == b"fLaC":
         return read_flac
     if head[:4] == b"OggS":
-        return read_ogg if head[28:36].startswith(tuple(MARKS)) else None
+        return read_ogg
     if head[:4] in (b"RIFF", b"RIFX", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return read_wave
     if head[:4] == b"riff" and head[24:28] == b"wave":
