@@ -205,3 +205,19 @@ def test_takes_of_two_formats_are_refused(tmp_path, source):
     with pytest.raises(OptionError, match="one format"):
         METHODS["comb"].file(source, [tmp_path / "a.wav", tmp_path / "b.flac"], seed=[0, 1])
     assert names(tmp_path) == ["mono.wav"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "facts"),
+    [
+        (".webm", ("the encoding changes from VORBIS to OPUS",)),
+        (".mka", ("the encoding changes from VORBIS to AAC",)),
+        (".ogg", ()),
+        (".flac", ()),
+    ],
+)
+def test_a_lossy_encoding_that_becomes_another_is_named(tmp_path, suffix, facts):
+    source = tmp_path / "mono.ogg"
+    soundfile.write(source, music(0.5, 48_000), 48_000, subtype="VORBIS")
+    report = METHODS["nearest"].file(source, tmp_path / f"stereo{suffix}")
+    assert tuple(fact for fact in report.facts if "encoding" in fact) == facts

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from soundstage.audio import (
+    SoundFormat,
     SoundReader,
     SoundWriter,
     Source,
@@ -175,6 +176,13 @@ def _writer(sound: SoundReader, target: Path, result: Result, options: FileOptio
     )
 
 
+def _encoding_facts(source: SoundFormat, result: SoundFormat) -> list[str]:
+    """That a lossy encoding becomes another one, which the container of the result may impose."""
+    if not (source.is_lossy and result.is_lossy) or source.encoding == result.encoding:
+        return []
+    return [f"the encoding changes from {source.encoding} to {result.encoding}"]
+
+
 def _report(
     sound: SoundReader,
     channels: Channels,
@@ -215,5 +223,9 @@ def _report(
         not_carried=take.writer.receipt.not_carried,
         content=channels.content.kind if channels.content else None,
         lag=channels.alignment.lag if channels.alignment else None,
-        facts=(*sound.notes, *facts_of(options.controls, channels)),
+        facts=(
+            *sound.notes,
+            *_encoding_facts(sound.format, form),
+            *facts_of(options.controls, channels),
+        ),
     )
