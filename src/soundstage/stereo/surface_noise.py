@@ -7,7 +7,8 @@ dB, and the bins there have the distribution of Gaussian noise: the mean of thei
 as loud as the rest of the sound is the sound itself (rain, applause), and no noise either.
 
 A click is 24 dB above everything within 30 ms on both sides, in the second difference, for at most
-3 ms. An onset of music is followed by its sound.
+3 ms, with nothing after it: the sound itself, without differences, is then not 10 dB louder than
+before, beyond 20 dB below the click. So a drum with a short tick and a low tone is no click.
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ REACH = 60  # boxes on each side of a click
 LONGEST = 6  # boxes of a click
 BESIDE = np.arange(LONGEST, REACH + 1)  # boxes from a click
 CLICK_RATIO = 250.0  # 24 dB
+ONSET_RATIO, ONSET_SHARE = 10.0, 0.01  # energy after a click, over that before and of the click
 FAINTEST_CLICK = 1e-10  # energy of a box, some −100 dBFS
 
 
@@ -207,6 +209,7 @@ class ClickMeter:
         bent = np.diff(samples[: boxes * self._box], n=2, prepend=[0.0, 0.0])
         bent[:2] = 0
         energy = np.square(bent).reshape(boxes, self._box).sum(axis=1)
+        loudness = np.square(samples[: boxes * self._box]).reshape(boxes, self._box).sum(axis=1)
         own = np.arange(REACH + 1, boxes - REACH - 1)
         peaks = np.lib.stride_tricks.sliding_window_view(energy, 2 * LONGEST + 1).max(axis=1)
         beside = np.maximum(energy[own - LONGEST - 1], energy[own + LONGEST + 1])
@@ -223,12 +226,19 @@ class ClickMeter:
             inside = energy[peak - LONGEST : peak + LONGEST + 1] > 4 * floor + FAINTEST_CLICK
             before = int(inside[:LONGEST][::-1].argmin()) if not inside[:LONGEST].all() else LONGEST
             after = int(inside[LONGEST:].argmin()) if not inside[LONGEST:].all() else 2 * LONGEST
-            if before + after <= LONGEST:  # else it is an onset, or a short sound
+            if before + after <= LONGEST and not _is_onset(loudness, peak):
                 first, end = peak - before, peak + after
                 box, half = self._box, self._box // 2
                 self._clicks.append(
                     (self._start + first * box - half, self._start + end * box + half)
                 )
+
+
+def _is_onset(energy: Float[np.ndarray, " boxes"], peak: int) -> bool:
+    """Whether the sound goes on louder after the box of a click than it was before."""
+    before, after = (energy[peak + side * BESIDE].mean() for side in (-1, 1))
+    click = energy[peak - LONGEST : peak + LONGEST + 1].max()
+    return bool(after > ONSET_RATIO * before and after > ONSET_SHARE * click)
 
 
 def _decibels(power: np.ndarray) -> np.ndarray:

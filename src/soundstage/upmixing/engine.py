@@ -28,7 +28,7 @@ from soundstage.errors import SoundstageError
 from soundstage.parallel import single_thread
 from soundstage.spectra import SampleQueue, StreamingConvolver
 from soundstage.stereo import to_left_right
-from soundstage.stereo.noise_centering import ClickRemover
+from soundstage.stereo.click_removal import ClickRemover
 from soundstage.upmixing.controls import FILTER_TAPS, Controls, side_filter
 from soundstage.upmixing.downmix import Channels
 from soundstage.upmixing.side_stages import SideStages, stages_of
