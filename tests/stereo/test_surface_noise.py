@@ -62,7 +62,8 @@ def test_clicks_are_found_at_their_places_and_onsets_are_none() -> None:
 
 def test_the_tick_of_a_drum_is_no_click_and_a_click_on_a_low_tone_is_one() -> None:
     """A kick is a tick of a millisecond, and a low tone that goes on after it."""
-    kick = np.sin(2 * np.pi * 60 * np.arange(8_000) / RATE) * np.exp(-np.arange(8_000) / 1_800)
+    kick = np.sin(2 * np.pi * 60 * np.arange(8_000) / RATE) * np.exp(-np.arange(8_000) / 1_000)
+    kick *= np.hanning(16_000)[8_000:]  # a cut end would be a click
     kick[:40] += np.linspace(1, 0, 40)
     for floor in (0 * HISS, 0.1 * HISS):
         sound = floor.copy()
