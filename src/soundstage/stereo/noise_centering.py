@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
-from torch.nn.functional import avg_pool1d
+from torch.nn.functional import pad
 
 from soundstage.spectra import STFT, AnalysisStream, SampleQueue, SynthesisStream
 from soundstage.stereo.surface_noise import SECTION, SurfaceNoise
@@ -104,13 +104,14 @@ def _gain(
 ) -> Float[Tensor, "bins frames"]:
     """Of tiles with a power, from all powers around them."""
     levels = (
-        (own, OWN_DB),
         (_over_frames(around, NEAR_FRAMES), NEAR_DB),
         (_over_frames(around, WIDE_FRAMES), WIDE_DB),
         (_over_bins(own, NEAR_BINS), NEAR_DB),
         (_over_bins(own, WIDE_BINS), WIDE_DB),
     )
-    lowest = torch.stack([power * 10 ** (-start / 10) for power, start in levels]).amin(dim=0)
+    lowest = own * 10 ** (-OWN_DB / 10)
+    for power, start in levels:
+        lowest = torch.minimum(lowest, power * 10 ** (-start / 10))
     x = (10 / RISE_DB * torch.log10((lowest / floor).clamp(min=1))).clamp(max=1)
     return x * x * (3 - 2 * x)
 
@@ -129,12 +130,20 @@ def _hidden(
 def _over_frames(powers: Float[Tensor, "bins more"], count: int) -> Float[Tensor, "bins frames"]:
     """Means of `count` frames, of those that have `WIDE_FRAMES` around them."""
     unused = (WIDE_FRAMES - count) // 2
-    return avg_pool1d(powers[None, :, unused : powers.shape[1] - unused], count, 1)[0]
+    frames = powers.shape[1] - WIDE_FRAMES + 1
+    total = powers[:, unused : unused + frames].clone()
+    for start in range(unused + 1, unused + count):
+        total += powers[:, start : start + frames]
+    return total / count
 
 
 def _over_bins(powers: Float[Tensor, "bins frames"], count: int) -> Float[Tensor, "bins frames"]:
-    pooled = avg_pool1d(powers.T[None], count, 1, count // 2, count_include_pad=False)
-    return pooled[0].T
+    """Means of `count` bins; there is nothing beyond the first and the last."""
+    padded = pad(powers, (0, 0, count // 2, count // 2))
+    total = padded[: len(powers)].clone()
+    for start in range(1, count):
+        total += padded[start : start + len(powers)]
+    return total / count
 
 
 class _HissFloor:
