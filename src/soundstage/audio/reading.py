@@ -200,7 +200,7 @@ def _apart(file: InputFile, function: Callable[..., T], *arguments: Any) -> T:
 def _find_decoder(file: InputFile, known: Inspection) -> _Decoder:
     if known.for_libsndfile or known.low_opus:
         source = _by_libsndfile(file)
-        if source and (source.plain or source.only_here or known.low_opus):
+        if source and not source.misread and (source.plain or source.only_here or known.low_opus):
             return source
     from soundstage.audio.codecs.ffmpeg_reader import MediaSource
 
@@ -208,7 +208,7 @@ def _find_decoder(file: InputFile, known: Inspection) -> _Decoder:
         media = MediaSource(file, known)
     except InputError:
         other = None if known.not_for_libsndfile else _by_libsndfile(file)
-        if other is None or other.format.container in _FFMPEG_ONLY:
+        if other is None or other.misread or other.format.container in _FFMPEG_ONLY:
             raise
         return other
     if known.vorbis and media.starts_late and (vorbis := _by_libsndfile(file)):

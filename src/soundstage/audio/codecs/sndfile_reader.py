@@ -15,6 +15,9 @@ from soundstage.audio.codecs.sequential_file import SequentialFile
 from soundstage.audio.formats import SoundFormat
 from soundstage.errors import InputError, reason
 
+_DUMPED = {"PCM_S8": 60, "PCM_16": 40, "PCM_24": 30}
+"""Samples in a block of SDS. libsndfile makes silence of a last block that is not full."""
+
 
 class SndfileSource:
     """A sound file that libsndfile reads.
@@ -24,6 +27,7 @@ class SndfileSource:
 
     Raises:
         soundfile.LibsndfileError: libsndfile does not support the format.
+        InputError: it would read a part of the sound as silence.
     """
 
     def __init__(self, file: InputFile) -> None:
@@ -34,12 +38,22 @@ class SndfileSource:
             self.format = SoundFormat(sound.format, sound.subtype)
             self.frames: int | None = sound.frames if sound.frames < 1 << 62 else None
         self.seconds = None if self.frames is None else self.frames / self.rate
+        if self.format.container == "SDS" and (self.frames or 0) % _DUMPED[self.format.encoding]:
+            raise InputError(
+                f"{file} is a sample dump whose last block is not full, which cannot be read to "
+                "its end: convert it to WAV."
+            )
 
     @property
     def plain(self) -> bool:
         """Whether every sample has its own bytes, so that a seek is exact."""
         encoding = self.format.encoding
         return encoding.startswith("PCM_") or encoding in ("FLOAT", "DOUBLE", "ULAW", "ALAW")
+
+    @property
+    def misread(self) -> bool:
+        """Whether libsndfile decodes noise: two channels of ALAC with 20 bits."""
+        return self.format.encoding == "ALAC_20" and self.channels > 1
 
     @property
     def only_here(self) -> bool:
