@@ -61,8 +61,39 @@ def test_what_exists_is_left_alone_with_skip_existing(mono):
     assert job.page.read_text() == "kept"
 
 
+def test_a_missing_sheet_and_page_are_made_from_takes_that_exist(mono, tmp_path):
+    (job,) = jobs_of(mono, seeds=(4, 5), sheet=True)
+    make(run_of(), job)
+    takes = [target.read_bytes() for target in job.targets]
+    run = run_of(skip_existing=True)
+    assert run.check(job).reason == "its result exists"
+    job.sheet.unlink()
+    job.page.unlink()
+    assert run.check(job) is None
+    result = make(run, job)
+    assert [record["status"] for record in result.records] == ["compared", "page"]
+    assert job.sheet.exists()
+    assert "take 2, seed 5" in job.page.read_text()
+    assert [target.read_bytes() for target in job.targets] == takes
+    assert run.check(job).reason == "its result exists"
+
+
+def test_a_sheet_has_takes_of_this_run_and_of_an_earlier_one(mono):
+    (first,) = jobs_of(mono, seeds=(4, 5), sheet=False)
+    make(run_of(), first)
+    first.page.unlink()
+    (job,) = jobs_of(mono, seeds=(4, 5, 6), sheet=True)
+    result = make(run_of(skip_existing=True), job)
+    statuses = [record.get("status", record.get("seed")) for record in result.records]
+    assert statuses == [6, "compared", "page"]
+    assert len(result.records[1]["takes"]) == 3
+    assert job.sheet.exists()
+    assert "take 3, seed 6" in job.page.read_text()
+
+
+@pytest.mark.parametrize("skip_existing", [False, True])
 @pytest.mark.parametrize("outputs", ["mid-side", "side"])
-def test_files_without_left_and_right_have_no_page(mono, outputs):
+def test_files_without_left_and_right_have_no_page(mono, outputs, skip_existing):
     (job,) = jobs_of(mono)
     with pytest.raises(OptionError, match="left and right"):
-        run_of(outputs=outputs).check(job)
+        run_of(outputs=outputs, skip_existing=skip_existing).check(job)

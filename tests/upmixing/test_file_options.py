@@ -25,7 +25,7 @@ def write(path, sound, rate=44_100, subtype="PCM_16"):
     ("wrong", "reason"),
     [
         ({"outputs": "5.1"}, r"There is no kind of `outputs` '5\.1': choose one of stereo"),
-        ({"rate": 4000}, "`rate` must be from 8,000 to 192,000, not 4,000"),
+        ({"rate": 4000}, "`rate` must be from 8,000 to 192,000 Hz, not 4,000"),
         ({"rate": 44_100.5}, "`rate` must be a whole number"),
         ({"rate": True}, "`rate` must be a whole number"),
         ({"bit_rate": "128"}, "`bit_rate` must be a whole number"),
@@ -36,7 +36,7 @@ def write(path, sound, rate=44_100, subtype="PCM_16"):
         ({"codec_checks": ("wma:64",)}, "mp3, aac, opus, vorbis"),
         ({"codec_checks": ("mp3:1e3",)}, "such as mp3:128"),
         ({"codec_checks": ("mp3:" + "9" * 5000,)}, "from 8 to 512"),
-        ({"codec_checks": ("mp3:128",), "outputs": "side"}, "try stereo"),
+        ({"codec_checks": ("mp3:128",), "outputs": "side"}, "left and right, not mid and side"),
     ],
 )
 def test_wrong_options_are_refused_in_a_sentence(wrong, reason):

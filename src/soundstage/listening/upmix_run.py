@@ -4,10 +4,11 @@ That is a contact sheet of several takes, and a page to hear them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from soundstage.audio.existing import EXISTS
 from soundstage.errors import OptionError, missing_extra
 from soundstage.upmixing.jobs import Job, UpmixWork
 
@@ -32,15 +33,20 @@ class UpmixRun:
     work: UpmixWork
 
     def check(self, job: Job) -> "Skipped | None":
-        """What can be said about a job without loading a method; see `UpmixWork.check`."""
+        """What can be said about a job without loading a method; see `UpmixWork.check`.
+
+        Takes that exist are no reason to skip a job while their sheet or page is missing.
+        """
+        outputs = self.work.options.outputs
+        if job.page and outputs != "stereo":
+            raise OptionError("`listen` plays left and right, not mid and side: leave it out.")
         skipped = self.work.check(job)
-        if skipped or self.work.skip_existing:
+        sheet, page = self._is_due(job.sheet), self._is_due(job.page)
+        if skipped and (skipped.reason != EXISTS or outputs == "side" or not (sheet or page)):
             return skipped
-        if job.sheet:
+        if sheet:
             self._sheet(job)
-        if job.page:
-            if self.work.options.outputs != "stereo":
-                raise OptionError("`listen` plays left and right: leave `outputs` at stereo.")
+        if page and job.page:
             from soundstage.listening.before_after import check_page
 
             check_page(job.page, overwrite=self.work.options.overwrite)
@@ -51,29 +57,42 @@ class UpmixRun:
         make_takes = self.work.load()
 
         def run(job: Job, progress: "Progress") -> RunResult:
-            result = make_takes(job, progress)
-            records = [report.as_dict() for report in result.reports]
-            lines = [line for report in result.reports for line in report.lines()]
-            if comparison := result.comparison:
+            made = make_takes(job, progress) if self.work.missing(job) else None
+            reports = made.reports if made else []
+            records = [report.as_dict() for report in reports]
+            lines = [line for report in reports for line in report.lines()]
+            sheet, page = self._is_due(job.sheet), self._is_due(job.page)
+            compared = made
+            if (sheet or page) and len(reports) < len(job.takes):
+                compared = self._existing(job)
+            if compared and (comparison := compared.comparison):
                 about = {"source": str(job.source), "sheet": job.sheet and str(job.sheet)}
                 records.append({"status": "compared"} | about | comparison.as_dict())
                 lines += comparison.table().splitlines()
-                if self._is_due(job, job.sheet, result):
-                    self._sheet(job).draw(result.reports, comparison)
+                if sheet:
+                    self._sheet(job).draw(compared.reports, comparison)
                     lines.append(f"{job.sheet}: contact sheet")
-            if self._is_due(job, job.page, result):
-                self._write_page(job, result)
+            if compared and page:
+                self._write_page(job, compared)
                 records.append({"status": "page", "source": str(job.source), "page": str(job.page)})
                 lines.append(f"{job.page}: page to hear it")
+            progress(1.0)
             return RunResult(records, lines)
 
         return run
 
-    def _is_due(self, job: Job, target: Any, result: "UpmixResult") -> bool:
-        """Whether all takes were made now, for a target that is wanted and not there."""
-        if target is None or (self.work.skip_existing and target.exists()):
-            return False
-        return len(result.reports) == len(job.takes)
+    def _is_due(self, target: Any) -> bool:
+        """Whether a sheet or page is wanted, and not to be left as it is."""
+        return target is not None and not (self.work.skip_existing and target.exists())
+
+    def _existing(self, job: Job) -> "UpmixResult | None":
+        """All takes of a job, measured from their files; None for the side alone."""
+        if self.work.options.outputs == "side":
+            return None
+        from soundstage.upmixing.existing_takes import measure_existing
+
+        options = replace(self.work.options, method=self.work.method, style=self.work.style)
+        return measure_existing(job.source, {take.seed: take.target for take in job.takes}, options)
 
     def _sheet(self, job: Job) -> "ContactSheet":
         from soundstage.evaluation.plots.contact_sheet import ContactSheet

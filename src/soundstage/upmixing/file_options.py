@@ -108,8 +108,8 @@ class FileOptions:
                 f"There is no kind of `outputs` {quoted(self.outputs)}: "
                 f"choose one of {', '.join(OUTPUTS)}."
             )
-        self._check_whole("rate", 8_000, 192_000)
-        self._check_whole("bit_rate", 1_000, 10_000_000)
+        self._check_whole("rate", 8_000, 192_000, unit="Hz")
+        self._check_whole("bit_rate", 1_000, 10_000_000, unit="bit/s")
         if self.gain_db is not None:
             gain = self.gain_db
             if isinstance(gain, bool | np.bool_) or not isinstance(gain, Real):
@@ -118,7 +118,9 @@ class FileOptions:
                 raise OptionError(f"`gain_db` must be from -120 to 120 dB, not {gain:g}.")
             object.__setattr__(self, "gain_db", float(gain))
         if self.codec_checks and self.outputs != "stereo":
-            raise OptionError("`codec_checks` try stereo: leave them out, or `outputs`.")
+            raise OptionError(
+                "`codec_checks` codes left and right, not mid and side: leave it out."
+            )
         _ = self.codecs
 
     @property
@@ -126,7 +128,7 @@ class FileOptions:
         """The codecs of `codec_checks`."""
         return [parse_codec(text) for text in self.codec_checks]
 
-    def _check_whole(self, name: str, lowest: int, highest: int) -> None:
+    def _check_whole(self, name: str, lowest: int, highest: int, *, unit: str) -> None:
         value = getattr(self, name)
         if value is None:
             return
@@ -137,5 +139,7 @@ class FileOptions:
         except TypeError:
             raise OptionError(f"`{name}` must be a whole number, not {quoted(value)}.") from None
         if not lowest <= whole <= highest:
-            raise OptionError(f"`{name}` must be from {lowest:,} to {highest:,}, not {whole:,}.")
+            raise OptionError(
+                f"`{name}` must be from {lowest:,} to {highest:,} {unit}, not {whole:,}."
+            )
         object.__setattr__(self, name, whole)

@@ -199,7 +199,7 @@ class UpmixWork:
         Raises:
             OutputError: a result cannot be written, or an existing one is damaged.
         """
-        targets = self._missing(job)
+        targets = self.missing(job)
         if not targets:
             return Skipped(str(job.source), list(map(str, job.targets)), EXISTS)
         if job.in_folder and is_own_result(job.source):
@@ -219,7 +219,7 @@ class UpmixWork:
         loaded, options = self._loader()
 
         def work(job: Job, progress: Progress | None = None) -> Any:
-            missing = {*self._missing(job)}
+            missing = {*self.missing(job)}
             targets = {take.seed: take.target for take in job.takes if take.target in missing}
             return upmix_to_files(job.source, targets, loaded, options, progress)
 
@@ -251,5 +251,10 @@ class UpmixWork:
         )
         return cache(load), replace(self.options, method=self.method, style=self.style)
 
-    def _missing(self, job: Job) -> list[Path]:
+    def missing(self, job: Job) -> list[Path]:
+        """The targets of a job that have to be made.
+
+        Raises:
+            OutputError: an existing one is damaged.
+        """
         return missing_targets(job.targets) if self.skip_existing else job.targets
