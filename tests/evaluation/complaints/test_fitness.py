@@ -16,7 +16,7 @@ from soundstage.evaluation.complaints.subjects import Subject, find_subjects
 from soundstage.evaluation.complaints.table import FitnessTable
 
 ROWS = {row.number: row for row in (*SOUND_ROWS, *METHOD_ROWS, *PROGRAM_ROWS)}
-FAST = (1, 2, 3, 4, 5, 7, 8, 10, 17, 18, 24)
+FAST = (1, 2, 3, 4, 5, 7, 8, 10, 12, 13, 17, 18, 24)
 """Rows about sound that hold for the methods; the others are slow, or fail honestly."""
 MATERIAL = Material()
 
@@ -156,6 +156,16 @@ def test_real_stems_are_taken_where_the_lead_is_loudest(tmp_path) -> None:
     (tmp_path / "manifest.csv").write_text("\n".join([lines[0], *lines[2:]]))
     with pytest.raises(InputError, match="no song has a stem with lead or vocals"):
         _ = Material(stems=tmp_path).song
+
+
+def test_a_folder_without_a_voice_is_refused(tmp_path) -> None:
+    with pytest.raises(InputError, match="has no sound files in it"):
+        _ = Material(speech=tmp_path).voice
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
+    with pytest.raises(InputError, match=r"a\.wav is silent"):
+        _ = Material(speech=tmp_path).voice
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.ones(RATE), RATE)
+    assert np.abs(Material(speech=tmp_path).voice).max() == 0.25
 
 
 @pytest.fixture(scope="module")
