@@ -2,15 +2,22 @@
 
 All are made from the same short noise, by libsndfile, by FFmpeg (PyAV), or byte by byte. Where the
 encoding is lossless the right samples are known; where it is not, those of FFmpeg are the
-reference. `GROUPS` maps the name of each group to the function that makes its files in a folder.
+reference, with the exceptions that `rule_of` names to the frame. `GROUPS` maps the name of each
+group to the functions that make its files in a folder. Run as a program, it prints what becomes of
+them all.
 """
 
 import os
+import re
 import struct
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
@@ -23,6 +30,39 @@ ID3V1 = b"TAG" + b"title".ljust(30, b"\0") + bytes(95)
 APE = b"APETAGEX" + struct.pack("<IIII", 2000, 32, 0, 0x80000000) + bytes(8)
 
 
+EDITED = "the edit list of MP4 ends before its last packet, which FFmpeg plays whole"
+COUNTED = "the count of the file ends before its last packet, which FFmpeg plays whole"
+LEAD = "the lead that Matroska declares is no sound; FFmpeg drops it from version 8 on"
+SOURCE_RATE = "Opus is read at the rate that it was made from, FFmpeg reads 48 kHz"
+ALONE = "only libsndfile knows the encoding, or FFmpeg mistakes it for another"
+FILLED = "bytes that fill the file up are counted as sound, by FFmpeg too"
+TWO_VERSIONS = "versions of FFmpeg round differently"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the right samples of a file differ from those that FFmpeg decodes.
+
+    Attributes:
+        why: one of the sentences above.
+        frames: that are read, exactly.
+        lead: frames before them that some versions of FFmpeg keep.
+        near: largest difference between two versions.
+        frames_of_ffmpeg: its length at another rate; 0 if it matters not.
+    """
+
+    why: str
+    frames: int = FRAMES
+    lead: int = 0
+    near: float = 0.0
+    frames_of_ffmpeg: int = 0
+
+    @property
+    def alone(self) -> bool:
+        """Whether libsndfile is the reference."""
+        return self.why in (ALONE, SOURCE_RATE)
+
+
 @dataclass(frozen=True)
 class Oddity:
     """One file of the corpus.
@@ -32,12 +72,16 @@ class Oddity:
         truth: samples of lossless sound, (channels, frames); None if FFmpeg's are the reference.
         must: READ, REFUSE, or EITHER where both are right.
         like: a plain file of the same samples; None if there is none.
+        rule: how it differs from FFmpeg, or from `truth` in length; None if it does not.
+        upmixed: whether it is upmixed too.
     """
 
     path: Path
     truth: np.ndarray | None = None
     must: str = READ
     like: Path | None = None
+    rule: Rule | None = None
+    upmixed: bool = True
 
 
 def noise_of(channels: int, bits: int = 16, frames: int = FRAMES) -> np.ndarray:
@@ -53,28 +97,36 @@ def id3v2(size: int) -> bytes:
     return b"ID3\x03\0\0" + bytes(len(body) >> shift & 0x7F for shift in (21, 14, 7, 0)) + body
 
 
-def by_libsndfile(folder: Path) -> Iterator[Oddity]:
-    """Every container and encoding that libsndfile writes."""
-    bits = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
-    for container in soundfile.available_formats():
-        if container in ("RAW", "SD2", "MPC2K"):  # need parameters, or a second file
-            continue
-        for encoding in soundfile.available_subtypes(container):
-            for channels, rate in ((1, 8000), (2, 48_000)):
-                path = folder / f"{container}-{encoding}-{channels}.bin"
-                depth = bits.get(encoding, 16)
-                truth = noise_of(channels, depth)
-                try:
-                    soundfile.write(path, truth.T, rate, format=container, subtype=encoding)
-                except (soundfile.LibsndfileError, ValueError):
-                    path.unlink(missing_ok=True)
-                    continue
-                info = soundfile.info(path)
-                exact = encoding in bits or encoding in ("FLOAT", "DOUBLE", "ALAC_16")
-                exact &= info.samplerate == rate and info.subtype == encoding
-                # Blocks of 10 and 40 samples, and an odd byte that is counted as one
-                exact &= container not in ("PAF", "SDS") and (container, depth) != ("AIFF", 8)
-                yield Oddity(path, truth if exact else None, READ if exact else EITHER)
+_PCM = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_EXACT = {**_PCM, "FLOAT": 16, "DOUBLE": 16, "ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24}
+_EXACT |= {"ALAC_32": 32, "DWVW_12": 12, "DWVW_16": 16, "DWVW_24": 24}
+
+
+def by_libsndfile(folder: Path, part: int = 0, parts: int = 1) -> Iterator[Oddity]:
+    """Every container and encoding that libsndfile writes, lossless ones mono or stereo in turn."""
+    kinds = [
+        (container, encoding)
+        for container in soundfile.available_formats()
+        if container not in ("RAW", "SD2", "MPC2K")  # need parameters, or a second file
+        for encoding in soundfile.available_subtypes(container)
+    ]
+    for k, (container, encoding) in list(enumerate(kinds))[part::parts]:
+        both = [(1, 8000), (2, 48_000)]
+        for channels, rate in both[k % 2 :][:1] if encoding in _PCM else both:
+            path = folder / f"{container}-{encoding}-{channels}.bin"
+            frames = 9000 if container == "SDS" else FRAMES  # whole blocks of 30, 40 and 60
+            truth = noise_of(channels, _EXACT.get(encoding, 16), frames)
+            try:
+                soundfile.write(path, truth.T, rate, format=container, subtype=encoding)
+            except (soundfile.LibsndfileError, ValueError):
+                path.unlink(missing_ok=True)
+                continue
+            info = soundfile.info(path)
+            exact = encoding in _EXACT and (info.samplerate, info.subtype) == (rate, encoding)
+            broken = encoding == "ALAC_20" and channels > 1  # libsndfile writes and reads noise
+            must = REFUSE if broken else READ if exact else EITHER
+            rule, once = rule_of(path.stem), exact or channels == 1
+            yield Oddity(path, truth if exact else None, must, rule=rule, upmixed=once)
 
 
 _CODECS = {  # container: codecs, and bits of lossless ones
@@ -147,9 +199,9 @@ def _laid_out(samples: np.ndarray, kind: str) -> np.ndarray:
     return np.ascontiguousarray(data if kind.endswith("p") else data.T.reshape(1, -1))
 
 
-def by_ffmpeg(folder: Path) -> Iterator[Oddity]:
+def by_ffmpeg(folder: Path, part: int = 0, parts: int = 1) -> Iterator[Oddity]:
     """Containers and codecs that FFmpeg writes."""
-    for muxer, codecs in _CODECS.items():
+    for muxer, codecs in list(_CODECS.items())[part::parts]:
         for codec, bits in codecs.items():
             for channels, rate in ((1, 48_000), (2, 16_000), (6, 48_000)):
                 suffix = _SUFFIXES.get(muxer, muxer)
@@ -161,9 +213,38 @@ def by_ffmpeg(folder: Path) -> Iterator[Oddity]:
                 except (av.error.FFmpegError, ValueError):  # not in this container, or rate
                     path.unlink(missing_ok=True)
                     continue
-                odd = (muxer, codec) in _POOR or (muxer, channels) == ("voc", 6)
-                odd |= path.name == "w64-pcm_s24le-1.w64"  # counts the bytes that fill it up
-                yield Oddity(path, truth if bits and not odd else None, EITHER if odd else READ)
+                must = EITHER if (muxer, codec) in _POOR else READ
+                known = bits and must == READ
+                rule, once = rule_of(path.stem), bool(bits) or channels == 1
+                yield Oddity(path, truth if known else None, must, rule=rule, upmixed=once)
+
+
+_RULES = [  # the first whose pattern is found in the name of a file
+    (r"^(mp4|mov)-aac|^mp4-libopus-[16]|junk-m4a", Rule(EDITED)),
+    # FFmpeg takes the lead, in samples of 16 kHz, for one in samples of 48 kHz
+    (r"^mp4-libopus-2", Rule(EDITED, 27_210)),
+    # FFmpeg's encoders of AC-3 and layer II keep back the last frames, as long as their lead
+    (r"^matroska-e?ac3", Rule(LEAD, 9216 - 256, 256)),
+    (r"^matroska-mp2", Rule(LEAD, 9216 - 481, 481)),
+    (r"^matroska-aac", Rule(LEAD, 10_240 - 1024, 1024)),
+    (r"^matroska-libmp3lame", Rule(LEAD, FRAMES, 1105)),
+    (r"^OGG-VORBIS|^WAV-(MS_ADPCM|GSM610)|junk-(mp3|ogg)", Rule(COUNTED)),
+    (r"^ogg-libopus-2", Rule(SOURCE_RATE, frames_of_ffmpeg=3 * FRAMES)),
+    (r"^OGG-OPUS-1", Rule(SOURCE_RATE, frames_of_ffmpeg=6 * FRAMES)),
+    (r"-(G72\d|NMS_ADPCM)_", Rule(ALONE, 9120)),
+    (r"^(WVE|XI)-", Rule(ALONE)),
+    (r"^PAF-PCM_24", Rule(FILLED, 9010)),
+    (r"^AIFF-PCM_[SU]8-1|^w64-pcm_s24le-1", Rule(FILLED, FRAMES + 1)),
+    (r"IMA_ADPCM|adpcm_ima_wav", Rule(TWO_VERSIONS, near=2.0**-9)),
+    (r"^mpegts-mp2|(joined|tagged)-ts", Rule(TWO_VERSIONS, near=2.0**-14)),
+    (r"(joined|tagged)-webm", Rule(TWO_VERSIONS, near=2.0**-18)),
+    (r"(joined|tagged)-ogg", Rule(TWO_VERSIONS, near=2.0**-7)),
+]
+
+
+def rule_of(name: str) -> Rule | None:
+    """The rule for a file of this name without its suffix."""
+    return next((rule for pattern, rule in _RULES if re.search(pattern, name)), None)
 
 
 def bases(folder: Path) -> dict[str, Oddity]:
@@ -212,7 +293,9 @@ def endings(folder: Path) -> Iterator[Oddity]:
             path = folder / f"{name}.{suffix}"
             path.write_bytes(data + tail)
             must = READ if suffix in safe and name != "junk" else EITHER
-            yield Oddity(path, base.truth, must, None if name == "junk" else base.path)
+            like = None if name == "junk" else base.path
+            rule = rule_of(f"{name}-{suffix}")
+            yield Oddity(path, base.truth, must, like, rule, upmixed=name in ("id3v1", "junk"))
 
 
 def cuts(folder: Path) -> Iterator[Oddity]:
@@ -257,13 +340,13 @@ def joins(folder: Path) -> Iterator[Oddity]:
             path = folder / f"{name}.{suffix}"
             path.write_bytes(data + joint + data)
             twice = None if base.truth is None else np.tile(base.truth, 2)
-            yield Oddity(path, twice, EITHER)
+            yield Oddity(path, twice, EITHER, rule=rule_of(f"{name}-{suffix}"))
 
 
 def names(folder: Path) -> Iterator[Oddity]:
     """Names that a careless program takes for something else."""
     made = bases(folder)
-    for name in (
+    odd = (
         b"file:x:1",
         b"http:x",
         b"-dash",
@@ -275,11 +358,14 @@ def names(folder: Path) -> Iterator[Oddity]:
         b"a" * 240,
         b"concat:a|b",
         b"$(x);'\"*?[a]",
-    ):
-        for suffix in ("m4a", "mkv", "mp3", "wav", "flac", "ogg"):
+    )
+    suffixes = ("m4a", "mkv", "mp3", "wav", "flac", "ogg")
+    for k, name in enumerate(odd):
+        for suffix in suffixes[k % 2 :: 2]:
             path = folder / os.fsdecode(name + b"." + suffix.encode())
             path.write_bytes(made[suffix].path.read_bytes())
-            yield Oddity(path, made[suffix].truth, like=made[suffix].path)
+            first = suffix == suffixes[k % 2]
+            yield Oddity(path, made[suffix].truth, like=made[suffix].path, upmixed=first)
 
 
 def chunks(folder: Path) -> Iterator[Oddity]:
@@ -325,20 +411,53 @@ def chunks(folder: Path) -> Iterator[Oddity]:
 
 
 def times(folder: Path) -> Iterator[Oddity]:
-    """Gaps in the time stamps, which become silence."""
+    """Gaps in the time stamps, which become silence; Matroska places sound to the millisecond."""
     truth = noise_of(1)
-    for muxer, codec in (("matroska", "pcm_s16le"), ("matroska", "flac"), ("nut", "pcm_s16le")):
+    # FLAC has frames of 4608 samples, so the gap comes after the first
+    for muxer, codec, first, step in (
+        ("matroska", "pcm_s16le", 4500, 48),
+        ("matroska", "flac", 4608, 48),
+        ("nut", "pcm_s16le", 4500, 1),
+    ):
         for gap in (0.2, 3.0, 700.0):
-            suffix = _SUFFIXES.get(muxer, muxer)
-            path = encode(
-                folder / f"{muxer}-{codec}-{gap}.{suffix}", muxer, codec, truth, 48_000, gap=gap
-            )
-            silence = np.zeros((1, round(min(gap, 3.0) * 48_000)))
-            filled = np.concatenate([truth[:, :4500], silence, truth[:, 4500:]], axis=1)
-            yield Oddity(path, filled if gap < 600 else None, READ if gap < 600 else REFUSE)
+            path = folder / f"{muxer}-{codec}-{gap}.{_SUFFIXES.get(muxer, muxer)}"
+            encode(path, muxer, codec, truth, 48_000, gap=gap)
+            if gap > 600:
+                yield Oddity(path, must=REFUSE)
+                continue
+            resumed = step * round((first + gap * 48_000) / step)
+            silence = np.zeros((1, resumed - first))
+            yield Oddity(path, np.hstack([truth[:, :first], silence, truth[:, first:]]))
 
 
-GROUPS: dict[str, Callable[[Path], Iterator[Oddity]]] = {
-    make.__name__: make
-    for make in (by_libsndfile, by_ffmpeg, endings, cuts, leads, joins, names, chunks, times)
+Maker = Callable[[Path], Iterator[Oddity]]
+GROUPS: dict[str, list[Maker]] = {
+    "by_libsndfile": [partial(by_libsndfile, part=k, parts=5) for k in range(5)],
+    "by_ffmpeg": [partial(by_ffmpeg, part=k, parts=5) for k in range(5)],
+    **{make.__name__: [make] for make in (endings, cuts, leads, joins, names, chunks, times)},
 }
+
+
+def main() -> None:
+    """Print what becomes of every group."""
+    from verdicts_on_oddities import COLUMNS, Upmixer, judge
+
+    upmixer = Upmixer.from_pretrained("comb")
+    rows = sys.stdout
+    rows.write(f"{'group':14}" + "".join(f"{name:>12}" for name in COLUMNS) + "\n")
+    whole: Counter[str] = Counter()
+    for group, makers in GROUPS.items():
+        table: Counter[str] = Counter()
+        for make in makers:
+            with TemporaryDirectory() as name:
+                folder = Path(name) / group
+                folder.mkdir()
+                table += judge(make(folder), upmixer, Path(name) / "out.wav")
+        rows.write(f"{group:14}" + "".join(f"{table[name]:12}" for name in COLUMNS) + "\n")
+        rows.flush()
+        whole += table
+    rows.write(f"{'all':14}" + "".join(f"{whole[name]:12}" for name in COLUMNS) + "\n")
+
+
+if __name__ == "__main__":
+    main()
