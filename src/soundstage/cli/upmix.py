@@ -88,7 +88,8 @@ def upmix(
     width: Annotated[
         float | None,
         typer.Option(
-            help="Gain of the side signal, 0 to 2; by default 1, with a limit for speech and solo.",
+            help="Gain of the side signal, 0 to 2; by default 1, limited to a width of 0.3 for "
+            "speech and solo, 0.9 for other music.",
             rich_help_panel=_STEREO,
         ),
     ] = None,
@@ -100,11 +101,18 @@ def upmix(
     ] = 0.0,
     center_focus: Annotated[
         float,
-        typer.Option(help="Move voices and leads to the center, 0 to 1.", rich_help_panel=_STEREO),
+        typer.Option(
+            help="Narrow 250 Hz to 4 kHz, where voices and leads are, 0 to 1.",
+            rich_help_panel=_STEREO,
+        ),
     ] = 0.0,
     spread_noise: Annotated[
         bool,
-        typer.Option("--spread-noise", help="Spread clicks and hiss too.", rich_help_panel=_STEREO),
+        typer.Option(
+            "--spread-noise",
+            help="Spread clicks and hiss too, which by default stay in the middle.",
+            rich_help_panel=_STEREO,
+        ),
     ] = False,
     weights: Annotated[
         Path | None,
@@ -141,7 +149,7 @@ def upmix(
         bool | None,
         typer.Option(
             "--sheet/--no-sheet",
-            help="Contact sheet of the takes, {stem}-takes.png (default).",
+            help="Contact sheet of several takes, {stem}-takes.png (default).",
             rich_help_panel=_TAKES,
         ),
     ] = None,

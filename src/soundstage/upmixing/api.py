@@ -245,11 +245,13 @@ class Upmixer:
     ) -> "StereoStream":
         """Upmix block by block, for example from a live source.
 
+        The content and the noise of a stream are not known before its end, so it is not inspected:
+        neither limits the width, and clicks and hiss are spread.
+
         Args:
             rate: of the blocks, in Hz.
             seed: as for a call.
-            width: gain of the side signal, 0 to 2. The content of a stream is not known before its
-                end, nor is its noise: neither limits the width, and hiss is spread.
+            width: gain of the side signal, 0 to 2.
             bass_mono: as for a call.
             center_focus: as for a call.
         """
@@ -261,8 +263,8 @@ class Upmixer:
 class StereoStream:
     """Mono blocks of any size in, stereo blocks out, in bounded memory.
 
-    The output lags by up to three seconds, or four with a filter on the side; all blocks together
-    are the samples that a call gives for the whole sound.
+    The output lags by up to three seconds, or four with a filter on the side. All blocks together
+    are the samples that a call with a `width` and `spread_noise` gives for the whole sound.
     """
 
     def __init__(self, stream: UpmixStream, *, several: bool) -> None:
@@ -381,8 +383,11 @@ def upmix_stream(
 ) -> Iterator[Float[np.ndarray, "2 frames"]]:
     """Stereo blocks from mono blocks; `options` are those of `Upmixer.stream`.
 
+    A stream is not inspected: neither its content nor its noise limits the width.
+
     Yields:
-        Blocks that together are the samples of `upmix`, or lists of them for several seeds.
+        Blocks that together are the samples of `upmix` with `width` 1 and `spread_noise`, or lists
+        of them for several seeds.
     """
     upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
     stream = upmixer.stream(rate, **options)
