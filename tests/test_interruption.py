@@ -34,6 +34,13 @@ interruption.check()
 """
 
 
+FROM_A_THREAD = """
+import signal, threading
+{without}
+threading.Timer(0.1, interruption.send, [signal.SIGTERM]).start()
+"""
+
+
 def run(work, *numbers):
     """Exit code and output of a program that gets signals while it works."""
     process = subprocess.Popen(
@@ -68,6 +75,12 @@ def test_work_that_never_checks_is_interrupted_where_it_is(wait):
 
 def test_an_exception_that_is_swallowed_comes_again_at_the_next_check():
     assert run(SWALLOWING, signal.SIGTERM) == (128 + signal.SIGTERM, "")
+
+
+@pytest.mark.parametrize("without", ["", "del signal.pthread_kill"], ids=["POSIX", "Windows"])
+def test_a_thread_can_end_the_work(without):
+    work = FROM_A_THREAD.format(without=without) + BLOCKS
+    assert run(work) == (128 + signal.SIGTERM, "")
 
 
 def test_ignored_signals_stay_ignored():

@@ -65,6 +65,14 @@ def check() -> None:
         raise _interruption()
 
 
+def send(number: int) -> None:
+    """Send a signal to the main thread of this process, from another thread."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:  # Windows
+        _thread.interrupt_main(signal.Signals(number))
+
+
 def install(then: Callable[[], None] | None = None) -> None:
     """Note the signals of `ENDING` from now on; those that are ignored, as by `nohup`, stay so.
 
@@ -102,7 +110,4 @@ def _insist() -> None:
     """
     while not _state.raised.wait(PATIENCE):
         assert _state.number is not None
-        if hasattr(signal, "pthread_kill"):
-            signal.pthread_kill(threading.main_thread().ident or 0, _state.number)
-        else:
-            _thread.interrupt_main(signal.Signals(_state.number))
+        send(_state.number)

@@ -137,7 +137,7 @@ def _watch(lifeline: Connection) -> None:
     except (EOFError, OSError):
         # A signal that arrives just before the main thread blocks in a system call does not wake it
         while interruption.requested() is None:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+            interruption.send(signal.SIGTERM)
             time.sleep(RESEND)
 
 
