@@ -95,3 +95,16 @@ def test_the_main_script_of_the_user_is_not_run_again(tmp_path):
     )
     run = subprocess.run([sys.executable, str(script)], check=True, capture_output=True, text=True)
     assert run.stdout == "b.sofa\n"
+
+
+def test_a_lower_limit_of_the_system_stays():
+    pytest.importorskip("resource")
+    program = """
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, (8, 8))
+from os.path import basename
+from soundstage.limited_process import run_with_limit
+print(run_with_limit(basename, "a/b.sofa", seconds=10))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (run.stdout, run.stderr) == ("b.sofa\n", "")

@@ -117,7 +117,8 @@ def _limit(seconds: float, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     most = math.ceil(usage.ru_utime + usage.ru_stime + seconds)
-    resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
+    with suppress(ValueError):  # the system's own limit is lower
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
     with suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         space = pages * resource.getpagesize() + memory
