@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.signal import lfilter
 
+from soundstage.audio import expand_inputs
 from soundstage.corpora import open_corpus, read_excerpt
 from soundstage.errors import InputError
 from soundstage.stereo import RATE
@@ -35,7 +36,7 @@ class Material:
     stems: Path | None = None
     """A collection of songs with their stems; the one with the loudest lead is taken."""
     speech: Path | None = None
-    """A file, or a folder of them, of one voice."""
+    """A file of one voice, or a folder of them, whose first one is taken."""
 
     @cached_property
     def song(self) -> tuple[Mono, Mono]:
@@ -50,10 +51,11 @@ class Material:
         """A person who speaks."""
         if self.speech is None:
             return _speech()
-        path = self.speech
-        if path.is_dir():
-            path = min(each for each in path.rglob("*") if each.suffix in (".flac", ".ogg", ".wav"))
-        return _leveled(read_excerpt(path, RATE, SECONDS).mean(axis=0, dtype=np.float64))
+        path = expand_inputs([self.speech])[0]
+        speech = read_excerpt(path, RATE, SECONDS).mean(axis=0, dtype=np.float64)
+        if not speech.any():
+            raise InputError(f"{path} is silent: name a recording of one voice.")
+        return _leveled(speech)
 
     @cached_property
     def disc(self) -> tuple[Mono, Mono, Mono]:
