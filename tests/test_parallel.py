@@ -97,7 +97,7 @@ import torch
 import soundstage.parallel
 torch.set_num_threads(2)
 def work():
-    return torch.ones(1 << 22).exp().sum().item()
+    return torch.ones(1 << 22).sqrt().sum().item()  # exact with any number of threads
 expected = work()
 child = os.fork()
 if child == 0:
