@@ -121,7 +121,10 @@ class HissMeter:
         self._pending = np.zeros((0, frames.frame // 2 + 1), np.float32)
         self._per_section = round(SECTION * frames.rate / frames.hop / GROUP)
         self._groups = 0
-        self._histograms: list[np.ndarray] = []  # counts, and sums of both gaps
+        self._none = np.zeros((3, self._bins.size - 1, LEVELS.size))
+        # Counts, and sums of both gaps, of the last three sections; the sound may be of any length
+        self._histograms = [self._none]
+        self._floors: list[np.ndarray] = []  # of all sections whose neighbors are complete
         self._power = 0.0
 
     def push(self, power: Float[np.ndarray, "frames bins"]) -> None:
@@ -145,7 +148,7 @@ class HissMeter:
         bands = np.arange(index.shape[1])
         for group in range(groups):
             if self._groups % self._per_section == 0:
-                self._histograms.append(np.zeros((3, bands.size, LEVELS.size)))
+                self._begin_section()
             self._groups += 1
             if not silent[group]:
                 place = (bands, index[group])
@@ -153,19 +156,28 @@ class HissMeter:
                 self._histograms[-1][1][place] += gaps[0][group]
                 self._histograms[-1][2][place] += gaps[1][group]
 
+    def _begin_section(self) -> None:
+        if len(self._histograms) == 3:
+            self._floors.append(self._floor(self._histograms))
+            self._histograms.pop(0)
+        self._histograms.append(np.zeros_like(self._none))
+
+    def _floor(self, neighbors: list[np.ndarray]) -> Float[np.ndarray, " bands"]:
+        """Floor of the section in the middle of three."""
+        high = self.edges_hz[:-1] >= BROAD_HZ
+        return _floors(np.sum(neighbors, axis=0), high)
+
     def _band_means(self, values: Float[np.ndarray, "*rest bins"]) -> np.ndarray:
         starts = self._bins[:-1] - self._bins[0]
         return np.add.reduceat(values, starts, axis=-1) / np.diff(self._bins)
 
     def density(self) -> tuple[Float[np.ndarray, "sections bands"], float]:
         """Power per bin of the hiss over the rate, and its level over the whole sound in dB."""
-        if not self._histograms:  # the sound is shorter than a group
+        if not self._groups:  # the sound is shorter than a group
             return np.zeros((1, self._bins.size - 1)), -np.inf
-        around = np.pad(np.array(self._histograms), ((1, 1), (0, 0), (0, 0), (0, 0)))
-        high = self.edges_hz[:-1] >= BROAD_HZ
-        floors = np.array(
-            [_floors(around[k : k + 3].sum(axis=0), high) for k in range(len(self._histograms))]
-        ).reshape(-1, self._bins.size - 1)
+        rest = [*self._histograms, self._none]
+        last = [self._floor(rest[k : k + 3]) for k in range(len(rest) - 2)]
+        floors = np.array([*self._floors, *last])
         sizes = np.diff(self._bins)
         sound = self._power / max(self._groups, 1)
         noise = floors @ sizes
