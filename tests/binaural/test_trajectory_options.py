@@ -88,7 +88,7 @@ def test_a_trajectory_file_is_read(tmp_path):
     path = tmp_path / "path.csv"
     path.write_text("time,azimuth\n0,0\n1,90\n")
     assert seen(TrajectoryOptions(trajectory=path), [0.5])[0] == pytest.approx([45, 0, 1.5])
-    with pytest.raises(InputError, match="file not found"):
+    with pytest.raises(InputError, match="there is no such file"):
         TrajectoryOptions(trajectory=tmp_path / "missing.csv").build(1.0)
 
 
@@ -132,3 +132,9 @@ def test_a_fly_by_from_too_far_away_is_refused_with_the_highest_speed():
 def test_an_approach_from_an_impossible_distance_is_refused(value):
     with pytest.raises(OptionError):
         TrajectoryOptions(approach=value).build(1.0)
+
+
+@pytest.mark.parametrize("option", ["orbit", "fly_by"])
+def test_a_value_out_of_range_is_named_after_its_option(option):
+    with pytest.raises(OptionError, match=f"`{option}` is 0.1 to|`{option}` is 0.01 to"):
+        TrajectoryOptions(**{option: 0.0}).build(10.0)

@@ -45,8 +45,8 @@ def orbit(
     Raises:
         OptionError: an argument is out of its range.
     """
-    _check("seconds_per_turn", seconds_per_turn, TURNS)
-    _check("duration", duration, DURATIONS)
+    check_range("seconds_per_turn", seconds_per_turn, TURNS)
+    check_range("duration", duration, DURATIONS)
     if direction not in ("counter-clockwise", "clockwise"):
         raise OptionError(f"`direction` is counter-clockwise or clockwise, not {direction!r}.")
     steps = int(np.ceil(_POINTS_A_TURN * duration / seconds_per_turn))
@@ -77,9 +77,9 @@ def fly_by(
     Raises:
         OptionError: an argument is out of its range, or the trajectory is too long.
     """
-    _check("speed", speed, SPEEDS)
-    _check("closest", closest, (NEAREST, FARTHEST))
-    _check("duration", duration, DURATIONS)
+    check_range("speed", speed, SPEEDS)
+    check_range("closest", closest, (NEAREST, FARTHEST))
+    check_range("duration", duration, DURATIONS)
     if side not in ("left", "right"):
         raise OptionError(f"`side` is left or right, not {side!r}.")
     x, y = speed * duration / 2, closest if side == "left" else -closest
@@ -101,12 +101,17 @@ def approach(
     Raises:
         OptionError: an argument is out of its range.
     """
-    _check("duration", duration, DURATIONS)
+    check_range("duration", duration, DURATIONS)
     points = np.array([[azimuth, elevation, start], [azimuth, elevation, end]])
     return Trajectory.from_spherical(np.array([0.0, duration]), points)
 
 
-def _check(name: str, value: float, bounds: tuple[float, float]) -> None:
+def check_range(name: str, value: float, bounds: tuple[float, float]) -> None:
+    """Refuse a value that is not a number within the bounds.
+
+    Raises:
+        OptionError: it is out of its range.
+    """
     low, high = bounds
     if not low <= value <= high:
         raise OptionError(f"`{name}` is {low:g} to {high:,g}, not {value:g}.")

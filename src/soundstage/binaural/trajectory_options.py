@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from soundstage.binaural.presets import DURATIONS, RADIUS, approach, constant, fly_by, orbit
+from soundstage.binaural.presets import (
+    DURATIONS,
+    RADIUS,
+    SPEEDS,
+    TURNS,
+    approach,
+    check_range,
+    constant,
+    fly_by,
+    orbit,
+)
 from soundstage.binaural.trajectories import FARTHEST, Trajectory
 from soundstage.binaural.trajectory_files import read_trajectory
 from soundstage.errors import OptionError
@@ -76,6 +86,7 @@ class TrajectoryOptions:
         if self.trajectory is not None:
             return read_trajectory(self.trajectory)
         if self.orbit is not None:
+            check_range("orbit", abs(self.orbit), TURNS)
             return orbit(
                 abs(self.orbit),
                 duration,
@@ -85,6 +96,7 @@ class TrajectoryOptions:
                 direction="clockwise" if self.orbit < 0 else "counter-clockwise",
             )
         if self.fly_by is not None:
+            check_range("fly_by", self.fly_by, SPEEDS)
             if self.fly_by * duration > 2 * FARTHEST:
                 raise OptionError(
                     f"`fly_by` of {self.fly_by:g} m/s over {duration:,.1f} s starts "
