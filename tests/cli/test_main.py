@@ -28,7 +28,7 @@ def test_every_option_has_a_help_text_and_one_spelling(command):
                 flags.setdefault(each.name, set()).add(next(w for w in words if w[:2] == "--"))
     assert {"--device", "--jobs", "--overwrite", "--dry-run"} <= flags["upmix"] & flags["binaural"]
     assert "--jobs" in flags["analyze"] & flags["evaluate"] & flags["simulate"] & flags["prepare"]
-    assert not {"--workers", "--path", "--heads"} & set.union(*flags.values())
+    assert not {"--workers", "--heads"} & set.union(*flags.values())
 
 
 def test_version_is_that_of_the_package():

@@ -88,5 +88,5 @@ def test_the_true_peak_lies_between_the_samples() -> None:
 
 def test_a_missing_pyloudnorm_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyloudnorm", None)
-    with pytest.raises(OptionError, match=r'pip install "soundstage\[eval\]"'):
+    with pytest.raises(OptionError, match="extra eval"):
         integrated_loudness(noise(RATE)[None], RATE)

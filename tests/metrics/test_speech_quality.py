@@ -28,7 +28,7 @@ def ears(seconds: float, *, rate: int = RATE) -> Tensor:
 
 def test_a_missing_package_is_reported_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pesq", None)
-    with pytest.raises(OptionError, match=r'pip install "soundstage\[speech\]"'):
+    with pytest.raises(OptionError, match="extra speech"):
         pesq(ears(1), ears(1), RATE)
 
 

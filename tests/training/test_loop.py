@@ -279,7 +279,7 @@ def test_without_tensorboard_only_log_and_checkpoint_are_written(tmp_path):
 
 def test_missing_tensorboard_is_reported_before_the_training(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(OptionError, match=r"soundstage\[train\]"), tensorboard_logs(tmp_path):
+    with pytest.raises(OptionError, match="extra train"), tensorboard_logs(tmp_path):
         pytest.fail("the context was entered")
 
 

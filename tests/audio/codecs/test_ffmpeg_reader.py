@@ -154,3 +154,14 @@ def test_mp3_is_read_without_a_word_on_the_terminal(tmp_path):
     )
     run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
     assert run.stderr == ""
+
+
+@pytest.mark.parametrize("start", [1, 4095, 4096, 7000, 8999])
+def test_a_short_flac_is_read_from_every_start(tmp_path, start):
+    """FFmpeg fails to seek in some of them: a file of 9,000 frames at 24 kHz is one."""
+    path = tmp_path / "short.flac"
+    samples = 0.1 * np.random.default_rng(0).standard_normal((9000, 2))
+    soundfile.write(path, samples, 24_000)
+    whole, _ = soundfile.read(path, dtype="float32")
+    read = np.concatenate(list(open_sound(path).blocks(3000, start)), axis=1)
+    np.testing.assert_array_equal(read.T, whole[start:])

@@ -131,7 +131,7 @@ def test_a_missing_excerpt_is_an_input_error(results, tmp_path):
 @pytest.mark.parametrize("library", ["jinja2", "matplotlib"])
 def test_a_missing_library_is_named_with_its_remedy(library, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(OptionError, match=rf"{library}.*soundstage\[eval\]"):
+    with pytest.raises(OptionError, match=rf"{library}.*extra eval"):
         write_report(make_results(columns=[LSD]), tmp_path / "report.html")
 
 

@@ -8,6 +8,7 @@ FFmpeg takes tags there for sound.
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import chain
 from typing import Any
 
@@ -81,11 +82,14 @@ class MediaSource:
             InputError: the file is damaged.
         """
         done = 0
-        with open_media(self._file, self._known.demuxer, self._known.skip) as container:
-            stream = main_sound(container)
+        with ExitStack() as stack:
+            container, stream = self._opened(stack)
             decoded = self._decoded(container, stream)
             if start and self._seeks_exactly():
-                decoded, done = self._sought(container, stream, decoded, start)
+                try:
+                    decoded, done = self._sought(container, stream, decoded, start)
+                except av.error.FFmpegError:  # FFmpeg cannot seek to the end of some FLAC files
+                    decoded = self._decoded(*self._opened(stack))
             for block in self._in_time(decoded, done):
                 if self._trims and self.frames is not None:
                     block = block[:, : max(self.frames - done, 0)]
@@ -98,6 +102,13 @@ class MediaSource:
                 f"{self._file} holds {done / self.rate:.2f} s of sound where its header declares "
                 f"{self.frames / self.rate:.2f} s: it is damaged, get another copy."
             )
+
+    def _opened(self, stack: ExitStack) -> tuple[Any, Any]:
+        """The file from its start, until the stack is closed, and its main track."""
+        container = stack.enter_context(
+            open_media(self._file, self._known.demuxer, self._known.skip)
+        )
+        return container, main_sound(container)
 
     @property
     def starts_late(self) -> bool:

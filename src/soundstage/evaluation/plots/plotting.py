@@ -332,7 +332,7 @@ def import_matplotlib(purpose: str) -> None:
     Raises:
         OptionError: matplotlib is not installed.
     """
-    if sys.modules.get("matplotlib.figure"):
+    if sys.modules.get("matplotlib") and sys.modules.get("matplotlib.figure"):
         return
     backend = os.environ.pop("MPLBACKEND", None)
     try:
