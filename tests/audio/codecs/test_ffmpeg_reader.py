@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from corpus_of_oddities import FRAMES, ID3V1, encode, id3v2, noise_of
 from making import RATE, read_all
