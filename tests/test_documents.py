@@ -25,9 +25,7 @@ def test_pages_are_found_by_name() -> None:
     assert pages["upmix"] == "Upmix: mono to stereo"
     assert page_path("upmix.md") == page_path("upmix")
     for name in ("../README", "/etc/passwd", "x" * 1000):
-        with pytest.raises(
-            OptionError, match=r"no page .* the pages are .*upmix"
-        ) as caught:
+        with pytest.raises(OptionError, match=r"no page .* the pages are .*upmix") as caught:
             page_path(name)
         assert len(str(caught.value)) < 500
 

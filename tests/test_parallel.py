@@ -170,6 +170,7 @@ def process_id(_: int) -> int:
     return os.getpid()
 
 
+@pytest.mark.slow
 def test_workers_use_one_thread_and_the_parent_keeps_its_environment(monkeypatch) -> None:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
     with parallel_map(2) as each:
@@ -206,6 +207,7 @@ def fail_while_workers_write(folder: Path) -> None:
         raise ValueError("enough")
 
 
+@pytest.mark.slow
 def test_an_error_stops_the_workers_which_remove_their_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="enough"):
         fail_while_workers_write(tmp_path)
@@ -301,6 +303,7 @@ class Nap(NamedTuple):
         return seconds
 
 
+@pytest.mark.slow
 def test_a_long_item_does_not_hold_back_the_results_of_others() -> None:
     rows = [row for row, _ in run_jobs(Nap(0.0).load, [1.5, *[0.0] * 6], jobs=2)]
     assert rows[-1] == 0

@@ -134,6 +134,7 @@ def test_own_systems_are_rows_and_their_errors_sentences(
     assert "The method broken failed: NameError: name 'undefined' is not defined (mine.py" in err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="names of other systems are text")
 def test_names_that_are_no_text_are_measured_and_printed_escaped(command, tmp_path: Path) -> None:
     data = tmp_path / "data"

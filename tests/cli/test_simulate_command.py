@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from making_recordings import write_hrtf_sets, write_speech
 from soundstage.corpora.binaural_speech import open_binaural_speech
 
 
+@pytest.mark.slow
 def test_a_data_set_is_written_and_summarized(command, tmp_path: Path) -> None:
     speech, hrtfs = write_speech(tmp_path / "speech", 2), write_hrtf_sets(tmp_path / "hrtfs", 2)
     (hrtfs / "broken.sofa").write_bytes(b"nothing")

@@ -152,6 +152,7 @@ def test_one_gain_limits_the_loudest_recording(sources, tmp_path, monkeypatch) -
     assert 0.005 < max(peaks) < 0.0101
 
 
+@pytest.mark.slow
 def test_seed_and_bit_depth_are_applied(simulated, sources, tmp_path) -> None:
     other = simulate(*sources, tmp_path / "b", subjects=(0, 0, 1), minutes=0.01, seed=5, bits=16)
     (recording,) = open_binaural_speech(other.folder, "test")
@@ -161,6 +162,7 @@ def test_seed_and_bit_depth_are_applied(simulated, sources, tmp_path) -> None:
         open_binaural_speech(other.folder, "train")
 
 
+@pytest.mark.slow
 def test_existing_output_is_kept_and_unfinished_output_removed(
     simulated, sources, tmp_path, monkeypatch
 ) -> None:

@@ -31,6 +31,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_unusable_sets_are_skipped_with_a_reason(folder) -> None:
     hrtfs, skipped = usable_hrtf_sets(folder)
     assert [hrtf.path.name for hrtf in hrtfs] == ["a.sofa", "b.sofa", "c.sofa"]
@@ -42,6 +43,7 @@ def test_unusable_sets_are_skipped_with_a_reason(folder) -> None:
         assert any(name in each and reason in each for each in skipped)
 
 
+@pytest.mark.slow
 def test_sets_of_one_dummy_head_are_one_listener(folder) -> None:
     listeners = [hrtf.listener for hrtf in usable_hrtf_sets(folder)[0]]
     assert listeners == ["tests sphere", "tests dummy", "tests dummy"]

@@ -50,6 +50,7 @@ def test_mono_file_is_the_exact_fold_down_of_the_stereo_file(folder):
     assert np.array_equal(stereo.astype(np.int64).sum(axis=1), 2 * mono.astype(np.int64))
 
 
+@pytest.mark.slow
 def test_rendering_is_reproducible_to_the_byte(folder, tmp_path):
     run(tmp_path, "--bars", "1", "--stems")
     names = sorted(file.name for file in folder.iterdir())
@@ -122,6 +123,7 @@ def test_mix_has_the_spectral_slope_of_commercial_music(stems):
     assert power[f < 200].sum() < 0.6 * power.sum()
 
 
+@pytest.mark.slow
 def test_the_end_decays_to_silence():
     mix = sum(render_band.render(score.ENDING, score.BARS).values())
     assert level(mix[:, : RATE // 2]) > -30

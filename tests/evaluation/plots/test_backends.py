@@ -2,6 +2,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import os, sys
 from soundstage.evaluation.plots.plotting import import_matplotlib
@@ -14,6 +16,7 @@ sys.stdout.write(f"{os.environ['MPLBACKEND']} {backend if isinstance(backend, st
 """
 
 
+@pytest.mark.slow
 def test_pictures_need_no_backend_and_the_setting_stays(tmp_path):
     for setting, backend in (("nonsense", "None"), ("svg", "svg")):
         run = subprocess.run(

@@ -79,6 +79,7 @@ def test_any_sound_makes_a_picture_without_overlapping_text(kind, drawn, tmp_pat
             assert both <= 0 or tall <= 0 or both * tall < 12, (texts[one], texts[other])
 
 
+@pytest.mark.slow
 def test_pictures_are_reproducible_and_depend_on_the_sound(tmp_path):
     first, again, other = (tmp_path / f"{name}.png" for name in ("first", "again", "other"))
     for target in (first, again):

@@ -185,4 +185,9 @@ def test_a_missing_package_is_an_option_error_that_names_the_extra(
     library: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
-    refused(source, library, f"pip install {library}, or install Soundstage with its extra embeddings", kind=OptionError)
+    refused(
+        source,
+        library,
+        f"pip install {library}, or install Soundstage with its extra embeddings",
+        kind=OptionError,
+    )
