@@ -38,7 +38,9 @@ def things(metadata: Metadata) -> int:
 def booked(receipt) -> int:
     """The number of things that a receipt names."""
     number = 0
-    for line in (*receipt.carried, *(lost.what for lost in receipt.lost)):
+    # What only a field of bext lacks stays as a tag, and is counted there
+    lost = [each.what for each in receipt.lost if not each.what.endswith(" in bext")]
+    for line in (*receipt.carried, *lost):
         if line.startswith("notes and lengths"):
             continue
         first, _, rest = line.partition(" ")
