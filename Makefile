@@ -1,6 +1,7 @@
 # make demo   set up, render the example (or take IN=your.wav), upmix it, measure it, draw it
 # make test   set up and run the fast tests, and the examples in docstrings
 # make test-slow   the others: trainings, commands of the docs, the report in a browser
+# make test-long   hundreds of odd and mutated files, signals at random moments
 # make test-corpus CORPUS=FOLDER   every method on real recordings
 # make fuzz N=1000   N mutated files of every kind through every reader, with limits
 # make test-kill   signals at 100 random moments: no half file, nothing left
@@ -24,7 +25,7 @@ CORPUS ?= ../shared/data
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
-.PHONY: setup demo test test-slow test-corpus fuzz lint coverage bench fitness benchmark clean test-kill
+.PHONY: setup demo test test-slow test-long test-corpus fuzz lint coverage bench fitness benchmark clean test-kill
 
 setup: $(READY)
 
@@ -39,6 +40,9 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest --doctest-modules src/soundstage
 	$(PYTEST)
+
+test-long: $(READY)
+	$(PYTEST) -m long
 
 test-slow: $(READY)
 	$(PYTEST) -m 'slow and not corpus'

@@ -12,7 +12,7 @@ from verdicts_on_oddities import by_program, by_pyav, judge
 _PARTS = [(group, k) for group, makers in GROUPS.items() for k in range(len(makers))]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("group", "part"), _PARTS)
 def test_odd_files_are_read_right_or_refused_and_their_sum_is_proven(tmp_path, group, part):
     folder = tmp_path / group
@@ -22,7 +22,7 @@ def test_odd_files_are_read_right_or_refused_and_their_sum_is_proven(tmp_path, g
     assert table["files"] == table["read"] + table["refused"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", ["mp3", "ogg", "opus", "m4a"])
 @pytest.mark.parametrize("source", ["wav", "flac", "mp3", "m4a"])
 def test_lossy_results_are_whole_and_keep_the_mono_sum(tmp_path, source, suffix):

@@ -31,7 +31,7 @@ def mutated(data: bytes, random: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_mutated_files_are_upmixed_whole_or_refused(tmp_path):
     random = np.random.default_rng(36)
     upmixer = Upmixer.from_pretrained("comb")

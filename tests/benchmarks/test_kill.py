@@ -7,7 +7,7 @@ import pytest
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "kill.py"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_signal_at_any_moment_leaves_no_half_file_and_nothing_after_the_next_run():
     """The first kinds of `make test-kill`, which prints what went wrong and exits with 1."""
     run = subprocess.run(

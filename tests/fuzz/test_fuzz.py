@@ -31,7 +31,7 @@ def test_damaged_text_is_read_or_refused(name: str, tmp_path: Path) -> None:
     assert run_here(name, 20, tmp_path)["refused"] > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "count"), [("sound", 50), ("sofa", 30), ("weights", 40)])
 def test_damaged_files_are_read_or_refused_within_limits(name: str, count: int) -> None:
     counts, findings = fuzz.fuzz(name, count)

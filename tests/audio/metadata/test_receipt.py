@@ -252,7 +252,7 @@ metadata = st.builds(
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(metadata=metadata)
 @pytest.mark.parametrize("suffix", [s for s in CONTAINERS if s not in ("mkv", "rf64")])

@@ -209,7 +209,7 @@ def test_the_table_as_json(table: FitnessTable) -> None:
     assert found["rows"][2]["outcomes"] == {"soundstage": {"text": "+3.0 dB", "verdict": "pass"}}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_one_call_measures_everything() -> None:
     reported: list[float] = []
     table = fitness(["comb", "ffmpeg-haas"], progress=reported.append)
