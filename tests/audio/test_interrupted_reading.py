@@ -1,36 +1,15 @@
 """Ctrl-C while a file object is read is raised, whichever library calls the file object."""
 
 import io
-import signal
 
 import av
 import numpy as np
 import pytest
 
+from interrupting import Interrupting
 from soundstage.audio.reading import open_file
 
 RATE = 44_100
-
-
-class Interrupting(io.BytesIO):
-    """A file object that gets Ctrl-C at one of its calls."""
-
-    def __init__(self, content, at=-1):
-        super().__init__(content)
-        self.calls, self.at = 0, at
-
-    def _count(self):
-        self.calls += 1
-        if self.calls - 1 == self.at:
-            signal.raise_signal(signal.SIGINT)
-
-    def read(self, size=-1):
-        self._count()
-        return super().read(size)
-
-    def seek(self, offset, whence=0):
-        self._count()
-        return super().seek(offset, whence)
 
 
 def encoded(container, codec):

@@ -157,7 +157,7 @@ def upmix(
         bool,
         typer.Option(
             "--listen",
-            help="A page to hear before, after and all takes, {stem}-listen.html.",
+            help="A listening page of the input and all takes, {stem}-listen.html.",
             rich_help_panel=_TAKES,
         ),
     ] = False,
@@ -282,4 +282,4 @@ def _planned(job: "Job", *, skip_existing: bool) -> Iterator[tuple[dict[str, Any
         yield {"status": "planned"} | sheet, f"{job.sheet}  (contact sheet)"
     if job.page:
         page = {"source": str(job.source), "page": str(job.page)}
-        yield {"status": "planned"} | page, f"{job.page}  (page to hear it)"
+        yield {"status": "planned"} | page, f"{job.page}  (listening page)"

@@ -1,4 +1,4 @@
-"""A page to hear a sound before and after, beside the results and in one file.
+"""The listening page: a sound before and after, in one HTML file beside the results.
 
 A player switches between all versions at the same sample and at equal loudness, with pictures of
 their sides and stereo images. A sound that is too long for one page is represented by sections

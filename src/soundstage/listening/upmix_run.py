@@ -1,6 +1,6 @@
 """A run of `upmix` over files: takes, and what is made beside them to compare them.
 
-That is a contact sheet of several takes, and a page to hear them.
+These are a contact sheet of several takes, and a listening page.
 """
 
 from collections.abc import Callable
@@ -75,7 +75,7 @@ class UpmixRun:
             if compared and page:
                 self._write_page(job, compared)
                 records.append({"status": "page", "source": str(job.source), "page": str(job.page)})
-                lines.append(f"{job.page}: page to hear it")
+                lines.append(f"{job.page}: listening page")
             progress(1.0)
             return RunResult(records, lines)
 

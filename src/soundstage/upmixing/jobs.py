@@ -59,9 +59,9 @@ class Job:
     method: str
     takes: tuple[Take, ...]
     sheet: Path | None = None
-    """Where the contact sheet of the takes goes."""
+    """Path of the contact sheet of the takes."""
     page: Path | None = None
-    """Where the page to hear the takes goes."""
+    """Path of the listening page."""
     in_folder: bool = False
     """Whether the source was found in a folder, and not named by itself."""
     replaced_inputs: tuple[Path, ...] = ()
@@ -115,7 +115,7 @@ def plan_jobs(
         name: template with {stem}, {method}, {seed}, {take} and {ext}.
         suffix: of the results; by default the suffix of each input.
         sheet: whether each input gets a contact sheet beside its first take.
-        page: whether each input gets a page to hear its takes, likewise.
+        page: whether each input gets a listening page, likewise.
 
     Raises:
         InputError: an input does not exist.

@@ -1,45 +1,16 @@
 """Exceptions in the calls that libsndfile makes are raised, at whatever call they come."""
 
 import io
-import signal
 
 import numpy as np
 import pytest
 import soundfile
 
+from interrupting import Interrupting
 from soundstage.audio.codecs.sequential_file import SequentialFile
 
 SOUND = np.random.default_rng(0).uniform(-0.5, 0.5, (30_000, 1))
 FORMATS = ["WAV", "FLAC", "OGG", "MP3", "AIFF"]
-
-
-class Interrupting(io.BytesIO):
-    """A file that gets Ctrl-C at one of its calls."""
-
-    def __init__(self, content=b"", at=-1):
-        super().__init__(content)
-        self.calls, self.at = 0, at
-
-    def _count(self):
-        self.calls += 1
-        if self.calls - 1 == self.at:
-            signal.raise_signal(signal.SIGINT)
-
-    def read(self, size=-1):
-        self._count()
-        return super().read(size)
-
-    def write(self, data):
-        self._count()
-        return super().write(data)
-
-    def seek(self, offset, whence=0):
-        self._count()
-        return super().seek(offset, whence)
-
-    def tell(self):
-        self._count()
-        return super().tell()
 
 
 def write(file, kind):
