@@ -5,12 +5,10 @@ the whole result, which is kept meanwhile in an unnamed temporary file beside th
 rendering and writing run in three threads.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -29,6 +27,7 @@ from soundstage.audio import (
     safe_gain,
     supported_rate,
 )
+from soundstage.audio.file_report import FileReport
 from soundstage.binaural.renderers import Renderer, RendererStream
 from soundstage.binaural.scenes import Source
 from soundstage.errors import OptionError, OutputError
@@ -40,61 +39,18 @@ RENDERING = 0.8  # share of the progress before the gain is known
 Stereo = Float32[np.ndarray, "2 frames"]
 
 
-@dataclass(frozen=True)
-class BinauralReport:
+@dataclass(frozen=True, kw_only=True)
+class BinauralReport(FileReport):
     """Result of rendering a binaural file."""
 
     sources: list[str]
     """File of each source; a stereo file on two loudspeakers appears twice."""
-    target: str
-    source_rate: int
-    """The highest sample rate of the sources, in Hz."""
-    rate: int
-    """Of the file, in Hz."""
-    frames: int
-    container: str
-    encoding: str
-    method: str
-    gain_db: float
-    """Gain applied to the whole file to prevent clipping."""
-    true_peak_db: float
-    """True peak of the file, after the gain."""
-    seconds: float
-    """Processing time."""
-    carried: tuple[str, ...] = ()
-    """Tags, pictures, markers and more of the source that the result holds."""
-    not_carried: tuple[str, ...] = ()
-    """What it does not hold, and why."""
 
-    @property
-    def real_time_factor(self) -> float:
-        """Processing time per second of sound."""
-        return self.seconds * self.rate / max(self.frames, 1)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Fields for JSON, with None for an infinite level (silence)."""
-        fields = {**asdict(self), "real_time_factor": self.real_time_factor}
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in fields.items()
-        }
-
-    def sentence(self) -> str:
-        """A line of text, and indented ones for what was carried along and what was not."""
-        lines = [self._summary()]
-        if self.carried:
-            lines.append(f"  carried: {', '.join(self.carried)}")
-        return "\n".join([*lines, *(f"  not carried: {each}" for each in self.not_carried)])
-
-    def _summary(self) -> str:
-        parts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
-        if self.rate != self.source_rate:
-            parts.append(f"resampled from {self.source_rate:,} to {self.rate:,} Hz")
+    def _facts(self) -> list[str]:
+        facts = self._resampling()
         if len(self.sources) > 1:
-            parts.append(f"{len(self.sources)} sources")
-        if self.gain_db < 0:
-            parts.append(f"attenuated by {-self.gain_db:.1f} dB to prevent clipping")
-        return "; ".join(parts) + f" ({self.real_time_factor:.3f} of real time)"
+            facts.append(f"{len(self.sources)} sources")
+        return facts + self._attenuation()
 
 
 @in_single_precision

@@ -173,7 +173,7 @@ class _Runner:
         def run(job: "Job", progress: "Progress") -> tuple[dict[str, Any], list[str]]:
             report = render(job, progress)
             values = {"source": str(job.source)} | report.as_dict()
-            lines = report.sentence().splitlines()
+            lines = report.lines()
             if job.picture:
                 room = self.work.options.room
                 self._top_view(job.picture).draw(job.sources(), room, title=job.source.name)

@@ -10,7 +10,7 @@ equal to `soundstage.metrics.iid_fluctuation`. One pass in blocks; memory does n
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Literal, NamedTuple, Protocol
@@ -21,6 +21,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.audio import Source, StreamResampler, TruePeakMeter, open_sound
+from soundstage.audio.file_report import finite
 from soundstage.errors import InputError
 from soundstage.metrics.content import Content
 from soundstage.metrics.file_kind import HARD_DB, FileKind, SourceMeter, kind_of
@@ -134,18 +135,11 @@ class Analysis:
         fields = {field.name: getattr(self, field.name) for field in dataclass_fields(self)}
         fields = {name: value for name, value in fields.items() if name not in without}
         fields |= {"image": self.image, "kind": self.kind, "content": self.content.as_dict()}
-        fields["noise"] = _finite(self.noise.as_dict())
+        fields["noise"] = finite(self.noise.as_dict())
         fields["alignment"] = self.alignment and self.alignment.as_dict()
         fields["bands"] = [asdict(band) for band in self.bands]
-        fields["bands"] = [_finite(band) for band in fields["bands"]]
-        return _finite(fields)
-
-
-def _finite(fields: Mapping[str, object]) -> dict[str, object]:
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in fields.items()
-    }
+        fields["bands"] = [finite(band) for band in fields["bands"]]
+        return finite(fields)
 
 
 class FrameBlock(NamedTuple):

@@ -23,6 +23,7 @@ from soundstage.audio import (
     resampled_blocks,
     supported_rate,
 )
+from soundstage.audio.file_report import finite
 from soundstage.upmixing.file_options import CODECS, Codec
 from soundstage.upmixing.proof import READ_FRAMES, Signals, compare_sums
 
@@ -41,10 +42,7 @@ class CodecCheck(NamedTuple):
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, with None in place of what is not finite."""
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in self._asdict().items()
-        }
+        return finite(self._asdict())
 
     def sentence(self) -> str:
         """A line for people."""

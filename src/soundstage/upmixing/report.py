@@ -1,9 +1,10 @@
 """The report of a written take, for people and as JSON."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from soundstage.audio.file_report import FileReport
 from soundstage.upmixing.codec_check import CodecCheck, loudness_facts
 from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.downmix import Channels
@@ -11,22 +12,13 @@ from soundstage.upmixing.downmix import Channels
 _KINDS = {"mid-side": "holds mid and side", "side": "holds the side alone"}
 
 
-@dataclass(frozen=True)
-class Report:
-    """Facts about one written take."""
+@dataclass(frozen=True, kw_only=True)
+class Report(FileReport):
+    """Facts about one written take; of takes that were made together, `seconds` is a share."""
 
     source: str
-    target: str
-    source_rate: int
-    """Of the input, in Hz."""
-    rate: int
-    """Of the result, in Hz."""
-    frames: int
-    container: str
-    encoding: str
     outputs: str
     """"stereo", "mid-side" or "side"."""
-    method: str
     seed: int
     dual_mono: bool
     """The input had two equal channels."""
@@ -43,25 +35,15 @@ class Report:
     """Loudness of the decoded mono sum of a lossy file less that of the input, in LU."""
     fold_down_lag: int
     """Frames by which a lossy file is decoded late without saying so."""
-    gain_db: float
-    """Gain of the whole file, which prevents clipping, or was requested."""
     gain_requested: bool
-    true_peak_db: float
-    """Of what is written, after the gain."""
     width: float
     """2·rms(S)/rms(M)."""
     correlation: float
     """Of left and right."""
-    seconds: float
-    """Computing time; of takes that were made together, the share of each."""
     style: str | None = None
     """Requested style."""
     codec_checks: tuple[CodecCheck, ...] = ()
     """The mono sum after each codec that the result was tried with."""
-    carried: tuple[str, ...] = ()
-    """Tags, pictures, markers and more of the source that the result holds."""
-    not_carried: tuple[str, ...] = ()
-    """What it does not hold, and why."""
     content: str | None = None
     """"speech", "solo", "music", "noise" or "silence"; None if the options do not depend on it."""
     lag: float | None = None
@@ -69,56 +51,36 @@ class Report:
     facts: tuple[str, ...] = ()
     """Half sentences about the input: its channels, its content, its noise."""
 
-    @property
-    def real_time_factor(self) -> float:
-        """Computing time for each second of sound."""
-        return self.seconds * self.rate / max(self.frames, 1)
-
     def as_dict(self) -> dict[str, Any]:
-        """For JSON, where levels that are not finite are None: of silence, of an exact sum."""
-        values = {**asdict(self), "real_time_factor": self.real_time_factor}
+        """For JSON; see `finite`."""
+        values = super().as_dict()
         if self.style is None:
             del values["style"]
         values["codec_checks"] = [check.as_dict() for check in self.codec_checks]
-        return {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in values.items()
-        }
+        return values
 
-    def lines(self) -> list[str]:
-        """Lines for people; all but the first are indented."""
-        lines = [self._summary()]
-        if self.fold_down_error_db is not None:
-            lines.append(f"mono sum, read back: {self._fold_down()}")
-        lines += [f"mono sum after {check.sentence()}" for check in self.codec_checks]
-        lines += self.facts
-        if self.carried:
-            lines.append(f"carried: {', '.join(self.carried)}")
-        lines += [f"not carried: {each}" for each in self.not_carried]
-        return [lines[0], *("  " + line for line in lines[1:])]
-
-    def sentence(self) -> str:
-        """The lines as one text."""
-        return "\n".join(self.lines())
-
-    def _summary(self) -> str:
-        facts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}"]
-        if self.outputs in _KINDS:
-            facts.append(_KINDS[self.outputs])
-        if self.rate != self.source_rate:
-            facts.append(f"resampled from {self.source_rate:,} to {self.rate:,} Hz")
+    def _facts(self) -> list[str]:
+        facts = [_KINDS[self.outputs]] if self.outputs in _KINDS else []
+        facts += self._resampling()
         facts.append(f"width {self.width:.2f}, correlation {self.correlation:.2f}")
         if self.gain_requested:
             facts.append(f"gain {self.gain_db:+.2f} dB as requested")
-        elif self.gain_db < 0:
-            facts.append(f"attenuated by {-self.gain_db:.1f} dB to prevent clipping")
+        else:
+            facts += self._attenuation()
         if self.dual_mono:
             facts.append("the input had two equal channels")
         if self.downmixed:
             facts.append("the input was folded down")
         if not self.exact_fold_down:
             facts.append("the fold-down is not exact")
-        return "; ".join(facts) + f" ({self.real_time_factor:.3f} of real time)"
+        return facts
+
+    def _details(self) -> list[str]:
+        lines = []
+        if self.fold_down_error_db is not None:
+            lines.append(f"mono sum, read back: {self._fold_down()}")
+        lines += [f"mono sum after {check.sentence()}" for check in self.codec_checks]
+        return [*lines, *self.facts]
 
     def _fold_down(self) -> str:
         assert self.fold_down_error_db is not None
