@@ -143,3 +143,24 @@ def start_of_sound(path: Path) -> float:
     """When the first sample of a film's sound is heard, in seconds."""
     with av.open(str(path)) as film:
         return next(film.decode(audio=0)).time
+
+
+def rewrite(source, target, **more):
+    """Write the sound of a film again, in two equal channels; returns its closed writer."""
+    sound = open_sound(source)
+    form = output_format(sound.format, target.suffix, None)
+    quantizer = Quantizer(form.integer_bits) if form.integer_bits else None
+    with SoundWriter(
+        target,
+        rate=sound.rate,
+        channels=2,
+        format=form,
+        metadata=sound.metadata,
+        expected_frames=sound.frames,
+        picture_from=source,
+        **more,
+    ) as writer:
+        for block in sound.blocks(5000):
+            pair = np.repeat(block, 2, axis=0)
+            writer.write(quantizer.quantize(pair, dither=False) if quantizer else pair)
+    return writer

@@ -6,7 +6,7 @@ import pytest
 from corpus_of_oddities import GROUPS
 from making import RATE, music, read_all, write_sound
 from soundstage.audio import SoundFormat, output_format
-from soundstage.upmixing.api import Upmixer
+from soundstage.upmixing import Upmixer
 from verdicts_on_oddities import by_program, by_pyav, judge
 
 _PARTS = [(group, k) for group, makers in GROUPS.items() for k in range(len(makers))]

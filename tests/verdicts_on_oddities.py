@@ -22,7 +22,7 @@ from corpus_of_oddities import READ, REFUSE, TWO_VERSIONS, Oddity
 from making import read_all
 from soundstage.audio import SoundFormat, SoundReader, open_sound
 from soundstage.errors import InputError
-from soundstage.upmixing.api import Upmixer
+from soundstage.upmixing import Upmixer
 
 _TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _FULL = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "s64": 2.0**63}

@@ -6,7 +6,7 @@ import pytest
 from corpus_of_oddities import bases
 from making import read_all
 from soundstage.errors import SoundstageError
-from soundstage.upmixing.api import Upmixer
+from soundstage.upmixing import Upmixer
 
 RUNS = 110
 COARSE = 4800  # frames: containers with coarse time stamps count to 0.1 s

@@ -1,4 +1,4 @@
-from .api import StereoStream, Upmixer, upmix, upmix_file, upmix_stream
+from .api import upmix, upmix_file, upmix_stream
 from .batch import FileResult, upmix_batch
 from .comparison import TakesComparison
 from .controls import Controls
@@ -19,6 +19,7 @@ from .registry import (
 )
 from .report import Report
 from .upmix_files import UpmixResult, measure_gain
+from .upmixer import StereoStream, Upmixer
 
 __all__ = [
     "DEFAULT_METHOD",

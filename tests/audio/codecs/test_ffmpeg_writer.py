@@ -4,8 +4,17 @@ import av
 import numpy as np
 import pytest
 
-from making import RATE, make_film, music, packets, read_all, start_of_sound, write_sound
-from soundstage.audio import Quantizer, SoundFormat, SoundWriter, open_sound, output_format
+from making import (
+    RATE,
+    make_film,
+    music,
+    packets,
+    read_all,
+    rewrite,
+    start_of_sound,
+    write_sound,
+)
+from soundstage.audio import SoundFormat, open_sound
 from soundstage.audio.codecs.sinks import Sink
 from soundstage.errors import OutputError
 
@@ -22,26 +31,6 @@ FILMS = [  # source, its muxer, picture, sound, result, encoding
 ]
 
 
-def rewrite_sound(source, target):
-    """Write the sound of a film again, in two equal channels, with its picture."""
-    sound = open_sound(source)
-    form = output_format(sound.format, target.suffix, None)
-    quantizer = Quantizer(form.integer_bits) if form.integer_bits else None
-    with SoundWriter(
-        target,
-        rate=sound.rate,
-        channels=2,
-        format=form,
-        metadata=sound.metadata,
-        picture_from=source,
-        expected_frames=sound.frames,
-    ) as writer:
-        for block in sound.blocks(5000):
-            pair = np.repeat(block, 2, axis=0)
-            writer.write(quantizer.quantize(pair, dither=False) if quantizer else pair)
-    return form
-
-
 @pytest.mark.parametrize("delay", [0.0, 0.5])
 @pytest.mark.parametrize(("source", "muxer", "video", "sound", "target", "encoding"), FILMS)
 def test_the_picture_is_unchanged_and_the_sound_in_sync(
@@ -51,7 +40,7 @@ def test_the_picture_is_unchanged_and_the_sound_in_sync(
         pytest.skip("AVI has no start times")
     source = make_film(tmp_path / source, muxer=muxer, video=video, sound=sound, delay=delay)
     target = tmp_path / target
-    form = rewrite_sound(source, target)
+    form = rewrite(source, target).format
     assert (form.encoding, open_sound(target).channels) == (encoding, 2)
     old, new = packets(source, "video"), packets(target, "video")
     assert [data for data, _, _ in new] == [data for data, _, _ in old]
@@ -69,7 +58,7 @@ def test_the_picture_is_unchanged_and_the_sound_in_sync(
 def test_a_picture_longer_than_its_sound_is_copied_to_its_end(tmp_path, suffix):
     muxer = {".mp4": "mp4", ".mkv": "matroska"}[suffix]
     source = make_film(tmp_path / f"a{suffix}", muxer=muxer, seconds=4, sound_seconds=1)
-    rewrite_sound(source, tmp_path / f"b{suffix}")
+    rewrite(source, tmp_path / f"b{suffix}")
     new = packets(tmp_path / f"b{suffix}", "video")
     assert len(new) == 100
     assert new == packets(source, "video")
@@ -116,7 +105,7 @@ def test_language_title_subtitles_chapters_and_fonts_are_kept(tmp_path):
                 line.duration = 500
                 new.mux(line)
     result = tmp_path / "b.mkv"
-    rewrite_sound(rich, result)
+    rewrite(rich, result)
     assert packets(result, "subtitle") == packets(rich, "subtitle") != []
     with av.open(str(result)) as film:
         assert film.metadata["title"] == "Métropolis"
@@ -141,7 +130,7 @@ def test_the_cover_of_an_m4a_is_kept(tmp_path):
         sound.sample_rate, sound.pts = RATE, 0
         file.mux([*track.encode(sound), *track.encode(None)])
     result = tmp_path / "b.m4a"
-    rewrite_sound(path, result)
+    rewrite(path, result)
     with av.open(str(path)) as old, av.open(str(result)) as new:
         assert new.streams.video[0].disposition == av.stream.Disposition.attached_pic
         covers = [next(file.demux(video=0)) for file in (old, new)]
@@ -163,7 +152,7 @@ def test_a_second_sound_track_is_copied(tmp_path):
             packet.stream = copies[packet.stream]
             new.mux(packet)
     result = tmp_path / "b.mkv"
-    rewrite_sound(both, result)
+    rewrite(both, result)
     with av.open(str(result)) as film:
         assert [s.codec_context.name for s in film.streams.audio] == ["aac", "opus"]
     copied = [data for data, _, _ in packets(result, "audio")]
@@ -181,7 +170,7 @@ def test_an_unsupported_picture_is_refused(tmp_path, target, reason):
         seconds=0.4,
     )
     with pytest.raises(OutputError, match=rf"{reason}.*choose the suffix of the source"):
-        rewrite_sound(source, tmp_path / target)
+        rewrite(source, tmp_path / target)
     assert not (tmp_path / target).exists()
 
 
