@@ -2,7 +2,7 @@ from .api import upmix, upmix_file, upmix_stream
 from .batch import FileResult, upmix_batch
 from .comparison import TakesComparison
 from .controls import Controls
-from .engine import MidSide, UpmixMethod, UpmixStream, make_side, upmix_blocks
+from .engine import MidSide, UpmixMethod, UpmixStream, upmix_blocks
 from .file_options import FileOptions
 from .generative.style import Style, list_styles, parse_style
 from .jobs import Job, Take, UpmixWork, plan_jobs
@@ -18,6 +18,7 @@ from .registry import (
     register_method,
 )
 from .report import Report
+from .song_pass import fit_to_song, make_side, plans_of
 from .upmix_files import UpmixResult, measure_gain
 from .upmixer import StereoStream, Upmixer
 
@@ -45,12 +46,14 @@ __all__ = [
     "Upmixer",
     "check_method",
     "find_method",
+    "fit_to_song",
     "list_styles",
     "load_method",
     "make_side",
     "measure_gain",
     "parse_style",
     "plan_jobs",
+    "plans_of",
     "register_method",
     "upmix",
     "upmix_batch",

@@ -68,15 +68,6 @@ class UpmixMethod(Protocol):
         ...
 
 
-def make_side(
-    method: UpmixMethod, mid: Float[Tensor, " length"], *, seed: int = 0
-) -> Float[Tensor, "n_outputs length"]:
-    """One take of a whole mid at `method.rate`, in one piece."""
-    with torch.inference_mode():
-        stream = method.stream([seed])
-        return torch.cat([stream.push(mid), stream.finish()], dim=-1)[0]
-
-
 @contextmanager
 def reproducible() -> Iterator[None]:
     """One thread and no gradients, for the calling thread only."""

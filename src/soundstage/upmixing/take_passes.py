@@ -1,5 +1,6 @@
-"""The passes over an input that make its takes: upmix and measure, write, prove.
+"""The passes over an input that make its takes: survey, upmix and measure, write, prove.
 
+A method that places the sources of a song reads the input once before, see `song_pass`.
 Floating-point formats with a known gain are written at once. All others need the gain of the whole
 result first: the side waits in an unnamed temporary file beside the target (4 bytes a sample) while
 the peaks are measured, and the mid is read a second time for writing. The takes of an input are
@@ -36,9 +37,11 @@ from soundstage.upmixing.engine import MidSide, UpmixMethod, upmix_blocks
 from soundstage.upmixing.file_options import OUTPUTS, FileOptions
 from soundstage.upmixing.outputs import OutputBlocks, channels_of
 from soundstage.upmixing.proof import Fold, FoldDown, Written, prove
+from soundstage.upmixing.song_pass import fit_to_song, needs_survey
 
 # Shares of the work, for the progress, where the gain must be known before writing
 _UPMIXED, _WRITTEN = 0.8, 0.9
+_SURVEYED = 0.3  # share of the upmix that a survey before it takes
 _SLACK = 1e-6  # dB by which a requested gain may pass the largest, as one that was printed does
 
 
@@ -90,6 +93,9 @@ class Passes:
         method: with its weights.
         options: of all takes.
         progress: called with the finished fraction.
+
+    Attributes:
+        method: fitted to the song once its takes are upmixed.
     """
 
     def __init__(
@@ -102,7 +108,8 @@ class Passes:
         progress: Progress | None,
     ) -> None:
         self._sound, self._channels, self._takes = sound, channels, takes
-        self._method, self._options = method, options
+        self.method: UpmixMethod = method
+        self._options = options
         self._progress = progress or (lambda fraction: None)
         self._result = takes[0].result
         self._replaces_mid = method.n_outputs == 2
@@ -183,7 +190,7 @@ class Passes:
         """Upmix and measure, then write with one gain a take."""
         with ExitStack() as stack:
             spools = [
-                stack.enter_context(Spool(take.writer.path, self._method.n_outputs))
+                stack.enter_context(Spool(take.writer.path, self.method.n_outputs))
                 for take in self._takes
             ]
             for blocks in self._upmixed(share=_UPMIXED):
@@ -233,10 +240,8 @@ class Passes:
 
     def _upmixed(self, *, share: float) -> Iterator[list[MidSide]]:
         """The measured takes, block by block; `share` is the part of the work that this is."""
-        seconds, rate = self._sound.seconds, self._result.rate  # an estimate in some containers
-        total = round(seconds * rate) if seconds else None
-        if self._sound.frames:
-            total = resampled_frames(self._sound.frames, self._sound.rate, rate)
+        rate, total = self._result.rate, self._total_frames()
+        first = self._fit(share)
         mids = self.mids() if self._result.form.is_floating else self._metered()
         seeds = [take.seed for take in self._takes]
         with (
@@ -245,7 +250,7 @@ class Passes:
                 prefetch(
                     upmix_blocks(
                         decoded,
-                        self._method,
+                        self.method,
                         rate,
                         seeds=seeds,
                         controls=self._options.controls,
@@ -262,12 +267,39 @@ class Passes:
                 self.frames += blocks[0].mid.size
                 yield blocks
                 if total:
-                    self._progress(share * min(self.frames / total, 1))
+                    self._progress(first + (share - first) * min(self.frames / total, 1))
         self.mid_peak.finish()
         for take in self._takes:
             take.peak.finish()
         if self.meter:
             self.meter.finish()
+
+    def _total_frames(self) -> int | None:
+        """Length of the result; an estimate in some containers, None if unknown."""
+        seconds, rate = self._sound.seconds, self._result.rate
+        if self._sound.frames:
+            return resampled_frames(self._sound.frames, self._sound.rate, rate)
+        return round(seconds * rate) if seconds else None
+
+    def _fit(self, share: float) -> float:
+        """Fit the method to the song; the part of the work that is done then."""
+        if not needs_survey(self.method):
+            return 0.0
+        total, done = self._total_frames(), share * _SURVEYED
+
+        def counted(
+            mids: Iterator[Float[np.ndarray, " frames"]],
+        ) -> Iterator[Float[np.ndarray, " frames"]]:
+            frames = 0
+            for mid in mids:
+                yield mid
+                frames += mid.size
+                if total:
+                    self._progress(done * min(frames / total, 1))
+
+        with closing(prefetch(self.mids())) as decoded:
+            self.method = fit_to_song(self.method, counted(decoded), self._result.rate)
+        return done
 
     def _metered(self) -> Iterator[Float[np.ndarray, " frames"]]:
         for mid in self.mids():

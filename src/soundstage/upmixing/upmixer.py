@@ -27,6 +27,7 @@ from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.registry import check_method, load_method, method_for
 from soundstage.upmixing.report import Report
+from soundstage.upmixing.song_pass import fit_to_song
 from soundstage.upmixing.upmix_files import upmix_to_files
 
 Seed = SupportsIndex
@@ -128,9 +129,10 @@ class Upmixer:
             channels = inspect_channels(
                 sound, downmix=downmix, align=align, mix=mix, content=controls.needs_inspection
             )
+            method = fit_to_song(self.method, mid_blocks(sound, channels), sound.rate)
             blocks = upmix_blocks(
                 mid_blocks(sound, channels),
-                self.method,
+                method,
                 sound.rate,
                 seeds=seeds,
                 controls=controls,
@@ -244,7 +246,8 @@ class Upmixer:
         """Upmix block by block, for example from a live source.
 
         The content and the noise of a stream are not known before its end, so it is not inspected:
-        neither limits the width, and clicks and hiss are spread.
+        neither limits the width, and clicks and hiss are spread. A method that surveys a song first
+        places the sources of a stream as it does those of any song.
 
         Args:
             rate: of the blocks, in Hz.
@@ -262,7 +265,8 @@ class StereoStream:
     """Mono blocks of any size in, stereo blocks out, in bounded memory.
 
     The output lags by up to three seconds, or four with a filter on the side. All blocks together
-    are the samples that a call with a `width` and `spread_noise` gives for the whole sound.
+    are the samples that a call with a `width` and `spread_noise` gives for the whole sound, unless
+    the method surveys a song first.
     """
 
     def __init__(self, stream: UpmixStream, *, several: bool) -> None:
