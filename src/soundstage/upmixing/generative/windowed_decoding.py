@@ -9,6 +9,9 @@ Windows lie at fixed frames, and each has a random generator of its own, seeded 
 index of the window: the result does not depend on the block size. Seed 0 takes the most likely
 style for the sound; other seeds add a random global style offset (`sampling.TakeStyle`), so that
 takes differ as a whole.
+
+Level differences of some tiles may be settled beforehand, by a plan of who stands where. A sampler
+then draws their coherence alone, and all other tiles conditioned on them.
 """
 
 from collections.abc import Sequence
@@ -34,6 +37,8 @@ from soundstage.stereo.features import (
 from soundstage.upmixing.generative.sampling import TakeStyle, window_generator
 from soundstage.upmixing.parametric import concatenate, stack_takes
 
+FREE = -1  # in place of the index of a settled level difference
+
 
 class Window(NamedTuple):
     """Input of a sampler."""
@@ -48,6 +53,9 @@ class Window(NamedTuple):
     """Of every take; NaN where undefined."""
     generators: list[torch.Generator]
     """One a take."""
+    settled: Integer[Tensor, "takes rest bands"] | None = None
+    """Index of the settled level difference in `IID_STEPS`, `FREE` where it is to be drawn; None if
+    all are."""
 
 
 class Sampler(Protocol):
@@ -82,23 +90,38 @@ class WindowedStream:
     Args:
         sampler: fills the windows.
         seeds: one a take.
+        constrained: whether the parameters are fitted to the widths of a requested style.
     """
 
-    def __init__(self, sampler: Sampler, seeds: Sequence[int]) -> None:
+    def __init__(self, sampler: Sampler, seeds: Sequence[int], *, constrained: bool = True) -> None:
         self._sampler, self._seeds = sampler, seeds
         self._incoming = SampleQueue((LEVELS,))  # levels of frames that are in no window yet
+        self._settled = SampleQueue((len(seeds), BANDS))  # of the same frames, if there are any
         self._history = _History(len(seeds))
         self._context = torch.zeros(0, LEVELS)  # levels of the known positions
         self._known = torch.zeros(len(seeds), 0, BANDS, dtype=torch.long)
         self._last = torch.zeros(len(seeds), FEATURES, 0)  # features of the last position
         self._windows = 0
         self._offsets = sampler.style.offsets(seeds)
-        self._constraints = sampler.style.constraints(len(seeds))
+        self._constraints = sampler.style.constraints(len(seeds)) if constrained else []
 
-    def push(self, spectrogram: Complex[Tensor, "bins frames"], /) -> Parameters:
-        """Parameters of the frames that whole windows cover, (takes, bands, ready)."""
+    def push(
+        self,
+        spectrogram: Complex[Tensor, "bins frames"],
+        /,
+        settled: Integer[Tensor, "takes bands frames"] | None = None,
+    ) -> Parameters:
+        """Parameters of the frames that whole windows cover, (takes, bands, ready).
+
+        Args:
+            spectrogram: of the mid.
+            settled: index of a level difference in `IID_STEPS`, or `FREE`; given with all frames of
+                a signal, or with none.
+        """
         if spectrogram.shape[1]:
             self._incoming.push(mid_levels(spectrogram).T)
+            if settled is not None:
+                self._settled.push(settled)
         parts = [Parameters(*torch.zeros(2, len(self._seeds), BANDS, 0))]
         while len(self._incoming) >= self._next_frames():
             new = self._incoming.pop(self._next_frames())
@@ -125,6 +148,9 @@ class WindowedStream:
         first = self._history.frames - self._known.shape[1] * stride
         self._history.push_levels(new)
         levels = torch.cat([self._context, new[::stride]])
+        settled = None
+        if len(self._settled):
+            settled = self._settled.pop(len(new))[..., ::stride].transpose(1, 2)
         tokens = self._sampler.fill(
             Window(
                 levels,
@@ -132,6 +158,7 @@ class WindowedStream:
                 self._history.memory(first),
                 self._sampler.style.sample(self._offsets, levels),
                 [window_generator(seed, self._windows) for seed in self._seeds],
+                settled,
             )
         )
         features = parameter_features(dequantize(tokens.transpose(1, 2)))

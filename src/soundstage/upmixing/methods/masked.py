@@ -15,6 +15,10 @@ order decides how coherent the result is:
     random       preserves the distribution of each token, but neighbors of one pass disagree
     spread       tiles of one pass lie as far apart as possible in time and bands: a low-discrepancy
                  order (after the Halton order of Besnier et al. 2025)
+
+Where level differences are settled beforehand, this is inpainting: their tiles come first, in the
+same order and with the same numbers a pass, and draw a coherence given that level difference. The
+others follow, conditioned on them.
 """
 
 import math
@@ -28,6 +32,7 @@ from torch import Tensor
 
 from soundstage.networks.models.stereo_tokens import StereoTokens, StereoTokensConfig
 from soundstage.stereo import BANDS, TOKENS, Decoder
+from soundstage.stereo.encoding import IC_STEPS
 from soundstage.stereo.style_prior import StylePrior
 from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.sampling import (
@@ -37,13 +42,14 @@ from soundstage.upmixing.generative.sampling import (
     sample_tokens,
 )
 from soundstage.upmixing.generative.style import Style
-from soundstage.upmixing.generative.windowed_decoding import Window, WindowedPredictor
+from soundstage.upmixing.generative.windowed_decoding import FREE, Window, WindowedPredictor
 from soundstage.upmixing.parametric import ParametricMethod
 
 FAMILY: Final = "masked"
 MASK = TOKENS
 MAX_BATCH = {"cpu": 2}  # takes in one pass: more leave the caches of a CPU
 Order = Literal["confidence", "entropy", "random", "spread"]
+_FIRST = 1e4  # added to a certainty, which is of the order of 10
 _PLASTIC = 1.32471795724474602596  # x³ = x + 1: its powers make the R2 sequence of two dimensions
 
 
@@ -123,16 +129,21 @@ class MaskedSampler:
         ranks = None
         if settings.order in ("spread", "random"):
             ranks = torch.stack([self._ranks(rest, each) for each in window.generators])
+            if window.settled is not None:
+                ranks = settled_first(ranks, window.settled)
         done = 0
         for count in mask_schedule(steps, rest * BANDS, slow_start=settings.slow_start):
             masked = tokens == MASK
             selected = masked if ranks is None else (ranks >= done) & (ranks < count)
             scores = predict(tokens, selected)
             for take, generator in enumerate(window.generators):
-                tiles = selected[take]
+                tiles, settled = selected[take], None
+                if window.settled is not None:
+                    settled = window.settled[take][tiles]
+                    scores[take] = allowed_scores(scores[take], settled)
                 if ranks is None:
                     tiles, samples = self._most_certain(
-                        scores[take], masked[take], count - done, generator
+                        scores[take], masked[take], count - done, generator, settled
                     )
                 else:
                     samples = sample_tokens(scores[take] / settings.temperature, generator)
@@ -152,16 +163,23 @@ class MaskedSampler:
         masked: Bool[Tensor, "rest bands"],
         count: int,
         generator: torch.Generator,
+        settled: Integer[Tensor, " masked"] | None = None,
     ) -> tuple[Bool[Tensor, "rest bands"], Integer[Tensor, " count"]]:
-        """The masked tiles with the highest score or the least entropy, and their tokens."""
+        """The masked tiles with the highest score or the least entropy, and their tokens.
+
+        Settled tiles come before all others.
+        """
         samples = sample_tokens(scores / self._decoding.temperature, generator)
         log_probability = scores.log_softmax(dim=-1)
         if self._decoding.order == "confidence":
             certainty = log_probability.gather(-1, samples[:, None])[:, 0]
         else:
-            certainty = (log_probability.exp() * log_probability).sum(dim=-1)
+            certainty = log_probability.exp().mul(log_probability).nan_to_num(nan=0).sum(dim=-1)
         noise = torch.randn(certainty.shape, generator=generator)
-        best = (certainty + self._decoding.noise * noise).topk(count).indices.sort().values
+        certainty = certainty + self._decoding.noise * noise
+        if settled is not None:
+            certainty = certainty + (settled != FREE) * _FIRST
+        best = certainty.topk(count).indices.sort().values
         tiles = torch.zeros_like(masked)
         tiles[tuple(masked.nonzero()[best].T)] = True
         return tiles, samples[best]
@@ -230,7 +248,25 @@ def _of_takes(window: Window, takes: range) -> Window:
         window.memory[some],
         window.styles[some],
         window.generators[some],
+        None if window.settled is None else window.settled[some],
     )
+
+
+def settled_first(
+    ranks: Int64[Tensor, "takes rest bands"], settled: Integer[Tensor, "takes rest bands"]
+) -> Int64[Tensor, "takes rest bands"]:
+    """The same order among the settled tiles, and then among the others."""
+    order = (ranks + (settled == FREE) * ranks[0].numel()).flatten(1).argsort(dim=1)
+    return order.argsort(dim=1).view_as(ranks)
+
+
+def allowed_scores(
+    scores: Float[Tensor, "tiles classes"], settled: Integer[Tensor, " tiles"]
+) -> Float[Tensor, "tiles classes"]:
+    """Scores without the tokens of other level differences in settled tiles."""
+    iid = torch.arange(scores.shape[1]) // len(IC_STEPS)
+    forbidden = (settled[:, None] != FREE) & (iid != settled[:, None])
+    return scores.masked_fill(forbidden, -torch.inf)
 
 
 def mask_schedule(steps: int, total: int, *, slow_start: float = 1.0) -> list[int]:
