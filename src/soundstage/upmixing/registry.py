@@ -22,6 +22,7 @@ from soundstage.upmixing.plugins import (
     is_reference,
     plugin_references,
 )
+from soundstage.upmixing.stage_options import StageOptions
 from soundstage.weights.family import read_family
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ class Method:
     module: str = ""
     """Its file in `methods/`, which has `load`; empty for a method from outside."""
     takes_style: bool = False
+    separator: str = ""
+    """Of a method that gives sources places, and has `stage` in `load`; empty for all others."""
+    takes_separator: bool = False
+    """Whether another separator can be chosen."""
     has_decoder: bool = True
     """Whether it predicts parametric stereo, which two decoders can decode."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +66,11 @@ class Method:
     def import_module(self) -> ModuleType:
         """Import its file; this imports torch."""
         return import_module(f"soundstage.upmixing.methods.{self.module}")
+
+    @property
+    def places_sources(self) -> bool:
+        """Whether it gives every source a place."""
+        return bool(self.separator)
 
     @property
     def settings(self) -> object:
@@ -264,6 +274,7 @@ def check_method(
     weights: str | None = None,
     decoder: str = "prediction",
     style: Style | str | None = None,
+    stage: StageOptions | None = None,
 ) -> Style | None:
     """Check the arguments of `load_method` without loading anything.
 
@@ -289,6 +300,15 @@ def check_method(
     if parsed is not None and not method.takes_style:
         able = ", ".join(each.name for each in METHODS.values() if each.takes_style)
         raise OptionError(f"{name} takes no style; these methods do: {able}.")
+    if stage and stage.requested and not method.places_sources:
+        able = ", ".join(each.name for each in METHODS.values() if each.places_sources)
+        raise OptionError(
+            f"{name} gives nothing a place, so it has no `{stage.requested[0]}`; these methods do: "
+            f"{able}."
+        )
+    if stage and stage.separator not in (None, method.separator) and not method.takes_separator:
+        able = ", ".join(each.name for each in METHODS.values() if each.takes_separator)
+        raise OptionError(f"{name} has no choice of separator; these methods have: {able}.")
     return parsed
 
 
@@ -300,6 +320,7 @@ def load_method(
     decoder: str = "prediction",
     style: Style | str | None = None,
     device: str = "auto",
+    stage: StageOptions | None = None,
 ) -> "UpmixMethod":
     """A method with its weights, for any number of signals.
 
@@ -311,14 +332,15 @@ def load_method(
         style: target of a generative method, such as "wide, narrow bass"; see docs/style.md.
         device: "auto", "cpu", "cuda" or "mps", of the networks; signal processing and random
             numbers stay on the CPU.
+        stage: places, plan and stems, of methods that place sources.
 
     Raises:
         OptionError: the method, the decoder, the device or a word of the style is unknown; the
-            method has no choice of decoder or of style; it has no weights and none are given.
+            method has no choice of decoder, style or places; it has no weights and none are given.
         WeightsError: the weights are missing, damaged, or of another family.
         MethodError: a method from outside cannot be imported or made.
     """
-    parsed = check_method(name, weights=weights, decoder=decoder, style=style)
+    parsed = check_method(name, weights=weights, decoder=decoder, style=style, stage=stage)
     from soundstage.parallel import resolve_device
 
     method = find_method(name)
@@ -326,11 +348,13 @@ def load_method(
         from soundstage.upmixing.own_methods import own_method
 
         return own_method(method.import_factory(), method.name)
+    placing = {"stage": stage or StageOptions()} if method.places_sources else {}
     loaded: UpmixMethod = method.import_module().load(
         weights or method.weights,
         style=parsed,
         decoder=decoder,
         device=resolve_device(device),
+        **placing,
         **method.options,
     )
     return loaded
