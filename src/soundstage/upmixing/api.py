@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +12,11 @@ from soundstage.errors import OptionError
 from soundstage.upmixing.engine import UpmixMethod
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.own_methods import own_method
+from soundstage.upmixing.stage_options import AnyPath, stage_options
 from soundstage.upmixing.upmixer import Seed, Upmixer, lazy_upmixer
+
+if TYPE_CHECKING:
+    from soundstage.upmixing.plan import Plan
 
 AnyMethod: TypeAlias = "str | Upmixer | UpmixMethod | Callable[..., Any] | None"
 
@@ -29,6 +33,10 @@ def upmix(
     downmix: bool = False,
     align: bool = False,
     mix: str = "mean",
+    place: str | None = None,
+    plan: "Plan | AnyPath | None" = None,
+    stems: str | os.PathLike[str] | None = None,
+    separator: str | None = None,
     style: str | Style | None = None,
     weights: str | os.PathLike[str] | None = None,
     decoder: str = "prediction",
@@ -49,7 +57,11 @@ def upmix(
         downmix: fold down a stereo source instead of refusing it.
         align: align two channels of one recording (lag, gain, polarity), and sum them.
         mix: of aligned channels, "mean", or "best" with the least noise in every band.
-        style: as for `Upmixer.from_pretrained`, as all that follow.
+        place: as for `Upmixer.from_pretrained`, as all that follow.
+        plan: see there.
+        stems: see there.
+        separator: see there.
+        style: see there.
         weights: see there.
         decoder: see there.
         device: see there.
@@ -63,7 +75,17 @@ def upmix(
         WeightsError: the weights are missing, damaged, or of another family.
         MethodError: a method of your own failed.
     """
-    upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
+    upmixer = _as_upmixer(
+        method,
+        place=place,
+        plan=plan,
+        stems=stems,
+        separator=separator,
+        style=style,
+        weights=weights,
+        decoder=decoder,
+        device=device,
+    )
     return upmixer(
         source,
         seed=seed,
@@ -82,6 +104,10 @@ def upmix_file(
     target: Any,
     *,
     method: AnyMethod = None,
+    place: str | None = None,
+    plan: "Plan | AnyPath | None" = None,
+    stems: str | os.PathLike[str] | None = None,
+    separator: str | None = None,
     style: str | Style | None = None,
     weights: str | os.PathLike[str] | None = None,
     decoder: str = "prediction",
@@ -89,7 +115,17 @@ def upmix_file(
     **options: Any,
 ) -> Any:
     """Upmix into a file; `options` are those of `Upmixer.file`, the others as for `upmix`."""
-    upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
+    upmixer = _as_upmixer(
+        method,
+        place=place,
+        plan=plan,
+        stems=stems,
+        separator=separator,
+        style=style,
+        weights=weights,
+        decoder=decoder,
+        device=device,
+    )
     return upmixer.file(source, target, **options)
 
 
@@ -98,6 +134,10 @@ def upmix_stream(
     rate: int,
     *,
     method: AnyMethod = None,
+    place: str | None = None,
+    plan: "Plan | AnyPath | None" = None,
+    stems: str | os.PathLike[str] | None = None,
+    separator: str | None = None,
     style: str | Style | None = None,
     weights: str | os.PathLike[str] | None = None,
     decoder: str = "prediction",
@@ -112,18 +152,41 @@ def upmix_stream(
         Blocks that together are the samples of `upmix` with `width` 1 and `spread_noise`, or lists
         of them for several seeds.
     """
-    upmixer = _as_upmixer(method, style=style, weights=weights, decoder=decoder, device=device)
+    upmixer = _as_upmixer(
+        method,
+        place=place,
+        plan=plan,
+        stems=stems,
+        separator=separator,
+        style=style,
+        weights=weights,
+        decoder=decoder,
+        device=device,
+    )
     stream = upmixer.stream(rate, **options)
     for block in blocks:
         yield stream.push(block)
     yield stream.finish()
 
 
-def _as_upmixer(method: AnyMethod, **arguments: Any) -> Upmixer:
+def _as_upmixer(
+    method: AnyMethod,
+    *,
+    place: str | None,
+    plan: "Plan | AnyPath | None",
+    stems: str | os.PathLike[str] | None,
+    separator: str | None,
+    **arguments: Any,
+) -> Upmixer:
+    stage = stage_options(place=place, plan=plan, stems=stems, separator=separator)
     if method is None or isinstance(method, str):
-        return lazy_upmixer(method, **arguments)
-    if any(arguments[name] is not None for name in ("style", "weights")):
-        raise OptionError("`style` and `weights` need a method by name: give them when loading it.")
+        return lazy_upmixer(method, stage=stage, **arguments)
+    set_ = [name for name in ("style", "weights") if arguments[name] is not None]
+    if names := [*set_, *stage.requested]:
+        raise OptionError(
+            f"Options of a method, such as `{names[0]}`, need a method by name: give them when "
+            "loading it."
+        )
     if isinstance(method, Upmixer):
         return method
     if hasattr(method, "stream") and not isinstance(method, type):

@@ -17,9 +17,11 @@ from soundstage.upmixing.controls import Controls, as_seeds
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.jobs import Job, UpmixWork, plan_jobs
 from soundstage.upmixing.registry import method_for
+from soundstage.upmixing.stage_options import stage_options
 
 if TYPE_CHECKING:
     from soundstage.upmixing.comparison import TakesComparison
+    from soundstage.upmixing.plan import Plan
     from soundstage.upmixing.report import Report
 
 ONE_GAIN = "same"
@@ -48,6 +50,10 @@ def upmix_batch(
     seed: SupportsIndex | Sequence[SupportsIndex] = 0,
     name: str | None = None,
     suffix: str | None = None,
+    place: str | None = None,
+    plan: "Plan | AnyPath | None" = None,
+    stems: AnyPath | None = None,
+    separator: str | None = None,
     style: str | None = None,
     weights: AnyPath | None = None,
     decoder: str = "prediction",
@@ -68,7 +74,11 @@ def upmix_batch(
         seed: of the take; several seeds, several takes.
         name: template of the names, with {stem}, {method}, {seed}, {take} and {ext}.
         suffix: format of the results, such as "flac"; by default that of each input.
-        style: as for `Upmixer.from_pretrained`, as the three that follow.
+        place: as for `Upmixer.from_pretrained`, as the seven that follow.
+        plan: see there.
+        stems: see there; they are of a single input.
+        separator: see there.
+        style: see there.
         weights: see there.
         decoder: see there.
         device: see there.
@@ -97,11 +107,12 @@ def upmix_batch(
         style=style,
         decoder=decoder,
         device=device,
+        stage=stage_options(place=place, plan=plan, stems=stems, separator=separator),
         options=replace(_file_options(options), gain_db=fixed),
         skip_existing=skip_existing,
     )
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    plan = plan_jobs(
+    planned = plan_jobs(
         list(map(Path, paths)),
         output,
         method=method,
@@ -109,14 +120,15 @@ def upmix_batch(
         name=name,
         suffix=suffix,
     )
+    work.check_jobs(planned.jobs)
     if same:
-        work = with_one_gain(work, plan.jobs, jobs=jobs)
+        work = with_one_gain(work, planned.jobs, jobs=jobs)
     results: dict[int, FileResult] = {}
-    for index, result in run_jobs(work.load, plan.jobs, jobs=jobs, check=work.check):
-        results[index] = _file_result(plan.jobs[index], result)
+    for index, result in run_jobs(work.load, planned.jobs, jobs=jobs, check=work.check):
+        results[index] = _file_result(planned.jobs[index], result)
         if each:
             each(results[index])
-    skipped = [FileResult(source, "skipped", reason) for source, _, reason in plan.skipped]
+    skipped = [FileResult(source, "skipped", reason) for source, _, reason in planned.skipped]
     return [results[index] for index in sorted(results)] + skipped
 
 
@@ -170,6 +182,8 @@ def _file_options(options: dict[str, Any]) -> FileOptions:
     values = {key: value for key, value in options.items() if key in of_file}
     if "codec_checks" in values:
         values["codec_checks"] = tuple(values["codec_checks"])
+    if values.get("write_stems") is not None:
+        values["write_stems"] = Path(values["write_stems"])
     controls = Controls(**{key: value for key, value in options.items() if key in of_sound})
     return FileOptions(controls=controls, **values)
 

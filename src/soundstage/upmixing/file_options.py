@@ -4,6 +4,7 @@ import math
 import operator
 from dataclasses import dataclass, field
 from numbers import Real
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -99,6 +100,10 @@ class FileOptions:
     """Align two channels of one recording, and sum them."""
     mix: str = "mean"
     """How aligned channels are summed: "mean", or "best" with the least noise."""
+    write_plan: bool = False
+    """Write the plan of each take beside it."""
+    write_stems: Path | None = None
+    """A folder for the sources that the method places."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "controls", self.controls.for_style(self.style))

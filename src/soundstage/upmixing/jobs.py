@@ -31,6 +31,7 @@ from soundstage.upmixing.registry import (
     find_method,
     load_method,
 )
+from soundstage.upmixing.stage_options import StageOptions
 
 if TYPE_CHECKING:
     from soundstage.upmixing.engine import UpmixMethod
@@ -177,6 +178,8 @@ class UpmixWork:
     style: str | None = None
     decoder: str = "prediction"
     device: str = "auto"
+    stage: StageOptions = field(default_factory=StageOptions)
+    """Places, plan and stems, of methods that place sources."""
     options: FileOptions = field(default_factory=FileOptions)
     """Of the files; `load` fills in the method and the style."""
     skip_existing: bool = False
@@ -185,10 +188,37 @@ class UpmixWork:
     """The method, if the program has registered it: worker processes do so too."""
 
     def __post_init__(self) -> None:
-        check_method(self.method, weights=self.weights, decoder=self.decoder, style=self.style)
+        check_method(
+            self.method,
+            weights=self.weights,
+            decoder=self.decoder,
+            style=self.style,
+            stage=self.stage,
+        )
+        if (self.options.write_plan or self.options.write_stems) and not self._places_sources:
+            option = "write_plan" if self.options.write_plan else "write_stems"
+            raise OptionError(
+                f"{self.method} gives nothing a place, so it has no `{option}`; these methods do: "
+                f"{', '.join(each.name for each in METHODS.values() if each.places_sources)}."
+            )
         object.__setattr__(self, "registered", METHODS.registered.get(self.method))
         if self.skip_existing and self.options.overwrite:
             raise OptionError("`skip_existing` and `overwrite` exclude each other: choose one.")
+
+    @property
+    def _places_sources(self) -> bool:
+        return find_method(self.method).places_sources
+
+    def check_jobs(self, jobs: Sequence[Job]) -> None:
+        """Check what all jobs together must be.
+
+        Raises:
+            OptionError: there are stems, but several inputs.
+        """
+        if self.stage.stems and len(jobs) > 1:
+            raise OptionError(
+                f"`stems` are of one recording, but there are {len(jobs)} inputs: give one."
+            )
 
     def check(self, job: Job) -> Skipped | None:
         """What can be said about a job without loading a method.
@@ -248,6 +278,7 @@ class UpmixWork:
             decoder=self.decoder,
             style=self.style,
             device=self.device,
+            stage=self.stage,
         )
         return cache(load), replace(self.options, method=self.method, style=self.style)
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float
@@ -28,7 +28,11 @@ from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.registry import check_method, load_method, method_for
 from soundstage.upmixing.report import Report
 from soundstage.upmixing.song_pass import fit_to_song
+from soundstage.upmixing.stage_options import AnyPath, StageOptions, stage_options
 from soundstage.upmixing.upmix_files import upmix_to_files
+
+if TYPE_CHECKING:
+    from soundstage.upmixing.plan import Plan
 
 Seed = SupportsIndex
 Target = str | os.PathLike[str]
@@ -63,6 +67,10 @@ class Upmixer:
         weights: str | os.PathLike[str] | None = None,
         style: str | Style | None = None,
         decoder: str = "prediction",
+        place: str | None = None,
+        plan: "Plan | AnyPath | None" = None,
+        stems: str | os.PathLike[str] | None = None,
+        separator: str | None = None,
     ) -> "Upmixer":
         """Load a method.
 
@@ -72,12 +80,22 @@ class Upmixer:
             weights: file of `soundstage train`, in place of the pretrained weights.
             style: target of a generative method, such as "wide, narrow bass"; see docs/style.md.
             decoder: "prediction" (exact fold-down) or "mixing" (matrices of 2005, inexact).
+            place: of a method that places sources, where they stand, such as "lead=0, other=wide";
+                see docs/placement.md.
+            plan: the places of sources by name, or the file of a plan that was written.
+            stems: a folder with stems of the recording, one source a file, or one lead stem: they
+                are placed as they are, and the rest is separated.
+            separator: of the method `separate`, in place of its own.
 
         Raises:
             OptionError: an argument is unknown, or the method does not have it.
+            InputError: the plan cannot be read, or the stems are no folder of sounds.
             WeightsError: the weights are missing, damaged, or of another family.
         """
-        upmixer = lazy_upmixer(name, device=device, weights=weights, style=style, decoder=decoder)
+        stage = stage_options(place=place, plan=plan, stems=stems, separator=separator)
+        upmixer = lazy_upmixer(
+            name, device=device, weights=weights, style=style, decoder=decoder, stage=stage
+        )
         _ = upmixer.method
         return upmixer
 
@@ -166,6 +184,8 @@ class Upmixer:
         proof: bool = True,
         codec_checks: Sequence[str] = (),
         keep_original: bool = False,
+        write_plan: bool = False,
+        write_stems: str | os.PathLike[str] | None = None,
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> Report | Any:
@@ -194,6 +214,9 @@ class Upmixer:
                 report has the error of the mono sum after each.
             keep_original: keep the sound of the source, bit for bit, as a second track beside the
                 new one, in .mkv, .mka, .mp4, .m4a, .mov or .webm.
+            write_plan: write the plan of each take beside it, with the suffix .plan.json.
+            write_stems: a folder for the sources that the method places; they add up to the mono
+                input.
             overwrite: replace existing targets.
             progress: called with the finished fraction.
 
@@ -225,6 +248,8 @@ class Upmixer:
             proof=proof,
             codec_checks=tuple(codec_checks),
             keep_original=keep_original,
+            write_plan=write_plan,
+            write_stems=None if write_stems is None else Path(write_stems),
             overwrite=overwrite,
             method=self.name,
             style=self.style,
@@ -303,14 +328,17 @@ def lazy_upmixer(
     weights: str | os.PathLike[str] | None,
     style: str | Style | None,
     decoder: str,
+    stage: StageOptions | None = None,
 ) -> Upmixer:
     """An `Upmixer` that checks its arguments now, and loads at the first use."""
     path = None if weights is None else os.fspath(weights)
     name = method_for(name, path)
-    parsed = check_method(name, weights=path, decoder=decoder, style=style)
+    parsed = check_method(name, weights=path, decoder=decoder, style=style, stage=stage)
 
     def load() -> UpmixMethod:
-        return load_method(name, weights=path, decoder=decoder, style=parsed, device=device)
+        return load_method(
+            name, weights=path, decoder=decoder, style=parsed, device=device, stage=stage
+        )
 
     return Upmixer(load, name=name, style=None if style is None else str(style))
 
