@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-FILES, INPUTS = "Files", "Stereo inputs"  # sections of the help
+FILES, INPUTS, PLACES = "Files", "Stereo inputs", "Places"  # sections of the help
 
 Output = Annotated[
     str | None,
@@ -42,6 +42,47 @@ Rate = Annotated[
 Downmix = Annotated[
     bool,
     typer.Option("--downmix", help="Downmix stereo inputs to mono first.", rich_help_panel=INPUTS),
+]
+Place = Annotated[
+    str | None,
+    typer.Option(
+        help='Where sources stand, in dB to the left or in words: "lead=0, other=wide".',
+        rich_help_panel=PLACES,
+    ),
+]
+PlanFile = Annotated[
+    Path | None,
+    typer.Option("--plan", help="A plan that --write-plan wrote.", rich_help_panel=PLACES),
+]
+Stems = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with stems of the input, or with one lead stem: they are placed as they are.",
+        rich_help_panel=PLACES,
+    ),
+]
+SeparatorName = Annotated[
+    str | None,
+    typer.Option(
+        "--separator",
+        help="Of the method separate: stems, formation, hpss, spleeter or demucs.",
+        rich_help_panel=PLACES,
+    ),
+]
+WritePlan = Annotated[
+    bool,
+    typer.Option(
+        "--write-plan",
+        help="Write where sources stand beside each result, as .plan.json.",
+        rich_help_panel=PLACES,
+    ),
+]
+WriteStems = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for the sources that the method places; they add up to the input.",
+        rich_help_panel=PLACES,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 SkipExisting = Annotated[

@@ -21,9 +21,15 @@ from soundstage.cli.options import (
     Name,
     Output,
     Overwrite,
+    Place,
+    PlanFile,
     Quiet,
     Rate,
+    SeparatorName,
     SkipExisting,
+    Stems,
+    WritePlan,
+    WriteStems,
     split_list,
 )
 
@@ -114,6 +120,12 @@ def upmix(
             rich_help_panel=_STEREO,
         ),
     ] = False,
+    place: Place = None,
+    plan: PlanFile = None,
+    stems: Stems = None,
+    separator: SeparatorName = None,
+    write_plan: WritePlan = False,
+    write_stems: WriteStems = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -202,6 +214,7 @@ def upmix(
     from soundstage.upmixing.file_options import FileOptions
     from soundstage.upmixing.jobs import UpmixWork, plan_jobs
     from soundstage.upmixing.registry import method_for
+    from soundstage.upmixing.stage_options import stage_options
 
     if mid_side and side_only:
         raise OptionError("`mid_side` and `side_only` exclude each other: choose one.")
@@ -214,6 +227,7 @@ def upmix(
         style=style,
         decoder=decoder,
         device=device,
+        stage=stage_options(place=place, plan=plan, stems=stems, separator=separator),
         options=FileOptions(
             controls=Controls(width, bass_mono, center_focus, spread_noise),
             downmix=downmix,
@@ -228,6 +242,8 @@ def upmix(
             keep_original=keep_original,
             align=align,
             mix=mix,
+            write_plan=write_plan,
+            write_stems=write_stems,
         ),
         skip_existing=skip_existing,
     )
@@ -236,7 +252,7 @@ def upmix(
         if not quiet:
             say(text, error=True)
 
-    plan = plan_jobs(
+    planned = plan_jobs(
         inputs,
         output,
         method=method,
@@ -246,25 +262,26 @@ def upmix(
         sheet=draws_sheets(takes, sheet, note),
         page=listen,
     )
+    work.check_jobs(planned.jobs)
     if dry_run:
-        rows = (_planned(job, skip_existing=skip_existing) for job in plan.jobs)
-        print_plan(rows, plan.skipped, json_output=json_output)
+        rows = (_planned(job, skip_existing=skip_existing) for job in planned.jobs)
+        print_plan(rows, planned.skipped, json_output=json_output)
         return
-    sources = [job.source for job in plan.jobs]
+    sources = [job.source for job in planned.jobs]
     processes = processes_for(len(sources), jobs, device)
     if one_gain:
         with watched(sources, shown=not (quiet or json_output), verb="measured") as progress:
-            work = with_one_gain(work, plan.jobs, jobs=processes, progress=progress)
+            work = with_one_gain(work, planned.jobs, jobs=processes, progress=progress)
     runner = UpmixRun(work)
     run_files(
         runner.load,
-        plan.jobs,
+        planned.jobs,
         sources,
         records=lambda result: result.records,
         show=lambda result: say(*map(in_flags, result.lines)),
         jobs=processes,
         check=runner.check,
-        skipped=plan.skipped,
+        skipped=planned.skipped,
         json_output=json_output,
         quiet=quiet,
     )

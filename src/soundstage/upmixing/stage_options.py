@@ -42,9 +42,9 @@ class StageOptions:
 
             parse_places(self.place)
         if self.separator is not None:
-            from soundstage.separation.registry import find_separator
+            from soundstage.separation.registry import check_separator
 
-            find_separator(self.separator)
+            check_separator(self.separator)
         if self.stems is not None:
             from soundstage.upmixing.stem_files import find_stems
 
