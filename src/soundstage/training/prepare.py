@@ -3,11 +3,11 @@
 A collection in the folders `train`, `valid` and `test` gives a file for each; any other collection
 gives one file with the name of its folder. A file that is up to date is not made again. Training
 tracks can also be analyzed at other speeds, each in a file of its own: the same mix at another
-pitch and tempo, a form of augmentation.
+pitch and tempo, a form of augmentation. Collections of stems have levels of their own
+(`prepare_stems`).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,25 +19,14 @@ from soundstage.corpora.feature_cache import (
     save_features,
     track_columns,
 )
+from soundstage.corpora.stem_cache import is_stem_collection
 from soundstage.errors import InputError, OptionError, OutputError, WeightsError
 from soundstage.parallel import Progress
 from soundstage.training.data.feature_batches import HELD_OUT
 from soundstage.training.data.tracks import TRAIN, map_tracks
+from soundstage.training.prepare_stems import Prepared, prepare_stems
 
 MIN_SPEED, MAX_SPEED = 0.5, 2.0
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One file of features."""
-
-    path: Path
-    recordings: int
-    frames: int
-    skipped: list[str]
-    """A message for every file that cannot be used."""
-    is_new: bool
-    """False if the file was up to date."""
 
 
 def prepare(
@@ -51,7 +40,7 @@ def prepare(
     """Write the features of a collection.
 
     Args:
-        data: folder of stereo tracks, searched with its subfolders.
+        data: folder of stereo tracks, or of stems with kinds, searched with its subfolders.
         output: folder for NAME.safetensors of every part; created if missing.
         speeds: further speeds of the training tracks, 0.5 to 2; each gives a file
             NAME-SPEED.safetensors.
@@ -72,6 +61,10 @@ def prepare(
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{output} cannot be created: {error.strerror}.") from error
+    if is_stem_collection(data):
+        if speeds:
+            raise OptionError("`speeds` are for stereo tracks, not for stems.")
+        return prepare_stems(data, output, jobs=jobs, progress=progress)
     parts = [(folder, f"{name}.safetensors", 1.0) for name, folder in _parts(data)]
     parts += [
         (folder, f"{name}-{speed:g}.safetensors", speed)

@@ -58,6 +58,27 @@ class LoopRecipe(Strict):
     """Initial weights of the same family and size: a pretrained model's name, or a file."""
 
 
+class StemMixing(Strict):
+    """Random mixes of stems (`data/stem_mixes.py`)."""
+
+    song_prob: Probability = 0.5
+    """Probability of stems that play together in a song."""
+    accompaniment_prob: Probability = 0.2
+    """Probability of a mix that is known to hold no voice; the rest comes from anywhere."""
+    voice_prob: Probability = 0.65
+    """Probability of an added lead voice."""
+    backing_prob: Probability = 0.4
+    """Probability of other voices beside it."""
+    drop_prob: Probability = 0.2
+    """Probability that a stem of a song is left out."""
+    gain_db: Decibels = 5.0
+    """Standard deviation of the gain of a stem from anywhere; half of it in a song."""
+    eq_db: Decibels = 3.0
+    """Standard deviation of a random curve over the bands of a stem."""
+    old_prob: Probability = 0.25
+    """Probability of a narrow range of frequencies with noise, as in old recordings."""
+
+
 class BaseNetworkRecipe(BaseRecipe):
     """A recipe of a network, trained by `soundstage.training.loop`."""
 

@@ -22,6 +22,7 @@ from soundstage.training.recipe_base import (
     Frames,
     Layers,
     Probability,
+    StemMixing,
     Strict,
     Weight,
 )
@@ -346,8 +347,25 @@ class BinauralGradRecipe(_BinauralRecipe):
         return self
 
 
+class StemsRecipe(BaseNetworkRecipe):
+    """The network of `stems` (`tasks/stems.py`), from stems with known kinds."""
+
+    family: Literal["stems"]
+    channels: tuple[Channels, ...] = (32, 64, 96, 160, 224)
+    """Of every scale of the U-Net."""
+    embedding_dim: Annotated[int, Field(ge=2, le=128)] = 16
+    context_dim: Channels = 256
+    dilations: tuple[Annotated[int, Field(ge=1, le=64)], ...] = (1, 2, 4)
+    frames: Annotated[Frames, Field(multiple_of=16)] = 256
+    """Of a segment; 43 a second."""
+    embedding_weight: Weight = 0.5
+    """Of the loss of the embedding, beside that of the kinds."""
+    mixing: StemMixing = StemMixing()
+
+
 NetworkRecipe = (
     TaggerRecipe
+    | StemsRecipe
     | RegressionRecipe
     | MaskedRecipe
     | AutoregressiveRecipe

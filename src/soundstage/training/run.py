@@ -26,6 +26,7 @@ from soundstage.training.recipes import (
     NetworkRecipe,
     Recipe,
     RegressionRecipe,
+    StemsRecipe,
     TableRecipe,
     TaggerRecipe,
     WarpNetRecipe,
@@ -37,6 +38,7 @@ from soundstage.training.tasks.diffstereo import DiffStereoTask
 from soundstage.training.tasks.diffusion import DiffusionTask
 from soundstage.training.tasks.network_task import NetworkTask
 from soundstage.training.tasks.regression import RegressionTask
+from soundstage.training.tasks.stems import StemsTask
 from soundstage.training.tasks.stereo_tokens import StereoTokensTask
 from soundstage.training.tasks.tables import compute_table
 from soundstage.training.tasks.tagger import TaggerTask
@@ -45,6 +47,7 @@ from soundstage.weights.model import load_weights, save_weights
 
 TASKS: dict[type, Callable[[Any, Path, int], NetworkTask]] = {
     TaggerRecipe: TaggerTask.open,
+    StemsRecipe: StemsTask.open,
     RegressionRecipe: RegressionTask.open,
     MaskedRecipe: StereoTokensTask.open,
     AutoregressiveRecipe: StereoTokensTask.open,
