@@ -164,12 +164,12 @@ class FittedStems:
         names = [*NAMES, *(f"other-{number + 1}" for number in range(len(centers)))]
         kinds: list[Kind] = [*KINDS[:OBJECT], *["object"] * len(centers)]  # type: ignore[list-item]
         self.sources: tuple[SourceInfo, ...] = tuple(map(SourceInfo, names, kinds))
-        self.energies: Float[np.ndarray, "sources bands"] | None = None
+        self.balance_energies: Float[np.ndarray, "sources bands"] | None = None
         """Of the sources in the bands of `stage_balance`; None if not known."""
         if energies is not None:
             spectra = energies.sum(dim=1).double().numpy()
             self.sources = _described(names, kinds, energies)
-            self.energies = band_energies(spectra, CENTERS)
+            self.balance_energies = band_energies(spectra, CENTERS)
 
     def mask_stream(self) -> "StemMaskStream":
         """Start a signal."""
