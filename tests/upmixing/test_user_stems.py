@@ -4,48 +4,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from placing_method import LowsAndHighs
 from sounds import RATE, chord, cut, decibels, drums, noise, tone
 from soundstage.errors import InputError
 from soundstage.separation.masking import MaskedSourceStream
-from soundstage.separation.separator import SourceInfo
 from soundstage.spectra import AnalysisStream
 from soundstage.stereo.encoding import TRANSFORM
 from soundstage.upmixing.stem_files import find_stems
 from soundstage.upmixing.user_stems import UserStems
 
 LENGTH = 3 * RATE
-SPLIT = 100  # bin, 1 kHz
-
-
-class Halves:
-    """A separator of lows and highs; its masks lag by some frames, as those of a network do."""
-
-    rate = RATE
-    sources = (SourceInfo("lead", "lead", 0.5), SourceInfo("residual", "residual", 0.5))
-
-    def stream(self):
-        return MaskedSourceStream(self.mask_stream(), self.sources)
-
-    def mask_stream(self):
-        return _LateMasks()
-
-
-class _LateMasks:
-    def __init__(self):
-        self._seen = self._given = 0
-
-    def push(self, spectrogram):
-        self._seen += spectrogram.shape[-1]
-        return self._masks(max(self._seen - 5 - self._given, 0))
-
-    def finish(self):
-        return self._masks(self._seen - self._given)
-
-    def _masks(self, count):
-        self._given += count
-        low = torch.zeros(TRANSFORM.bins, count)
-        low[:SPLIT] = 1
-        return torch.stack([low, 1 - low])
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +38,8 @@ def folder_with(folder, parts, names, *, rate=RATE, channels=1):
     return find_stems(folder)
 
 
-def fitted(stems, mono, *, block=65_536):
-    survey = UserStems(stems, Halves()).survey()
+def fitted(stems, mono, *, block=65_536, rest=None):
+    survey = UserStems(stems, rest or LowsAndHighs()).survey()
     for start in range(0, mono.shape[-1], block):
         survey.push(mono[start : start + block])
     return survey.finish()
@@ -195,6 +163,28 @@ def test_silence_and_no_song_at_all_are_separated(tmp_path, parts):
     separator = fitted(folder_with(tmp_path / "silent", silent, silent), torch.zeros(RATE))
     assert not separated(separator, torch.zeros(RATE)).any()
     stems = folder_with(tmp_path / "stems", parts, ["lead"])
-    separator = UserStems(stems, Halves()).survey().finish()
+    separator = UserStems(stems, LowsAndHighs()).survey().finish()
     mono = song_of(parts)
     assert decibels(separated(separator, mono).sum(dim=0) - mono, mono) < -140
+
+
+def test_the_stage_is_balanced_with_the_energies_of_stems_and_rest(tmp_path, parts):
+    mono = song_of(parts)
+    parts = parts | {"piano": parts["rest"]}
+    separator = fitted(folder_with(tmp_path / "all", parts, ["lead", "drums", "piano"]), mono)
+    energies = separator.balance_energies
+    assert energies.shape == (4, 5)
+    lead = parts["lead"].double().square().sum()
+    assert energies[1].sum() == pytest.approx(float(lead), rel=1e-3)
+    assert energies[1, :2] / energies[1].sum() == pytest.approx([0.8, 0.2], abs=0.01)
+    stems = folder_with(tmp_path / "one", parts, ["lead"])
+    assert fitted(stems, mono).balance_energies is None
+
+    class Known(LowsAndHighs):
+        balance_energies = torch.ones(2, 5).numpy()
+
+    known = fitted(stems, mono, rest=Known()).balance_energies
+    assert known.shape == (3, 5)
+    assert known[0] == pytest.approx(energies[1])
+    rest = float((mono - parts["lead"]).double().square().sum())
+    assert 0.9 * rest < known[1:].sum() < rest  # the bands end at 16 kHz

@@ -261,6 +261,7 @@ def upmix(
         suffix=suffix,
         sheet=draws_sheets(takes, sheet, note),
         page=listen,
+        stems=write_stems,
     )
     work.check_jobs(planned.jobs)
     if dry_run:

@@ -119,6 +119,7 @@ def upmix_batch(
         seeds=as_seeds(seed),
         name=name,
         suffix=suffix,
+        stems=work.options.write_stems,
     )
     work.check_jobs(planned.jobs)
     if same:

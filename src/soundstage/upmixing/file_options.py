@@ -29,6 +29,15 @@ CODECS = {
 _KILOBITS = 8, 512  # each codec has limits of its own within these
 
 
+def plan_path(target: Path) -> Path:
+    """The file of the plan of a take.
+
+    >>> plan_path(Path("song-stereo.wav")).name
+    'song-stereo.wav.plan.json'
+    """
+    return target.with_name(f"{target.name}.plan.json")
+
+
 class Codec(NamedTuple):
     """A codec at a bit rate."""
 

@@ -10,6 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from soundstage.atomic_files import check_target
 from soundstage.audio.existing import (
     EXISTS,
     OWN_RESULT,
@@ -22,7 +23,7 @@ from soundstage.audio.name_templates import file_names
 from soundstage.audio.output_names import OutputPlan, distinct_paths, plan_outputs
 from soundstage.errors import OptionError
 from soundstage.parallel import Progress
-from soundstage.upmixing.file_options import FileOptions
+from soundstage.upmixing.file_options import FileOptions, plan_path
 from soundstage.upmixing.registry import (
     DEFAULT_METHOD,
     METHODS,
@@ -42,6 +43,7 @@ TAKE_NAME = "{stem}-stereo-{take}{ext}"
 OWN_NAMES = r"(.+)-(?:stereo(?:-\d+)?|binaural)"
 SHEET_NAME = "{stem}-takes.png"
 PAGE_NAME = "{stem}-listen.html"
+STEMS_NAME = "{stem}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Job:
     """Path of the contact sheet of the takes."""
     page: Path | None = None
     """Path of the listening page."""
+    stems: Path | None = None
+    """Folder for the sources that the method places."""
     in_folder: bool = False
     """Whether the source was found in a folder, and not named by itself."""
     replaced_inputs: tuple[Path, ...] = ()
@@ -105,6 +109,7 @@ def plan_jobs(
     suffix: str | None = None,
     sheet: bool = False,
     page: bool = False,
+    stems: Path | None = None,
 ) -> Plan:
     """One job for every input; `soundstage.audio.output_names` says how results are named.
 
@@ -117,6 +122,7 @@ def plan_jobs(
         suffix: of the results; by default the suffix of each input.
         sheet: whether each input gets a contact sheet beside its first take.
         page: whether each input gets a listening page, likewise.
+        stems: a folder, in which each input gets a folder for its sources.
 
     Raises:
         InputError: an input does not exist.
@@ -136,6 +142,7 @@ def plan_jobs(
     )
     sheets = _beside(plan, SHEET_NAME if sheet else None)
     pages = _beside(plan, PAGE_NAME if page else None)
+    folders = [None] * len(plan.found) if stems is None else _in_folder(plan, stems)
     results = {*plan.results}
     jobs = [
         Job(
@@ -144,11 +151,12 @@ def plan_jobs(
             tuple(map(Take, seeds, targets)),
             sheet_path,
             page_path,
+            stems_path,
             in_folder=found.folder is not None,
             replaced_inputs=tuple(each for each in targets if each in results) if results else (),
         )
-        for found, targets, sheet_path, page_path in zip(
-            plan.found, plan.targets, sheets, pages, strict=True
+        for found, targets, sheet_path, page_path, stems_path in zip(
+            plan.found, plan.targets, sheets, pages, folders, strict=True
         )
     ]
     return Plan(jobs, [Skipped(str(path), [], OWN_RESULT) for path in plan.results])
@@ -160,6 +168,12 @@ def _beside(plan: OutputPlan, name: str | None) -> Sequence[Path | None]:
         return [None] * len(plan.found)
     folders = [str(targets[0].parent) for targets in plan.targets]
     return [path for (path,) in distinct_paths(plan.found, folders, file_names(name))]
+
+
+def _in_folder(plan: OutputPlan, folder: Path) -> Sequence[Path]:
+    """A folder in `folder` for every input, named after it."""
+    places = [str(folder)] * len(plan.found)
+    return [path for (path,) in distinct_paths(plan.found, places, file_names(STEMS_NAME))]
 
 
 Work = Callable[[Job, Progress], "UpmixResult"]
@@ -240,6 +254,13 @@ class UpmixWork:
             overwrite=self.options.overwrite,
             inputs=job.replaced_inputs,
         )
+        if self.options.write_plan:
+            for target in targets:
+                check_target(plan_path(target), overwrite=self.options.overwrite)
+        if folder := self._stems_due(job):
+            from soundstage.separation.source_folders import check_folder
+
+            check_folder(folder, overwrite=self.options.overwrite)
         return None
 
     def load(self) -> Work:
@@ -251,7 +272,8 @@ class UpmixWork:
         def work(job: Job, progress: Progress | None = None) -> Any:
             missing = {*self.missing(job)}
             targets = {take.seed: take.target for take in job.takes if take.target in missing}
-            return upmix_to_files(job.source, targets, loaded, options, progress)
+            own = replace(options, write_stems=self._stems_due(job))
+            return upmix_to_files(job.source, targets, loaded, own, progress)
 
         return work
 
@@ -281,6 +303,14 @@ class UpmixWork:
             stage=self.stage,
         )
         return cache(load), replace(self.options, method=self.method, style=self.style)
+
+    def _stems_due(self, job: Job) -> Path | None:
+        """The folder for the sources, unless it holds some that are left as they are."""
+        if not self.skip_existing or job.stems is None:
+            return job.stems
+        from soundstage.separation.source_folders import own_files
+
+        return None if own_files(job.stems) else job.stems
 
     def missing(self, job: Job) -> list[Path]:
         """The targets of a job that have to be made.

@@ -1,13 +1,16 @@
 """The report of a written take, for people and as JSON."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from soundstage.audio.file_report import FileReport
 from soundstage.upmixing.codec_check import CodecCheck, loudness_facts
 from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.downmix import Channels
+
+if TYPE_CHECKING:
+    from soundstage.upmixing.plan import Plan
 
 _KINDS = {"mid-side": "holds mid and side", "side": "holds the side alone"}
 
@@ -48,6 +51,8 @@ class Report(FileReport):
     """"speech", "solo", "music", "noise" or "silence"; None if the options do not depend on it."""
     lag: float | None = None
     """Of two channels of the input, in samples by which right is later; None for one channel."""
+    plan: "Plan | None" = None
+    """Who stands where; None for a method that gives nothing a place."""
     facts: tuple[str, ...] = ()
     """Half sentences about the input: its channels, its content, its noise."""
 
@@ -57,6 +62,10 @@ class Report(FileReport):
         if self.style is None:
             del values["style"]
         values["codec_checks"] = [check.as_dict() for check in self.codec_checks]
+        if self.plan is None:
+            del values["plan"]
+        else:
+            values["plan"] = [asdict(source) for source in self.plan.sources]
         return values
 
     def _facts(self) -> list[str]:
@@ -79,6 +88,8 @@ class Report(FileReport):
         lines = []
         if self.fold_down_error_db is not None:
             lines.append(f"mono sum, read back: {self._fold_down()}")
+        if self.plan is not None:
+            lines.append(f"places: {places_of(self.plan)}")
         lines += [f"mono sum after {check.sentence()}" for check in self.codec_checks]
         return [*lines, *self.facts]
 
@@ -92,6 +103,22 @@ class Report(FileReport):
         if self.fold_down_lag:
             facts.append(f"{self.fold_down_lag} frames late")
         return ", ".join(facts)
+
+
+def places_of(plan: "Plan") -> str:
+    """Who stands where, from left to right.
+
+    >>> from soundstage.upmixing.plan import PlacedSource, Plan
+    >>> sources = [PlacedSource("other-1", "object", -6.4), PlacedSource("lead", "lead")]
+    >>> places_of(Plan((*sources, PlacedSource("other-2", "object", 5.0))))
+    'other-2 5.0 dB left, lead center, other-1 6.4 dB right'
+    """
+    texts = []
+    for source in sorted(plan.sources, key=lambda source: -source.pan_db):
+        pan = round(source.pan_db, 1)
+        side = "left" if pan > 0 else "right"
+        texts.append(f"{source.name} {f'{abs(pan):.1f} dB {side}' if pan else 'center'}")
+    return ", ".join(texts)
 
 
 def facts_of(controls: Controls, channels: Channels) -> tuple[str, ...]:

@@ -7,15 +7,17 @@ of a stem splitter, cannot: it is no source here but belongs to the rest, which 
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from soundstage.audio.file_paths import expand_inputs
 from soundstage.errors import InputError, quoted
-from soundstage.separation.separator import Kind
+
+if TYPE_CHECKING:
+    from soundstage.separation.separator import Kind
 
 MAX_STEMS = 64  # each is an open file and a spectrogram in memory
 
-_KINDS: tuple[tuple[Kind, str], ...] = (
+_KINDS: "tuple[tuple[Kind, str], ...]" = (
     ("voice", "backing|bv|bvs|bgv|bvox|choir|choirs|chorus|harmony|harmonies|adlib|adlibs|doubles"),
     ("lead", "lead|vocal|vocals|vox|voice|voices|singer|sing|singing|speech|narration"),
     (
@@ -40,7 +42,7 @@ class StemFile(NamedTuple):
 
     name: str
     """Of the source: that of the file, without number and suffix."""
-    kind: Kind
+    kind: "Kind"
     path: Path
 
 
@@ -75,7 +77,7 @@ def find_stems(folder: str | os.PathLike[str]) -> list[StemFile]:
     return list(stems.values())
 
 
-def kind_of(name: str) -> Kind:
+def kind_of(name: str) -> "Kind":
     """The kind of source that a name tells; "object" if it tells none.
 
     >>> [kind_of(name) for name in ("Lead Vox", "backing vocals", "Bass Drum", "E-Guitar 2")]

@@ -10,7 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from soundstage.audio import StreamResampler, open_sound
 from soundstage.separation.masking import BLOCK
-from soundstage.separation.separator import SourceInfo
+from soundstage.separation.separator import Kind, SourceInfo
+from soundstage.separation.stage_balance import band_energies
 from soundstage.spectra import SampleQueue
 from soundstage.upmixing.stem_files import StemFile
 
@@ -83,7 +84,7 @@ class StemProfile:
         while len(self._queue) >= BLOCK:
             self._add(self._queue.pop(BLOCK))
 
-    def info(self, stem: StemFile, total: float) -> SourceInfo:
+    def info(self, name: str, kind: Kind, total: float) -> SourceInfo:
         """The facts, with `total` the energy of the recording."""
         if len(self._queue):
             rest = self._queue.pop(len(self._queue))
@@ -93,12 +94,17 @@ class StemProfile:
         active = (powers > loudest * 10 ** (ACTIVE_DB / 10)) if loudest > 0 else powers > 0
         weight = float(self._spectrum.sum())
         return SourceInfo(
-            stem.name,
-            stem.kind,
+            name,
+            kind,
             energy=min(float(powers.sum()) / total, 1.0),
             centroid=float((self._spectrum * self._hertz).sum()) / weight if weight else 0.0,
             activity=float(active.mean()) if active.size else 0.0,
         )
+
+    def balance_energies(self) -> Float[np.ndarray, " bands"]:
+        """The energy in the bands in which a stage is balanced, after `info`."""
+        energies = band_energies(self._spectrum[None].numpy(), self._hertz.numpy())[0]
+        return energies * sum(self._powers) / max(float(self._spectrum.sum()), 1e-30)
 
     def _add(self, block: Float[Tensor, " block"]) -> None:
         self._powers.append(float(block.double().square().sum()))

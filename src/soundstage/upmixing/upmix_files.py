@@ -1,11 +1,12 @@
 """From a mono input to stereo files: read, upmix, measure, write, prove; then name them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from soundstage.atomic_files import check_target
 from soundstage.audio import (
     SoundFormat,
     SoundReader,
@@ -22,14 +23,20 @@ from soundstage.errors import OptionError, OutputError
 from soundstage.open_files import check_open_files
 from soundstage.parallel import Progress
 from soundstage.precision import in_single_precision
+from soundstage.separation.separation_files import SourceOptions, write_sources
+from soundstage.separation.source_folders import check_folder
 from soundstage.upmixing.codec_check import CodecCheck, check_codecs
 from soundstage.upmixing.comparison import TakesComparison
 from soundstage.upmixing.controls import as_seeds
-from soundstage.upmixing.downmix import Channels, inspect_channels
+from soundstage.upmixing.downmix import Channels, inspect_channels, mid_blocks
 from soundstage.upmixing.engine import UpmixMethod
-from soundstage.upmixing.file_options import OUTPUTS, FileOptions
+from soundstage.upmixing.file_options import OUTPUTS, FileOptions, plan_path
 from soundstage.upmixing.report import Report, facts_of
+from soundstage.upmixing.song_pass import plans_of
 from soundstage.upmixing.take_passes import Passes, Result, Take
+
+if TYPE_CHECKING:
+    from soundstage.upmixing.plan import Plan
 
 
 class UpmixResult(NamedTuple):
@@ -71,6 +78,11 @@ def upmix_to_files(
     """
     started = time.perf_counter()
     check_open_files(len(targets))
+    if options.write_plan:
+        for target in targets.values():
+            check_target(plan_path(target), overwrite=options.overwrite)
+    if options.write_stems:
+        check_folder(options.write_stems, overwrite=options.overwrite)
     with ExitStack() as stack:
         sound = stack.enter_context(open_sound(source))
         result = _result(sound, targets, options)
@@ -81,6 +93,7 @@ def upmix_to_files(
         channels = _inspected(sound, options)
         passes = Passes(sound, channels, takes, load(), options, progress)
         passes.write()
+        plans = _plans(passes, takes, options)
         if options.proof:
             passes.prove()
         checks = [
@@ -92,12 +105,18 @@ def upmix_to_files(
             )
             for take in takes
         ]
+        if options.write_stems:
+            _write_stems(sound, channels, passes.method, options)
+        if options.write_plan:
+            for take, plan in zip(takes, plans, strict=True):
+                assert plan is not None
+                plan.write(plan_path(take.writer.path), overwrite=options.overwrite)
         if progress:
             progress(1.0)
     seconds = (time.perf_counter() - started) / len(takes)
     reports = [
-        _report(sound, channels, passes, take, tuple(checked), options, seconds)
-        for take, checked in zip(takes, checks, strict=True)
+        _report(sound, channels, passes, take, tuple(checked), options, seconds, plan)
+        for take, checked, plan in zip(takes, checks, plans, strict=True)
     ]
     return UpmixResult(reports, passes.meter.comparison() if passes.meter else None)
 
@@ -176,6 +195,34 @@ def _writer(sound: SoundReader, target: Path, result: Result, options: FileOptio
     )
 
 
+def _plans(passes: Passes, takes: list[Take], options: FileOptions) -> "Sequence[Plan | None]":
+    """The plan of each take; None for a method that gives nothing a place.
+
+    Raises:
+        OptionError: plans or sources are to be written, and the method has none.
+    """
+    plans = plans_of(passes.method, [take.seed for take in takes])
+    if plans is None and options.write_plan:
+        raise OptionError("This method gives nothing a place: leave `write_plan` out.")
+    if options.write_stems and not hasattr(passes.method, "separator"):
+        raise OptionError("This method separates no sources: leave `write_stems` out.")
+    return plans or [None] * len(takes)
+
+
+def _write_stems(sound: SoundReader, channels: Channels, method: Any, options: FileOptions) -> None:
+    """Write the sources of the mono input."""
+    assert options.write_stems is not None
+    write_sources(
+        sound,
+        lambda: method.separator,
+        options.write_stems,
+        blocks=lambda: (mid[None] for mid in mid_blocks(sound, channels)),
+        channels=1,
+        exact=channels.identical,
+        options=SourceOptions(overwrite=options.overwrite, method=options.method),
+    )
+
+
 def _encoding_facts(source: SoundFormat, result: SoundFormat) -> list[str]:
     """That a lossy encoding becomes another one, which the container of the result may impose."""
     if not (source.is_lossy and result.is_lossy) or source.encoding == result.encoding:
@@ -191,6 +238,7 @@ def _report(
     codec_checks: tuple[CodecCheck, ...],
     options: FileOptions,
     seconds: float,
+    plan: "Plan | None",
 ) -> Report:
     form, fold_down = take.result.form, take.fold_down
     return Report(
@@ -223,6 +271,7 @@ def _report(
         not_carried=take.writer.receipt.not_carried,
         content=channels.content.kind if channels.content else None,
         lag=channels.alignment.lag if channels.alignment else None,
+        plan=plan,
         facts=(
             *sound.notes,
             *_encoding_facts(sound.format, form),

@@ -68,6 +68,7 @@ class StemsSurvey:
         rate = parent.rate
         self._readers = [StemReader(stem, rate) for stem in parent.stems]
         self._profiles = [StemProfile(rate) for _ in parent.stems]
+        self._rest_profile = StemProfile(rate)
         self._rest: Survey | None = None
         if hasattr(parent.rest, "survey"):
             self._rest = parent.rest.survey()
@@ -85,6 +86,7 @@ class StemsSurvey:
             self._rest.push(rest)
         for profile, stem in zip(self._profiles, stems, strict=True):
             profile.push(stem)
+        self._rest_profile.push(rest)
         self._alignment.push(torch.stack([mono, together]).numpy())
         signals = torch.stack([mono, together, rest]).double()
         self._powers += signals.square().sum(dim=-1).numpy()
@@ -102,16 +104,17 @@ class StemsSurvey:
         if self._length:
             self._check_lengths()
             self._check_agreement()
-        total = max(self._powers[0], np.finfo(float).tiny)
-        rest: Separator | None = self._rest.finish() if self._rest else parent.rest  # type: ignore[assignment]
-        share = self._powers[2] / total
-        if self._length and 10 * np.log10(share + 1e-30) < NOTHING_LEFT_DB:
-            rest = None
+        total = max(float(self._powers[0]), 1e-30)
         infos = [
-            profile.info(stem, total)
+            profile.info(stem.name, stem.kind, total)
             for profile, stem in zip(self._profiles, parent.stems, strict=True)
         ]
-        return FittedStems(parent, infos, rest, min(float(share), 1.0))
+        left = self._rest_profile.info("residual", "residual", total)
+        rest: Any = self._rest.finish() if self._rest else parent.rest
+        if self._length and 10 * np.log10(left.energy + 1e-30) < NOTHING_LEFT_DB:
+            rest = None
+        bands = [profile.balance_energies() for profile in (*self._profiles, self._rest_profile)]
+        return FittedStems(parent, infos, left, rest, np.stack(bands))
 
     def _check_lengths(self) -> None:
         rate, tolerance = self._parent.rate, int(TOLERANCE * self._parent.rate)
@@ -162,26 +165,31 @@ class FittedStems:
     Args:
         parent: has the files.
         infos: of the stems.
-        rest: separates what they leave; None makes it one source.
-        share: of the energy of the rest, 0 to 1.
+        left: of all that they leave.
+        rest: separates it; None makes it one source.
+        bands: energies of the stems and of the rest, in the bands in which a stage is balanced.
     """
 
     def __init__(
         self,
         parent: UserStems,
         infos: Sequence[SourceInfo],
+        left: SourceInfo,
         rest: Separator | None,
-        share: float,
+        bands: Float[np.ndarray, "sources bands"],
     ) -> None:
         self.rate, self._stems, self._rest = parent.rate, parent.stems, rest
-        others = rest.sources if rest else [SourceInfo("residual", "residual", 1.0, 0.0, 1.0)]
-        taken = {info.name.casefold() for info in infos}
-        named = list(infos)
-        for other in others:
-            name = _free_name(other.name, taken)
+        named, taken = list(infos), {info.name.casefold() for info in infos}
+        for other in [left] if rest is None else rest.sources:
+            name, energy = _free_name(other.name, taken), other.energy
             taken.add(name.casefold())
-            named.append(replace(other, name=name, energy=share * other.energy))
+            named.append(
+                replace(other, name=name, energy=energy if rest is None else left.energy * energy)
+            )
         self.sources: Sequence[SourceInfo] = tuple(named)
+        self.balance_energies: Float[np.ndarray, "sources bands"] | None = bands
+        if rest is not None:
+            self.balance_energies = _with_rest(bands, getattr(rest, "balance_energies", None))
 
     def stream(self) -> SourceStream:
         """The stems themselves, and the sources of the rest."""
@@ -251,6 +259,16 @@ class _StemMasks:
     ) -> Float[Tensor, "sources bins ready"]:
         shares = self._shares.pop(masks.shape[-1])
         return torch.cat([shares[:-1], shares[-1] * masks])
+
+
+def _with_rest(
+    bands: Float[np.ndarray, "sources bands"], rest: Float[np.ndarray, "others bands"] | None
+) -> Float[np.ndarray, "all bands"] | None:
+    """Energies of the stems, then of the sources of the rest; None if these are unknown."""
+    if rest is None:
+        return None
+    scale = bands[-1].sum() / max(float(np.sum(rest)), 1e-30)
+    return np.concatenate([bands[:-1], scale * np.asarray(rest)])
 
 
 def _free_name(name: str, taken: set[str]) -> str:

@@ -1,0 +1,89 @@
+"""Plans and sources that are written beside the takes."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from placing_method import LowsLeft
+from sounds import RATE, song
+from soundstage import Upmixer
+from soundstage.errors import OptionError, OutputError
+from soundstage.upmixing.plan import Plan
+from tiny import UPMIXERS
+
+
+@pytest.fixture
+def mono(tmp_path):
+    path = tmp_path / "song.wav"
+    soundfile.write(path, 0.5 * song(RATE).numpy(), RATE, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture
+def upmixer():
+    return Upmixer(LowsLeft(), name="lows-left")
+
+
+def test_a_report_has_the_plan_and_says_who_stands_where(upmixer, mono, tmp_path):
+    report = upmixer.file(mono, tmp_path / "take.wav", seed=2)
+    assert report.plan == LowsLeft().plans([2])[0]
+    assert "places: lead 5.0 dB left, residual 2.0 dB right" in "\n".join(report.lines())
+    plan = json.loads(json.dumps(report.as_dict()))["plan"]
+    assert [(source["name"], source["pan_db"]) for source in plan] == [
+        ("lead", 5.0),
+        ("residual", -2.0),
+    ]
+
+
+def test_a_method_without_places_reports_none(mono, tmp_path):
+    report = Upmixer(UPMIXERS["comb"]).file(mono, tmp_path / "take.wav")
+    assert report.plan is None
+    assert "plan" not in report.as_dict()
+
+
+def test_the_plan_of_each_take_is_written_and_read(upmixer, mono, tmp_path):
+    targets = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    upmixer.file(mono, targets, seed=[0, 5], write_plan=True)
+    for target, seed in zip(targets, (0, 5), strict=True):
+        plan = Plan.read(tmp_path / f"{target.name}.plan.json")
+        assert plan == LowsLeft().plans([seed])[0]
+
+
+def test_an_existing_plan_is_kept_and_nothing_is_made(upmixer, mono, tmp_path):
+    existing = tmp_path / "a.wav.plan.json"
+    existing.write_text("precious")
+    with pytest.raises(OutputError, match="exists"):
+        upmixer.file(mono, tmp_path / "a.wav", write_plan=True)
+    assert existing.read_text() == "precious"
+    assert not (tmp_path / "a.wav").exists()
+    upmixer.file(mono, tmp_path / "a.wav", write_plan=True, overwrite=True)
+    assert Plan.read(existing).sources
+
+
+def test_written_sources_add_up_to_the_input_step_by_step(upmixer, mono, tmp_path):
+    upmixer.file(mono, tmp_path / "a.wav", write_stems=tmp_path / "stems")
+    names = sorted(path.name for path in (tmp_path / "stems").iterdir())
+    assert names == ["lead.wav", "residual.wav"]
+    parts = [soundfile.read(tmp_path / "stems" / name, dtype="int16")[0] for name in names]
+    assert all(part.any() for part in parts)
+    total = sum(part.astype(int) for part in parts)
+    assert np.array_equal(total, soundfile.read(mono, dtype="int16")[0])
+
+
+def test_existing_sources_are_kept_and_nothing_is_made(upmixer, mono, tmp_path):
+    upmixer.file(mono, tmp_path / "a.wav", write_stems=tmp_path / "stems")
+    before = (tmp_path / "stems" / "lead.wav").read_bytes()
+    with pytest.raises(OutputError, match="holds sources already"):
+        upmixer.file(mono, tmp_path / "b.wav", write_stems=tmp_path / "stems")
+    assert (tmp_path / "stems" / "lead.wav").read_bytes() == before
+    assert not (tmp_path / "b.wav").exists()
+
+
+@pytest.mark.parametrize("option", [{"write_plan": True}, {"write_stems": "stems"}])
+def test_a_method_without_places_has_nothing_to_write(mono, tmp_path, monkeypatch, option):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match=f"leave `{next(iter(option))}` out"):
+        Upmixer(UPMIXERS["comb"]).file(mono, tmp_path / "a.wav", **option)
+    assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
