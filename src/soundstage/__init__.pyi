@@ -11,6 +11,7 @@ from .errors import (
 from .evaluation import evaluate, fitness
 from .listening import write_listening_page
 from .metrics import analyze
+from .separation import SEPARATORS, load_separator, separate, separate_to_files
 from .upmixing import (
     METHODS,
     Controls,
@@ -26,6 +27,7 @@ from .weights import list_models, model_card
 
 __all__ = [
     "METHODS",
+    "SEPARATORS",
     "Audio",
     "Controls",
     "InputError",
@@ -42,8 +44,11 @@ __all__ = [
     "evaluate",
     "fitness",
     "list_models",
+    "load_separator",
     "model_card",
     "register_method",
+    "separate",
+    "separate_to_files",
     "upmix",
     "upmix_batch",
     "upmix_file",

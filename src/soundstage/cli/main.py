@@ -19,6 +19,7 @@ from soundstage.cli.fitness import fitness
 from soundstage.cli.help_sections import SectionedCommand
 from soundstage.cli.models import models
 from soundstage.cli.prepare import prepare
+from soundstage.cli.separate import separate
 from soundstage.cli.simulate import simulate
 from soundstage.cli.streams import BROKEN_PIPE, Streams
 from soundstage.cli.styles import styles
@@ -55,10 +56,10 @@ def _options(
     pass
 
 
-COMMANDS: list[Callable[..., None]] = [upmix, binaural, analyze, evaluate, fitness, models, styles]
-COMMANDS += [prepare, simulate, train, docs]
+COMMANDS: list[Callable[..., None]] = [upmix, separate, binaural, analyze, evaluate, fitness]
+COMMANDS += [models, styles, prepare, simulate, train, docs]
 for command in COMMANDS:
-    kind = SectionedCommand if command in (upmix, binaural) else None
+    kind = SectionedCommand if command in (upmix, separate, binaural) else None
     app.command(name=command.__name__, cls=kind)(with_messages(command))
 
 
