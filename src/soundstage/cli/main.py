@@ -18,6 +18,7 @@ from soundstage.cli.evaluate import evaluate
 from soundstage.cli.fitness import fitness
 from soundstage.cli.help_sections import SectionedCommand
 from soundstage.cli.models import models
+from soundstage.cli.multitracks import multitracks
 from soundstage.cli.prepare import prepare
 from soundstage.cli.separate import separate
 from soundstage.cli.simulate import simulate
@@ -57,7 +58,7 @@ def _options(
 
 
 COMMANDS: list[Callable[..., None]] = [upmix, separate, binaural, analyze, evaluate, fitness]
-COMMANDS += [models, styles, prepare, simulate, train, docs]
+COMMANDS += [models, styles, prepare, simulate, multitracks, train, docs]
 for command in COMMANDS:
     kind = SectionedCommand if command in (upmix, separate, binaural) else None
     app.command(name=command.__name__, cls=kind)(with_messages(command))

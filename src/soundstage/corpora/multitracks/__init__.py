@@ -1,0 +1,1 @@
+"""Multitracks rendered from generated band arrangements: music of which every stem is known."""
