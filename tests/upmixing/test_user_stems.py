@@ -187,4 +187,4 @@ def test_the_stage_is_balanced_with_the_energies_of_stems_and_rest(tmp_path, par
     assert known.shape == (3, 5)
     assert known[0] == pytest.approx(energies[1])
     rest = float((mono - parts["lead"]).double().square().sum())
-    assert 0.9 * rest < known[1:].sum() < rest  # the bands end at 16 kHz
+    assert 0.8 * rest < known[1:].sum() < rest  # the bands end at 16 kHz, white noise does not
