@@ -17,6 +17,7 @@ from soundstage import evaluate
 from soundstage.audio import Audio
 from soundstage.errors import InputError, OptionError
 from soundstage.evaluation import statistics
+from soundstage.evaluation.markdown_tables import summary_table
 from soundstage.evaluation.results import FLOOR, TRUTH
 from soundstage.metrics.image import normalized_width
 from soundstage.metrics.loudness import integrated_loudness
@@ -191,6 +192,14 @@ def test_stems_are_mixed_at_known_positions(tmp_path: Path) -> None:
     assert results.clips == ["Song"]
     split = {s: results.summaries[s, "placement_bands"].value for s in (TRUTH, "decorrelate")}
     assert split[TRUTH] < split["decorrelate"]
+    value = {s: {c.key: results.summaries.get((s, c.key)) for c in results.columns} for s in split}
+    assert value[TRUTH]["placement_spread"].value > 3
+    contrast = {s: value[s]["placement_contrast"].value for s in split}
+    assert contrast["decorrelate"] < contrast[TRUTH]
+    assert contrast[TRUTH] > 0.8
+    assert value[TRUTH]["torn"].value < value["decorrelate"]["torn"].value
+    assert value[TRUTH]["lead_center"] is None  # no stem is a lead
+    assert "placement contrast" in summary_table(results)
 
 
 def test_mono_recordings_are_measured_without_a_truth(tmp_path: Path) -> None:

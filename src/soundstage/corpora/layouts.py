@@ -3,7 +3,7 @@
 - MUSDB18-HQ (Rafii et al. 2019): `train` and `test`, a folder per track with `mixture.wav` and the
   stems `drums.wav`, `bass.wav`, `other.wav`, `vocals.wav`.
 - stems with a `manifest.csv`, whose columns `song` and `stem` group them: there is no mix, so that
-  one can be rendered at known places (`placed_mixes`).
+  one can be rendered at known places (`placed_mixes`). A column `kind` may say what each one is.
 - tracks with a `manifest.csv` of the columns `file` and `split`.
 - plain folder: every sound file below it.
 
@@ -45,6 +45,8 @@ class Clip:
     """None if there are only stems."""
     stems: tuple[Path, ...] = ()
     """Separate instruments, if there are any."""
+    kinds: tuple[str, ...] = ()
+    """What each of them is, such as "lead", "drums" or "object"; empty if no manifest says so."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,14 @@ def _musdb_clip(folder: Path, mixture: Path) -> Clip:
 
 
 def _songs(folder: Path, rows: dict[Path, dict[str, str]]) -> list[Clip]:
-    songs: dict[str, list[Path]] = {}
-    for path, row in rows.items():
+    songs: dict[str, dict[Path, str]] = {}
+    for path, row in sorted(rows.items()):
         if os.path.isfile(path) and path.is_relative_to(folder.resolve()):
-            songs.setdefault(row["song"], []).append(path)
-    return [Clip(song, None, tuple(sorted(paths))) for song, paths in sorted(songs.items())]
+            songs.setdefault(row["song"], {})[path] = row.get("kind", "")
+    return [
+        Clip(song, None, tuple(stems), tuple(stems.values()) if all(stems.values()) else ())
+        for song, stems in sorted(songs.items())
+    ]
 
 
 def _tracks_of_split(folder: Path, rows: dict[Path, dict[str, str]], split: str) -> list[Clip]:

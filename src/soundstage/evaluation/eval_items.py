@@ -9,9 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from soundstage.corpora import Clip, read_excerpt
-from soundstage.corpora.placed_mixes import place_sources, spread_places
+from soundstage.corpora.placed_mixes import ROOM_DB, place_sources, usual_places
 from soundstage.metrics.placement import source_energies
 from soundstage.stereo import RATE, Parameters, encode_signal, to_mid_side
+from soundstage.upmixing.stem_files import kind_of
+
+LEAD = "lead"  # the kind of a source, and the word in its name that decides between two
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class EvalItem:
     """True stereo; None for a mono recording."""
     energies: Float[Tensor, "sources bands frames"] | None
     """Band energies of the separate sources, if they are known."""
+    lead: int | None = None
+    """Which of the sources is the lead voice."""
 
     @cached_property
     def parameters(self) -> Parameters | None:
@@ -46,14 +51,29 @@ def load_eval_item(clip: Clip, seconds: float) -> EvalItem:
         length = min(fold.shape[0] for fold in folds)
         sources = torch.stack([fold[:length] for fold in folds])
     energies = source_energies(sources) if sources is not None else None
+    lead = find_lead(clip)
     if clip.mix is None:
         assert sources is not None  # a clip has a mix or stems
-        truth = place_sources(sources, spread_places(len(sources)))
-        return EvalItem(to_mid_side(*truth)[0], truth, energies)
+        truth = place_sources(sources, usual_places(stem_kinds(clip)), room_db=ROOM_DB)
+        return EvalItem(to_mid_side(*truth)[0], truth, energies, lead)
     samples = torch.from_numpy(read_excerpt(clip.mix, RATE, seconds))
     if samples.shape[0] == 1:
-        return EvalItem(samples[0], None, energies)
-    return EvalItem(to_mid_side(*samples)[0], samples, energies)
+        return EvalItem(samples[0], None, energies, lead)
+    return EvalItem(to_mid_side(*samples)[0], samples, energies, lead)
+
+
+def stem_kinds(clip: Clip) -> tuple[str, ...]:
+    """What each stem of a clip is: as its manifest says, or else as the names of the files tell."""
+    return clip.kinds or tuple(kind_of(path.stem) for path in clip.stems)
+
+
+def find_lead(clip: Clip) -> int | None:
+    """Index of the stem with the lead voice; None if there is none.
+
+    Of several, it is the first that has "lead" in its name, or else the first.
+    """
+    leads = [index for index, kind in enumerate(stem_kinds(clip)) if kind == LEAD]
+    return min(leads, key=lambda index: LEAD not in clip.stems[index].stem.lower(), default=None)
 
 
 def _mono(path: Path, seconds: float) -> Float[Tensor, " frames"]:

@@ -12,7 +12,7 @@ LEGEND = "* the best system that turns mono into stereo; {controls} {are} for co
 
 
 def summary_table(results: Results) -> str:
-    """The six measures to read first, without intervals, and a line that explains the star."""
+    """The measures to read first, without intervals, and a line that explains the star."""
     return results_table(results, HEADLINE, intervals=False) + "\n\n" + legend(results)
 
 

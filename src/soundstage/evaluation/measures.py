@@ -31,7 +31,7 @@ from soundstage.metrics.image import (
 )
 from soundstage.metrics.loudness import integrated_loudness, true_peak
 from soundstage.metrics.parametric_stereo import iid_fluctuation, minimum_error
-from soundstage.metrics.placement import placement_consistency
+from soundstage.metrics.placement import measure_places, placement_consistency, stereo_tiles
 from soundstage.stereo import RATE, Parameters, encode_signal, to_mid_side
 
 
@@ -84,9 +84,7 @@ def measure(
             results = _takes(system, item, parameters, seed, takes, device)
             scores["e_min"] = minimum_error(results, item.parameters)
         if item.energies is not None:
-            placement = placement_consistency(parameters, item.energies)
-            scores["placement_bands"] = placement.over_bands
-            scores["placement_time"] = placement.over_time
+            scores |= _placement_scores(stereo, parameters, item.energies, item.lead)
         embedded = {e.name: embed_signals(e, stereo, RATE) for e in embeddings}
     return stereo, Measures(scores, parameter_pool(parameters), embedded)
 
@@ -123,6 +121,24 @@ def _reference_free_scores(
         "fold_down": float(fold_down_error(stereo, item.mono)),
         "loudness": integrated_loudness(stereo, RATE),
         "true_peak": true_peak(stereo, RATE),
+    }
+
+
+def _placement_scores(
+    stereo: Float[Tensor, "2 frames"],
+    parameters: Parameters,
+    energies: Float[Tensor, "sources bands frames"],
+    lead: int | None,
+) -> dict[str, float]:
+    places = measure_places(stereo_tiles(stereo, energies), lead)
+    consistency = placement_consistency(parameters, energies)
+    return {
+        "placement_contrast": places.contrast,
+        "placement_spread": places.spread,
+        "torn": places.torn,
+        "lead_center": places.lead_center,
+        "placement_bands": consistency.over_bands,
+        "placement_time": consistency.over_time,
     }
 
 

@@ -41,7 +41,7 @@ from soundstage.upmixing import READY_METHODS
 
 EXCERPT_SECONDS = 10
 EXCERPT_LUFS = -23.0  # EBU R 128; equal loudness for a fair comparison
-LAYOUT = 1  # version of the stored values; a new one invalidates older folders
+LAYOUT = 2  # version of the stored values; a new one invalidates older folders
 
 
 @dataclass(frozen=True)

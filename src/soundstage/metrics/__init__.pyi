@@ -38,7 +38,20 @@ from .interaural import (
 )
 from .loudness import integrated_loudness, true_peak
 from .parametric_stereo import iid_fluctuation, minimum_error, parameter_error
-from .placement import Placement, SourcePlacement, placement_consistency, source_energies
+from .placement import (
+    Placement,
+    Places,
+    SourcePlacement,
+    Tiles,
+    lead_center,
+    measure_places,
+    placement_consistency,
+    placement_contrast,
+    placement_spread,
+    source_energies,
+    stereo_tiles,
+    torn,
+)
 from .speech_quality import SpeechQuality, pesq
 
 __all__ = [
@@ -56,8 +69,10 @@ __all__ = [
     "ImageMeter",
     "Metric",
     "Placement",
+    "Places",
     "SourcePlacement",
     "SpeechQuality",
+    "Tiles",
     "amplitude_l2",
     "analyze",
     "artifact",
@@ -74,9 +89,11 @@ __all__ = [
     "interaural_level_differences",
     "interaural_time_difference",
     "itd_error",
+    "lead_center",
     "load_embedding",
     "log_spectral_distance",
     "mean_errors",
+    "measure_places",
     "merged",
     "minimum_error",
     "mrstft_distance",
@@ -87,11 +104,15 @@ __all__ = [
     "phase_correlation",
     "phase_l2",
     "placement_consistency",
+    "placement_contrast",
+    "placement_spread",
     "si_snr",
     "side_balance",
     "side_balance_error",
     "signal_pools",
     "source_energies",
+    "stereo_tiles",
+    "torn",
     "true_peak",
     "wave_l2",
 ]

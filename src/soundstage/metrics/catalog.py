@@ -55,10 +55,19 @@ class Column:
         return title if self.signal == "stereo" else f"{title}, {self.signal}"
 
 
-HEADLINE = ("d_f", "d_f_music", "width", "iid_fluctuation", "artifact", "fold_down", "rtf")
-"""Names of the six measures to read first: is the image like that of music, how wide and how steady
-is it, does it warble, does it fold down, how long does it take. `d_f_music` replaces `d_f` where
-there is no true stereo."""
+HEADLINE = (
+    "d_f",
+    "d_f_music",
+    "placement_contrast",
+    "width",
+    "iid_fluctuation",
+    "artifact",
+    "fold_down",
+    "rtf",
+)
+"""Names of the measures to read first: is the image like that of music, has every instrument a
+place, how wide and how steady is it, does it warble, does it fold down, how long does it take.
+`d_f_music` replaces `d_f` where there is no true stereo; the contrast needs stems."""
 
 CLIP_METRICS = (
     Metric(
@@ -144,6 +153,42 @@ CLIP_METRICS = (
         "lower",
         4,
         "processor seconds per second of audio, on one core",
+    ),
+    Metric(
+        "placement_contrast",
+        "placement contrast",
+        "",
+        "higher",
+        2,
+        "share of the panning that tells instruments apart",
+        needs="sources",
+    ),
+    Metric(
+        "placement_spread",
+        "placement spread",
+        "dB",
+        "truth",
+        2,
+        "how far apart the instruments stand",
+        needs="sources",
+    ),
+    Metric(
+        "torn",
+        "torn",
+        "dB",
+        "lower",
+        2,
+        "spread of one instrument over bands within a second",
+        needs="sources",
+    ),
+    Metric(
+        "lead_center",
+        "side of the lead",
+        "dB",
+        "lower",
+        1,
+        "side over mid of the lead voice",
+        needs="sources",
     ),
     Metric(
         "placement_bands",

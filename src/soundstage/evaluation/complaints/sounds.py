@@ -16,10 +16,10 @@ from scipy.signal import lfilter
 from soundstage.audio import expand_inputs
 from soundstage.corpora import open_corpus, read_excerpt
 from soundstage.errors import InputError
+from soundstage.evaluation.eval_items import find_lead
 from soundstage.stereo import RATE
 
 SECONDS = 12.0  # of music and speech
-LEADS = ("lead", "vocals")  # words in the file names of stems, the best first
 LEAD_IN = 1.5  # seconds of groove before the music of a disc
 HISS_DB, CLICK_DB = -30.0, 3.0  # hiss below the music in rms, clicks above its peak: a worn disc
 Mono = Float[np.ndarray, " frames"]
@@ -93,14 +93,13 @@ def _stems(folder: Path) -> dict[str, Mono]:
     """The part of a song where its lead is loudest beside the rest: "lead", and "rest"."""
     best, share = None, 0.0
     for clip in open_corpus(folder).clips:
-        named = {path: _rank(path.stem) for path in clip.stems}
-        leads = [path for path, rank in named.items() if rank < len(LEADS)]
-        if not leads:
+        index = find_lead(clip)
+        if index is None:
             continue
-        sounds = {path: read_excerpt(path, RATE).mean(axis=0, dtype=np.float64) for path in named}
-        length = min(sound.size for sound in sounds.values())
-        lead = sounds.pop(min(leads, key=lambda path: named[path]))[:length]
-        rest = sum((sound[:length] for sound in sounds.values()), np.zeros(length))
+        sounds = [read_excerpt(path, RATE).mean(axis=0, dtype=np.float64) for path in clip.stems]
+        length = min(sound.size for sound in sounds)
+        lead = sounds.pop(index)[:length]
+        rest = sum((sound[:length] for sound in sounds), np.zeros(length))
         size = round(SECONDS * RATE)
         starts = range(0, max(length - size, 0) + 1, RATE)
         start = max(starts, key=lambda at: np.square(lead[at : at + size]).sum())
@@ -109,15 +108,8 @@ def _stems(folder: Path) -> dict[str, Mono]:
         if energies[0] > share * sum(energies):
             best, share = parts, energies[0] / sum(energies)
     if best is None:
-        raise InputError(f"{folder}: no song has a stem with {' or '.join(LEADS)} in its name.")
+        raise InputError(f"{folder}: no song has a stem with lead or vocals in its name.")
     return best
-
-
-def _rank(stem: str) -> int:
-    """Place of the first word of `LEADS` in a name; a backing stem is no lead."""
-    if "backing" in stem:
-        return len(LEADS)
-    return next((place for place, word in enumerate(LEADS) if word in stem), len(LEADS))
 
 
 def _band() -> dict[str, Mono]:

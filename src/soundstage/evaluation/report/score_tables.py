@@ -1,6 +1,6 @@
 """Tables of the report, as rows and cells for the templates.
 
-A headline table of six measures comes first; then the columns are grouped into families, one table
+A table of the headline measures comes first; then the columns are grouped into families, one table
 each. The best system of a column that turns mono into stereo is marked, together with all such
 systems that print the same value.
 """
@@ -34,7 +34,15 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "artifacts",
         "Artifacts, placement, level and fold-down",
-        ("artifact", "placement_", "loudness", "true_peak", "fold_down"),
+        (
+            "artifact",
+            "placement_",
+            "torn",
+            "lead_center",
+            "loudness",
+            "true_peak",
+            "fold_down",
+        ),
     ),
     ("other", "Speed and other measures", ("",)),
 )
