@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from soundstage.errors import MethodError, OptionError, WeightsError, quoted
 from soundstage.precision import in_single_precision
+from soundstage.separation.registry import find_separator
 from soundstage.upmixing.generative.style import Style, parse_style
+from soundstage.upmixing.places import check_places, parse_places
 from soundstage.upmixing.plugins import (
     attribute_of,
     can_be_imported,
@@ -23,9 +25,11 @@ from soundstage.upmixing.plugins import (
     plugin_references,
 )
 from soundstage.upmixing.stage_options import StageOptions
+from soundstage.upmixing.stem_files import find_stems
 from soundstage.weights.family import read_family
 
 if TYPE_CHECKING:
+    from soundstage.separation.separator import Kind
     from soundstage.upmixing.engine import UpmixMethod
 
 DEFAULT_METHOD = "masked"
@@ -296,8 +300,9 @@ def check_method(
         raise OptionError(f"`decoder` must be 'prediction' or 'mixing', not {decoder!r}.")
     if decoder != "prediction" and (method.is_own or not method.has_decoder):
         raise OptionError(f"{name} has no choice of decoder: it makes the side directly.")
-    parsed = parse_style(style) if isinstance(style, str) else style
-    if parsed is not None and not method.takes_style:
+    parsed = _checked_style(method, style, stage or StageOptions())
+    is_of_places = method.places_sources and not (parsed and parsed.requested())
+    if parsed is not None and not method.takes_style and not is_of_places:
         able = ", ".join(each.name for each in METHODS.values() if each.takes_style)
         raise OptionError(f"{name} takes no style; these methods do: {able}.")
     if stage and stage.requested and not method.places_sources:
@@ -310,6 +315,40 @@ def check_method(
         able = ", ".join(each.name for each in METHODS.values() if each.takes_separator)
         raise OptionError(f"{name} has no choice of separator; these methods have: {able}.")
     return parsed
+
+
+def _checked_style(method: Method, style: Style | str | None, stage: StageOptions) -> Style | None:
+    """The parsed style, once the method can tell apart all that the style and `stage` place.
+
+    Raises:
+        OptionError: it cannot.
+    """
+    kinds, names = _separated(method, stage)
+    parsed = style
+    if isinstance(style, str):
+        parsed = parse_style(style, places=method.places_sources, names=names)
+    places = parsed.places if isinstance(parsed, Style) else ()
+    if places and not method.places_sources:
+        able = ", ".join(each.name for each in METHODS.values() if each.places_sources)
+        raise OptionError(
+            f"{method.name} tells no instruments apart, so a style cannot place "
+            f"{quoted(places[0].name)}: use words for the whole stage or for bass, mids and highs, "
+            f"or one of the methods {able}."
+        )
+    if method.places_sources:
+        separator = stage.separator or method.separator
+        for requests in (places, parse_places(stage.place or "")):
+            check_places(requests, kinds, names, separator)
+    return parsed if isinstance(parsed, Style) else None
+
+
+def _separated(method: Method, stage: StageOptions) -> "tuple[set[Kind], list[str]]":
+    """The kinds of sources that a method tells apart, and the names of stems of the user's own."""
+    if not method.places_sources:
+        return set(), []
+    stems = find_stems(stage.stems) if stage.stems else []
+    kinds = set(find_separator(stage.separator or method.separator).kinds)
+    return kinds | {stem.kind for stem in stems}, [stem.name for stem in stems]
 
 
 @in_single_precision

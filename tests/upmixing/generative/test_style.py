@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from soundstage.errors import OptionError
 from soundstage.stereo.descriptors import DESCRIPTORS
 from soundstage.stereo.style_prior import style_features
-from soundstage.upmixing.generative.style import MUSIC, RANGES, WORDS, Style, parse_style
+from soundstage.upmixing.generative.style import (
+    MUSIC,
+    NAMES,
+    RANGES,
+    WORDS,
+    Style,
+    parse_style,
+)
+from soundstage.upmixing.places import parse_places
 
 
 def in_range(name):
@@ -27,7 +35,8 @@ STYLES = st.fixed_dictionaries({}, optional={name: in_range(name) for name in DE
 
 
 def test_a_style_has_one_value_for_each_descriptor():
-    assert tuple(Style.__dataclass_fields__) == DESCRIPTORS == tuple(RANGES) == tuple(MUSIC)
+    assert (*DESCRIPTORS, "places") == tuple(Style.__dataclass_fields__)
+    assert DESCRIPTORS == NAMES == tuple(RANGES) == tuple(MUSIC)
 
 
 def test_an_empty_style_requests_nothing():
@@ -90,7 +99,8 @@ def test_no_word_stands_for_two_entries():
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("voice centered", "Vocals Centred"),
+        ("centered", "Centred"),
+        ("wide bass", "wide lows"),
         ("wide highs", "wide treble"),
         ("slightly left", "a bit left"),
         ("left", "to the left"),
@@ -107,7 +117,7 @@ def test_spelling_and_order_make_no_difference(one, other):
 
 
 def test_words_and_numbers_are_combined():
-    style = parse_style("wide, narrow bass, voice centered, balance=-1.5")
+    style = parse_style("wide, narrow bass, centered, balance=-1.5")
     assert style == Style(width=1.91, width_low=0.3, offset=0.19, balance=-1.5)
 
 
@@ -122,7 +132,7 @@ def test_words_are_ordered_by_their_meaning():
     for region in ("bass", "mids", "highs"):
         assert value(f"narrow {region}") < value(f"wide {region}")
     assert value("mono bass") < value("narrow bass")
-    assert value("voice centered") < value("spread out")
+    assert value("centered") < value("spread out")
     assert value("dry") < value("diffuse")
     assert value("left") > value("slightly left") > 0 == value("balanced")
     assert value("slightly right") == -value("slightly left")
@@ -148,7 +158,7 @@ def test_contradictions_are_refused_with_both_parts(text, parts):
     ("text", "expected"),
     [
         ("wyde", "'wide'"),
-        ("voice center", "'voice centered'"),
+        ("centerd", "'centered'"),
         ("purple elephants", "soundstage styles"),
         ("width high", "needs a number"),
         ("widht=1", "no parameter 'widht': choose among width, "),
@@ -168,3 +178,48 @@ def test_other_text_is_refused_with_a_hint(text, expected):
 def test_any_text_is_a_style_or_an_option_error(text):
     with contextlib.suppress(OptionError):
         assert isinstance(parse_style(text), Style)
+
+
+def test_words_about_instruments_are_requests_for_places():
+    style = parse_style("wide, voice centered and drums on the left", places=True)
+    assert style.requested() == {"width": 1.91}
+    assert style.without_places() == Style(width=1.91)
+    expected = parse_places("voice=center, drums=left")
+    found = [(each.name, each.request) for each in style.places]
+    assert found == [(each.name, each.request) for each in expected]
+    assert parse_style("wide drums").without_places() is None
+
+
+def test_bass_is_an_instrument_only_where_instruments_are_told_apart():
+    for word in ("narrow bass", "wide bass", "mono bass", "tight bass"):
+        assert parse_style(word).requested().keys() == {"width_low"}
+        assert not parse_style(word).places
+        placed = parse_style(word, places=True)
+        assert not placed.requested()
+        assert [each.name for each in placed.places] == ["bass"]
+        assert parse_style(word.replace("bass", "lows"), places=True) == parse_style(word)
+
+
+@pytest.mark.parametrize("name", ["guitars", "cymbals", "keys", "strings", "vocals", "voice"])
+def test_no_instrument_steers_a_range_of_frequencies(name):
+    for places in (False, True):
+        style = parse_style(f"wide {name}", places=places)
+        assert not style.requested()
+        assert [each.name for each in style.places] == [name]
+
+
+def test_the_text_of_a_style_with_places_is_that_style():
+    style = parse_style("airy, narrow bass, lead=-2, other-1=half left wide", places=True)
+    assert parse_style(str(style), places=True) == style
+
+
+def test_names_of_stems_are_instruments():
+    style = parse_style("wide mellotron", names=["Mellotron"])
+    assert style.places[0].name == "mellotron"
+    with pytest.raises(OptionError, match="no style 'wide mellotron'"):
+        parse_style("wide mellotron")
+
+
+def test_contradicting_places_are_refused():
+    with pytest.raises(OptionError, match="contradict each other"):
+        parse_style("wide drums, narrow drums")

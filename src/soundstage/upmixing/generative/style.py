@@ -4,18 +4,24 @@ A style has target values for some of the descriptors of `stereo/descriptors.py`
 the rest, given the music. A word stands for values from the distribution over real music: `MUSIC`
 has percentiles over segments of 12 s, and "wide" is the 90th of width, "narrow" the 10th. `WORDS`
 is the table, from which docs/style.md is generated.
+
+Words about instruments are no values of the stage but requests for places (`upmixing/places.py`),
+which only a method that separates them can serve. "Bass" is both: the instrument for such a method,
+the range below 250 Hz for the others.
 """
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields, replace
 from numbers import Real
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxtyping import Float
 
 from soundstage.errors import OptionError, quoted
+from soundstage.upmixing.place_words import is_source, parse_place
+from soundstage.upmixing.places import NamedRequest, Places, checked_places, find_request
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,13 +48,8 @@ RANGES = {
 _SPELLINGS = {
     "centre": "center",
     "centred": "centered",
-    "vocal": "voice",
-    "vocals": "voice",
-    "voices": "voice",
     "lows": "bass",
     "treble": "highs",
-    "cymbals": "highs",
-    "guitars": "mids",
     "a little": "slightly",
     "a bit": "slightly",
     "the": "",
@@ -79,7 +80,9 @@ class Style:
     diffuseness: float | None = None
     """Share of the side's energy without direction, 0.2 to 0.95."""
     offset: float | None = None
-    """Distance of voices and leads from the center, 0.05 to 1 (hard-panned)."""
+    """Distance from the center between 250 Hz and 4 kHz, 0.05 to 1 (hard-panned)."""
+    places: Places = ()
+    """Requested places of instruments, of `parse_places`; for methods that place sources."""
 
     def __post_init__(self) -> None:
         for name, value in self.requested().items():
@@ -95,6 +98,10 @@ class Style:
         pairs = ((name, getattr(self, name)) for name in NAMES)
         return {name: value for name, value in pairs if value is not None}
 
+    def without_places(self) -> "Style | None":
+        """The target values alone; None if there are none."""
+        return replace(self, places=()) if self.requested() else None
+
     def to_tensor(self) -> "Float[Tensor, ' descriptors']":
         """The target values in the order of `DESCRIPTORS`; NaN for None."""
         import torch
@@ -103,10 +110,11 @@ class Style:
         return torch.tensor([torch.nan if value is None else value for value in values])
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={value:g}" for name, value in self.requested().items())
+        values = [f"{name}={value:g}" for name, value in self.requested().items()]
+        return ", ".join([*values, *map(str, self.places)])
 
 
-NAMES = tuple(field.name for field in fields(Style))  # `DESCRIPTORS`, without importing torch
+NAMES = tuple(field.name for field in fields(Style) if field.name != "places")  # `DESCRIPTORS`
 
 
 class Word(NamedTuple):
@@ -132,12 +140,12 @@ WORDS = {
     "narrow bass": Word({"width_low": 0.3}, "bass close to the center", ("tight bass",)),
     "wide bass": Word({"width_low": 1.86}, "bass on both sides"),
     "narrow mids": Word({"width_mid": 0.75}, "250 Hz to 4 kHz close to the center"),
-    "wide mids": Word({"width_mid": 2.0}, "250 Hz to 4 kHz on both sides, like doubled guitars"),
+    "wide mids": Word({"width_mid": 2.0}, "250 Hz to 4 kHz on both sides"),
     "narrow highs": Word({"width_high": 0.33}, "above 4 kHz close to the center"),
     "wide highs": Word({"width_high": 1.62}, "above 4 kHz on both sides"),
-    "voice centered": Word({"offset": 0.19}, "voices and leads in the center", ("centered",)),
+    "centered": Word({"offset": 0.19}, "250 Hz to 4 kHz less panned"),
     "spread out": Word(
-        {"offset": 0.58}, "voices and leads off the center", ("spread", "panned", "separated")
+        {"offset": 0.58}, "250 Hz to 4 kHz more panned", ("spread", "panned", "separated")
     ),
     "diffuse": Word({"diffuseness": 0.79}, "width from reverberation", ("ambient", "roomy")),
     "dry": Word({"diffuseness": 0.56}, "width from panning", ("direct",)),
@@ -158,26 +166,38 @@ def list_styles() -> dict[str, Word]:
     return dict(WORDS)
 
 
-def parse_style(text: str) -> Style:
+def parse_style(text: str, *, places: bool = False, names: Collection[str] = ()) -> Style:
     """A style from words of the table and numbers, separated by commas or "and".
 
-    Case, hyphens, the order of words, and British or American spelling make no difference.
+    Case, hyphens, the order of words, and British or American spelling make no difference. Words
+    about an instrument, such as "voice centered", become requests for places; `check_method`
+    refuses them for methods that place none.
 
-    >>> print(parse_style("Wide, narrow-bass and vocals centered"))
+    >>> print(parse_style("Wide, narrow-bass and centred"))
     width=1.91, width_low=0.3, offset=0.19
-    >>> print(parse_style("airy, width=1.4"))
-    width=1.4, width_high=1.62, diffuseness=0.79
+    >>> print(parse_style("airy, width=1.4, wide drums"))
+    width=1.4, width_high=1.62, diffuseness=0.79, drums=wide
+
+    Args:
+        text: the style.
+        places: whether the method separates instruments, so that "bass" means the instrument.
+        names: of further sources, such as stems of one's own.
 
     Raises:
         OptionError: a word is unknown, a value is out of its range, or two parts contradict each
             other.
     """
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     sources: dict[str, str] = {}  # the part that set each value
+    requests: list[NamedRequest] = []
     for part in re.split(r"[,;]|\band\b", text):
         if not (written := part.strip()):
             continue
-        for name, value in _read(written).items():
+        read = _read(written, places, names)
+        if isinstance(read, NamedRequest):
+            requests.append(read)
+            continue
+        for name, value in read.items():
             if values.setdefault(name, value) != value:
                 raise OptionError(
                     f"The style contradicts itself: {quoted(sources[name])} is "
@@ -185,16 +205,22 @@ def parse_style(text: str) -> Style:
                     "out."
                 )
             sources.setdefault(name, written)
-    return Style(**values)
+    return Style(**values, places=checked_places(requests))
 
 
-def _read(part: str) -> Mapping[str, float]:
-    """The values of a word or of `name=number`."""
-    left, equals, right = part.partition("=")
+def _read(part: str, places: bool, names: Collection[str]) -> Mapping[str, float] | NamedRequest:
+    """The values of a word or of `name=number`, or the request of words about an instrument."""
+    left, equals, right = (each.strip() for each in part.partition("="))
+    if equals and is_source(left, names):
+        return NamedRequest(left, right, parse_place(right, left))
     if equals:
         return _number(left, right, part)
     phrase = _normalized(part)
     word = _IN_ANY_ORDER.get(tuple(sorted(phrase.split())))
+    if word and not places:
+        return word.values
+    if request := find_request(part, names):
+        return request
     if word:
         return word.values
     if phrase.replace(" ", "_") in NAMES:
@@ -205,10 +231,10 @@ def _read(part: str) -> Mapping[str, float]:
 
 
 def _number(left: str, right: str, part: str) -> Mapping[str, float]:
-    name = re.sub(r"[\s-]+", "_", left.strip().lower())
+    name = re.sub(r"[\s-]+", "_", left.lower())
     if name not in NAMES:
         raise OptionError(
-            f"A style has no parameter {quoted(left.strip())}: choose among {', '.join(NAMES)}."
+            f"A style has no parameter {quoted(left)}: choose among {', '.join(NAMES)}."
         )
     try:
         value = float(right.replace("−", "-"))
@@ -216,8 +242,8 @@ def _number(left: str, right: str, part: str) -> Mapping[str, float]:
         raise OptionError(
             f"In the style, {quoted(part)} needs a number after the equals sign."
         ) from None
-    Style(**{name: value})  # checks the range
-    return {name: value}
+    values: dict[str, Any] = {name: value}
+    return Style(**values).requested()  # checks the range
 
 
 def _normalized(phrase: str) -> str:
