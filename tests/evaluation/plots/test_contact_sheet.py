@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -6,7 +8,15 @@ from sounds import RATE, song
 from soundstage.errors import OptionError, OutputError
 from soundstage.evaluation.plots.contact_sheet import ContactSheet, _bounded
 from soundstage.evaluation.plots.plotting import WIDTH, Canvas
+from soundstage.evaluation.plots.stage_diagram import (
+    CENTER_COLOR,
+    draw_stage,
+    position_color,
+    stage_height,
+)
+from soundstage.separation.separator import SourceInfo
 from soundstage.upmixing.file_options import FileOptions
+from soundstage.upmixing.plan import PlacedSource, make_plan
 from soundstage.upmixing.upmix_files import upmix_to_files
 from tiny import UPMIXERS
 
@@ -98,3 +108,62 @@ def test_an_existing_sheet_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(OptionError, match="PNG"):
         ContactSheet(tmp_path / "sheet.jpg", takes=3, title="x")
     assert target.read_bytes() == b"precious"
+
+
+def planned(reports, count):
+    """The reports with plans of `count` sources, on alternate sides by the seed."""
+    infos = [SourceInfo(f"other-{n}", "object", 0.5 / (n + 1), 900.0 + n) for n in range(count)]
+    return [replace(report, plan=make_plan(infos, report.seed)) for report in reports]
+
+
+@pytest.mark.parametrize(("count", "sources"), [(2, 3), (12, 14)])
+def test_a_stage_shows_who_stands_where_in_each_take(tmp_path, drawn, count, sources):
+    _, takes = draw(tmp_path, count)
+    reports = planned(takes.reports, sources)
+    target = tmp_path / "places.png"
+    sheet = ContactSheet(target, takes=count, title="mono.wav")
+    sheet.draw(reports, takes.comparison)
+    figure = drawn[1]
+    assert len(figure.axes) == 3 * count + 1
+    assert any(text.startswith("Places of two takes differ by") for text in texts(figure))
+    for take in range(count):
+        stage, energy = figure.axes[3 * take : 3 * take + 2]
+        assert stage.get_xlim()[0] > 0 > stage.get_xlim()[1]
+        shown = min(sources, 10)
+        names = [text.get_text() for text in stage.texts]
+        assert names == [source.name for source in reports[take].plan.sources[:shown]]
+        drawn_pans = [dot.get_offsets()[0][0] for dot in stage.collections]
+        assert drawn_pans == [source.pan_db for source in reports[take].plan.sources[:shown]]
+        areas = [dot.get_sizes()[0] for dot in stage.collections]
+        assert areas == sorted(areas, reverse=True)
+        assert stage.get_position().y0 > energy.get_position().y1
+    figure.canvas.draw()
+    height = figure.bbox.height
+    for part in [*figure.axes, *figure.texts]:
+        box = part.get_tightbbox()
+        assert 0 <= box.x0 <= box.x1 <= WIDTH
+        assert 0 <= box.y0 <= box.y1 <= height
+
+
+def test_names_stay_on_the_stage_and_a_blur_is_as_wide_as_the_source_is_diffuse(drawn):
+    canvas = Canvas("stage.png", height=300, overwrite=True)
+    axes = canvas.panel(100, 20, 230, stage_height(4))
+    sources = [
+        PlacedSource("a source with a long name", "object", 12.0, 3.0, 0.5),
+        PlacedSource("b", "object", -12.0, 0.0, 0.1),
+        PlacedSource("$math$ in a very long name", "lead", 0.0, 1.0, 1.0),
+        PlacedSource("d", "object", -3.0, 1.0, 0.0),
+    ]
+    draw_stage(axes, sources)
+    canvas._figure.canvas.draw()
+    box = axes.get_window_extent()
+    for text in axes.texts:
+        assert box.x0 <= text.get_window_extent().x0
+        assert text.get_window_extent().x1 <= box.x1
+    (image,) = axes.images
+    widths = (image.get_array()[..., 3] > 0.17).sum(axis=1)
+    assert widths[0] > widths[2] > widths[1] > 0
+    left, right = position_color(12.0), position_color(-12.0)
+    assert left[2] > left[0]
+    assert right[0] > right[2]
+    assert position_color(0.0) == CENTER_COLOR

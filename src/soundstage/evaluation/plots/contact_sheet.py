@@ -2,7 +2,8 @@
 
 The panel of a take shows its energy by position, left to right, in each of the 34 bands. Colors are
 shares of the energy of the band, so that treble is as visible as bass, with the same scale for all
-takes. A curve beside the panel shows the width of each band.
+takes. A curve beside the panel shows the width of each band. Where the method gives sources places,
+a stage above the panel shows who stands where.
 """
 
 import math
@@ -16,8 +17,10 @@ from jaxtyping import Float
 from soundstage.errors import OutputError
 from soundstage.evaluation.analysis_text import typeset
 from soundstage.evaluation.plots.plotting import EMPTY, INK, LARGE, MEDIUM, SMALL, WIDTH, Canvas
+from soundstage.evaluation.plots.stage_diagram import draw_stage, shown_sources, stage_height
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.upmixing.comparison import PLACES, Stage, TakesComparison
+from soundstage.upmixing.plan_differences import places_sentence
 from soundstage.upmixing.upmix_files import Report
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ CURVE = "#D55E00"  # vermilion (Okabe and Ito)
 HERTZ = (100, 1000, 10_000)
 LEFT, RIGHT, TOP = 84, 32, 158  # pixels around the panels
 GAP, CURVE_WIDTH, HEIGHT, PITCH = 34, 64, 250, 344
+STAGE_GAP = 34  # pixels between a stage and the panel below, with the ticks of the stage
 
 
 class ContactSheet:
@@ -57,9 +61,18 @@ class ContactSheet:
         self._columns = _columns(drawn)
         self._rows = math.ceil(drawn / self._columns)
         self._takes, self._title = takes, title
-        self._bottom = TOP + (self._rows - 1) * PITCH + HEIGHT  # of the last panels
+        self._target, self._overwrite = target, overwrite
+        self._new_canvas([])  # refuses an unusable target early
+
+    def _new_canvas(self, reports: Sequence[Report]) -> None:
+        """A canvas with room for the stages of the takes."""
+        rows = [len(shown_sources(report.plan.sources)) for report in reports if report.plan]
+        self._stage = stage_height(max(rows)) if rows else 0
+        self._above = self._stage + STAGE_GAP if rows else 0  # of a panel
+        self._pitch = PITCH + self._above
+        self._bottom = TOP + (self._rows - 1) * self._pitch + self._above + HEIGHT
         height = self._bottom + 156
-        self._canvas = Canvas(target, height=height, overwrite=overwrite)
+        self._canvas = Canvas(self._target, height=height, overwrite=self._overwrite)
 
     def draw(self, reports: Sequence[Report], comparison: TakesComparison) -> None:
         """Draw the takes and write the picture.
@@ -71,13 +84,14 @@ class ContactSheet:
         Raises:
             OutputError: the picture cannot be written.
         """
+        self._new_canvas(reports[:MAX_TAKES])
         self._heading(reports, comparison)
         pitch = (WIDTH - LEFT - RIGHT + GAP) / self._columns
         for number, (report, stage) in enumerate(
             zip(reports[:MAX_TAKES], comparison.stages, strict=False)
         ):
             row, column = divmod(number, self._columns)
-            left, top = LEFT + column * pitch, TOP + row * PITCH
+            left, top = LEFT + column * pitch, TOP + row * self._pitch
             image = self._panel(number, report, stage, left, top, pitch - GAP)
         below = self._bottom + 82
         bar = self._canvas.panel(LEFT, below, 320, 14)
@@ -93,7 +107,10 @@ class ContactSheet:
         if first.style:
             facts.append(f"style: {first.style}")
         facts.append(comparison.sentence().rstrip("."))
-        canvas.text(LEFT, 70, "  ·  ".join(filter(None, facts)), size=SMALL)
+        canvas.text(LEFT, 68, "  ·  ".join(filter(None, facts)), size=SMALL)
+        plans = [report.plan for report in reports if report.plan]
+        if len(plans) > 1:
+            canvas.text(LEFT, 92, places_sentence(plans).rstrip("."), size=SMALL)
 
     def _panel(
         self,
@@ -109,6 +126,10 @@ class ContactSheet:
         canvas.text(left + width, top - 38, f"seed {report.seed}", size=SMALL, align="right")
         values = f"width {report.width:.2f}  ·  correlation {report.correlation:.2f}"
         canvas.text(left, top - 15, typeset(values), size=SMALL)
+        if self._stage:
+            sources = shown_sources(report.plan.sources) if report.plan else []
+            draw_stage(canvas.panel(left, top, width, self._stage), sources)
+            top += self._above
         places = canvas.panel(left, top, width - CURVE_WIDTH - 6, HEIGHT)
         image = _draw_places(places, stage)
         curve = canvas.panel(left + width - CURVE_WIDTH, top, CURVE_WIDTH, HEIGHT)
@@ -128,6 +149,8 @@ class ContactSheet:
 
     def _notes(self) -> list[str]:
         notes = ["Line: width of each band, 2·rms(S)/rms(M); 2 means independent channels."]
+        if self._stage:
+            notes.append("Dots: level of left over right in dB; area: energy; blur: diffuseness.")
         if self._takes > MAX_TAKES:
             notes.append(f"The first {MAX_TAKES} are drawn.")
         return notes
