@@ -10,6 +10,8 @@ from placing_method import LowsLeft
 from sounds import RATE, song
 from soundstage import Upmixer
 from soundstage.errors import OptionError, OutputError
+from soundstage.upmixing.existing_takes import measure_existing
+from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.plan import Plan
 from tiny import UPMIXERS
 
@@ -87,3 +89,12 @@ def test_a_method_without_places_has_nothing_to_write(mono, tmp_path, monkeypatc
     with pytest.raises(OptionError, match=f"leave `{next(iter(option))}` out"):
         Upmixer(UPMIXERS["comb"]).file(mono, tmp_path / "a.wav", **option)
     assert [path.name for path in tmp_path.iterdir()] == ["song.wav"]
+
+
+def test_takes_that_exist_have_the_plans_that_were_written(upmixer, mono, tmp_path):
+    targets = {seed: tmp_path / f"{seed}.wav" for seed in (0, 5)}
+    upmixer.file(mono, list(targets.values()), seed=list(targets), write_plan=True)
+    found = measure_existing(mono, targets, FileOptions())
+    assert [report.plan for report in found.reports] == LowsLeft().plans([0, 5])
+    (tmp_path / "0.wav.plan.json").unlink()
+    assert measure_existing(mono, targets, FileOptions()).reports[0].plan is None

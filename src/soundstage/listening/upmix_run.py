@@ -67,8 +67,9 @@ class UpmixRun:
                 compared = self._existing(job)
             if compared and (comparison := compared.comparison):
                 about = {"source": str(job.source), "sheet": job.sheet and str(job.sheet)}
-                records.append({"status": "compared"} | about | comparison.as_dict())
-                lines += comparison.table().splitlines()
+                places, sentences = _places(compared)
+                records.append({"status": "compared"} | about | comparison.as_dict() | places)
+                lines += [*comparison.table().splitlines(), *sentences]
                 if sheet:
                     self._sheet(job).draw(compared.reports, comparison)
                     lines.append(f"{job.sheet}: contact sheet")
@@ -110,6 +111,17 @@ class UpmixRun:
 
         assert job.page is not None
         write_upmix_page(job.source, result, job.page, overwrite=self.work.options.overwrite)
+
+
+def _places(result: "UpmixResult") -> tuple[dict[str, Any], list[str]]:
+    """How far the places of the takes are apart, for JSON and as a line; empty without places."""
+    plans = [report.plan for report in result.reports if report.plan]
+    if len(plans) < 2:
+        return {}, []
+    from soundstage.upmixing.plan_differences import places_sentence, plan_differences
+
+    differences = plan_differences(plans).round(3).tolist()
+    return {"place_differences_db": differences}, [places_sentence(plans)]
 
 
 def draws_sheets(takes: int, requested: bool | None, note: Callable[[str], None]) -> bool:

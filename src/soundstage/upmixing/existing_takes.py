@@ -20,7 +20,8 @@ from soundstage.precision import in_single_precision
 from soundstage.stereo import to_mid_side
 from soundstage.upmixing.comparison import TakesMeter
 from soundstage.upmixing.engine import MidSide
-from soundstage.upmixing.file_options import FileOptions
+from soundstage.upmixing.file_options import FileOptions, plan_path
+from soundstage.upmixing.plan import Plan
 from soundstage.upmixing.report import Report
 from soundstage.upmixing.upmix_files import UpmixResult
 
@@ -43,7 +44,7 @@ def measure_existing(
 
     Raises:
         OptionError: the files hold the side alone.
-        InputError: a file cannot be read.
+        InputError: a file cannot be read, or the plan that was written beside one.
         OutputError: the files differ in sample rate or length, or a file is not stereo.
     """
     if options.outputs == "side":
@@ -95,6 +96,7 @@ def measure_existing(
                 correlation=image.correlation(),
                 seconds=0.0,
                 style=options.style,
+                plan=Plan.read(plan_path(path)) if plan_path(path).exists() else None,
             )
             for (seed, path), sound, peak, image in zip(
                 targets.items(), sounds, peaks, images, strict=True
