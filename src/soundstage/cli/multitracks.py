@@ -10,7 +10,7 @@ from soundstage.cli.options import Jobs, NoProgress, Seed
 
 def multitracks(
     output: Annotated[Path, typer.Argument(help="Folder; songs that it has are kept.")],
-    hours: Annotated[float, typer.Option(help="Duration of all songs, 0.01 to 1000 hours.")] = 1.0,
+    hours: Annotated[float, typer.Option(help="Duration of all songs, 0.001 to 1000 hours.")] = 1.0,
     seed: Seed = 0,
     split: Annotated[
         str, typer.Option(help="train, valid or test: each has songs of its own.")

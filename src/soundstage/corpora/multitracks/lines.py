@@ -318,6 +318,8 @@ def _steps(rhythm: str, chord: Chord) -> list[tuple[float, float, str]]:
     The rhythm counts from the start of the bar, so that a chord of half a bar has its half of it.
     """
     bar = 4 * chord.meter
+    if not {"x", "o"} & set(rhythm[:bar]):
+        rhythm = rhythm[-bar:]
     first = round(chord.start * 4)
     count = round(chord.beats * 4)
     found: list[tuple[float, float, str]] = []

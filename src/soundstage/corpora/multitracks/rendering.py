@@ -34,7 +34,7 @@ from soundstage.parallel import Progress, parallel_map
 
 RATE = 44100  # Hz
 SPLITS = ("train", "valid", "test")
-HOURS = (0.01, 1000.0)
+HOURS = (0.001, 1000.0)
 SONG_SECONDS = (40.0, 60.0)
 MANIFEST = "manifest.csv"
 COLUMNS = (
@@ -43,6 +43,7 @@ COLUMNS = (
 LICENSES = {  # of the soundfonts that Debian has, after their copyright files
     "FluidR3_GM": "MIT",
     "MuseScore_General": "MIT (parts CC0 or public domain)",
+    "TimGM6mb": "GPL-2.0",
 }
 _OWN = "electronic sounds of Soundstage"
 _TAIL = 2.0  # seconds after the last bar, faded out
@@ -100,7 +101,7 @@ def render_multitracks(
 
     Args:
         output: the folder.
-        hours: duration of all songs, 0.01 to 1000.
+        hours: duration of all songs, 0.001 to 1000.
         seed: 0 or more.
         split: one of `SPLITS`; each has songs of its own.
         soundfonts: SF2 or SF3 files, one of which plays each part; by default those of the system.

@@ -102,6 +102,8 @@ class SoundfontSynth:
     def __init__(self, soundfont: Path, rate: int) -> None:
         if not soundfont.is_file():
             raise InputError(f"{soundfont}: there is no such soundfont; {INSTALL}.")
+        if not _is_soundfont(soundfont):  # of others, the library complains on the terminal
+            raise InputError(f"{soundfont} is not a soundfont (SF2 or SF3).")
         self._library = _library()
         self.rate = rate
         self._settings = self._library.new_fluid_settings()
@@ -118,7 +120,7 @@ class SoundfontSynth:
         number = self._library.fluid_synth_sfload(self._loader, os.fsencode(soundfont), 1)
         if number < 0:
             self.close()
-            raise InputError(f"{soundfont} is not a soundfont that FluidSynth can read.")
+            raise InputError(f"{soundfont} is not a soundfont (SF2 or SF3).")
         self._number = number
         self._sfont = self._library.fluid_synth_get_sfont_by_id(self._loader, number)
 
@@ -169,6 +171,15 @@ class SoundfontSynth:
             left, right = (row.ctypes.data for row in sound)
             self._library.fluid_synth_write_float(synth, count, left, start, 1, right, start, 1)
         return start + max(count, 0)
+
+
+def _is_soundfont(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(20)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    return len(head) == 20 and head[:4] == b"RIFF" and head[8:16] == b"sfbkLIST"
 
 
 def _events(part: Part) -> list[tuple[float, str, tuple[int, ...]]]:
