@@ -63,7 +63,7 @@ SEPARATORS: Mapping[str, SeparatorEntry] = {
             "two U-Nets tell vocals from the accompaniment",
             "Hennequin et al. 2020",
             kinds=("lead", "residual"),
-            weights="a file that `soundstage.separation.spleeter` has converted",
+            weights="a safetensors file of `soundstage.separation.spleeter.convert`",
             extra="separation",
         ),
         SeparatorEntry(
@@ -71,7 +71,7 @@ SEPARATORS: Mapping[str, SeparatorEntry] = {
             "a hybrid transformer tells vocals, drums and bass from the rest",
             "Rouard et al. 2023",
             kinds=("lead", "drums", "bass", "object", "residual"),
-            weights="a model of demucs, such as htdemucs_ft, or a checkpoint or folder of its own",
+            weights="a model of demucs, such as htdemucs_ft, or a folder or safetensors file of one",
             extra="separation",
         ),
     )
