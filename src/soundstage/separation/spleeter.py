@@ -57,7 +57,7 @@ class Spleeter:
     def __init__(self, networks: SpleeterUNets, device: torch.device | str = "cpu") -> None:
         networks = networks.to(device).eval().requires_grad_(False)
         # A third faster than with channels first
-        self._networks = networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.networks = networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
 
     def mask_stream(self) -> "SpleeterMaskStream":
@@ -73,7 +73,7 @@ class Spleeter:
     ) -> Float[Tensor, "sources bins frames"]:
         """Masks of a window of `WINDOW` frames."""
         low = magnitudes[:BINS].T.to(self._device)
-        estimated = self._networks(low.expand(1, 2, -1, -1))[:, 0]
+        estimated = self.networks(low.expand(1, 2, -1, -1))[:, 0]
         power = estimated.square().mean(dim=1).cpu().transpose(-1, -2)  # of the two channels
         share = (power[0] + TINY / 2) / (power.sum(dim=0) + TINY)
         vocals = F.pad(share, (0, 0, 0, magnitudes.shape[0] - BINS))
