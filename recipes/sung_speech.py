@@ -87,7 +87,9 @@ def compose(speech: Speech, generator: np.random.Generator) -> Song:
         degree = int(np.clip(degree + step, -2, size + 3))
     spoken_pitch = float(np.median(speech.pitch[voiced])) if voiced.any() else 150.0
     base = spoken_pitch * 2 ** (generator.integers(-4, 5) / 12)
-    return Song(*map(np.concatenate, (frames, degrees, onsets)), scale, base)
+    return Song(
+        np.concatenate(frames), np.concatenate(degrees), np.concatenate(onsets), scale, base
+    )
 
 
 def sing(
