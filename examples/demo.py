@@ -7,6 +7,7 @@ stereo is measured and drawn beside the results, and a report plays all of them 
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,8 @@ from soundstage.binaural import (
     render_file,
     sources_of,
 )
-from soundstage.evaluation import plot_comparison
-from soundstage.upmixing import DEFAULT_METHOD, READY_METHODS
+from soundstage.evaluation import plot_places
+from soundstage.upmixing import DEFAULT_METHOD, READY_METHODS, PlacedSource, Plan
 
 
 def render(folder: Path) -> tuple[Path, Path]:
@@ -35,15 +36,17 @@ def render(folder: Path) -> tuple[Path, Path]:
     return folder / "band-mono.wav", folder / "band-stereo.wav"
 
 
-def upmix_by_every_method(mono: Path, folder: Path) -> dict[str, Path]:
-    """Write one stereo file per method and print a summary of each."""
-    results = {}
+def upmix_by_every_method(mono: Path, folder: Path) -> tuple[dict[str, Path], dict[str, Plan]]:
+    """Write one stereo file per method and print a summary of each; the files, and their plans."""
+    results, plans = {}, {}
     for name in READY_METHODS:
         target = folder / f"{mono.stem}-{name}.wav"
         report = soundstage.upmix_file(mono, target, method=name, overwrite=True)
         print(report.sentence())
         results[name] = target
-    return results
+        if report.plan:
+            plans[name] = report.plan
+    return results, plans
 
 
 def render_orbit(mono: Path, folder: Path) -> Path:
@@ -74,6 +77,24 @@ def print_figures(files: dict[str, Path]) -> None:
     Console().print(table)
 
 
+def draw(mono: Path, upmixed: Path, plan: Plan | None, truth: Path | None, picture: Path) -> None:
+    """Draw where everything sounds: in the mono input, upmixed, and in true stereo."""
+    sounds = {"mono input": mono, f"{DEFAULT_METHOD} (upmixed)": upmixed}
+    stages = {"mono input": (PlacedSource("everything", "residual", 0.0, 0.0, 1.0),)}
+    if plan:
+        stages[f"{DEFAULT_METHOD} (upmixed)"] = plan.sources
+    if truth:
+        sounds["true stereo"] = truth
+        listing = json.loads(truth.with_name("band-places.json").read_text(encoding="utf-8"))
+        stages["true stereo"] = tuple(
+            PlacedSource(
+                each["name"], "object", each["level_difference_db"], 0.5, each["energy_share"]
+            )
+            for each in listing
+        )
+    plot_places(sounds, picture, stages=stages, overwrite=True)
+
+
 def report_on(truth: Path, folder: Path) -> Path:
     """Evaluate all methods on the piece; the report has players for all of them."""
     tracks = folder / "true-stereo"
@@ -91,13 +112,12 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     mono, truth = (options.input, None) if options.input else render(options.output)
-    results = upmix_by_every_method(mono, options.output)
+    results, plans = upmix_by_every_method(mono, options.output)
     around = render_orbit(mono, options.output)
     true_stereo = {"true stereo": truth} if truth else {}
     print_figures({"mono": mono, **results, **true_stereo})
     picture = options.output / "demo.png"
-    drawn = {f"{DEFAULT_METHOD} (upmixed)": results[DEFAULT_METHOD], **true_stereo}
-    plot_comparison(mono, drawn, picture, overwrite=True)
+    draw(mono, results[DEFAULT_METHOD], plans.get(DEFAULT_METHOD), truth, picture)
     print(f"listen to {results[DEFAULT_METHOD]}, and see {picture}")
     print(f"with headphones, listen to {around}")
     if truth:

@@ -196,12 +196,14 @@ def level_difference(stem: Signal) -> float:
 
 def places(stems: dict[str, Signal]) -> list[dict[str, object]]:
     """Content of `band-places.json`, from left to right."""
+    total = sum(float(np.sum(stem**2)) for stem in stems.values()) + 1e-20
     return [
         {
             "name": name,
             "azimuth_degrees": place.azimuth,
             "distance_meters": place.distance,
             "level_difference_db": round(level_difference(stems[name]), 2),
+            "energy_share": round(float(np.sum(stems[name] ** 2)) / total, 4),
         }
         for name, place in PLACES.items()
     ]

@@ -15,6 +15,7 @@ from .separation import SEPARATORS, load_separator, separate, separate_to_files
 from .upmixing import (
     METHODS,
     Controls,
+    Plan,
     Style,
     Upmixer,
     register_method,
@@ -34,6 +35,7 @@ __all__ = [
     "MethodError",
     "OptionError",
     "OutputError",
+    "Plan",
     "SoundstageError",
     "Style",
     "Upmixer",

@@ -4,6 +4,7 @@ from .complaints.api import fitness
 from .complaints.table import FitnessTable
 from .plots.contact_sheet import ContactSheet
 from .plots.figures import plot_analysis, plot_comparison, plot_side_by_side
+from .plots.places import plot_places
 from .results import Comparison, Estimate, Results
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "fitness",
     "plot_analysis",
     "plot_comparison",
+    "plot_places",
     "plot_side_by_side",
     "summary_rows",
     "verdict",

@@ -7,6 +7,8 @@ from .file_options import FileOptions
 from .generative.style import Style, list_styles, parse_style
 from .jobs import Job, Take, UpmixWork, plan_jobs
 from .parametric import ParametricMethod, Predictor
+from .plan import PlacedSource, Plan
+from .plan_differences import plan_differences
 from .registry import (
     DEFAULT_METHOD,
     METHODS,
@@ -19,6 +21,7 @@ from .registry import (
 )
 from .report import Report
 from .song_pass import fit_to_song, make_side, plans_of
+from .stage_options import StageOptions
 from .upmix_files import UpmixResult, measure_gain
 from .upmixer import StereoStream, Upmixer
 
@@ -33,8 +36,11 @@ __all__ = [
     "Method",
     "MidSide",
     "ParametricMethod",
+    "PlacedSource",
+    "Plan",
     "Predictor",
     "Report",
+    "StageOptions",
     "StereoStream",
     "Style",
     "Take",
@@ -52,6 +58,7 @@ __all__ = [
     "make_side",
     "measure_gain",
     "parse_style",
+    "plan_differences",
     "plan_jobs",
     "plans_of",
     "register_method",

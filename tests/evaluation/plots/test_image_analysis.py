@@ -13,8 +13,8 @@ from soundstage.evaluation.plots.image_analysis import (
     ROWS,
     ColumnStore,
     GoniometerHistogram,
-    _row_weights,
     analyze_image,
+    row_weights,
 )
 from soundstage.stereo import encode_signal
 from soundstage.stereo.encoding import BAND_EDGES
@@ -96,7 +96,7 @@ def test_a_tone_is_in_its_row_at_its_level(hz):
 
 
 def test_rows_are_means_over_all_bins():
-    weights = _row_weights().numpy()
+    weights = row_weights().numpy()
     assert weights.sum(axis=1) == pytest.approx(np.ones(ROWS), abs=1e-5)
     hertz = np.arange(weights.shape[1]) * RATE / 4096
     inside = (hertz > LOWEST_HZ + 11) & (hertz < HIGHEST_HZ - 11)

@@ -137,7 +137,7 @@ class GoniometerHistogram:
 
 
 @cache
-def _row_weights() -> Float[torch.Tensor, "rows bins"]:
+def row_weights() -> Float[torch.Tensor, "rows bins"]:
     """Weights for the mean power of each row, with linear interpolation between bins."""
     points = 128  # per row; the highest row spans 47 bins
     edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, ROWS * points + 1) * TRANSFORM.frame / RATE
@@ -161,7 +161,7 @@ class _Collector:
 
     def frames(self, block: FrameBlock) -> None:
         powers = [
-            _row_weights() @ (x.real.square() + x.imag.square())
+            row_weights() @ (x.real.square() + x.imag.square())
             for x in to_mid_side(block.left, block.right)
         ]
         iid = block.parameters.iid.clamp(-IID_RANGE_DB, IID_RANGE_DB)
