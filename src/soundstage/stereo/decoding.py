@@ -81,6 +81,16 @@ class DecoderStream:
         each = zip(self._takes, *parameters, strict=True)
         return self._assemble([take.decode(mid, Parameters(*values)) for take, *values in each])
 
+    def decode_gains(
+        self,
+        direct: Float[Tensor, "takes bins frames"],
+        diffuse: Float[Tensor, "takes bins frames"],
+    ) -> Float[Tensor, "takes 1 ready"]:
+        """Samples completed by α and β of the next frames, for the decoder "prediction"."""
+        mid = self._mid.pop(direct.shape[-1])
+        each = zip(self._takes, direct[:, None], diffuse[:, None], strict=True)
+        return self._assemble([take.apply(mid, *gains) for take, *gains in each])
+
     def finish(self) -> Float[Tensor, "takes n_outputs rest"]:
         """The rest of the samples, once every frame is decoded."""
         return self._assemble([take.finish() for take in self._takes])
@@ -123,11 +133,20 @@ class _Take:
         self, mid: Complex[Tensor, "bins frames"], parameters: Parameters
     ) -> Float[Tensor, "2 n_outputs ready"]:
         """The direct and the diffuse part."""
+        direct, diffuse = decoder_gains(parameters, self._decoder)
+        return self.apply(mid, spread(direct), spread(diffuse))
+
+    def apply(
+        self,
+        mid: Complex[Tensor, "bins frames"],
+        direct: Float[Tensor, "n_outputs bins frames"],
+        diffuse: Float[Tensor, "n_outputs bins frames"],
+    ) -> Float[Tensor, "2 n_outputs ready"]:
+        """The mid and its copy with these gains."""
         if not mid.shape[-1]:
             return self._synthesis.push(mid)
         copy = match(self._copy.pop(mid.shape[-1]), mid)
-        direct, diffuse = decoder_gains(parameters, self._decoder)
-        return self._synthesis.push(torch.stack([spread(direct) * mid, spread(diffuse) * copy]))
+        return self._synthesis.push(torch.stack([direct * mid, diffuse * copy]))
 
     def finish(self) -> Float[Tensor, "2 n_outputs rest"]:
         """The rest of both parts."""

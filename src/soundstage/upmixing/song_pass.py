@@ -22,15 +22,19 @@ from soundstage import interruption
 from soundstage.audio import StreamResampler
 from soundstage.spectra import SampleQueue
 from soundstage.upmixing.engine import METHOD_BLOCK, UpmixMethod, reproducible
+from soundstage.upmixing.generative.style import Style
+from soundstage.upmixing.places import stage_requests
+from soundstage.upmixing.plan import Plan, make_plan
+from soundstage.upmixing.stage_options import StageOptions
 
 if TYPE_CHECKING:
-    from soundstage.upmixing.plan import Plan
+    from soundstage.separation.separator import SourceInfo
 
 
 class PlacingMethod(UpmixMethod, Protocol):
     """A method that gives every source a place."""
 
-    def plans(self, seeds: Sequence[int], /) -> "list[Plan]":
+    def plans(self, seeds: Sequence[int], /) -> list[Plan]:
         """The plan of each take."""
         ...
 
@@ -60,10 +64,40 @@ def needs_survey(method: UpmixMethod) -> TypeGuard[SongMethod]:
     return hasattr(method, "survey")
 
 
-def plans_of(method: UpmixMethod, seeds: Sequence[int]) -> "list[Plan] | None":
+def plans_of(method: UpmixMethod, seeds: Sequence[int]) -> list[Plan] | None:
     """The plan of each take; None for a method that gives nothing a place."""
     plans = getattr(method, "plans", None)
     return None if plans is None else plans(list(seeds))
+
+
+def plan_takes(
+    sources: "Sequence[SourceInfo]",
+    seeds: Sequence[int],
+    *,
+    method: str,
+    stage: StageOptions,
+    style: Style | None = None,
+    energies: Float[np.ndarray, "sources bands"] | None = None,
+) -> list[Plan]:
+    """The plan of each take of a song: requested places, and all others by the rules.
+
+    Args:
+        sources: of the song.
+        seeds: one a take.
+        method: its name.
+        stage: requested places.
+        style: its words about instruments are requests too.
+        energies: of the sources in the bands of `stage_balance.BALANCE_EDGES`; None if not known.
+
+    Raises:
+        OptionError: a place is requested for a source that the song does not have.
+    """
+    words = style.places if style else ()
+    requested = stage_requests(sources, plan=stage.plan, words=words, place=stage.place)
+    return [
+        make_plan(sources, seed, method=method, energies=energies, requested=requested)
+        for seed in seeds
+    ]
 
 
 def fit_to_song(

@@ -41,11 +41,12 @@ class StageConstraint:
 
     Args:
         requested: values of `DESCRIPTORS`; NaN for no constraint.
+        decoded: width after decoding over the width of the parameters.
     """
 
-    def __init__(self, requested: Float[Tensor, " descriptors"]) -> None:
+    def __init__(self, requested: Float[Tensor, " descriptors"], decoded: float = DECODED) -> None:
         values = dict(zip(DESCRIPTORS, requested.tolist(), strict=True))
-        self._widths = _WidthConstraint(values)
+        self._widths = _WidthConstraint(values, decoded)
         balance = values["balance"]
         self._balance = None if math.isnan(balance) else _BalanceConstraint(balance)
 
@@ -59,12 +60,28 @@ class StageConstraint:
         if not energy.shape[1]:
             return parameters
         alpha, beta = (gain.double() for gain in prediction_gains(*parameters))
-        weight = energy.double()
-        gains = self._widths.gains(weight, alpha.square() + beta.square())
-        alpha, beta = gains * alpha, gains * beta
-        if self._balance:
-            alpha = alpha + self._balance.panning(weight, alpha, beta)
+        scale, panning = self.gains(alpha, alpha.square() + beta.square(), energy)
+        alpha, beta = scale * alpha + panning, scale * beta
         return Parameters(*(each.float() for each in parameters_from_gains(alpha, beta)))
+
+    def gains(
+        self,
+        alpha: Float[Tensor, "bands frames"],
+        side: Float[Tensor, "bands frames"],
+        energy: Float[Tensor, "bands frames"],
+    ) -> tuple[Float[Tensor, "bands frames"], Float[Tensor, " frames"]]:
+        """The gain g of the side and the panning t of the next frames, at least one.
+
+        Args:
+            alpha: mean gain of the mid in the side of every band.
+            side: energy of the side over that of the mid.
+            energy: of the mid, in any unit.
+        """
+        alpha, side, weight = alpha.double(), side.double(), energy.double()
+        scale = self._widths.gains(weight, side)
+        if not self._balance:
+            return scale, torch.zeros(weight.shape[1], dtype=torch.double)
+        return scale, self._balance.panning(weight, scale * alpha, scale.square() * side)
 
 
 class _WidthConstraint:
@@ -72,10 +89,11 @@ class _WidthConstraint:
 
     Args:
         requested: descriptors by name.
+        decoded: part of a width that decoding leaves.
     """
 
-    def __init__(self, requested: dict[str, float]) -> None:
-        overall, *regions = (requested[name] / DECODED for name in WIDTHS)
+    def __init__(self, requested: dict[str, float], decoded: float) -> None:
+        overall, *regions = (requested[name] / decoded for name in WIDTHS)
         self._overall, self._requested = overall, torch.tensor(regions).double()
         self._regions = REGIONS.double()
         self._energy, self._side = torch.zeros(2, len(REGIONS)).double()
@@ -118,12 +136,12 @@ class _BalanceConstraint:
         self,
         energy: Float[Tensor, "bands frames"],
         alpha: Float[Tensor, "bands frames"],
-        beta: Float[Tensor, "bands frames"],
+        side: Float[Tensor, "bands frames"],
     ) -> Float[Tensor, " frames"]:
         """T of the next frames."""
         self._energy += float(energy.sum())
         self._direct += float((energy * alpha).sum())
-        self._side += float((energy * (alpha.square() + beta.square())).sum())
+        self._side += float((energy * side).sum())
         return self._ramp.to(torch.tensor(self._current(), dtype=torch.double), energy.shape[1])
 
     def _current(self) -> float:

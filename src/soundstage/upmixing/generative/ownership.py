@@ -1,0 +1,188 @@
+"""Ownership: which tiles of a mid belong to sources with a place, and the gains of the side there.
+
+With a_k the gain of a source in the side (linear panning), d_k its diffuseness and m_k its mask,
+
+    a = Σ a_k·m_k,   β = β_drawn·Σ d_k·m_k,   α = α(a, β) + (1 − w)·g·α_drawn
+
+α(a, β) gives left over right the level that a alone would give them. From the levels
+(1 ± α)² + β² of left and right and r = 2a/(1 + a²), the ratio of their difference to their sum,
+
+    α(a, β) = r·(1 + β²)/(1 + √(1 − r²·(1 + β²)))
+
+The ownership w rises from 0 to 1 with the largest share in the energy of a band of sources at one
+place. The residual and the ambience have no place and own nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from soundstage.separation.separator import Kind, SourceInfo
+from soundstage.stereo.encoding import IID_STEPS, SILENCE, band_sums, nearest_step, spread
+from soundstage.upmixing.generative.stage_constraints import StageConstraint
+from soundstage.upmixing.generative.windowed_decoding import FREE
+from soundstage.upmixing.plan import Plan
+
+SETTLED = 0.5  # ownership from which the level difference of a tile is settled
+LEAST_MONO = 0.1  # of 1 − r²·(1 + β²): no panning reaches the level beside much diffuse sound
+UNPLACED: frozenset[Kind] = frozenset({"ambience", "residual"})
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Settings of the placement."""
+
+    owned: tuple[float, float] = (0.6, 0.85)
+    """Share of a band's energy at which w leaves 0, and at which it is 1."""
+    drawn_gain: float = 0.5
+    """g: gain of drawn panning. At 1 it is speckle that hides the places."""
+    smoothing: int = 5
+    """Frames over which masks are averaged, 0.1 s; odd."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.owned[0] < self.owned[1] <= 1:
+            raise ValueError("the shares of `owned` must rise within 0 to 1")
+        if self.smoothing < 1 or self.smoothing % 2 == 0:
+            raise ValueError("`smoothing` must be odd, and 1 or more")
+
+
+SETTINGS = Placing()
+
+
+class Stage:
+    """The places of one take.
+
+    Args:
+        plan: with the sources in the order of the masks.
+        sources: of the masks.
+        placing: settings.
+        constraint: widths and balance of a requested style, or None.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        sources: Sequence[SourceInfo],
+        placing: Placing = SETTINGS,
+        constraint: StageConstraint | None = None,
+    ) -> None:
+        self._placing, self._constraint = placing, constraint
+        self._gains = torch.tensor(plan.to_gains())
+        self._diffuseness = torch.tensor([source.diffuseness for source in plan.sources])
+        self._groups = one_place(sources, plan)
+
+    def tiles(
+        self, shares: Float[Tensor, "sources bands frames"]
+    ) -> tuple[Float[Tensor, "bands frames"], Int64[Tensor, "bands frames"]]:
+        """Ownership w, and the settled level differences as indices of steps, or `FREE`.
+
+        Args:
+            shares: of the sources in the energy of every band.
+        """
+        low, high = self._placing.owned
+        largest = shares.new_zeros(shares.shape[1:])
+        for members in self._groups:
+            largest = torch.maximum(largest, shares[members].sum(dim=0))
+        owned = ((largest - low) / (high - low)).clamp(0, 1)
+        panning = torch.einsum("k,kbt->bt", self._gains, shares)
+        iid = 20 * ((1 + panning) / (1 - panning)).log10()
+        return owned, nearest_step(iid, IID_STEPS).where(owned >= SETTLED, FREE)
+
+    def gains(
+        self,
+        masks: Float[Tensor, "sources bins frames"],
+        power: Float[Tensor, "bins frames"],
+        owned: Float[Tensor, "bands frames"],
+        alpha: Float[Tensor, "bands frames"],
+        beta: Float[Tensor, "bands frames"],
+    ) -> tuple[Float[Tensor, "bins frames"], Float[Tensor, "bins frames"]]:
+        """Gains of the mid and of its decorrelated copy in every bin.
+
+        Args:
+            masks: of the sources.
+            power: of the mid.
+            owned: w.
+            alpha: drawn gain of the mid.
+            beta: drawn gain of the copy.
+        """
+        diffuse = spread(beta) * torch.einsum("k,kbt->bt", self._diffuseness, masks)
+        direct = level_gain(torch.einsum("k,kbt->bt", self._gains, masks), diffuse)
+        direct = direct + spread((1 - owned) * self._placing.drawn_gain * alpha)
+        if self._constraint is None or not power.shape[1]:
+            return direct, diffuse
+        energy = band_sums(power) + SILENCE
+        mean = band_sums(power * direct) / energy
+        side = band_sums(power * (direct.square() + diffuse.square())) / energy
+        scale, panning = self._constraint.gains(mean, side, energy)
+        scale = spread(scale.float())
+        return scale * direct + panning.float(), scale * diffuse
+
+
+def level_gain(
+    panning: Float[Tensor, "*tiles"], diffuse: Float[Tensor, "*tiles"]
+) -> Float[Tensor, "*tiles"]:
+    """α(a, β): gain of the mid that gives the level difference of a panning beside diffuse sound.
+
+    >>> level_gain(torch.tensor(0.5), torch.tensor(0.0)).item()
+    0.5
+
+    Args:
+        panning: a, between −1 and 1.
+        diffuse: β.
+    """
+    ratio = 2 * panning / (1 + panning.square())
+    energy = 1 + diffuse.square()
+    return ratio * energy / (1 + (1 - ratio.square() * energy).clamp(min=LEAST_MONO).sqrt())
+
+
+def one_place(sources: Sequence[SourceInfo], plan: Plan) -> list[list[int]]:
+    """Indices of the sources that stand at one place, for every place."""
+    places: dict[float, list[int]] = {}
+    for index, (source, placed) in enumerate(zip(sources, plan.sources, strict=True)):
+        if source.kind not in UNPLACED:
+            places.setdefault(placed.pan_db, []).append(index)
+    return list(places.values())
+
+
+class MovingMean:
+    """Centered mean over frames, half of them late; the first and the last frame are held.
+
+    Args:
+        length: number of frames, odd.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._length, self._half = length, length // 2
+        self._frames: Tensor | None = None  # from half a length before the next mean on
+
+    def push(self, frames: Float[Tensor, "*shape frames"]) -> Float[Tensor, "*shape ready"]:
+        """Means of the oldest frames with half a length of frames after them."""
+        if self._frames is None and frames.shape[-1]:
+            self._frames = self._held(frames[..., :1])
+        if self._frames is None:
+            return frames
+        self._frames = torch.cat([self._frames, frames], dim=-1)
+        return self._means()
+
+    def finish(self, last: Float[Tensor, "*shape frames"]) -> Float[Tensor, "*shape rest"]:
+        """Means of all remaining frames, of which `last` are new."""
+        ready = self.push(last)
+        if self._frames is None:
+            return ready
+        self._frames = torch.cat([self._frames, self._held(self._frames[..., -1:])], dim=-1)
+        return torch.cat([ready, self._means()], dim=-1)
+
+    def _held(self, frame: Float[Tensor, "*shape 1"]) -> Float[Tensor, "*shape half"]:
+        return frame.expand(*frame.shape[:-1], self._half)
+
+    def _means(self) -> Float[Tensor, "*shape ready"]:
+        assert self._frames is not None
+        ready = max(self._frames.shape[-1] - 2 * self._half, 0)
+        total = self._frames[..., :ready]
+        for step in range(1, self._length):
+            total = total + self._frames[..., step : step + ready]
+        self._frames = self._frames[..., ready:]
+        return total / self._length

@@ -1,0 +1,276 @@
+"""`placed`: every source of a song stands somewhere, and `masked` fills in what no source owns.
+
+A separator gives masks of the sources of a song, and a plan gives each of them a pan and a
+diffuseness. The side of the mid M is, with D its decorrelated copy (`stereo/decoding.py`),
+
+    S = α·M + β·D
+
+α stands as the plan says, in every bin of the spectrogram, and so does the share of the coherence
+that `masked` draws (`generative/ownership.py`). Level differences of the tiles that sources own are
+settled: `masked` draws their coherence given the place, and then all of the other tiles,
+conditioned on these, as inpainting. Of the panning that it draws there a part is added to the plan.
+
+So instruments stand still, as tiles drawn one by one never do, and the diffuse field is that of
+music. The separator surveys the song first, and its sources keep their places from the start to the
+end; a live stream is separated by what it knows of songs in general. Takes differ in who stands
+where.
+
+Remixing the separated sources of a mono recording is due to Fitzgerald (2011), "Upmixing from mono:
+a source separation approach"; generating the rest by inpainting is ours.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.errors import OptionError
+from soundstage.networks.models.stereo_tokens import StereoTokensConfig
+from soundstage.separation.registry import load_separator
+from soundstage.separation.separator import (
+    MaskSeparator,
+    MaskStream,
+    SongSeparator,
+    SourceInfo,
+    Survey,
+)
+from soundstage.spectra import SampleQueue
+from soundstage.stereo import BANDS, RATE, TRANSFORM, Decoder, DecoderStream, Parameters, band_sums
+from soundstage.stereo.encoding import SILENCE
+from soundstage.stereo.prediction import prediction_gains
+from soundstage.upmixing.generative.ownership import SETTINGS, MovingMean, Placing, Stage
+from soundstage.upmixing.generative.pretrained import load_generative
+from soundstage.upmixing.generative.stage_constraints import StageConstraint
+from soundstage.upmixing.generative.style import Style
+from soundstage.upmixing.generative.windowed_decoding import Sampler, WindowedStream
+from soundstage.upmixing.methods.masked import FAMILY, MaskedSampler
+from soundstage.upmixing.plan import Plan
+from soundstage.upmixing.song_pass import plan_takes
+from soundstage.upmixing.stage_options import StageOptions
+
+NAME = "placed"
+SEPARATOR = "stems"
+DECODED = 0.95  # width after decoding over that of the gains, which change less than drawn ones
+PlanTakes = Callable[
+    [Sequence[SourceInfo], Sequence[int], Float[np.ndarray, "sources bands"] | None], list[Plan]
+]
+"""From the sources of a song and one seed a take to their plans."""
+
+
+class PlacedMethod:
+    """The method for one song, or for any with a separator that needs no survey.
+
+    Args:
+        separator: of this song, with masks.
+        sampler: draws coherence, and the panning of free tiles.
+        plan_takes: decides who stands where.
+        placing: settings.
+
+    Raises:
+        OptionError: the separator has no masks.
+    """
+
+    rate, n_outputs = RATE, 1
+
+    def __init__(
+        self,
+        separator: MaskSeparator,
+        sampler: Sampler,
+        plan_takes: PlanTakes,
+        placing: Placing = SETTINGS,
+    ) -> None:
+        if not hasattr(separator, "mask_stream"):
+            raise OptionError("placed needs a separator by masks, such as stems: choose another.")
+        self.separator = separator
+        self._sampler, self._plan_takes, self._placing = sampler, plan_takes, placing
+
+    def plans(self, seeds: Sequence[int]) -> list[Plan]:
+        """Who stands where, one plan a take."""
+        energies = getattr(self.separator, "energies", None)
+        return self._plan_takes(self.separator.sources, seeds, energies)
+
+    def stream(self, seeds: Sequence[int]) -> "PlacedStream":
+        """Start a signal."""
+        masks, sources = self.separator.mask_stream(), self.separator.sources
+        return PlacedStream(masks, sources, self._sampler, self.plans(seeds), self._placing)
+
+
+class PlacedSongMethod:
+    """The method with a separator that surveys a song first: a `SongMethod`.
+
+    Args:
+        separator: of any song.
+        sampler: as of `PlacedMethod`.
+        plan_takes: as of `PlacedMethod`.
+        placing: settings.
+    """
+
+    rate, n_outputs = RATE, 1
+
+    def __init__(
+        self,
+        separator: SongSeparator,
+        sampler: Sampler,
+        plan_takes: PlanTakes,
+        placing: Placing = SETTINGS,
+    ) -> None:
+        self._separator = separator
+        self._sampler, self._plan_takes, self._placing = sampler, plan_takes, placing
+
+    def survey(self) -> "PlacedSurvey":
+        """Start a song."""
+        return PlacedSurvey(self._separator.survey(), self._fitted)
+
+    def plans(self, seeds: Sequence[int]) -> list[Plan]:
+        """The places in a song that was not surveyed."""
+        return self._unsurveyed().plans(seeds)
+
+    def stream(self, seeds: Sequence[int]) -> "PlacedStream":
+        """Start a signal that is not known beforehand."""
+        return self._unsurveyed().stream(seeds)
+
+    def _unsurveyed(self) -> PlacedMethod:
+        return self.survey().finish()
+
+    def _fitted(self, separator: MaskSeparator) -> PlacedMethod:
+        return PlacedMethod(separator, self._sampler, self._plan_takes, self._placing)
+
+
+class PlacedSurvey:
+    """The first pass over a song, by its separator.
+
+    Args:
+        survey: of the separator.
+        fitted: makes the method of a separator.
+    """
+
+    def __init__(self, survey: Survey, fitted: Callable[[MaskSeparator], PlacedMethod]) -> None:
+        self._survey, self._fitted = survey, fitted
+
+    def push(self, mid: Float[Tensor, " length"], /) -> None:
+        """The next samples."""
+        self._survey.push(mid)
+
+    def finish(self) -> PlacedMethod:
+        """The method for this song."""
+        return self._fitted(self._survey.finish())  # type: ignore[arg-type]  # checked there
+
+
+class PlacedStream:
+    """One mid and the sides of its takes.
+
+    Args:
+        masks: of the sources of this mid.
+        sources: in the order of the masks.
+        sampler: draws what is free.
+        plans: one a take, with the sources in the order of the masks.
+        placing: settings.
+    """
+
+    def __init__(
+        self,
+        masks: MaskStream,
+        sources: Sequence[SourceInfo],
+        sampler: Sampler,
+        plans: Sequence[Plan],
+        placing: Placing = SETTINGS,
+    ) -> None:
+        seeds, requested = [plan.seed for plan in plans], sampler.style.descriptors
+        self._masks, self._smoothing = masks, MovingMean(placing.smoothing)
+        self._decoder = DecoderStream(seeds)
+        self._drawn = WindowedStream(sampler, seeds, constrained=False)
+        self._stages = [
+            Stage(
+                plan,
+                sources,
+                placing,
+                None if requested.isnan().all() else StageConstraint(requested, DECODED),
+            )
+            for plan in plans
+        ]
+        self._spectrogram = SampleQueue((TRANSFORM.bins,))  # waits for its masks
+        self._smoothed = SampleQueue((len(sources), TRANSFORM.bins))  # waits for drawn tokens
+        self._power = SampleQueue((TRANSFORM.bins,))
+        self._owned = SampleQueue((len(plans), BANDS))
+
+    def push(self, mid: Float[Tensor, " length"], /) -> Float[Tensor, "takes 1 ready"]:
+        """The samples that `mid` completes."""
+        frames = self._decoder.analyze(mid)
+        self._spectrogram.push(frames)
+        return self._decode(self._draw(self._smoothing.push(self._masks.push(frames))))
+
+    def finish(self) -> Float[Tensor, "takes 1 rest"]:
+        """The remaining samples."""
+        frames = self._decoder.finish_analysis()
+        self._spectrogram.push(frames)
+        first = self._smoothing.push(self._masks.push(frames))
+        drawn = [self._draw(first), self._draw(self._smoothing.finish(self._masks.finish()))]
+        sides = [self._decode(each) for each in (*drawn, self._drawn.finish())]
+        return torch.cat([*sides, self._decoder.finish()], dim=-1)
+
+    def _draw(self, masks: Float[Tensor, "sources bins frames"]) -> Parameters:
+        """Parameters of the frames that are complete, given the masks of the next frames."""
+        spectrogram = self._spectrogram.pop(masks.shape[-1])
+        if not masks.shape[-1]:
+            return self._drawn.push(spectrogram)
+        power = spectrogram.real.square() + spectrogram.imag.square()
+        energies = torch.stack([band_sums(mask * power) for mask in masks])
+        shares = energies / (energies.sum(dim=0) + SILENCE)
+        owned, settled = zip(*(stage.tiles(shares) for stage in self._stages), strict=True)
+        self._smoothed.push(masks)
+        self._power.push(power)
+        self._owned.push(torch.stack(owned))
+        return self._drawn.push(spectrogram, torch.stack(settled))
+
+    def _decode(self, drawn: Parameters) -> Float[Tensor, "takes 1 ready"]:
+        """Samples completed by the drawn parameters of the next frames."""
+        count = drawn.iid.shape[-1]
+        masks, power, owned = (
+            queue.pop(count) for queue in (self._smoothed, self._power, self._owned)
+        )
+        each = zip(self._stages, owned, *prediction_gains(*drawn), strict=True)
+        gains = [stage.gains(masks, power, *values) for stage, *values in each]
+        direct, diffuse = (torch.stack(values) for values in zip(*gains, strict=True))
+        return self._decoder.decode_gains(direct, diffuse)
+
+
+def load(
+    weights: str = FAMILY,
+    *,
+    style: Style | None = None,
+    decoder: Decoder = "prediction",
+    device: torch.device | str = "cpu",
+    stage: StageOptions | None = None,
+    placing: Placing = SETTINGS,
+) -> PlacedMethod | PlacedSongMethod:
+    """The method with the weights of `masked` and those of its separator.
+
+    Raises:
+        WeightsError: weights are missing, damaged, or of another family.
+        InputError: the folder with stems cannot be used.
+        OptionError: the separator has no masks.
+    """
+    model, prior = load_generative(weights, StereoTokensConfig, device)
+    values = None if style is None else style.without_places()
+    sampler = MaskedSampler(model.network, model.config, style=values, prior=prior, device=device)
+    stage = stage or StageOptions()
+    separator = load_separator(stage.separator or SEPARATOR, device=device)
+    if stage.stems is not None:
+        from soundstage.upmixing.stem_files import find_stems
+        from soundstage.upmixing.user_stems import UserStems
+
+        separator = UserStems(find_stems(stage.stems), separator)
+
+    def plan(
+        sources: Sequence[SourceInfo],
+        seeds: Sequence[int],
+        energies: Float[np.ndarray, "sources bands"] | None,
+    ) -> list[Plan]:
+        return plan_takes(sources, seeds, method=NAME, stage=stage, style=style, energies=energies)
+
+    if hasattr(separator, "survey"):
+        return PlacedSongMethod(cast("SongSeparator", separator), sampler, plan, placing)
+    return PlacedMethod(cast("MaskSeparator", separator), sampler, plan, placing)  # is checked
