@@ -117,6 +117,20 @@ def test_a_song_that_a_killed_run_left_unlisted_is_made_again(
 
 
 @needs_fluidsynth
+def test_an_interrupted_run_lists_what_is_complete(soundfont, tmp_path) -> None:
+    def stop(fraction: float) -> None:
+        (tmp_path / ".train-3-0001").mkdir()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        render_multitracks(tmp_path, hours=0.0025, seed=3, soundfonts=[soundfont], progress=stop)
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.csv", "train-3-0000"}
+    assert {row["song"] for row in read_manifest(tmp_path / "manifest.csv").values()} == {
+        "train-3-0000"
+    }
+
+
+@needs_fluidsynth
 @pytest.mark.slow
 def test_splits_and_seeds_have_songs_of_their_own(collection, soundfont, tmp_path) -> None:
     result, _ = collection

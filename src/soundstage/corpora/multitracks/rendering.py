@@ -10,6 +10,7 @@ split and soundfonts give the same songs, and a longer run goes on after the son
 import csv
 import io
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -48,6 +49,7 @@ LICENSES = {  # of the soundfonts that Debian has, after their copyright files
 _OWN = "electronic sounds of Soundstage"
 _TAIL = 2.0  # seconds after the last bar, faded out
 _PEAK = 10 ** (-1 / 20)  # of the mix, and at most of a stem
+_LISTING_SECONDS = 10.0  # between two versions of the manifest: a long one takes a second to write
 _SILENT = 1e-5  # root mean square of a part that a soundfont does not have
 
 Row = dict[str, str]
@@ -129,13 +131,21 @@ def render_multitracks(
     there = {row["song"] for row in rows}
     numbers = list(_songs(hours, seed, split))
     missing = [number for number in numbers if _name(seed, split, number) not in there]
-    with parallel_map(jobs) as each:
-        work = partial(_write_song, output, seed, split, fonts)
-        for done, written in enumerate(each(work, missing), start=1):
-            rows += written
-            _write_manifest(output, rows)
-            if progress:
-                progress(done / len(missing))
+    listed = time.monotonic()
+    try:
+        with parallel_map(jobs) as each:
+            work = partial(_write_song, output, seed, split, fonts)
+            for done, written in enumerate(each(work, missing), start=1):
+                rows += written
+                if time.monotonic() - listed > _LISTING_SECONDS:
+                    _write_manifest(output, rows)
+                    listed = time.monotonic()
+                if progress:
+                    progress(done / len(missing))
+    finally:
+        _write_manifest(output, rows)
+        for unfinished in output.glob(f".{split}-{seed}-*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
     seconds = {row["song"]: float(row["duration_s"]) for row in rows}
     return Multitracks(output, len(seconds), len(rows), sum(seconds.values()))
 
@@ -162,7 +172,7 @@ def render_song(
         if part.sound.electronic:
             sound, source, license = render_electronic(part, seconds, RATE, random), _OWN, "MIT"
         else:
-            font = soundfonts[random.integers(len(soundfonts))]
+            font = soundfonts[int(random.integers(len(soundfonts)))]
             sound, source = _synth(font).render(part, seconds), font.name
             license = _license(font)
         effects = draw_effects(part.kind, pumping, random)
