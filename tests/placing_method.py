@@ -1,6 +1,6 @@
 """A method that places two sources, lows and highs, for the tests of plans and stems."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -56,7 +56,7 @@ class LowsLeft:
 
     def survey(self):
         """Start a song."""
-        return _Survey()
+        return _Survey(self)
 
     def plans(self, seeds):
         """The plan of each take."""
@@ -64,7 +64,7 @@ class LowsLeft:
 
     def stream(self, seeds):
         """Start a signal."""
-        return _Sides(self.separator.stream(), self.plans(seeds))
+        return _Sides(LowsAndHighs().stream(), self.plans(seeds))
 
     def _plan(self, seed):
         lead = PlacedSource("lead", "lead", 3.0 + seed, 0.3, 0.5)
@@ -72,14 +72,14 @@ class LowsLeft:
 
 
 class _Survey:
-    def __init__(self):
-        self._surveyed = 0
+    def __init__(self, method):
+        self._method, self._surveyed = method, 0
 
     def push(self, mid):
         self._surveyed += mid.shape[-1]
 
     def finish(self):
-        return LowsLeft(surveyed=self._surveyed)
+        return replace(self._method, surveyed=self._surveyed)
 
 
 class _Sides:

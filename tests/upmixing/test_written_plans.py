@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from placing_method import LowsLeft
+from placing_method import LowsAndHighs, LowsLeft
 from sounds import RATE, song
 from soundstage import Upmixer
 from soundstage.errors import OptionError, OutputError
 from soundstage.upmixing.existing_takes import measure_existing
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.plan import Plan
+from soundstage.upmixing.stem_files import find_stems
+from soundstage.upmixing.user_stems import UserStems
 from tiny import UPMIXERS
 
 
@@ -98,3 +100,14 @@ def test_takes_that_exist_have_the_plans_that_were_written(upmixer, mono, tmp_pa
     assert [report.plan for report in found.reports] == LowsLeft().plans([0, 5])
     (tmp_path / "0.wav.plan.json").unlink()
     assert measure_existing(mono, targets, FileOptions()).reports[0].plan is None
+
+
+def test_stems_of_the_users_own_are_written_as_they_are(mono, tmp_path):
+    samples = soundfile.read(mono, dtype="float32")[0]
+    lead = np.round(0.4 * samples * 2**15) / 2**15
+    (tmp_path / "own").mkdir()
+    soundfile.write(tmp_path / "own" / "lead.wav", lead, RATE, subtype="FLOAT")
+    own = UserStems(find_stems(tmp_path / "own"), LowsAndHighs()).survey().finish()
+    Upmixer(LowsLeft(separator=own)).file(mono, tmp_path / "a.wav", write_stems=tmp_path / "stems")
+    written = soundfile.read(tmp_path / "stems" / "lead.wav", dtype="float32")[0]
+    assert np.abs(written - lead).max() <= 1.5 / 2**15  # the dither of the files

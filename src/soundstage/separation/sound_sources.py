@@ -160,7 +160,8 @@ class _ChannelsStream(Protocol):
 
 
 def _channels_stream(separator: Separator | MaskSeparator, channels: int) -> _ChannelsStream:
-    if hasattr(separator, "mask_stream"):
+    """By masks for several channels; for one, whose signals may be better, only if need be."""
+    if hasattr(separator, "mask_stream") and (channels > 1 or not hasattr(separator, "stream")):
         masks = separator.mask_stream()
         return MaskedChannelsStream(masks, separator.sources, channels=channels)
     return _SignalsStream(separator, channels)
