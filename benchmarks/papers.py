@@ -32,7 +32,8 @@ CARD_FIGURES = ("d_f", "e_min", "iid_fluctuation", "width", "correlation", "arti
 SHORT = ("d_f", "e_min", "iid_fluctuation", "width", "correlation", "artifact", "fold_down", "rtf")
 IMAGE = ("d_f", "d_f_inf", "e_min", "iid_fluctuation", "width", "correlation", "side_balance_error")
 SOUND = ("mrstft", "artifact", "fold_down", "loudness", "true_peak", "rtf")
-PLACEMENT = ("placement_bands", "placement_time", "width", "d_f", "artifact")
+PLACES = ("placement_contrast", "placement_spread", "torn", "lead_center")
+PLACEMENT = (*PLACES, "placement_bands", "placement_time", "width", "d_f", "artifact")
 REFERENCE_FREE = ("d_f_music", "iid_fluctuation", "width", "correlation", "artifact", "fold_down")
 
 

@@ -52,6 +52,7 @@ from .placement import (
     stereo_tiles,
     torn,
 )
+from .separation import median_sdr, sdr, sum_error
 from .speech_quality import SpeechQuality, pesq
 
 __all__ = [
@@ -94,6 +95,7 @@ __all__ = [
     "log_spectral_distance",
     "mean_errors",
     "measure_places",
+    "median_sdr",
     "merged",
     "minimum_error",
     "mrstft_distance",
@@ -106,12 +108,14 @@ __all__ = [
     "placement_consistency",
     "placement_contrast",
     "placement_spread",
+    "sdr",
     "si_snr",
     "side_balance",
     "side_balance_error",
     "signal_pools",
     "source_energies",
     "stereo_tiles",
+    "sum_error",
     "torn",
     "true_peak",
     "wave_l2",
