@@ -115,7 +115,7 @@ def test_the_first_screen_upmixes_a_folder():
 def test_every_command_on_the_page_runs(page, workspace, monkeypatch):
     for line in commands(page):
         words = [os.path.expanduser(word) for word in shlex.split(line, comments=True)]
-        writes = words[1] in ("upmix", "binaural", "train") or "--plot" in words
+        writes = words[1] in ("upmix", "separate", "binaural", "train") or "--plot" in words
         if writes and "--skip-existing" not in words:
             words.append("--overwrite")
         monkeypatch.setattr(sys, "argv", words)

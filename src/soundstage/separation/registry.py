@@ -71,7 +71,7 @@ SEPARATORS: Mapping[str, SeparatorEntry] = {
             "a hybrid transformer tells vocals, drums and bass from the rest",
             "Rouard et al. 2023",
             kinds=("lead", "drums", "bass", "object", "residual"),
-            weights="a model of demucs, such as htdemucs_ft, or a folder or safetensors file of one",
+            weights="a model of demucs, such as htdemucs_ft, or its folder or safetensors file",
             extra="separation",
         ),
     )

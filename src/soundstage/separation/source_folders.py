@@ -14,7 +14,8 @@ from soundstage.errors import InputError, OutputError
 
 LONGEST_NAME = 80  # characters
 _NAMES = (
-    *("lead", "voice", "vocals", "drums", "bass", "other", "object", "ambience", "residual"),
+    *("lead", "voice", "backing", "vocals", "drums", "bass", "other", "object", "ambience"),
+    *("residual",),
     *("harmonic", "percussive", "accompaniment", "guitar", "piano"),
 )
 _OWN = re.compile(rf"({'|'.join(_NAMES)})(-\d+)?")
