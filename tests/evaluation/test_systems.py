@@ -7,12 +7,14 @@ import torch
 
 from sounds import RATE, stereo_scene
 from soundstage.errors import OptionError, WeightsError
+from soundstage.evaluation import systems
 from soundstage.evaluation.own_systems import find_systems
 from soundstage.evaluation.results import TRUTH
 from soundstage.evaluation.systems import BASELINES, System
 from soundstage.metrics import fold_down_error, normalized_width
 from soundstage.networks.models.stereo_diffusion import StereoDiffusionConfig
 from soundstage.stereo import to_mid_side
+from soundstage.upmixing import READY_METHODS
 from soundstage.upmixing.methods import masked as masked_method
 from soundstage.weights.model import save_model
 from tiny import save_regression
@@ -63,6 +65,23 @@ def test_generative_methods_have_another_seed_for_each_clip() -> None:
 def test_the_fingerprint_depends_on_method_and_weights() -> None:
     assert System("nearest").fingerprint() != System("comb").fingerprint()
     assert System("decorrelate").fingerprint().split()[1] == System("comb").fingerprint().split()[1]
+
+
+def test_the_fingerprint_depends_on_the_weights_of_the_separator(monkeypatch) -> None:
+    one, other = (
+        replace(READY_METHODS["decorrelate"], separator=name) for name in ("hpss", "nearest")
+    )
+    monkeypatch.setitem(systems.READY_METHODS, "decorrelate", one)
+    without = System("decorrelate").fingerprint()
+    monkeypatch.setitem(systems.READY_METHODS, "decorrelate", other)
+    assert System("decorrelate").fingerprint() != without
+    assert System("decorrelate").fingerprint().startswith(without)
+
+
+def test_a_method_that_places_sources_has_other_seeds_for_other_clips(monkeypatch) -> None:
+    placing = replace(READY_METHODS["decorrelate"], separator="hpss")
+    monkeypatch.setitem(systems.READY_METHODS, "decorrelate", placing)
+    assert System("decorrelate").seed("a", 0) != System("decorrelate").seed("b", 0)
 
 
 def test_the_fingerprint_of_a_generative_method_depends_on_its_settings(monkeypatch) -> None:

@@ -29,7 +29,7 @@ from soundstage.upmixing import (
     upmix,
 )
 from soundstage.upmixing.own_methods import own_method
-from soundstage.weights import model_path
+from soundstage.weights import list_models, model_path
 
 BASELINES = (MONO, CODER, CODER_MIXING, *(f"ffmpeg-{name}" for name in FILTERS))
 DEFAULT_BASELINES = (MONO, CODER, "ffmpeg-haas", "ffmpeg-adecorrelate")
@@ -82,12 +82,15 @@ class System:
     def seed(self, clip: str, seed: int) -> int:
         """Seed of the first result for a clip.
 
-        Generative methods also sample a global style. They get another seed for each clip, since
-        one seed would give all clips the same style offset and bias distances of distributions. So
-        do methods from outside, which may be generative.
+        Generative methods also sample a global style, and some methods choose the sides of sources.
+        They get another seed for each clip, since one seed would give all clips the same style
+        offset and the same sides, and bias distances of distributions. So do methods from outside,
+        which may be generative.
         """
         method = self._method()
-        if method is None or (method.settings is None and not method.is_own):
+        if method is None:
+            return seed
+        if method.settings is None and not method.is_own and not method.places_sources:
             return seed
         return int.from_bytes(hashlib.sha256(f"{seed} {clip}".encode()).digest()[:4], "big") + 1
 
@@ -96,9 +99,12 @@ class System:
         method = self._method()
         if method is None or method.is_own:
             return f"{self.name} {self.code}".strip()
-        path = Path(self.weights) if self.weights else model_path(method.weights)
+        paths = [Path(self.weights) if self.weights else model_path(method.weights)]
+        if method.separator in list_models():  # a separator with weights of its own
+            paths.append(model_path(method.separator))
+        hashes = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in paths]
         settings = f" {method.settings}" if method.settings else ""
-        return f"{method.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}{settings}"
+        return f"{method.name} {' '.join(hashes)}{settings}"
 
     def upmix(
         self,
