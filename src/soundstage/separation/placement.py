@@ -54,11 +54,11 @@ DIFFUSENESS: "Mapping[Kind, float]" = {
 }
 """Gain of the decorrelated part by kind; 1 is the typical one of music."""
 MAX_DIFFUSENESS = 3.0
-AMOUNTS_DB: "Mapping[Kind, tuple[float, float]]" = {"object": (5.0, 9.0), "voice": (6.0, 9.0)}
-"""|pan| of the lowest and of the highest source. Typical places are at 0.3 to 0.4 of the way from
-left to right for guitars and keys, 0.15 to 0.2 for strings and backing voices; the gains are 0.2 to
-0.6, and 3.5 to 12 dB. The middle of it is wide enough, since listeners dislike extremes."""
-DRAWN_DB = (4.0, 11.0)  # |pan| of further takes
+AMOUNTS_DB: "Mapping[Kind, tuple[float, float]]" = {"object": (8.0, 11.0), "voice": (8.0, 11.0)}
+"""|pan| of the lowest and of the highest source. Guitars and keys are usually 0.3 to 0.4 of the way
+from left to right, strings and backing voices 0.15 to 0.2: 3.5 to 15 dB. 8 dB are heard on one side,
+and the balance moves loud sources inwards from here."""
+DRAWN_DB = (6.0, 12.0)  # |pan| of further takes
 CANDIDATES = 48  # drawn arrangements, of which the most different one is kept
 FIRST_PAIRS = 4  # pairs of takes that are kept apart from each other; further ones from these
 
