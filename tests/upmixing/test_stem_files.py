@@ -39,7 +39,9 @@ def test_the_name_of_a_file_tells_the_kind_of_source(name, kind):
     assert not holds_several(name)
 
 
-@pytest.mark.parametrize("name", ["accompaniment", "No Vocals", "other", "Instrumental", "mixture"])
+@pytest.mark.parametrize(
+    "name", ["accompaniment", "No Vocals", "other", "Song (Instrumental)", "mixture"]
+)
 def test_a_stem_of_several_sources_is_no_source(name):
     assert holds_several(name)
 
@@ -52,6 +54,16 @@ def test_numbers_of_tracks_are_no_part_of_a_name(tmp_path):
         ("Bass", "bass", "03 - Bass.wav"),
         ("12", "object", "12.wav"),
     ]
+
+
+def test_a_title_before_all_names_is_no_part_of_them(tmp_path):
+    """A title with a word for a source would make all of them of its kind."""
+    write(tmp_path, "Sub Rosa--piano.wav", "Sub Rosa--vocals-lead.wav", "Sub Rosa--other.wav")
+    found = [(stem.name, stem.kind) for stem in find_stems(tmp_path)]
+    assert found == [("piano", "object"), ("vocals-lead", "lead")]
+    write(tmp_path / "b", "drums-kick.wav", "drums-ride.wav", "drums-3.wav")
+    assert {stem.kind for stem in find_stems(tmp_path / "b")} == {"drums"}
+    assert [stem.name for stem in find_stems(tmp_path / "b")][:2] == ["drums-3", "drums-kick"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ of a stem splitter, cannot: it is no source here but belongs to the rest, which 
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +35,7 @@ _SEVERAL = (
     "mixture|master|playback"
 )  # names of stems that hold several sources
 _NUMBERING = re.compile(r"^\d{1,3}[\s._-]+")  # of tracks: "03 - Bass"
+_AFTER_TITLE = re.compile(r"\s[-–—]\s|--|_-_")
 _WORDS = re.compile(r"[a-z]+|\d+")
 
 
@@ -41,7 +43,7 @@ class StemFile(NamedTuple):
     """A stem of one source."""
 
     name: str
-    """Of the source: that of the file, without number and suffix."""
+    """Of the source: that of the file, without suffix, number and the title of the song."""
     kind: "Kind"
     path: Path
 
@@ -57,8 +59,7 @@ def find_stems(folder: str | os.PathLike[str]) -> list[StemFile]:
         raise InputError(f"{place} is no folder: put the stems into one, and name it.")
     paths = expand_inputs([place], recursive=False)
     stems: dict[str, StemFile] = {}
-    for path in paths:
-        name = _NUMBERING.sub("", path.stem).strip() or path.stem
+    for path, name in zip(paths, source_names([path.stem for path in paths]), strict=True):
         if holds_several(name):
             continue
         other = stems.setdefault(name.casefold(), StemFile(name, kind_of(name), path))
@@ -77,6 +78,19 @@ def find_stems(folder: str | os.PathLike[str]) -> list[StemFile]:
     return list(stems.values())
 
 
+def source_names(stems: Sequence[str]) -> list[str]:
+    """Names of sources from those of files: without numbers, and without a title before all.
+
+    >>> source_names(["The Song - 01 Bass", "The Song - 02 Lead Vocals"])
+    ['Bass', 'Lead Vocals']
+    """
+    first = stems[0] if len(stems) > 1 else ""
+    ends = [match.end() for match in _AFTER_TITLE.finditer(first)]
+    titles = [first[:end] for end in ends if all(stem.startswith(first[:end]) for stem in stems)]
+    start = len(titles[-1]) if titles else 0
+    return [_NUMBERING.sub("", stem[start:]).strip() or stem for stem in stems]
+
+
 def kind_of(name: str) -> "Kind":
     """The kind of source that a name tells; "object" if it tells none.
 
@@ -93,7 +107,8 @@ def kind_of(name: str) -> "Kind":
 def holds_several(name: str) -> bool:
     """Whether a name is that of a stem with several sources.
 
-    >>> [holds_several(name) for name in ("no_vocals", "other", "other-2", "piano")]
+    >>> [holds_several(name) for name in ("Song (no vocals)", "other", "other-2", "piano")]
     [True, True, False, False]
     """
-    return "".join(_WORDS.findall(name.lower())) in _SEVERAL.split("|")
+    words = _WORDS.findall(name.lower())
+    return any("".join(words[-count:]) in _SEVERAL.split("|") for count in (1, 2))
