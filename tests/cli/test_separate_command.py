@@ -1,6 +1,10 @@
 """`soundstage separate`."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -124,3 +128,23 @@ def test_one_bad_file_leaves_the_others(separate, song, tmp_path):
     assert (tmp_path / "stems" / "song" / "harmonic.wav").exists()
     assert "bad.wav" in err
     assert "1 done" in out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_interrupted_run_leaves_no_file_and_ends_by_its_signal(tmp_path, jobs):
+    sound = np.random.default_rng(0).normal(0, 0.1, 44_100 * 600).astype(np.float32)
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", sound, 44_100, subtype="PCM_16")
+    command = [sys.executable, "-m", "soundstage", "separate", "a.wav", "b.wav", "-o", "out"]
+    command += ["--method", "hpss", "--jobs", str(jobs)]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("out/*/.*.part")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert err == "soundstage: interrupted; no unfinished file was left behind.\n"
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["a.wav", "b.wav"]
