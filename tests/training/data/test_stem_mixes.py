@@ -26,7 +26,9 @@ def test_shares_add_up_and_owners_have_the_largest():
     assert batch.levels.shape == (3, 2, 160, FRAMES)
     assert torch.allclose(batch.shares.sum(dim=2), torch.ones(3, 2, 160, FRAMES), atol=1e-3)
     owned = batch.owners >= 0
-    assert owned.float().mean() > 0.5
+    assert owned.float().mean() > 0.4
+    kinds = batch.shares.argmax(dim=2)[owned].unique()
+    assert {KINDS[kind] for kind in kinds} == {"lead", "voice", "object"}  # the others have a name
     assert batch.shares.amax(dim=2)[owned].min() >= 0.79
     assert batch.weights.mean(dim=(2, 3)) == pytest.approx(1, abs=1e-3)
 

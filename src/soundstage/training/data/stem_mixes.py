@@ -31,6 +31,7 @@ from soundstage.training.recipe_base import StemMixing
 CLASSES = (*KINDS, ACCOMPANIMENT)
 """Of the targets; the network has the kinds alone, and shares the last one among those that are no
 voice."""
+EMBEDDED = ("lead", "voice", "object")  # told apart by the embedding; the others have a kind alone
 OWNED = 0.8  # share of a tile's energy from which on it teaches the embedding
 COMPRESSION = 0.3  # loudness grows as energy^0.3; limits the influence of the bass
 DRIFT = 0.6  # radians a frame, largest change of a phase
@@ -50,7 +51,7 @@ class StemBatch(NamedTuple):
     shares: Float[Tensor, "pairs segments classes bands frames"]
     """Share of each class in the power of a tile."""
     owners: Int64[Tensor, "pairs segments bands frames"]
-    """Number of the stem that owns a tile, the same in both segments; −1 if none does."""
+    """Number of the voice or object that owns a tile, the same in both segments; −1 elsewhere."""
     weights: Float[Tensor, "pairs segments bands frames"]
     """Mean 1 over a segment."""
 
@@ -90,16 +91,20 @@ class StemMixes:
     seed: int
 
     def __post_init__(self) -> None:
-        self._pools: dict[str, list[_Stem]] = {kind: [] for kind in CLASSES}
+        self._pools: dict[str, list[list[_Stem]]] = {kind: [] for kind in CLASSES}
         songs: dict[str, list[_Stem]] = {}
         for number, cache in enumerate(self.caches):
             lengths = cache.ends - cache.starts
+            own: dict[str, list[_Stem]] = {kind: [] for kind in CLASSES}
             for index, (song, kind) in enumerate(zip(cache.songs, cache.kinds, strict=True)):
                 if lengths[index] < self.frames:
                     continue
                 stem = _Stem(number, index, kind)
-                self._pools[kind].append(stem)
+                own[kind].append(stem)
                 songs.setdefault(song, []).append(stem)
+            for kind, stems in own.items():
+                if stems:
+                    self._pools[kind].append(stems)
         self._songs = [stems for stems in songs.values() if len(stems) >= 3]
         self._total = sum(len(cache.levels) for cache in self.caches)
         self._rms_db: dict[tuple[int, int], float] = {}
@@ -127,8 +132,8 @@ class StemMixes:
             shares[:, CLASSES.index(stem.kind)] += power
         shares /= (total + SILENCE)[:, None]
         largest, owners = powers.max(dim=0)
-        unknown = torch.tensor([stem.kind == ACCOMPANIMENT for stem in chosen])
-        owners[(largest < OWNED * (total + SILENCE)) | unknown[owners]] = -1
+        named = torch.tensor([stem.kind not in EMBEDDED for stem in chosen])
+        owners[(largest < OWNED * (total + SILENCE)) | named[owners]] = -1
         weights = total**COMPRESSION * (total / (heard + total + SILENCE)).mul(2).clamp(max=1)
         weights /= weights.mean(dim=(1, 2), keepdim=True) + 1e-6
         return StemBatch(normalized_levels(heard), shares, owners, weights)
@@ -173,8 +178,13 @@ class StemMixes:
         ]
 
     def _anywhere(self, kind: str, random: np.random.Generator) -> _Chosen:
-        """A stem of a kind, at two moments of its own."""
-        pool = self._pools[kind]
+        """A stem of a kind, at two moments of its own.
+
+        The number of stems of a collection counts by its root, so that a few hours of one sort do
+        not drown some minutes of another.
+        """
+        roots = np.sqrt([len(stems) for stems in self._pools[kind]])
+        pool = self._pools[kind][random.choice(len(roots), p=roots / roots.sum())]
         stem = pool[random.integers(len(pool))]
         surplus = self._length(stem) - self.frames + 1
         first = int(self.caches[stem.cache].starts[stem.index])

@@ -25,7 +25,7 @@ from soundstage.separation.stems import PROTOTYPES
 from soundstage.stereo.encoding import FRAME_RATE
 from soundstage.stereo.fine_bands import FINE_BANDS
 from soundstage.training.data.feature_batches import HELD_OUT
-from soundstage.training.data.stem_mixes import StemBatch, StemMixes
+from soundstage.training.data.stem_mixes import OWNED, StemBatch, StemMixes
 from soundstage.training.data.tracks import VALID
 from soundstage.training.recipes import StemsRecipe
 from soundstage.training.tasks.network_task import Batches, NetworkTask, build_network
@@ -134,7 +134,7 @@ class StemsTask(NetworkTask):
         return cls(recipe, dataset, model, batches, example=f"2 × {seconds:.1f} s")
 
     def loss(self, *batch: Tensor) -> Tensor:
-        """Cross-entropy of kinds plus weighted cross-entropy of stems, in nats."""
+        """Cross-entropy of kinds plus weighted cross-entropy of voices and objects, in nats."""
         mixes = StemBatch(*batch)
         logits, embedding = _outputs(self.model, mixes)
         loss = kind_loss(logits, mixes)
@@ -222,9 +222,10 @@ def kind_loss(
 def kind_accuracy(
     logits: Float[Tensor, "pairs segments kinds bands frames"], mixes: StemBatch
 ) -> Float[Tensor, ""]:
-    """Weighted share of the owned tiles whose kind is the most likely one."""
-    known = (mixes.owners >= 0) * mixes.weights
-    right = logits.argmax(dim=2) == mixes.shares[:, :, : len(KINDS)].argmax(dim=2)
+    """Weighted share of the tiles of one kind in which it is the most likely one."""
+    largest, kinds = mixes.shares[:, :, : len(KINDS)].max(dim=2)
+    known = (largest >= OWNED) * mixes.weights
+    right = logits.argmax(dim=2) == kinds
     return (right * known).sum() / known.sum().clamp(min=1e-6)
 
 
