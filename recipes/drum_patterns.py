@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
-from jaxtyping import Float
 from scipy.signal import butter, fftconvolve, sosfilt
+from stem_collection import RATE, Mono
 
-RATE = 44100
 STEPS = 16
-Mono = Float[np.ndarray, " length"]
 
 ROLES = {
     "open": r"open|_op|ohh|hho|^ho_|hihato|hat_op|hh3",

@@ -10,6 +10,7 @@ from jaxtyping import Float
 RATE = 44100
 PEAK = 0.5
 """Every stem is stored at this peak; the level in a mix is a matter of training."""
+Mono = Float[np.ndarray, " length"]
 COLUMNS = ["file", "song", "stem", "kind", "license", "source", "split", "duration_s"]
 
 
@@ -30,7 +31,7 @@ class Collection:
     def add(
         self,
         song: str,
-        stems: dict[str, tuple[str, Float[np.ndarray, " length"]]],
+        stems: dict[str, tuple[str, Mono]],
         license_name: str,
         source: str,
         split: str = "train",

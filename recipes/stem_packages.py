@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from drum_patterns import Kit, Mono, finished, line, pitch_of, play, role_of, synthetic_bass
-from stem_collection import RATE, Collection
+from drum_patterns import Kit, finished, line, pitch_of, play, role_of, synthetic_bass
+from stem_collection import RATE, Collection, Mono
 from stem_teacher import read
 
 HYDROGEN = {

@@ -29,7 +29,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from stem_collection import RATE, Collection
+from stem_collection import RATE, Collection, Mono
 
 VALID_SPEAKERS = 15
 VOICE_FLOOR = 0.1
@@ -85,6 +85,24 @@ def gather_speech(target: Path, folder: Path) -> None:
             collection.add(song, stems, row["licence"], f"{source} ({changes})", split)
 
 
+def sorted_voices(lead: Mono, others: Mono, backing: float) -> dict[str, tuple[str, Mono]]:
+    """The stems of an excerpt out of its centered and its other voices.
+
+    Voices that are mostly wide are one choir: its centered tiles are no lead.
+
+    Args:
+        lead: the centered voices.
+        others: the panned and the wide voices.
+        backing: share of the energy of all voices from which the others are kept.
+    """
+    share = float((others**2).sum() / ((lead**2).sum() + (others**2).sum() + 1e-9))
+    if share > 0.5:
+        return {"backing": ("voice", lead + others)}
+    if share > backing:
+        return {"lead": ("lead", lead), "backing": ("voice", others)}
+    return {"lead": ("lead", lead)}
+
+
 def gather_voices(
     target: Path, folder: Path, songs: set[str], weights: str | None, backing: float = 0.03
 ) -> None:
@@ -121,12 +139,7 @@ def gather_voices(
             if name in collection.songs:
                 continue
             part = slice(first * RATE, last * RATE)
-            energies = [float((stem[part] ** 2).sum()) for stem in (lead, others)]
-            stems = {}
-            if energies[0] > backing * sum(energies):
-                stems["lead"] = ("lead", lead[part])
-            if energies[1] > backing * sum(energies):
-                stems["backing"] = ("voice", others[part])
+            stems = sorted_voices(lead[part], others[part], backing)
             source = f"{row['artist']}, {row['title']}; vocals estimated by Spleeter"
             collection.add(name, stems, row["licence"], source)
 

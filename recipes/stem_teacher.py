@@ -14,15 +14,15 @@ import soundfile
 import soxr
 import torch
 from jaxtyping import Complex, Float
+from stem_collection import RATE, Mono
 from torch import Tensor
 
 from soundstage.separation.spleeter import BINS, WINDOW, load
-from soundstage.stereo.encoding import RATE, TRANSFORM
+from soundstage.stereo.encoding import TRANSFORM
 
 BLOCK = 90 * RATE
 """Samples that the network sees at once: memory stays under 1 GB."""
 Stereo = Float[np.ndarray, "2 length"]
-Mono = Float[np.ndarray, " length"]
 
 
 def read(path: Path, rate: int = RATE) -> Float[np.ndarray, "channels length"]:

@@ -96,6 +96,23 @@ def test_lead_and_backing_are_told_apart_by_place_and_add_up(recipe):
     assert energy(backing - left / 2) < 0.01 * energy(left / 2)
 
 
+def test_voices_that_are_mostly_wide_are_a_choir_without_a_lead(recipe):
+    sources = recipe("stem_sources")
+    loud, soft = samples(tone(RATE)), 0.3 * samples(tone(RATE, hz=700))
+    kinds = {
+        name: {stem: kind for stem, (kind, _) in sources.sorted_voices(*voices, 0.03).items()}
+        for name, voices in {
+            "alone": (loud, 0.1 * soft),
+            "both": (loud, soft),
+            "choir": (soft, loud),
+        }.items()
+    }
+    assert kinds["alone"] == {"lead": "lead"}
+    assert kinds["both"] == {"lead": "lead", "backing": "voice"}
+    assert kinds["choir"] == {"backing": "voice"}
+    assert np.array_equal(sources.sorted_voices(soft, loud, 0.03)["backing"][1], soft + loud)
+
+
 @given(st.lists(st.sampled_from([0.0, 0.05, 0.5]), max_size=80))
 def test_excerpts_are_long_enough_apart_and_sung(recipe, share):
     teacher = recipe("stem_teacher")
