@@ -211,9 +211,15 @@ def stage_requests(
         place: goes before both.
 
     Raises:
-        OptionError: as `requests_for`.
+        OptionError: as `requests_for`, or the plan has none of the sources.
     """
     found = {} if plan is None else plan.requests()
+    if found and sources and not found.keys() & {source.name for source in sources}:
+        known = ", ".join(shortened(source.name, 40) for source in sources)
+        raise OptionError(
+            f"This song has no source of the plan, which begins with {quoted(next(iter(found)))}: "
+            f"it has {known}."
+        )
     for places in (words, parse_places(place or "")):
         for name, request in requests_for(places, sources).items():
             found[name] = _merged(found.get(name), request)

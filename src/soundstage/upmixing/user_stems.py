@@ -39,7 +39,8 @@ from soundstage.upmixing.stem_signals import StemProfile, StemReader
 TOLERANCE = 0.5  # seconds of difference in length: codecs pad, and editors cut silence
 NOTHING_LEFT_DB = -20.0  # of the rest under the recording: less is noise, reverberation, rounding
 MAX_GAIN_DB = 4.0  # error of level; chance correlation with the rest gives 1 dB or 2
-LOUD_ENOUGH_DB = -15.0  # of the stems under the recording; below, chance correlation is too large
+ABSENT_DB = -12.0  # gain of a stem under which it is not in the recording
+TRUSTED_DB = -15.0  # of a stem under the recording: the level of a softer one is hardly known
 MAX_LAG = 1.0  # samples
 ALIGNABLE = 0.2  # correlation of the stems with the recording above which their lag is known
 
@@ -74,8 +75,10 @@ class StemsSurvey:
             self._rest = parent.rest.survey()
         self._alignment = AlignmentMeter(rate)
         self._length = 0
-        self._powers = np.zeros(3)  # of the recording, of the stems together, of the rest
-        self._product = 0.0  # of the recording and the stems
+        self._energy = 0.0  # of the recording
+        count = len(parent.stems)
+        self._products = torch.zeros(count, count, dtype=torch.float64)  # of the stems
+        self._errors = torch.zeros(count, dtype=torch.float64)  # products of the stems and the rest
 
     def push(self, mono: Float[Tensor, " length"], /) -> None:
         """The next samples of the recording."""
@@ -88,9 +91,9 @@ class StemsSurvey:
             profile.push(stem)
         self._rest_profile.push(rest)
         self._alignment.push(torch.stack([mono, together]).numpy())
-        signals = torch.stack([mono, together, rest]).double()
-        self._powers += signals.square().sum(dim=-1).numpy()
-        self._product += float((signals[0] * signals[1]).sum())
+        self._energy += float(mono.double().square().sum())
+        self._products += stems.double() @ stems.double().T
+        self._errors += stems.double() @ rest.double()
         self._length += mono.shape[-1]
 
     def finish(self) -> "FittedStems":
@@ -104,7 +107,7 @@ class StemsSurvey:
         if self._length:
             self._check_lengths()
             self._check_agreement()
-        total = max(float(self._powers[0]), 1e-30)
+        total = max(self._energy, 1e-30)
         infos = [
             profile.info(stem.name, stem.kind, total)
             for profile, stem in zip(self._profiles, parent.stems, strict=True)
@@ -132,9 +135,9 @@ class StemsSurvey:
                 )
 
     def _check_agreement(self) -> None:
-        folder, rate = self._parent.stems[0].path.parent, self._parent.rate
-        if not self._powers[:2].all():
+        if not (self._energy and self._products.any()):
             return  # of silence nothing is known
+        folder, rate = self._parent.stems[0].path.parent, self._parent.rate
         found = self._alignment.alignment()
         if found and found.correlation > ALIGNABLE and abs(found.lag) >= MAX_LAG:
             late = "late" if found.lag > 0 else "early"
@@ -142,21 +145,27 @@ class StemsSurvey:
                 f"{folder}: the stems come {abs(found.lag) / rate * 1000:.2f} ms too {late} "
                 f"({abs(found.lag):.0f} samples at {rate:,} Hz): shift them."
             )
-        if 10 * np.log10(self._powers[1] / self._powers[0]) < LOUD_ENOUGH_DB:
-            return
-        gain = self._product / self._powers[1]  # of the stems in the recording, least squares
-        if gain <= 10 ** (-3 * MAX_GAIN_DB / 20):
-            raise InputError(
-                f"{folder}: the stems are not in the recording, or not at the same time: give its "
-                "own stems."
-            )
-        error = -20 * np.log10(gain)
-        if abs(error) > MAX_GAIN_DB:
-            than = "louder than" if error > 0 else "quieter than"
-            raise InputError(
-                f"{folder}: the stems are {abs(error):.1f} dB {than} in the recording: give them "
-                "at their level in the mix."
-            )
+        for stem, gain in zip(self._parent.stems, self._gains().tolist(), strict=True):
+            if gain <= 10 ** (ABSENT_DB / 20):
+                raise InputError(
+                    f"{stem.path} is not in the recording, or not at the same time: give stems of "
+                    "this recording only."
+                )
+            error = -20 * np.log10(gain)
+            if abs(error) > MAX_GAIN_DB:
+                than = "louder than" if error > 0 else "quieter than"
+                raise InputError(
+                    f"{stem.path} is about {abs(error):.0f} dB {than} in the recording: give stems "
+                    "at their level in the mix."
+                )
+
+    def _gains(self) -> Float[Tensor, " stems"]:
+        """Gains of the stems in the recording by least squares, with a prior at 1.
+
+        The prior keeps it for soft stems, and for stems that hardly differ from one another.
+        """
+        prior = 10 ** (TRUSTED_DB / 10) * self._energy * torch.eye(len(self._errors)).double()
+        return 1 + torch.linalg.solve(self._products + prior, self._errors)
 
 
 class FittedStems:
