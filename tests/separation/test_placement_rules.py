@@ -248,10 +248,20 @@ def test_requests_are_exact_or_relative():
 
 
 @given(songs_in_bands(), SEEDS)
-def test_the_balance_is_corrected_inwards_only(sources_and_energies, seed):
+def test_no_source_stands_further_out_than_the_rules_allow(sources_and_energies, seed):
     sources, energies = sources_and_energies
-    silent = np.zeros_like(energies)
-    free = pans(sources, seed % 2, energies=silent)
+    movable = placement.movable_sources(sources)
+    outermost = amounts([sources[k] for k in movable])
     held = pans(sources, seed % 2, energies=energies)
-    assert (np.abs(held) <= np.abs(free) + 0.01).all()
-    assert (held * free >= 0).all()
+    assert (np.abs(held[movable]) <= outermost + 0.01).all()
+
+
+def test_sources_of_one_band_stand_opposite_where_alternate_sides_would_cost_the_stage():
+    sources = song(("object", 0.3, 600.0), ("object", 0.01, 900.0), ("object", 0.3, 1_300.0))
+    apart = np.array([[0.3, 0.0], [0.01, 0.0], [0.0, 0.3]])
+    together = np.array([[0.3, 0.0], [0.01, 0.0], [0.3, 0.0]])
+    assert pans(sources, energies=np.zeros((3, 1))) @ [1, 0, 1] > 15  # both left
+    assert np.abs(pans(sources, energies=apart))[[0, 2]].max() < 2  # each alone in its band
+    first, _, last = pans(sources, energies=together)
+    assert first * last < 0
+    assert min(abs(first), abs(last)) > 7

@@ -16,15 +16,17 @@ decorrelated part. The rules are those of Perez-Gonzalez & Reiss (2010) and Mans
     9  what no source owns stays at the center or in the ambience             `CENTERED`
     10 moderate amounts                                                       `AMOUNTS_DB`
 
-Rules 3 and 4 leave choices, which a seed makes. Seed 0 has the arrangement of the rules, and an odd
-seed the mirror of the seed before it. Further pairs have other sides and amounts, which are drawn
-from the places of real music; of many draws the one that differs most from the pairs before it.
-What is requested is done exactly, and moves no other source.
+Rules 4 and 6 can disagree, as a loud source alone on its side is moved far inwards: where other
+sides keep clearly more of the stage, they are taken. The rest is the choice of a seed. Seed 0 has
+the arrangement of the rules, and an odd seed the mirror of the seed before it. Further pairs have
+other sides and amounts, drawn from the places of real music; of many draws, the one that differs
+most from the pairs before it. What is requested is done exactly, and moves no other source.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,10 +58,14 @@ DIFFUSENESS: "Mapping[Kind, float]" = {
 MAX_DIFFUSENESS = 3.0
 AMOUNTS_DB: "Mapping[Kind, tuple[float, float]]" = {"object": (8.0, 11.0), "voice": (8.0, 11.0)}
 """|pan| of the lowest and of the highest source. Guitars and keys are usually 0.3 to 0.4 of the way
-from left to right, strings and backing voices 0.15 to 0.2: 3.5 to 15 dB. 8 dB are heard on one side,
+from left to right, strings and backing voices 0.15 to 0.2: 3.5 to 15 dB. 8 dB sound to one side,
 and the balance moves loud sources inwards from here."""
 DRAWN_DB = (6.0, 12.0)  # |pan| of further takes
+MOST_TRIED = 8  # movable sources of which all sides are tried
+TIE = 0.1  # of the stage; what is kept less clearly is no reason against rule 4
+COMPRESSION = 0.3  # loudness grows as energy^0.3
 CANDIDATES = 48  # drawn arrangements, of which the most different one is kept
+WIDTH_COUNTS = 0.5  # of mean |pan| beside the difference, so that no take is narrow
 FIRST_PAIRS = 4  # pairs of takes that are kept apart from each other; further ones from these
 
 
@@ -135,18 +141,47 @@ def arrangement(
     sources: "Sequence[SourceInfo]", pair: int, *, energies: Float[Array, "sources bands"]
 ) -> Float[Array, " sources"]:
     """Pans in dB of a pair of takes, which mirror each other; pair 0 is that of the rules."""
+    rows = tuple(map(tuple, np.asarray(energies, dtype=float).tolist()))
+    return np.array(_arrangements(tuple(sources), rows, pair)[-1])
+
+
+@lru_cache(maxsize=64)
+def _arrangements(
+    sources: "tuple[SourceInfo, ...]", rows: tuple[tuple[float, ...], ...], pair: int
+) -> tuple[tuple[float, ...], ...]:
+    """The pans of the first pairs, as far as they count for this one, which is the last."""
+    if pair:
+        kept = _arrangements(sources, rows, min(pair, FIRST_PAIRS) - 1)
     movable = movable_sources(sources)
+    energies = np.array(rows).reshape(len(sources), len(rows[0]) if rows else 0)
     placed = partial(_placed, sources, movable, energies)
-    own = placed(alternate_sides([sources[k].centroid for k in movable]), None)
-    kept = [own]
-    earlier = range(1, min(pair, FIRST_PAIRS))
-    for each in [*earlier, pair] if pair and movable else []:
-        kept.append(_most_different(kept, each, len(movable), placed))
-    return kept[-1]
+    if not pair or not movable:
+        return (tuple(_own_arrangement([sources[k].centroid for k in movable], energies, placed)),)
+    return (*kept, tuple(_most_different(np.array(kept), pair, len(movable), placed)))
+
+
+def _own_arrangement(
+    centroids: Sequence[float], energies: Float[Array, "sources bands"], placed: "partial[Array]"
+) -> Float[Array, " sources"]:
+    """The arrangement of the rules: opposite neighbors, unless other sides keep more of a stage."""
+    count = len(centroids)
+    weights = energies.sum(axis=1) ** COMPRESSION
+
+    def stage(pans: Float[Array, " sources"]) -> float:
+        return float((weights * np.abs(pans)).sum())
+
+    own = placed(alternate_sides(centroids), None)
+    if not 2 <= count <= MOST_TRIED:
+        return own
+    others = [
+        placed(np.array([1.0, *sides]), None) for sides in product((1.0, -1.0), repeat=count - 1)
+    ]
+    best = max(others, key=stage)
+    return own if stage(own) >= (1 - TIE) * stage(best) else best
 
 
 def _most_different(
-    kept: Sequence[Float[Array, " sources"]], pair: int, count: int, placed: "partial[Array]"
+    kept: Float[Array, "pairs sources"], pair: int, count: int, placed: "partial[Array]"
 ) -> Float[Array, " sources"]:
     """Of random arrangements the one that is farthest from the nearest of those kept."""
     generator = np.random.default_rng(pair)
@@ -158,9 +193,7 @@ def _most_different(
 
     def merit(pans: Float[Array, " sources"]) -> float:
         nearest = min(float(np.abs(pans - other).mean()) for other in others)
-        return nearest + 0.5 * float(
-            np.abs(pans).mean()
-        )  # balance may cost width, but not all of it
+        return nearest + WIDTH_COUNTS * float(np.abs(pans).mean())
 
     return max(drawn, key=merit)
 
