@@ -82,7 +82,13 @@ def workspace(tmp_path, monkeypatch, sources):
     (tmp_path / "scene.json").write_text(json.dumps({"sources": scene}))
     write_sofa(tmp_path / "my-head.sofa", sphere_head(grid(45)))
     stereo = 0.1 * generator.standard_normal((RATE, 2))
-    for name in ("old.flac", "demo.wav", "recordings/a.wav", "recordings/song.wav"):
+    for name in (
+        "old.flac",
+        "demo.wav",
+        "recordings/a.wav",
+        "recordings/song.wav",
+        "stems/lead.wav",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         soundfile.write(tmp_path / name, mono, RATE)
     for folder in (tmp_path / "Music" / "stereo", tmp_path / "TRACKS", tmp_path / "results"):
