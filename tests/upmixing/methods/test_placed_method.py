@@ -235,9 +235,9 @@ def test_energies_of_the_separator_balance_the_stage() -> None:
         return plans(sources, seeds)
 
     separator = Ranges()
-    separator.energies = np.ones((3, 5))
+    separator.balance_energies = np.ones((3, 5))
     method(plan, separator).plans([0])
-    assert given[0] is separator.energies
+    assert given[0] is separator.balance_energies
 
 
 def test_a_requested_width_is_met() -> None:

@@ -28,6 +28,7 @@ from soundstage.upmixing.plan import Plan
 
 SETTLED = 0.5  # ownership from which the level difference of a tile is settled
 LEAST_MONO = 0.1  # of 1 − r²·(1 + β²): no panning reaches the level beside much diffuse sound
+TINY = 1e-12  # sum of powers of masks that add up to 1
 UNPLACED: frozenset[Kind] = frozenset({"ambience", "residual"})
 
 
@@ -39,12 +40,17 @@ class Placing:
     """Share of a band's energy at which w leaves 0, and at which it is 1."""
     drawn_gain: float = 0.5
     """g: gain of drawn panning. At 1 it is speckle that hides the places."""
+    sharpness: float = 2.0
+    """Exponent of the masks, which add up to 1 again: a source that is in doubt would stand between
+    the places of all that it may be."""
     smoothing: int = 5
     """Frames over which masks are averaged, 0.1 s; odd."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.owned[0] < self.owned[1] <= 1:
             raise ValueError("the shares of `owned` must rise within 0 to 1")
+        if self.sharpness <= 0:
+            raise ValueError("`sharpness` must be above 0")
         if self.smoothing < 1 or self.smoothing % 2 == 0:
             raise ValueError("`smoothing` must be odd, and 1 or more")
 
@@ -119,6 +125,16 @@ class Stage:
         scale, panning = self._constraint.gains(mean, side, energy)
         scale = spread(scale.float())
         return scale * direct + panning.float(), scale * diffuse
+
+
+def sharpened(
+    masks: Float[Tensor, "sources bins frames"], sharpness: float
+) -> Float[Tensor, "sources bins frames"]:
+    """Masks m^γ/Σ m^γ, which add up to 1."""
+    if sharpness == 1:
+        return masks
+    powers = masks.clamp(min=0) ** sharpness
+    return powers / powers.sum(dim=0).clamp(min=TINY)
 
 
 def level_gain(

@@ -41,7 +41,7 @@ from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, RATE, TRANSFORM, Decoder, DecoderStream, Parameters, band_sums
 from soundstage.stereo.encoding import SILENCE
 from soundstage.stereo.prediction import prediction_gains
-from soundstage.upmixing.generative.ownership import SETTINGS, MovingMean, Placing, Stage
+from soundstage.upmixing.generative.ownership import SETTINGS, MovingMean, Placing, Stage, sharpened
 from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.stage_constraints import StageConstraint
 from soundstage.upmixing.generative.style import Style
@@ -89,7 +89,7 @@ class PlacedMethod:
 
     def plans(self, seeds: Sequence[int]) -> list[Plan]:
         """Who stands where, one plan a take."""
-        energies = getattr(self.separator, "energies", None)
+        energies = getattr(self.separator, "balance_energies", None)
         return self._plan_takes(self.separator.sources, seeds, energies)
 
     def stream(self, seeds: Sequence[int]) -> "PlacedStream":
@@ -179,7 +179,8 @@ class PlacedStream:
         placing: Placing = SETTINGS,
     ) -> None:
         seeds, requested = [plan.seed for plan in plans], sampler.style.descriptors
-        self._masks, self._smoothing = masks, MovingMean(placing.smoothing)
+        self._masks, self._placing = masks, placing
+        self._smoothing = MovingMean(placing.smoothing)
         self._decoder = DecoderStream(seeds)
         self._drawn = WindowedStream(sampler, seeds, constrained=False)
         self._stages = [
@@ -200,16 +201,22 @@ class PlacedStream:
         """The samples that `mid` completes."""
         frames = self._decoder.analyze(mid)
         self._spectrogram.push(frames)
-        return self._decode(self._draw(self._smoothing.push(self._masks.push(frames))))
+        return self._decode(self._draw(self._smoothing.push(self._sharp(self._masks.push(frames)))))
 
     def finish(self) -> Float[Tensor, "takes 1 rest"]:
         """The remaining samples."""
         frames = self._decoder.finish_analysis()
         self._spectrogram.push(frames)
-        first = self._smoothing.push(self._masks.push(frames))
-        drawn = [self._draw(first), self._draw(self._smoothing.finish(self._masks.finish()))]
+        first = self._smoothing.push(self._sharp(self._masks.push(frames)))
+        last = self._smoothing.finish(self._sharp(self._masks.finish()))
+        drawn = [self._draw(first), self._draw(last)]
         sides = [self._decode(each) for each in (*drawn, self._drawn.finish())]
         return torch.cat([*sides, self._decoder.finish()], dim=-1)
+
+    def _sharp(
+        self, masks: Float[Tensor, "sources bins frames"]
+    ) -> Float[Tensor, "sources bins frames"]:
+        return sharpened(masks, self._placing.sharpness)
 
     def _draw(self, masks: Float[Tensor, "sources bins frames"]) -> Parameters:
         """Parameters of the frames that are complete, given the masks of the next frames."""
