@@ -78,8 +78,13 @@ def stage_options(
     for name, text in (("place", place), ("separator", separator)):
         if text is not None and not isinstance(text, str):
             raise OptionError(f"`{name}` must be text, not {quoted(text)}.")
-    if isinstance(plan, str | os.PathLike):
+    if plan is not None:
         from soundstage.upmixing.plan import Plan
 
-        plan = Plan.read(Path(plan))
+        if isinstance(plan, str | os.PathLike):
+            plan = Plan.read(plan)
+        if not isinstance(plan, Plan):
+            raise OptionError(f"`plan` must be a plan or its file, not {quoted(plan)}.")
+    if not isinstance(stems, str | os.PathLike | None):
+        raise OptionError(f"`stems` must be a folder, not {quoted(stems)}.")
     return StageOptions(place, plan, None if stems is None else Path(stems), separator)
