@@ -63,7 +63,7 @@ class FormationMasks:
     """
 
     def __init__(self, sources: Sources) -> None:
-        self._count = sources.count
+        self._count = sources.number
         self._follower = Follower(sources)
         self._frames = SampleQueue((TRANSFORM.bins,))
         self._before: Tensor | None = None  # masks of the last two frames, to be smoothed
@@ -229,10 +229,10 @@ class FormationSurvey:
         index = np.repeat(np.arange(len(windows)), counts)
         found = find_sources(descriptors, bands.sum(axis=1), index, self._count)
         source = found.source[distances(descriptors, found.prototypes).argmin(axis=1)]
-        energies = np.zeros((found.count + 1, len(BALANCE_EDGES)))
+        energies = np.zeros((found.number + 1, len(BALANCE_EDGES)))
         np.add.at(energies, source, bands)
-        moment = np.append(np.bincount(source, moments, found.count), 0)
-        activity = np.zeros((len(windows), found.count))
+        moment = np.append(np.bincount(source, moments, found.number), 0)
+        activity = np.zeros((len(windows), found.number))
         np.add.at(activity, (index, source), bands.sum(axis=1))
         active = (activity > ACTIVE * activity.mean(axis=0)).mean(axis=0)
         whole = band_energies_of(self._power.numpy())

