@@ -1,5 +1,7 @@
 """What `upmix` makes beside the takes."""
 
+from dataclasses import replace
+
 import pytest
 import soundfile
 
@@ -8,6 +10,7 @@ from soundstage.errors import OptionError, OutputError
 from soundstage.listening.upmix_run import UpmixRun
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.jobs import UpmixWork, plan_jobs
+from soundstage.upmixing.stage_options import StageOptions
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
@@ -97,3 +100,25 @@ def test_files_without_left_and_right_have_no_page(mono, outputs, skip_existing)
     (job,) = jobs_of(mono)
     with pytest.raises(OptionError, match="left and right"):
         run_of(outputs=outputs, skip_existing=skip_existing).check(job)
+
+
+def test_the_page_and_the_lines_say_who_stands_where(mono, tmp_path):
+    work = UpmixWork(
+        "separate",
+        stage=StageOptions(separator="hpss", place="drums=5"),
+        options=FileOptions(write_plan=True),
+    )
+    (job,) = plan_jobs([mono], None, method="separate", seeds=(0, 1), page=True, sheet=True).jobs
+    result = make(UpmixRun(work), job)
+    assert "Places of two takes differ by 0.0 dB on average." in result.lines
+    assert any("percussive 5.0 dB left" in line for line in result.lines)
+    page = job.page.read_text()
+    assert '<th scope="col">percussive</th>' in page
+    assert page.count("<td>5.0 dB left</td>") == 2
+    (compared,) = [record for record in result.records if record.get("status") == "compared"]
+    assert compared["place_differences_db"] == [[0, 0], [0, 0]]
+    # Made again from the takes that exist, with the plans beside them
+    job.sheet.unlink()
+    again = make(UpmixRun(replace(work, skip_existing=True)), job)
+    assert "Places of two takes differ by 0.0 dB on average." in again.lines
+    assert job.sheet.exists()

@@ -34,7 +34,7 @@ from soundstage.evaluation.report.sound import (
     playback_loudness,
     quality_for,
 )
-from soundstage.upmixing.report import Report
+from soundstage.upmixing.report import Report, place_of
 from soundstage.upmixing.upmix_files import UpmixResult
 
 BEFORE = "before"
@@ -195,6 +195,8 @@ def _facts(report: Report) -> dict[str, str]:
     }
     for check in report.codec_checks:
         facts[f"mono sum after {check.codec}, dB"] = printed(check.fold_down_error_db, 1)
+    for source in report.plan.sources if report.plan else ():
+        facts[source.name] = place_of(source)
     return facts
 
 

@@ -10,7 +10,7 @@ from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.downmix import Channels
 
 if TYPE_CHECKING:
-    from soundstage.upmixing.plan import Plan
+    from soundstage.upmixing.plan import PlacedSource, Plan
 
 _KINDS = {"mid-side": "holds mid and side", "side": "holds the side alone"}
 
@@ -113,12 +113,15 @@ def places_of(plan: "Plan") -> str:
     >>> places_of(Plan((*sources, PlacedSource("other-2", "object", 5.0))))
     'other-2 5.0 dB left, lead center, other-1 6.4 dB right'
     """
-    texts = []
-    for source in sorted(plan.sources, key=lambda source: -source.pan_db):
-        pan = round(source.pan_db, 1)
-        side = "left" if pan > 0 else "right"
-        texts.append(f"{source.name} {f'{abs(pan):.1f} dB {side}' if pan else 'center'}")
-    return ", ".join(texts)
+    sources = sorted(plan.sources, key=lambda source: -source.pan_db)
+    return ", ".join(f"{source.name} {place_of(source)}" for source in sources)
+
+
+def place_of(source: "PlacedSource") -> str:
+    """The place of a source, such as "6.4 dB right"; "center" within 0.05 dB of it."""
+    pan = round(source.pan_db, 1)
+    side = "left" if pan > 0 else "right"
+    return f"{abs(pan):.1f} dB {side}" if pan else "center"
 
 
 def facts_of(controls: Controls, channels: Channels) -> tuple[str, ...]:
