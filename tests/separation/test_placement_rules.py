@@ -26,7 +26,12 @@ from soundstage.separation.placement import (
     requested_place,
 )
 from soundstage.separation.separator import Kind, SourceInfo
-from soundstage.separation.stage_balance import BALANCE_EDGES, imbalance, pan_gain
+from soundstage.separation.stage_balance import (
+    BALANCE_EDGES,
+    MAX_IMBALANCE_DB,
+    imbalance,
+    pan_gain,
+)
 
 KINDS = get_args(Kind)
 BANDS = len(BALANCE_EDGES) - 1
@@ -162,7 +167,7 @@ def test_nothing_is_panned_hard(sources, seed, requested):
 def test_every_band_is_balanced(sources_and_energies, seed):
     sources, energies = sources_and_energies
     levels = imbalance(pans(sources, seed, energies=energies), energies)
-    assert np.abs(levels).max(initial=0) <= 1.45  # places are rounded to 0.01 dB
+    assert np.abs(levels).max(initial=0) <= MAX_IMBALANCE_DB + 0.05  # places are rounded to 0.01 dB
 
 
 @given(st.floats(-12, 12), st.floats(-12, 12), st.integers(8_000, 192_000))
@@ -187,7 +192,7 @@ def test_the_law_is_linear_and_gives_the_level_difference(pan_db):
 def test_the_default_is_moderate_but_a_stage():
     own = pans(BAND)
     assert 2.5 <= own.std() <= 8
-    assert np.abs(own).max() < MAX_PAN_DB
+    assert np.abs(own).max() <= MAX_PAN_DB
     gains = np.tanh(own * math.log(10) / 40)
     energies = np.array([source.energy for source in BAND])
     width = 2 * math.sqrt((energies * gains**2).sum() / energies.sum())
@@ -261,7 +266,7 @@ def test_sources_of_one_band_stand_opposite_where_alternate_sides_would_cost_the
     apart = np.array([[0.3, 0.0], [0.01, 0.0], [0.0, 0.3]])
     together = np.array([[0.3, 0.0], [0.01, 0.0], [0.3, 0.0]])
     assert pans(sources, energies=np.zeros((3, 1))) @ [1, 0, 1] > 15  # both left
-    assert np.abs(pans(sources, energies=apart))[[0, 2]].max() < 2  # each alone in its band
+    assert np.abs(pans(sources, energies=apart))[[0, 2]].max() < 3  # each alone in its band
     first, _, last = pans(sources, energies=together)
     assert first * last < 0
     assert min(abs(first), abs(last)) > 7

@@ -10,7 +10,7 @@ decorrelated part. The rules are those of Perez-Gonzalez & Reiss (2010) and Mans
     3  the higher its centroid, the further out a source may stand            `amounts`
     4  a source goes opposite the source with the nearest centroid            `alternate_sides`
     5  no hard panning: 12 dB at most                                         `limited`
-    6  in five bands left and right within 1.4 dB, corrected inwards only     `balanced`
+    6  in five bands left and right within 2.1 dB, corrected inwards only     `balanced`
     7  a change of pan takes 22 ms at least; remnants of separation stay      `pan_ramp`, `is_faint`
     8  the linear law L = (1 + a)·s, R = (1 − a)·s                            `pan_gain`
     9  what no source owns stays at the center or in the ambience             `CENTERED`
@@ -56,9 +56,9 @@ DIFFUSENESS: "Mapping[Kind, float]" = {
 }
 """Gain of the decorrelated part by kind; 1 is the typical one of music."""
 MAX_DIFFUSENESS = 3.0
-AMOUNTS_DB: "Mapping[Kind, tuple[float, float]]" = {"object": (8.0, 11.0), "voice": (8.0, 11.0)}
+AMOUNTS_DB: "Mapping[Kind, tuple[float, float]]" = {"object": (9.0, 12.0), "voice": (9.0, 12.0)}
 """|pan| of the lowest and of the highest source. Guitars and keys are usually 0.3 to 0.4 of the way
-from left to right, strings and backing voices 0.15 to 0.2: 3.5 to 15 dB. 8 dB sound to one side,
+from left to right, strings and backing voices 0.15 to 0.2: 3.5 to 15 dB. 9 dB sound to one side,
 and the balance moves loud sources inwards from here."""
 DRAWN_DB = (6.0, 12.0)  # |pan| of further takes
 MOST_TRIED = 8  # movable sources of which all sides are tried
