@@ -21,6 +21,7 @@ from soundstage.spectra import AnalysisStream, SampleQueue, SynthesisStream
 from soundstage.stereo.encoding import TRANSFORM
 
 BLOCK = 16 * TRANSFORM.hop  # samples, 0.37 s
+PIECE = 16  # frames that are synthesized at a time, so that long windows of masks need no memory
 
 
 def residual_index(sources: Sequence[SourceInfo]) -> int:
@@ -93,8 +94,9 @@ class MaskedChannelsStream:
     def _synthesize(self, masks: Float[Tensor, "sources bins ready"]) -> None:
         if masks.shape[0] != self._count:
             raise ValueError(f"{masks.shape[0]} masks are not those of {self._count} sources")
-        spectrogram = self._spectrogram.pop(masks.shape[-1])
-        self._ready.push(self._synthesis.push(masks[self._others][:, None] * spectrogram))
+        for part in masks.split(PIECE, dim=-1):
+            spectrogram = self._spectrogram.pop(part.shape[-1])
+            self._ready.push(self._synthesis.push(part[self._others][:, None] * spectrogram))
 
     def _completed(self) -> Float[Tensor, "sources channels ready"]:
         count = min(len(self._ready), len(self._input))  # frames reach beyond the end
