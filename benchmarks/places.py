@@ -17,6 +17,7 @@ import torch
 from pages import write_page
 
 from soundstage.corpora import open_corpus
+from soundstage.errors import OptionError, WeightsError
 from soundstage.evaluation.eval_items import EvalItem, load_eval_item
 from soundstage.evaluation.ffmpeg_filters import FILTERS, filter_sound
 from soundstage.evaluation.markdown_tables import NOTHING, markdown
@@ -53,7 +54,14 @@ def main() -> None:
     options = parser.parse_args()
     filters = [PREFIX + name for name in FILTERS]
     names = options.methods.split(",") if options.methods else [*READY_METHODS, *filters]
-    systems = {TRUTH: true_stereo} | {name: find_system(name) for name in names}
+    systems: dict[str, Upmix] = {TRUTH: true_stereo}
+    for name in names:
+        try:
+            systems[name] = find_system(name)
+        except (OptionError, WeightsError) as error:
+            if options.methods:
+                parser.error(str(error))
+            print(f"{name} is left out: {error}")
     sections = []
     for folder in options.folders:
         songs = {}
