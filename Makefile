@@ -9,7 +9,7 @@
 # make coverage   all tests, and the lines of src that they do not reach
 # make bench  speed, memory and fold-down error of every method and of FFmpeg's filters; start-up
 # make fitness   fills docs/fitness.md (six minutes)
-# make benchmark DATA=FOLDER STEMS=FOLDER MONO=FOLDER   fills docs/benchmark.md
+# make benchmark DATA=FOLDER STEMS=FOLDER MONO=FOLDER [MULTITRACKS=FOLDER]   fills docs/benchmark.md
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -21,6 +21,7 @@ N ?= 1000
 DATA ?= ../shared/data/music/test
 STEMS ?= ../shared/data/stems
 MONO ?= ../shared/data/mono
+MULTITRACKS ?=
 CORPUS ?= ../shared/data
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
@@ -73,6 +74,8 @@ fitness: $(READY)
 
 benchmark: $(READY)
 	$(BIN)/python benchmarks/papers.py --data $(DATA) --stems $(STEMS) --mono $(MONO) --write
+	$(BIN)/python benchmarks/places.py $(STEMS) $(MULTITRACKS) --write
+	$(BIN)/python benchmarks/separation.py $(STEMS) $(MULTITRACKS) --write
 
 clean:
 	rm -rf $(VENV) demo build dist
