@@ -2,6 +2,7 @@ import json
 
 from soundstage.documents import list_pages
 from soundstage.upmixing import list_styles
+from soundstage.upmixing.place_words import PLACE_WORDS, SOURCE_WORDS
 
 
 def test_pages_are_listed_and_printed(command):
@@ -42,3 +43,12 @@ def test_a_recipe_is_found_by_its_name(command, tmp_path):
     code, _, err = command("train", "none.yaml", *arguments)
     assert code == 2
     assert "none.yaml: cannot be read (there is no such file)" in err
+
+
+def test_every_place_and_source_is_listed(command):
+    code, out, _ = command("styles")
+    assert code == 0
+    assert all(name in out for name in (*PLACE_WORDS, *SOURCE_WORDS))
+    code, out, _ = command("styles", "--json")
+    assert json.loads(out)["places"]["left"]["pan_db"] == 8
+    assert json.loads(out)["sources"]["drums"] == ["drums"]

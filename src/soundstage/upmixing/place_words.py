@@ -6,7 +6,8 @@ does. A word for a place is a side, a width, or both: "half left", "wide", "wide
 
 import re
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from soundstage.errors import OptionError, quoted, shortened
 from soundstage.separation.placement import MAX_PAN_DB, PlaceRequest
@@ -50,6 +51,10 @@ class PlaceWord(NamedTuple):
     meaning: str
     also: tuple[str, ...] = ()
     """Synonyms."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**asdict(self.request), "meaning": self.meaning, "also": self.also}
 
 
 SIDE_WORDS: Mapping[str, PlaceWord] = {
