@@ -3,7 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 
-from soundstage.separation.clustering import nearest_center, spherical_clusters
+from soundstage.separation.clustering import (
+    clusters_in_time,
+    nearest_center,
+    spherical_clusters,
+)
 
 SETTINGS = {"most": 6, "min_share": 0.05, "min_distance": 0.5}
 
@@ -57,3 +61,33 @@ def test_near_groups_are_one():
 def test_one_vector_is_its_own_center():
     vector = F.normalize(torch.tensor([[1.0, 2.0, 3.0]]), dim=1)
     assert torch.allclose(spherical_clusters(vector, torch.ones(1), **SETTINGS), vector)
+
+
+TIMED = {"most": 4, "min_share": 0.05, "join_above": 0.9}
+
+
+def test_what_sounds_together_is_one_source():
+    """Four groups of vectors, of which the first two and the last two sound in turns."""
+    vectors, axes = blobs([300] * 4)
+    generator = torch.Generator().manual_seed(0)
+    phrase = torch.randint(20, (len(vectors),), generator=generator)
+    moments = 2 * phrase + (axes >= 2)
+    centers = clusters_in_time(vectors, torch.ones(len(vectors)), moments, **{**TIMED, "most": 2})
+    clusters = nearest_center(vectors, centers)
+    assert len(centers) == 2
+    assert len(clusters[axes < 2].unique()) == 1
+    assert len(clusters[axes >= 2].unique()) == 1
+
+
+def test_vectors_decide_where_time_tells_nothing():
+    vectors, axes = blobs([300, 200])
+    moments = torch.arange(len(vectors)) % 7
+    centers = clusters_in_time(vectors, torch.ones(len(vectors)), moments, **TIMED)
+    assert len(centers) == 2
+    assert (nearest_center(vectors, centers) == axes).all()
+
+
+def test_one_moment_and_one_vector_are_enough():
+    vectors, _ = blobs([50])
+    assert len(clusters_in_time(vectors, torch.ones(50), torch.zeros(50).long(), **TIMED)) == 1
+    assert len(clusters_in_time(vectors[:1], torch.ones(1), torch.zeros(1).long(), **TIMED)) == 1
