@@ -3,11 +3,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from making_stems import write_separator
 
+from making_stems import write_separator
 from soundstage.errors import WeightsError
 from soundstage.parallel import single_thread
-from soundstage.separation.stems import FittedStems, load
+from soundstage.separation.stems import FittedStems, _Rows, load
 from soundstage.stereo.encoding import RATE, TRANSFORM
 from soundstage.stereo.fine_bands import FINE_BANDS
 
@@ -120,3 +120,17 @@ def test_other_voices_are_the_lead_of_a_song_without_one(separator):
 def test_missing_weights_are_one_sentence(tmp_path):
     with pytest.raises(WeightsError, match="There are no weights at"):
         load(str(tmp_path / "none.safetensors"))
+
+
+def test_a_survey_keeps_little_of_each_window(separator):
+    """Two hours are 1,220 windows; with 60 kB each they stay far below 1 GB."""
+    survey = separator.survey()
+    kept = []
+    for _ in range(2):
+        for _ in range(6):
+            survey.push(noise(RATE * 6))
+        rows = [each for each in vars(survey).values() if isinstance(each, _Rows)]
+        kept.append(sum(each.rows.numel() * each.rows.element_size() for each in rows))
+    windows = 6 * 6 * RATE / (256 * TRANSFORM.hop)
+    assert kept[1] - kept[0] < 60_000 * windows
+    assert len(rows) == 6

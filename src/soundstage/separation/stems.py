@@ -2,9 +2,9 @@
 
 The network (`networks/models/stem_unet.py`) gives every tile of the coder's spectrogram the shares
 p_j of the kinds lead, voice, drums, bass and object, and a unit vector e. In a survey of the song
-the vectors of its object tiles are clustered (spherical k-means); a cluster is an instrument, named
-"other-1", "other-2" and so on from the loudest. In the second pass the objects share their part by
-the distance to the cluster centers c_k:
+the vectors of its object tiles are clustered, those that sound together first (`clustering`); a
+cluster is an instrument, named "other-1", "other-2" and so on from the loudest. In the second pass
+the objects share their part by the distance to the cluster centers c_k:
 
     mask of a kind = p_j        mask of an object = p_object · softmax_k(SHARPNESS·e·c_k)
 
@@ -27,7 +27,7 @@ from soundstage.corpora.stem_cache import KINDS
 from soundstage.networks.models.stem_levels import SILENT_LEVEL, normalized_levels
 from soundstage.networks.models.stem_unet import StemUNet, StemUNetConfig
 from soundstage.seeding import seeded_generator
-from soundstage.separation.clustering import nearest_center, spherical_clusters
+from soundstage.separation.clustering import clusters_in_time, nearest_center
 from soundstage.separation.masking import MaskedSourceStream
 from soundstage.separation.separator import Kind, SourceInfo
 from soundstage.separation.stage_balance import band_energies
@@ -42,10 +42,12 @@ MARGIN = 64  # frames of context on either side
 FADE = 16  # frames of crossfade on either side of a border
 SHARPNESS = 12.0  # of the softmax over cosines, as in training
 COMPRESSION = 0.3  # tiles weigh energy^0.3, after loudness
-SAMPLES = 512  # tiles of a window that are kept for the clusters
-MAX_OBJECTS = 5
-MIN_SHARE = 0.06  # of the weight of all objects; a smaller cluster joins the nearest
-MIN_DISTANCE = 0.5  # 1 − cosine; nearer clusters are one instrument
+SAMPLES = 1024  # tiles of a window that are kept for the clusters
+CLUSTERED = 200_000  # tiles at most that decide on the clusters: a quarter of an hour
+MOMENT = 9  # frames in which tiles count as simultaneous, 0.2 s
+MAX_OBJECTS = 4
+MIN_SHARE = 0.08  # of the weight of all objects; a smaller cluster joins the most similar
+JOIN_ABOVE = 0.9  # similarity of clusters that are one instrument
 OBJECT = KINDS.index("object")
 NAMES = ("lead", "backing", "drums", "bass")  # of the kinds before `OBJECT`
 MIN_LEAD = 0.15  # energy of the lead over that of other voices; below it they are the lead
@@ -84,18 +86,18 @@ class StemSeparator:
 class StemSurvey:
     """The first pass: what kinds there are, and clusters of objects.
 
-    Of each window some object tiles are kept, so that memory grows by 40 kB a window, 50 MB in two
-    hours.
+    Of each window some object tiles are kept, 50 kB a window or 60 MB in two hours.
     """
 
     def __init__(self, separator: StemSeparator) -> None:
         self._separator = separator
         self._analysis, self._tiles = AnalysisStream(TRANSFORM), _TileStream(separator.network)
-        self._kinds: list[Tensor] = []  # energy (kinds, bands) of every window
-        self._vectors: list[Tensor] = []
-        self._weights: list[Tensor] = []
-        self._energies: list[Tensor] = []  # of the sampled tiles
-        self._bands: list[Tensor] = []
+        dim = separator.prototypes.shape[1]
+        self._kinds = _Rows((OBJECT, FINE_BANDS), torch.float32)  # energies in every window
+        self._vectors = _Rows((dim,), torch.float16)  # of the kept tiles; and these of each:
+        self._weights, self._energies = _Rows((), torch.float32), _Rows((), torch.float32)
+        self._bands, self._moments = _Rows((), torch.int32), _Rows((), torch.int32)
+        self._frames = 0
 
     def push(self, mono: Float[Tensor, " length"]) -> None:
         """The next samples, in order and in any size."""
@@ -105,42 +107,72 @@ class StemSurvey:
         """The separator of this song."""
         self._take(self._tiles.push(fine_powers(self._analysis.finish())))
         self._take(self._tiles.finish())
-        if not self._vectors:
+        if not len(self._vectors):
             return FittedStems(self._separator, self._separator.prototypes)
-        vectors, weights = torch.cat(self._vectors), torch.cat(self._weights)
-        centers = spherical_clusters(
-            vectors, weights, most=MAX_OBJECTS, min_share=MIN_SHARE, min_distance=MIN_DISTANCE
+        vectors = F.normalize(self._vectors.rows.float(), dim=1)
+        some = slice(None, None, 1 + len(vectors) // CLUSTERED)
+        centers = clusters_in_time(
+            vectors[some],
+            self._weights.rows[some],
+            self._moments.rows[some].long(),
+            most=MAX_OBJECTS,
+            min_share=MIN_SHARE,
+            join_above=JOIN_ABOVE,
         )
         objects = self._object_energies(nearest_center(vectors, centers), len(centers))
-        kinds = torch.stack(self._kinds, dim=1)[:OBJECT]
         order = objects.sum(dim=(1, 2)).argsort(descending=True, stable=True)
-        energies = torch.cat([kinds, objects[order]])
+        energies = torch.cat([self._kinds.rows.transpose(0, 1), objects[order]])
         return FittedStems(self._separator, centers[order], energies)
 
     def _take(self, windows: list[_Tiles]) -> None:
         for tiles in windows:
             power = tiles.powers * tiles.shares
-            self._kinds.append(power.sum(dim=2))
+            window, frames = len(self._kinds), tiles.powers.shape[1]
+            self._kinds.push(power[:OBJECT].sum(dim=2)[None])
             energy = power[OBJECT].flatten()
             weights = tiles.powers.flatten() ** COMPRESSION * tiles.shares[OBJECT].flatten()
             count = min(SAMPLES, int((weights > 0).sum()))
-            if not count:
-                continue
-            generator = seeded_generator(0, len(self._kinds))
-            chosen = torch.multinomial(weights, count, generator=generator)
-            frames = tiles.powers.shape[1]
-            scale = energy.sum() / energy[chosen].sum().clamp(min=1e-20)
-            self._vectors.append(tiles.vectors.flatten(1).T[chosen])
-            self._weights.append(torch.full((count,), float(weights.sum()) / count))
-            self._energies.append(energy[chosen] * scale)
-            self._bands.append(chosen // frames + FINE_BANDS * (len(self._kinds) - 1))
+            if count:
+                chosen = torch.multinomial(weights, count, generator=seeded_generator(0, window))
+                scale = energy.sum() / energy[chosen].sum().clamp(min=1e-20)
+                self._vectors.push(tiles.vectors.flatten(1).T[chosen])
+                self._weights.push((weights.sum() / count).expand(count))
+                self._energies.push(energy[chosen] * scale)
+                self._bands.push(chosen // frames + FINE_BANDS * window)
+                self._moments.push((self._frames + chosen % frames) // MOMENT)
+            self._frames += frames
 
     def _object_energies(self, nearest: Tensor, count: int) -> Float[Tensor, "count windows bands"]:
         windows = len(self._kinds)
-        place = torch.cat(self._bands) + nearest * windows * FINE_BANDS
+        place = self._bands.rows + nearest * windows * FINE_BANDS
         energies = torch.zeros(count * windows * FINE_BANDS)
-        energies.index_add_(0, place, torch.cat(self._energies))
+        energies.index_add_(0, place, self._energies.rows)
         return energies.view(count, windows, FINE_BANDS)
+
+
+class _Rows:
+    """Rows that grow in one piece of memory, which small tensors of many windows would scatter."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        self._rows, self._count = torch.zeros(1, *shape, dtype=dtype), 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def rows(self) -> Tensor:
+        """All rows so far."""
+        return self._rows[: self._count]
+
+    def push(self, rows: Tensor) -> None:
+        """Append rows."""
+        total = self._count + len(rows)
+        if total > len(self._rows):
+            grown = self._rows.new_zeros(max(total, 2 * len(self._rows)), *self._rows.shape[1:])
+            grown[: self._count] = self.rows
+            self._rows = grown
+        self._rows[self._count : total] = rows
+        self._count = total
 
 
 class FittedStems:
