@@ -139,7 +139,11 @@ def test_nothing_is_ever_unpickled() -> None:
                 names = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
                 if {name.split(".")[0] for name in names} & {"pickle", "joblib", "shelve"}:
                     wrong.append(module)
-        if "torch.load" in source or "allow_pickle=True" in source:
+        loads = source.count("torch.load")
+        arrays_only = source.count('torch.load(path, map_location="cpu", weights_only=True)')
+        if loads != arrays_only or "allow_pickle=True" in source:
+            wrong.append(module)
+        if arrays_only and module != "soundstage.separation.spleeter":  # of a published package
             wrong.append(module)
     assert wrong == []
 

@@ -129,6 +129,14 @@ def test_silence_and_a_single_sample(rate):
     assert sum(float(source.samples[0, 0]) for source in one.values()) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_digital_silence_after_a_sound_is_silent_in_every_source(rate):
+    sound = np.concatenate([noise(rate), np.zeros((1, 2 * rate), np.float32)], axis=1)
+    for source in soundstage.separate(Audio(sound, rate), "hpss").values():
+        assert source.samples[:, :rate].any()
+        assert not source.samples[:, 2 * rate :].any()
+
+
 def test_what_a_low_rate_cannot_hold_is_in_the_residual():
     time = np.arange(96_000) / 96_000
     high = 0.3 * np.sin(2 * np.pi * 30_000 * time).astype(np.float32)

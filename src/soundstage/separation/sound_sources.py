@@ -33,7 +33,6 @@ from soundstage.stereo.encoding import SILENCE, TRANSFORM
 
 BLOCK = 1 << 16  # samples at the separator's rate, 1.5 s at 44.1 kHz
 FLUSH = 0.25  # seconds of silence after the signal, which empty the resamplers
-INAUDIBLE = 1e-9  # −180 dB: below it, the ringing of a filter in digital silence becomes silence
 NOT_FINITE = "The separator computes samples that are not numbers: use other weights."
 
 
@@ -102,7 +101,7 @@ class SoundSources:
         whole = self._input.pop(count).numpy()
         others = self._ready.pop(count).numpy().reshape(len(self._others), self._channels, count)
         sources = np.zeros((len(others) + 1, *whole.shape), whole.dtype)
-        sources[self._others] = np.where(np.abs(others) < INAUDIBLE, 0, others)
+        sources[self._others] = others
         rest = whole - sources.sum(axis=0, dtype=np.float64)
         sources[self.residual] = rest
         return sources
