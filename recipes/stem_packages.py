@@ -1,5 +1,6 @@
 """Stems out of Debian packages: drum kits and one-shots that are played, loops, real guitars."""
 
+import csv
 import subprocess
 import tempfile
 from collections import defaultdict
@@ -32,6 +33,8 @@ HYDROGEN = {
 PACKAGES = ("hydrogen-drumkits", "hydrogen-data", "sonic-pi-samples", "lmms-common")
 GUITARS = ("fretsonfire-songs-muldjord", "fretsonfire-songs-sectoid")
 """Songs of a game whose solo guitar is a file of its own, CC-BY-SA-3.0."""
+SINGERS = "marsshooter-data"
+"""Songs of the band Obsidian Shell with a singer, CC-BY-SA-3.0."""
 DRUM_LOOPS = ("loop_amen", "loop_breakbeat", "loop_industrial", "loop_perc", "loop_tabla")
 BASS_LOOPS = ("rave_bass", "tb303", "techno_bass")
 SOUNDS = (".wav", ".flac", ".ogg", ".aiff")
@@ -159,6 +162,21 @@ def gather_packages(
             collection.add(song, {"object": ("object", samples)}, license_name, f"line of {name}")
     gather_loops(collection, cache, seeded)
     gather_guitars(collection, cache)
+
+
+def sung_songs(cache: Path) -> Path:
+    """The folder of the songs of `SINGERS`, with a manifest."""
+    cache.mkdir(parents=True, exist_ok=True)
+    unpack((SINGERS,), cache)
+    folder = cache / SINGERS / "usr/share/games/marsshooter/audio"
+    paths = [folder / "tutorial.ogg", folder / "menu.ogg", *sorted(folder.glob("music/*.ogg"))]
+    with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(["file", "title", "artist", "licence"])
+        for path in paths:
+            name = path.relative_to(folder).as_posix()
+            out.writerow([name, path.stem, "Obsidian Shell", "CC-BY-SA-3.0"])
+    return folder
 
 
 def gather_loops(

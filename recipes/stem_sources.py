@@ -3,6 +3,7 @@
     python recipes/stem_sources.py speech TARGET --speech FOLDER
     python recipes/stem_sources.py packages TARGET --cache FOLDER [--hours 1]
     python recipes/stem_sources.py survey SHARES.csv --music FOLDER
+    python recipes/stem_sources.py voices TARGET --cache FOLDER
     python recipes/stem_sources.py voices TARGET --music FOLDER --songs SONGS.txt
     python recipes/stem_sources.py instrumental TARGET --music FOLDER --shares SHARES.csv
 
@@ -15,7 +16,8 @@ stopped goes on where it was. Music and speech are folders with a `manifest.csv`
 - packages: drums, bass lines and loops of one-shots in Debian packages (apt-get and dpkg-deb).
 - survey: how much of every song Spleeter takes for a voice. Instruments that sing pass for one, so
   the list of songs for `voices` is made by listening to those that score high.
-- voices: lead and backing voices of the listed songs, estimated by Spleeter in true stereo.
+- voices: lead and backing voices of songs, estimated by Spleeter in true stereo: of the files that
+  SONGS.txt lists, one a line, or of a band whose songs are in a Debian package.
 - instrumental: mono excerpts of songs in which it hears none, and of piano and chip music.
 
 Beside the packages of the project, speech needs `pip install pyworld "setuptools<80"`, survey and
@@ -88,7 +90,8 @@ def gather_speech(target: Path, folder: Path) -> None:
 def sorted_voices(lead: Mono, others: Mono, backing: float) -> dict[str, tuple[str, Mono]]:
     """The stems of an excerpt out of its centered and its other voices.
 
-    Voices that are mostly wide are one choir: its centered tiles are no lead.
+    Voices that are mostly wide are taken for one lead voice that was doubled: in its centered tiles
+    alone it would have holes.
 
     Args:
         lead: the centered voices.
@@ -97,7 +100,7 @@ def sorted_voices(lead: Mono, others: Mono, backing: float) -> dict[str, tuple[s
     """
     share = float((others**2).sum() / ((lead**2).sum() + (others**2).sum() + 1e-9))
     if share > 0.5:
-        return {"backing": ("voice", lead + others)}
+        return {"lead": ("lead", lead + others)}
     if share > backing:
         return {"lead": ("lead", lead), "backing": ("voice", others)}
     return {"lead": ("lead", lead)}
@@ -221,8 +224,13 @@ def main() -> None:
     elif options.kind == "survey":
         survey(options.target, options.music, options.weights)
     elif options.kind == "voices":
-        songs = set(options.songs.read_text(encoding="utf-8").split("\n"))
-        gather_voices(options.target, options.music, songs, options.weights)
+        from stem_packages import sung_songs
+
+        music = options.music or sung_songs(options.cache)
+        songs = {row["file"] for row in rows_of(music)}
+        if options.songs:
+            songs &= set(options.songs.read_text(encoding="utf-8").splitlines())
+        gather_voices(options.target, music, songs, options.weights)
     else:
         gather_instrumental(options.target, options.music, options.shares)
 

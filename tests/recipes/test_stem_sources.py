@@ -96,7 +96,7 @@ def test_lead_and_backing_are_told_apart_by_place_and_add_up(recipe):
     assert energy(backing - left / 2) < 0.01 * energy(left / 2)
 
 
-def test_voices_that_are_mostly_wide_are_a_choir_without_a_lead(recipe):
+def test_voices_that_are_mostly_wide_are_one_doubled_lead(recipe):
     sources = recipe("stem_sources")
     loud, soft = samples(tone(RATE)), 0.3 * samples(tone(RATE, hz=700))
     kinds = {
@@ -104,13 +104,13 @@ def test_voices_that_are_mostly_wide_are_a_choir_without_a_lead(recipe):
         for name, voices in {
             "alone": (loud, 0.1 * soft),
             "both": (loud, soft),
-            "choir": (soft, loud),
+            "doubled": (soft, loud),
         }.items()
     }
     assert kinds["alone"] == {"lead": "lead"}
     assert kinds["both"] == {"lead": "lead", "backing": "voice"}
-    assert kinds["choir"] == {"backing": "voice"}
-    assert np.array_equal(sources.sorted_voices(soft, loud, 0.03)["backing"][1], soft + loud)
+    assert kinds["doubled"] == {"lead": "lead"}
+    assert np.array_equal(sources.sorted_voices(soft, loud, 0.03)["lead"][1], soft + loud)
 
 
 @given(st.lists(st.sampled_from([0.0, 0.05, 0.5]), max_size=80))
@@ -201,6 +201,18 @@ def test_a_collection_keeps_the_balance_and_is_gone_on_with(recipe, tmp_path):
     written = [soundfile.read(tmp_path / row["file"])[0] for row in rows]
     assert np.abs(written[0]).max() == pytest.approx(module.PEAK, abs=1e-3)
     assert energy(written[1]) / energy(written[0]) == pytest.approx(1 / 16, rel=0.01)
+
+
+def test_the_songs_of_a_band_are_listed_once_unpacked(recipe, tmp_path):
+    packages, sources = recipe("stem_packages"), recipe("stem_sources")
+    audio = tmp_path / packages.SINGERS / "usr/share/games/marsshooter/audio"
+    for name in ("tutorial.ogg", "menu.ogg", "music/song.ogg"):
+        (audio / name).parent.mkdir(parents=True, exist_ok=True)
+        (audio / name).touch()
+    folder = packages.sung_songs(tmp_path)
+    rows = sources.rows_of(folder)
+    assert [row["file"] for row in rows] == ["tutorial.ogg", "menu.ogg", "music/song.ogg"]
+    assert all((folder / row["file"]).exists() for row in rows)
 
 
 def test_excerpts_of_songs_without_a_voice_become_accompaniments(recipe, tmp_path):
