@@ -29,6 +29,7 @@ from torch import Tensor
 
 from soundstage.separation.formation_peaks import Peaks, sinusoidal_peaks
 from soundstage.separation.formation_sources import (
+    BASS,
     Follower,
     Sources,
     default_sources,
@@ -42,9 +43,8 @@ from soundstage.separation.stage_balance import BALANCE_EDGES, band_energies
 from soundstage.spectra import AnalysisStream, SampleQueue
 from soundstage.stereo.encoding import RATE, TRANSFORM
 
-SOURCES = 5
+SOURCES = 6
 TEXTURE = 10  # frames, 0.23 s
-BASS = 200.0  # Hz; a source with a lower centroid is the bass
 REACH = 6  # bins on each side of a peak, 65 Hz
 CORE = 3  # bins on each side that belong to the source in full
 SURVEYED_IN_FULL = 86  # texture windows, 20 s; after them every `SURVEY_STEP`th
@@ -174,7 +174,7 @@ class Formation:
     """The separator before it knows the song: a `SongSeparator`.
 
     Args:
-        sources: number of sources beside the residual, at most; 1 or more.
+        sources: number of sources with the bass and without the residual, at most; 2 or more.
     """
 
     rate = RATE
@@ -221,19 +221,23 @@ class FormationSurvey:
             self._survey(count)
         windows = self._windows
         counts = [len(window.descriptors) for window in windows]
-        if not sum(counts):
-            return unsurveyed(self._count)
         descriptors = np.concatenate([window.descriptors for window in windows])
         bands = np.concatenate([window.energies for window in windows])
         moments = np.concatenate([window.moments for window in windows])
+        lows = np.array([window.low for window in windows])  # energy and moment of the bass
+        if not bands.any() and not lows.any():
+            return unsurveyed(self._count)
         index = np.repeat(np.arange(len(windows)), counts)
         found = find_sources(descriptors, bands.sum(axis=1), index, self._count)
         source = found.source[distances(descriptors, found.prototypes).argmin(axis=1)]
         energies = np.zeros((found.number + 1, len(BALANCE_EDGES)))
         np.add.at(energies, source, bands)
+        energies[BASS, 0] = lows[:, 0].sum()
         moment = np.append(np.bincount(source, moments, found.number), 0)
+        moment[BASS] = lows[:, 1].sum()
         activity = np.zeros((len(windows), found.number))
         np.add.at(activity, (index, source), bands.sum(axis=1))
+        activity[:, BASS] = lows[:, 0]
         active = (activity > ACTIVE * activity.mean(axis=0)).mean(axis=0)
         whole = band_energies_of(self._power.numpy())
         energies[-1] = np.maximum(whole - energies.sum(axis=0), 0)  # lines share bins
@@ -252,24 +256,28 @@ class FormationSurvey:
 
 
 class _SurveyedWindow(NamedTuple):
-    """The clusters of a texture window."""
+    """The clusters of a texture window, and its bass."""
 
     descriptors: Float[np.ndarray, "clusters descriptors"]
     energies: Float[np.ndarray, "clusters edges"]
     """In the bands between `BALANCE_EDGES` and above the last."""
     moments: Float[np.ndarray, " clusters"]
     """Energy times frequency in Hz."""
+    low: tuple[float, float]
+    """Energy and moment of the lines in no cluster."""
 
     @classmethod
     def of(cls, peaks: Peaks) -> "_SurveyedWindow":
         clusters = texture_clusters(peaks)
+        energy = peaks.amplitude**2 * LINE_ENERGY
+        moment = energy * peaks.frequency
         present = clusters.labels >= 0
-        labels, frequency = clusters.labels[present], peaks.frequency[present]
-        energy = peaks.amplitude[present] ** 2 * LINE_ENERGY
+        labels, band = clusters.labels[present], np.searchsorted(BALANCE_EDGES, peaks.frequency)
         energies = np.zeros((len(clusters.power), len(BALANCE_EDGES)))
-        np.add.at(energies, (labels, np.searchsorted(BALANCE_EDGES, frequency) - 1), energy)
-        moments = np.bincount(labels, energy * frequency, len(energies))
-        return cls(clusters.descriptors, energies, moments)
+        np.add.at(energies, (labels, band[present] - 1), energy[present])
+        moments = np.bincount(labels, moment[present], len(energies))
+        low = float(energy[~present].sum()), float(moment[~present].sum())
+        return cls(clusters.descriptors, energies, moments, low)
 
 
 def band_energies_of(power: Float[np.ndarray, " bins"]) -> Float[np.ndarray, " edges"]:
@@ -284,20 +292,16 @@ def in_words(
     centroids: Float[np.ndarray, " sources"],
     activity: Float[np.ndarray, " sources"],
 ) -> list[SourceInfo]:
-    """The sources, of which the last is the residual: the first may be the bass.
+    """The bass, the other sources, the residual.
 
     Args:
         energies: shares of the song.
         centroids: in Hz; 0 if not known.
         activity: shares of the song.
     """
-    has_bass = bool(0 < centroids[0] < BASS)
-    others = range(1, len(energies) - has_bass)
-    names = ["bass"] * has_bass + [f"other-{number}" for number in others] + ["residual"]
-    kinds: list[Kind] = ["object"] * len(names)
-    kinds[-1] = "residual"
-    if has_bass:
-        kinds[0] = "bass"
+    others = range(1, len(energies) - 1)
+    names = ["bass", *(f"other-{number}" for number in others), "residual"]
+    kinds: list[Kind] = ["bass", *("object" for _ in others), "residual"]
     facts = zip(names, kinds, energies, centroids, activity, strict=True)
     return [SourceInfo(name, kind, *map(float, values)) for name, kind, *values in facts]
 

@@ -39,10 +39,12 @@ class WindowPeaks:
 
     Args:
         peaks: of its frames.
+        lowest: frequency in Hz of peaks in the list; all are wrapped around them.
     """
 
-    def __init__(self, peaks: Peaks) -> None:
-        self.frames, self.ranks = np.nonzero(peaks.amplitude)
+    def __init__(self, peaks: Peaks, lowest: float = 0.0) -> None:
+        is_listed = (peaks.amplitude > 0) & (peaks.frequency >= lowest)
+        self.frames, self.ranks = np.nonzero(is_listed)
         self.frequency: Float[np.ndarray, " count"] = peaks.frequency[self.frames, self.ranks]
         self.amplitude: Float[np.ndarray, " count"] = peaks.amplitude[self.frames, self.ranks]
         self.around = peaks

@@ -5,6 +5,9 @@ peaks lie and how they are spread, so that the same instrument looks alike whene
 
     centroid and spread in Bark; pitch (its lowest strong peak) in Bark; harmonic envelope
 
+Lines under 150 Hz are in no cluster: they are one source, the bass, which stands still at the
+center however the notes over them are grouped.
+
 A survey finds the prototypes of these clusters by a weighted k-means, and joins the prototypes that
 play together, by the correlation of their levels over time, into the sources of the song. Then each
 cluster joins the source of its nearest prototype, with a bonus for the peaks that go on from the
@@ -19,11 +22,13 @@ from jaxtyping import Float, Int
 from soundstage.separation.formation_cut import WindowPeaks, bark, normalized_cut, peak_similarity
 from soundstage.separation.formation_peaks import Peaks
 
+LOW = 150.0  # Hz; lines below it are the bass, whatever instrument they belong to
 CLUSTERS = 5  # in a texture window
 STRONG = 10 ** (-20 / 20)  # a peak counts as the pitch within 20 dB of the loudest of its cluster
 OCTAVES = (0.5, 1.5, 2.5)  # over the pitch: borders of the four parts of the harmonic envelope
 SCALES = np.array([2.0, 1.5, 2.0, 0.5, 0.5, 0.5, 0.5])
 """One step of each descriptor: Bark, Bark, Bark, and shares of the magnitude."""
+BASS = 0  # the source of low lines
 DESCRIPTORS = len(SCALES)
 CONTINUITY = 4.0  # squared steps: a cluster whose peaks all go on changes source only beyond this
 SAME_PARTIAL = 0.03  # relative change of frequency from frame to frame, half a semitone
@@ -51,11 +56,11 @@ def texture_clusters(peaks: Peaks, clusters: int = CLUSTERS) -> Clusters:
     """Cut the peaks of a texture window into clusters.
 
     Args:
-        peaks: of its frames.
+        peaks: of its frames; those under `LOW` are in no cluster.
         clusters: at most.
     """
     labels = np.full(peaks.amplitude.shape, -1)
-    window = WindowPeaks(peaks)
+    window = WindowPeaks(peaks, LOW)
     if not len(window):
         return Clusters(labels, np.zeros((0, DESCRIPTORS)), np.zeros(0))
     _, groups = np.unique(
@@ -88,21 +93,25 @@ class Sources(NamedTuple):
     prototypes: Float[np.ndarray, "prototypes descriptors"]
     """Descriptors of typical clusters."""
     source: Int[np.ndarray, " prototypes"]
-    """The source of each prototype, 0 to the number of sources − 1, none left out."""
+    """The source of each prototype, from `BASS` + 1 on, none left out."""
 
     @property
     def number(self) -> int:
-        """Number of sources."""
+        """Number of sources, the bass included."""
         return int(self.source.max()) + 1
 
 
 def default_sources(count: int) -> Sources:
-    """Sources of unknown music: one in each register, evenly from 1 to 14 Bark (130 to 2300 Hz)."""
-    centroid = np.linspace(1, 14, count) if count > 1 else np.array([6.0])
-    envelope = np.tile([0.55, 0.25, 0.15, 0.05], (count, 1))
+    """Sources of unknown music: the bass, and one in each register from 300 to 2300 Hz.
+
+    Args:
+        count: number of sources, 2 or more.
+    """
+    centroid = np.linspace(3, 14, count - 1)
+    envelope = np.tile([0.55, 0.25, 0.15, 0.05], (count - 1, 1))
     spread = np.minimum(1 + 0.2 * centroid, 3)
     prototypes = np.column_stack([centroid, spread, 0.7 * centroid, envelope]) / SCALES
-    return Sources(prototypes, np.arange(count))
+    return Sources(prototypes, np.arange(1, count))
 
 
 def find_sources(
@@ -117,12 +126,12 @@ def find_sources(
         descriptors: of clusters from all over the song.
         power: of these clusters.
         window: the texture window of each cluster.
-        count: number of sources, at most; with fewer clusters, `default_sources`.
+        count: number of sources with the bass, at most; with fewer clusters, `default_sources`.
     """
-    if len(descriptors) < count:
+    if len(descriptors) < count - 1:
         return default_sources(count)
     weight = power**WEIGHT_EXPONENT
-    wanted = min(PROTOTYPES, max(count, len(descriptors) // PER_PROTOTYPE))
+    wanted = min(PROTOTYPES, max(count - 1, len(descriptors) // PER_PROTOTYPE))
     prototypes = k_means(descriptors, weight, wanted)
     nearest = distances(descriptors, prototypes).argmin(axis=1)
     prototypes = prototypes[np.unique(nearest)]  # without those that no cluster is nearest to
@@ -130,13 +139,13 @@ def find_sources(
     energies = np.zeros((window.max() + 1, len(prototypes)))
     np.add.at(energies, (window, nearest), power)
     likeness = LIKENESS * np.exp(-distances(prototypes, prototypes) / LIKENESS_WIDTH)
-    groups = join(correlation(energies**LEVEL_EXPONENT) + likeness, count)
+    groups = join(correlation(energies**LEVEL_EXPONENT) + likeness, count - 1)
     centroids = [
         np.average(prototypes[groups == group, 0], weights=energies.sum(axis=0)[groups == group])
         for group in range(groups.max() + 1)
     ]
     rank = np.argsort(np.argsort(centroids, kind="stable"), kind="stable")
-    return Sources(prototypes, rank[groups])
+    return Sources(prototypes, BASS + 1 + rank[groups])
 
 
 def k_means(
@@ -223,9 +232,9 @@ class Follower:
         """Source of each peak of the next texture window; −1 where there is none."""
         cost = distances(clusters.descriptors, self._sources.prototypes)
         cost -= CONTINUITY * self._continued(peaks, clusters)[:, self._sources.source]
-        # The last stands for no peak
-        source_of = np.append(self._sources.source[cost.argmin(axis=1)], -1)
+        source_of = np.append(self._sources.source[cost.argmin(axis=1)], BASS)
         sources: Int[np.ndarray, "frames peaks"] = source_of[clusters.labels]
+        sources[peaks.amplitude == 0] = -1
         last = sources[-1] >= 0
         self._last = peaks.frequency[-1][last], sources[-1][last]
         return sources

@@ -3,12 +3,13 @@
 A plan gives each source s_k of the mid a pan and a diffuseness, fixed for the song, and with the
 linear law L = (1 + a)·s, R = (1 − a)·s the side is
 
-    S = Σ_k a_k·s_k + g·β(f)·D(Σ_k d_k·s_k),    a = tanh(pan·ln 10/40)
+    S = Σ_k a_k·s_k + g·η·β(f)·D(Σ_k d_k·s_k),    a = tanh(pan·ln 10/40)
 
-where D is the all-pass decorrelator of the take, β(f) the diffuse part of music in each band, and g
-fades it out at attacks (`decorrelate` is this with all a_k = 0, d_k = 1). The sources add up to the
-mid, and so do the halves of the result. Level differences are those of the plan where a source has
-no diffuse part, and a little smaller where it has.
+where D is the all-pass decorrelator of the take, β(f) the side of music in each band, as of
+`decorrelate`, and g fades it out at attacks. Panned sources are a part of the side of music, so
+that the diffuse part gets η of it, and none under 150 Hz, where in a long note D is the mid itself
+with another level. The mono sum is exact. Level differences are those of the plan where a source
+has no diffuse part, and a little smaller where it has.
 
 `separate` remixes any separator, after Fitzgerald (2011), "Upmixing from mono: a source separation
 approach". `formation` remixes sources formed of sinusoidal peaks, after Lagrange et al. (2007),
@@ -33,12 +34,16 @@ from soundstage.separation.separator import (
     Survey,
 )
 from soundstage.spectra import SampleQueue, StreamingConvolver
-from soundstage.stereo import TransientStream
+from soundstage.stereo import RATE, TRANSFORM, TransientStream
+from soundstage.stereo.encoding import BAND_EDGES
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.methods.decorrelate import HALF, decorrelating_response, load_coherence
 from soundstage.upmixing.plan import Plan
 from soundstage.upmixing.song_pass import plan_takes
 from soundstage.upmixing.stage_options import StageOptions
+
+DIFFUSE = 0.6  # η: the width is then that of mixes with placed stems (benchmarks/places.py)
+LOWEST_DIFFUSE = 150.0  # Hz
 
 PlanTakes = Callable[
     [Sequence[SourceInfo], Sequence[int], Float[np.ndarray, "sources bands"] | None], list[Plan]
@@ -70,7 +75,7 @@ class RemixMethod:
 
     def stream(self, seeds: Sequence[int]) -> "RemixStream":
         """Start a signal."""
-        responses = [decorrelating_response(self._coherence, seed=seed) for seed in seeds]
+        responses = [diffuse_response(self._coherence, seed=seed) for seed in seeds]
         return RemixStream(self.separator.stream(), self.plans(seeds), responses)
 
 
@@ -169,6 +174,13 @@ class RemixStream:
         gains = self._gains.pop(count)
         sides = [take.direct.pop(count) + gains * take.diffuse.pop(count) for take in self._takes]
         return torch.stack(sides)[:, None]
+
+
+def diffuse_response(coherence: Float[Tensor, " bands"], *, seed: int) -> Float[Tensor, " taps"]:
+    """Impulse response of η·β(f)·D, with its time zero at `HALF`."""
+    upper_edges = torch.as_tensor(BAND_EDGES[1:]) * (RATE / TRANSFORM.frame)
+    dry = torch.where(upper_edges > LOWEST_DIFFUSE, coherence, 1.0)
+    return DIFFUSE * decorrelating_response(dry, seed=seed)
 
 
 class _Take:
