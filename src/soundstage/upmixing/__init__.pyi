@@ -22,8 +22,9 @@ from .registry import (
 from .report import Report
 from .song_pass import fit_to_song, make_side, plans_of
 from .stage_options import StageOptions
+from .stereo_stream import StereoStream
 from .upmix_files import UpmixResult, measure_gain
-from .upmixer import StereoStream, Upmixer
+from .upmixer import Upmixer
 
 __all__ = [
     "DEFAULT_METHOD",

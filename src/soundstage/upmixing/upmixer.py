@@ -12,23 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
-from jaxtyping import Float
 
 from soundstage.audio import Audio, Source, open_sound
-from soundstage.audio.reading import MAX_SAMPLE
-from soundstage.audio.samples import as_samples
-from soundstage.errors import InputError, OptionError
+from soundstage.errors import OptionError
 from soundstage.parallel import Progress
 from soundstage.precision import in_single_precision
 from soundstage.upmixing.controls import Controls, as_seeds, check_mix
 from soundstage.upmixing.downmix import inspect_channels, mid_blocks
-from soundstage.upmixing.engine import MidSide, UpmixMethod, UpmixStream, upmix_blocks
+from soundstage.upmixing.engine import UpmixMethod, UpmixStream, upmix_blocks
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.registry import check_method, load_method, method_for
 from soundstage.upmixing.report import Report
 from soundstage.upmixing.song_pass import fit_to_song
 from soundstage.upmixing.stage_options import AnyPath, StageOptions, stage_options
+from soundstage.upmixing.stereo_stream import StereoStream
 from soundstage.upmixing.upmix_files import upmix_to_files
 
 if TYPE_CHECKING:
@@ -267,7 +265,7 @@ class Upmixer:
         width: float = 1.0,
         bass_mono: float = 0.0,
         center_focus: float = 0.0,
-    ) -> "StereoStream":
+    ) -> StereoStream:
         """Upmix block by block, for example from a live source.
 
         The content and the noise of a stream are not known before its end, so it is not inspected:
@@ -284,41 +282,6 @@ class Upmixer:
         controls = Controls(width, bass_mono, center_focus)
         stream = UpmixStream(self.method, rate, seeds=as_seeds(seed), controls=controls)
         return StereoStream(stream, several=_are_several(seed))
-
-
-class StereoStream:
-    """Mono blocks of any size in, stereo blocks out, in bounded memory.
-
-    The output lags by up to three seconds, or four with a filter on the side. All blocks together
-    are the samples that a call with a `width` and `spread_noise` gives for the whole sound, unless
-    the method surveys a song first.
-    """
-
-    def __init__(self, stream: UpmixStream, *, several: bool) -> None:
-        self._stream, self._several = stream, several
-
-    @in_single_precision
-    def push(self, block: Float[np.ndarray, " frames"]) -> Float[np.ndarray, "2 ready"] | Any:
-        """The complete samples; a list of them for several seeds.
-
-        Args:
-            block: of one channel, as NumPy array, torch tensor or list; integers have the full
-                scale of their type.
-
-        Raises:
-            InputError: it is not one channel of real samples, or one is not finite or 200 dB and
-                more beyond full scale.
-        """
-        return self._stereo(self._stream.push(_as_mono(block)))
-
-    @in_single_precision
-    def finish(self) -> Float[np.ndarray, "2 rest"] | Any:
-        """The remaining samples."""
-        return self._stereo(self._stream.finish())
-
-    def _stereo(self, takes: list[MidSide]) -> np.ndarray | list[np.ndarray]:
-        blocks = [take.left_right() for take in takes]
-        return blocks if self._several else blocks[0]
 
 
 def lazy_upmixer(
@@ -341,19 +304,6 @@ def lazy_upmixer(
         )
 
     return Upmixer(load, name=name, style=None if style is None else str(style))
-
-
-def _as_mono(block: Any) -> Float[np.ndarray, " frames"]:
-    samples = block
-    if not (isinstance(block, np.ndarray) and block.dtype in (np.float32, np.float64)):
-        samples = as_samples(block)
-    if samples.ndim == 2 and 1 in samples.shape:
-        samples = samples.reshape(-1)
-    if samples.ndim != 1:
-        raise InputError(f"A block of shape {samples.shape} is not one channel: give (frames,).")
-    if not (np.abs(samples) <= MAX_SAMPLE).all():
-        raise InputError("A block has samples that are not finite, or 200 dB beyond full scale.")
-    return np.asarray(samples)
 
 
 def _are_several(seed: Seed | Sequence[Seed]) -> bool:
