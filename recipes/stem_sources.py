@@ -107,7 +107,7 @@ def sorted_voices(lead: Mono, others: Mono, backing: float) -> dict[str, tuple[s
 
 
 def gather_voices(
-    target: Path, folder: Path, songs: set[str], weights: str | None, backing: float = 0.03
+    target: Path, folder: Path, songs: set[str], weights: str | None, backing: float = 0.2
 ) -> None:
     """Lead and backing voices of stereo songs, in excerpts of 4 to 30 s.
 
@@ -116,7 +116,8 @@ def gather_voices(
         folder: stereo music with a manifest.
         songs: files to use.
         weights: of Spleeter, unless its package is installed.
-        backing: energy of the backing voices over all voices from which they are kept.
+        backing: energy of the backing voices over all voices from which they are kept; under
+            it they are mostly the reverberation of the lead and what bled from instruments.
     """
     from stem_teacher import (
         Teacher,
