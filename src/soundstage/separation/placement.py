@@ -10,7 +10,7 @@ decorrelated part. The rules are those of Perez-Gonzalez & Reiss (2010) and Mans
     3  the higher its centroid, the further out a source may stand            `amounts`
     4  a source goes opposite the source with the nearest centroid            `alternate_sides`
     5  no hard panning: 12 dB at most                                         `limited`
-    6  in five bands left and right within 2.1 dB, corrected inwards only     `balanced`
+    6  left and right balanced, in all and in five bands, by moves inwards    `balanced`
     7  a change of pan takes 22 ms at least; remnants of separation stay      `pan_ramp`, `is_faint`
     8  the linear law L = (1 + a)·s, R = (1 − a)·s                            `pan_gain`
     9  what no source owns stays at the center or in the ambience             `CENTERED`
