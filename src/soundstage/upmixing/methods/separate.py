@@ -42,7 +42,7 @@ from soundstage.upmixing.plan import Plan
 from soundstage.upmixing.song_pass import plan_takes
 from soundstage.upmixing.stage_options import StageOptions
 
-DIFFUSE = 0.6  # η: the width is then that of mixes with placed stems (benchmarks/places.py)
+DIFFUSE = 0.4  # η: width as of mixes with placed stems, by benchmarks/places.py
 LOWEST_DIFFUSE = 150.0  # Hz
 
 PlanTakes = Callable[
