@@ -63,7 +63,7 @@ def test_one_vector_is_its_own_center():
     assert torch.allclose(spherical_clusters(vector, torch.ones(1), **SETTINGS), vector)
 
 
-TIMED = {"most": 4, "min_share": 0.05, "join_above": 1.1}
+TIMED = {"most": 4, "min_share": 0.05, "join_above": 0.7}
 
 
 def test_what_sounds_together_is_one_source():
