@@ -301,9 +301,11 @@ def in_words(
     """
     others = range(1, len(energies) - 1)
     names = ["bass", *(f"other-{number}" for number in others), "residual"]
-    kinds: list[Kind] = ["bass", *("object" for _ in others), "residual"]
-    facts = zip(names, kinds, energies, centroids, activity, strict=True)
-    return [SourceInfo(name, kind, *map(float, values)) for name, kind, *values in facts]
+    kinds: dict[str, Kind] = {"bass": "bass", "residual": "residual"}
+    facts = zip(names, energies, centroids, activity, strict=True)
+    return [
+        SourceInfo(name, kinds.get(name, "object"), *map(float, values)) for name, *values in facts
+    ]
 
 
 def unsurveyed(count: int = SOURCES) -> FormationSeparator:

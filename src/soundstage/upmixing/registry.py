@@ -136,10 +136,10 @@ _BUILT_IN = {
             "after Fitzgerald 2011",
             weights="decorrelate",
             module="separate",
-            separator="hpss",
+            separator="stems",
             takes_separator=True,
             has_decoder=False,
-            options={"separator": "hpss"},
+            options={"separator": "stems"},
         ),
         Method(
             "formation",
