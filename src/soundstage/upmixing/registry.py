@@ -115,6 +115,17 @@ _BUILT_IN = {
             takes_style=True,
         ),
         Method(
+            "placed",
+            "every source of a song gets a place, and masked draws what no source owns",
+            "ours, after Fitzgerald 2011 and PS-MTM",
+            weights="masked",
+            module="placed",
+            takes_style=True,
+            separator="stems",
+            takes_separator=True,
+            has_decoder=False,
+        ),
+        Method(
             "autoregressive",
             "a transformer samples stereo tokens one after the other",
             "PS-AR, Serrà et al. 2023, §3.2",
