@@ -128,6 +128,35 @@ def test_no_bit_depends_on_blocks_or_on_other_takes(places: list[int]) -> None:
     assert not torch.equal(whole[0], whole[1])
 
 
+class SoftCrossover(Crossover):
+    """Two sources, 0.8 and 0.2 of a bin, or the other way round."""
+
+    def mask_stream(self) -> "SoftCrossover":
+        return self
+
+    def push(self, spectrogram: Tensor, /) -> Tensor:
+        return 0.2 + 0.6 * super().push(spectrogram)
+
+
+def test_masks_of_a_separator_are_sharper() -> None:
+    method = RemixMethod(SoftCrossover(), COHERENT, lambda *_: [])
+    masks = method.separator.mask_stream().push(torch.zeros(TRANSFORM.bins, 3))
+    torch.testing.assert_close(masks.sum(dim=0), torch.ones(TRANSFORM.bins, 3))
+    torch.testing.assert_close(masks[0, 0], torch.full((3,), 0.8**2 / (0.8**2 + 0.2**2)))
+
+
+def test_the_sources_of_the_method_are_those_that_it_remixes() -> None:
+    mid = song(40_000)
+    places = [PlacedSource("low", "object", 6.0, 0.0), PlacedSource("high", "object", -3.0, 0.0)]
+    plan = Plan(tuple(places))
+    method = RemixMethod(SoftCrossover(), COHERENT, lambda *_: [plan])
+    stream = method.separator.stream()
+    sources = torch.cat([stream.push(mid), stream.finish()], dim=-1)
+    torch.testing.assert_close(sources.sum(dim=0), mid, atol=1e-6, rtol=0)
+    expected = torch.tensor(plan.to_gains(), dtype=torch.float32) @ sources
+    torch.testing.assert_close(side(method, mid)[0], expected, atol=1e-6, rtol=1e-5)
+
+
 def test_silence_stays_silent() -> None:
     assert not side(remix((5.0, 1.0), (-5.0, 1.0), coherence=INCOHERENT), torch.zeros(30_000)).any()
 

@@ -22,11 +22,14 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
+from soundstage.separation.masking import MaskedSourceStream
 from soundstage.separation.registry import load_separator
 from soundstage.separation.separator import (
+    MaskSeparator,
+    MaskStream,
     Separator,
     SongSeparator,
     SourceInfo,
@@ -36,14 +39,18 @@ from soundstage.separation.separator import (
 from soundstage.spectra import SampleQueue, StreamingConvolver
 from soundstage.stereo import RATE, TRANSFORM, TransientStream
 from soundstage.stereo.encoding import BAND_EDGES
+from soundstage.upmixing.generative.ownership import sharpened
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.methods.decorrelate import HALF, decorrelating_response, load_coherence
 from soundstage.upmixing.plan import Plan
 from soundstage.upmixing.song_pass import plan_takes
 from soundstage.upmixing.stage_options import StageOptions
+from soundstage.upmixing.stem_files import find_stems
+from soundstage.upmixing.user_stems import FittedStems, UserStems
 
 DIFFUSE = 0.4  # η: width as of mixes with placed stems, by benchmarks/places.py
 LOWEST_DIFFUSE = 150.0  # Hz
+SHARPNESS = 2.0  # γ
 
 PlanTakes = Callable[
     [Sequence[SourceInfo], Sequence[int], Float[np.ndarray, "sources bands"] | None], list[Plan]
@@ -55,7 +62,7 @@ class RemixMethod:
     """The method for one song, or for any with a separator that needs no survey.
 
     Args:
-        separator: of this song.
+        separator: of this song; one by masks gets sharper ones, stems of the user's own do not.
         coherence: mean coherence of music in each of 34 bands, −1 to 1.
         plan_takes: decides who stands where.
     """
@@ -65,6 +72,8 @@ class RemixMethod:
     def __init__(
         self, separator: Separator, coherence: Float[Tensor, " bands"], plan_takes: PlanTakes
     ) -> None:
+        if hasattr(separator, "mask_stream") and not isinstance(separator, FittedStems):
+            separator = SharpSeparator(cast("MaskSeparator", separator))
         self.separator, self.rate = separator, separator.rate
         self._coherence, self._plan_takes = coherence, plan_takes
 
@@ -130,6 +139,51 @@ class RemixSurvey:
     def finish(self) -> RemixMethod:
         """The method for this song."""
         return self._fitted(self._survey.finish())
+
+
+class SharpMasks:
+    """Masks m_k^γ / Σ m_j^γ: a `MaskStream` in which more of a bin belongs to its main source.
+
+    Soft masks give the best estimates of sources, and their remix stands closer to the center than
+    its plan says, as each source is spread over the places of all others.
+
+    Args:
+        masks: to sharpen.
+    """
+
+    def __init__(self, masks: MaskStream) -> None:
+        self._masks = masks
+
+    def push(
+        self, spectrogram: Complex[Tensor, "bins frames"], /
+    ) -> Float[Tensor, "sources bins ready"]:
+        """Masks of the oldest frames that are complete."""
+        return sharpened(self._masks.push(spectrogram), SHARPNESS)
+
+    def finish(self) -> Float[Tensor, "sources bins rest"]:
+        """Masks of the remaining frames."""
+        return sharpened(self._masks.finish(), SHARPNESS)
+
+
+class SharpSeparator:
+    """A separator with sharper masks: a `MaskSeparator`.
+
+    Args:
+        separator: of the same sources.
+    """
+
+    def __init__(self, separator: MaskSeparator) -> None:
+        self._separator = separator
+        self.rate, self.sources = separator.rate, separator.sources
+        self.balance_energies = getattr(separator, "balance_energies", None)
+
+    def stream(self) -> MaskedSourceStream:
+        """Start a signal."""
+        return MaskedSourceStream(self.mask_stream(), self.sources)
+
+    def mask_stream(self) -> SharpMasks:
+        """Start a signal."""
+        return SharpMasks(self._separator.mask_stream())
 
 
 class RemixStream:
@@ -241,9 +295,6 @@ def load(
     stage = stage or StageOptions()
     loaded = load_separator(stage.separator or separator, device=device)
     if stage.stems is not None:
-        from soundstage.upmixing.stem_files import find_stems
-        from soundstage.upmixing.user_stems import UserStems
-
         loaded = UserStems(find_stems(stage.stems), loaded)
 
     def plan(
