@@ -66,7 +66,8 @@ def test_bands_are_balanced_by_moves_inwards(data, pans):
 
 
 def test_energies_fall_in_their_bands_and_none_is_counted_twice():
-    frequencies = np.array([0.0, 749.0, 750.0, 2_000.0, 5_000.0, 15_999.0, 16_000.0, 20_000.0])
-    found = band_energies(np.array([[1.0, 2, 4, 8, 16, 32, 64, 128]]), frequencies)
-    assert found.tolist() == [[3.0, 4.0, 8.0, 16.0, 32.0]]
+    frequencies = np.array([0.0, 179.0, 180.0, 400.0, 749.0, 750.0, 2_000.0, 5_000.0, 15_999.0])
+    frequencies = np.append(frequencies, [16_000.0, 20_000.0])
+    found = band_energies(2.0 ** np.arange(11)[None], frequencies)
+    assert found.tolist() == [[3.0, 4.0, 24.0, 32.0, 64.0, 128.0, 256.0]]
     assert found.shape[1] == len(BALANCE_EDGES) - 1

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from making_stems import write_separator
 from soundstage.errors import WeightsError
 from soundstage.parallel import single_thread
+from soundstage.separation.stage_balance import BALANCE_EDGES
 from soundstage.separation.stems import FittedStems, _Rows, load
 from soundstage.stereo.encoding import RATE, TRANSFORM
 from soundstage.stereo.fine_bands import FINE_BANDS
@@ -93,7 +94,7 @@ def test_facts_of_the_sources_are_shares_and_frequencies(separator):
     assert sum(source.energy for source in song.sources) == pytest.approx(1, abs=1e-3)
     assert all(0 < source.centroid < RATE / 2 for source in song.sources)
     assert all(0 <= source.activity <= 1 for source in song.sources)
-    assert song.balance_energies.shape == (len(song.sources), 5)
+    assert song.balance_energies.shape == (len(song.sources), len(BALANCE_EDGES) - 1)
     total = song.balance_energies.sum()
     shares = song.balance_energies.sum(axis=1) / total
     assert np.allclose(shares, [source.energy for source in song.sources], atol=0.3)

@@ -1,10 +1,11 @@
 """Balance of a stage: neither the mix nor a band of it may be clearly louder on one side.
 
 Source k with energy E and pan p has energy E·(1 + a)² in the left channel and E·(1 − a)² in the
-right one, a = tanh(p·ln 10/40). The sums over all sources may differ by 1.4 dB, and in each of the
-five bands of Perez-Gonzalez & Reiss (2010) by 3.1 dB. Where they differ by more, the sources of the
-louder side move towards the center, never further out: p is multiplied by t^w, with w the energy of
-the source in the band over the largest on that side, and the largest t from 0 to 1 that is enough.
+right one, a = tanh(p·ln 10/40). The sums over all sources may differ by 1.4 dB, and in each of
+seven bands (after Perez-Gonzalez & Reiss 2010) by 3.1 dB. Where they differ by more, the sources of
+the louder side move towards the center, never further out: p is multiplied by t^w, with w the
+energy of the source in the band over the largest on that side, and the largest t from 0 to 1 that
+is enough.
 
 The paper has 1.4 dB for every band. The worst band of real music differs by up to 3.1 dB in nine
 recordings of ten (docs/placement.md), and a limit of 1.4 dB there costs a fifth of the spread of a
@@ -16,8 +17,9 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-BALANCE_EDGES = (0.0, 750.0, 1_650.0, 3_650.0, 7_750.0, 16_000.0)
-"""Borders of the bands in Hz."""
+BALANCE_EDGES = (0.0, 180.0, 360.0, 750.0, 1_650.0, 3_650.0, 7_750.0, 16_000.0)
+"""Borders of the bands in Hz: those of the paper, and the lowest in three, about octaves, since the
+bass would outweigh all else in it."""
 MAX_IMBALANCE_DB = 1.4  # level of left over right of the mix
 MAX_BAND_IMBALANCE_DB = 3.1  # of a band
 TOLERANCE_DB = 0.01  # where the search ends, so that rounding starts no further round
