@@ -23,7 +23,7 @@ ROUNDS = 25
 START_SHARE = 0.02  # of the weight that must lie near a first center, which is then no outlier
 START_COSINE = 0.7
 PARTS, PART_SHARE, PART_DISTANCE = 10, 0.02, 0.05  # of the clusters that are joined
-WITNESS = 1.0  # weight of the activity
+WITNESS = 0.25  # weight of the activity
 
 
 def spherical_clusters(
