@@ -3,13 +3,14 @@
 A plan gives each source s_k of the mid a pan and a diffuseness, fixed for the song, and with the
 linear law L = (1 + a)·s, R = (1 − a)·s the side is
 
-    S = Σ_k a_k·s_k + g·η·β(f)·D(Σ_k d_k·s_k),    a = tanh(pan·ln 10/40)
+    S = Σ_k a_k·s_k + g·η·β(f)·√(E_d/E_M)·D,    a = tanh(pan·ln 10/40)
 
-where D is the all-pass decorrelator of the take, β(f) the side of music in each band, as of
-`decorrelate`, and g fades it out at attacks. Panned sources are a part of the side of music, so
-that the diffuse part gets η of it, and none under 150 Hz, where in a long note D is the mid itself
-with another level. The mono sum is exact. Level differences are those of the plan where a source
-has no diffuse part, and a little smaller where it has.
+where D is the decorrelated mid of the decoder (`stereo/decoding.py`), matched to the mid in every
+band and frame, so that it moves no source; E_d/E_M is the energy of Σ d_k·s_k over that of the mid
+there, β(f) the side of music in each band, as of `decorrelate`, and g fades the diffuse part out at
+attacks. Panned sources are a part of the side of music, so that the diffuse part gets η of it, and
+none under 150 Hz. The mono sum is exact. Level differences are those of the plan where a source has
+no diffuse part, and a little smaller where it has.
 
 `separate` remixes any separator, after Fitzgerald (2011), "Upmixing from mono: a source separation
 approach". `formation` remixes sources formed of sinusoidal peaks, after Lagrange et al. (2007),
@@ -25,7 +26,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from soundstage.separation.masking import MaskedSourceStream
+from soundstage.separation.masking import BLOCK, MaskedSourceStream
 from soundstage.separation.registry import load_separator
 from soundstage.separation.separator import (
     MaskSeparator,
@@ -36,12 +37,12 @@ from soundstage.separation.separator import (
     SourceStream,
     Survey,
 )
-from soundstage.spectra import SampleQueue, StreamingConvolver
-from soundstage.stereo import RATE, TRANSFORM, TransientStream
-from soundstage.stereo.encoding import BAND_EDGES
+from soundstage.spectra import AnalysisStream, SampleQueue
+from soundstage.stereo import RATE, TRANSFORM, DecoderStream
+from soundstage.stereo.encoding import BAND_EDGES, band_energy, band_sums, spread
 from soundstage.upmixing.generative.ownership import sharpened
 from soundstage.upmixing.generative.style import Style
-from soundstage.upmixing.methods.decorrelate import HALF, decorrelating_response, load_coherence
+from soundstage.upmixing.methods.decorrelate import load_coherence
 from soundstage.upmixing.plan import Plan
 from soundstage.upmixing.song_pass import plan_takes
 from soundstage.upmixing.stage_options import StageOptions
@@ -50,6 +51,7 @@ from soundstage.upmixing.user_stems import FittedStems, UserStems
 
 DIFFUSE = 0.4  # η: width as of mixes with placed stems, by benchmarks/places.py
 LOWEST_DIFFUSE = 150.0  # Hz
+LARGEST = 3.0  # √(E_d/E_M) where sources cancel; also the largest diffuseness
 SHARPNESS = 2.0  # γ
 
 PlanTakes = Callable[
@@ -84,8 +86,8 @@ class RemixMethod:
 
     def stream(self, seeds: Sequence[int]) -> "RemixStream":
         """Start a signal."""
-        responses = [diffuse_response(self._coherence, seed=seed) for seed in seeds]
-        return RemixStream(self.separator.stream(), self.plans(seeds), responses)
+        gain = diffuse_gain(self._coherence)
+        return RemixStream(self.separator.stream(), self.plans(seeds), seeds, gain)
 
 
 class RemixSongMethod:
@@ -192,68 +194,92 @@ class RemixStream:
     Args:
         sources: of this mid.
         plans: one a take, with the sources in the order of the stream.
-        responses: of each take from its diffuse sources to the side, with time zero at `HALF`.
+        seeds: of the decorrelators, one a take.
+        gain: of the diffuse part in each of 34 bands.
     """
 
     def __init__(
         self,
         sources: SourceStream,
         plans: Sequence[Plan],
-        responses: Sequence[Float[Tensor, " taps"]],
+        seeds: Sequence[int],
+        gain: Float[Tensor, " bands"],
     ) -> None:
-        self._sources = sources
-        self._takes = [_Take(*each) for each in zip(plans, responses, strict=True)]
-        self._transients = TransientStream()
-        self._gains = SampleQueue()
+        self._stream, self._gain = sources, gain[:, None]
+        self._takes = [_Take(plan) for plan in plans]
+        self._mid, self._sources = SampleQueue(), SampleQueue((len(plans[0].sources),))
+        self._decoder = DecoderStream(seeds)  # of the diffuse part
+        self._frames = SampleQueue((TRANSFORM.bins,))
+        self._diffuse = SampleQueue((len(plans),))
 
     def push(self, mid: Float[Tensor, " length"], /) -> Float[Tensor, "takes 1 ready"]:
         """The samples that `mid` completes."""
-        self._gains.push(self._transients.push(mid))
-        sources = self._sources.push(mid)
-        for take in self._takes:
-            take.push(sources)
+        self._mid.push(mid)
+        self._sources.push(self._stream.push(mid))
+        while len(self._sources) >= BLOCK:  # long transforms round by their number
+            self._feed(BLOCK)
         return self._ready()
 
     def finish(self) -> Float[Tensor, "takes 1 rest"]:
         """The remaining samples."""
-        self._gains.push(self._transients.finish())
-        sources = self._sources.finish()
+        self._sources.push(self._stream.finish())
+        while count := min(len(self._sources), BLOCK):
+            self._feed(count)
+        self._frames.push(self._decoder.finish_analysis())
         for take in self._takes:
-            take.push(sources)
             take.finish()
+        self._decode()
+        self._diffuse.push(self._decoder.finish()[:, 0])
         return self._ready()
 
+    def _feed(self, count: int) -> None:
+        sources = self._sources.pop(count)
+        self._frames.push(self._decoder.analyze(self._mid.pop(count)))
+        for take in self._takes:
+            take.push(sources)
+        self._decode()
+
+    def _decode(self) -> None:
+        """The diffuse part of all complete frames."""
+        count = len(self._frames)  # that of the copies, which lag behind the sources
+        if not count:
+            return
+        mid = band_energy(self._frames.pop(count))
+        energies = [band_sums(take.frames.pop(count).abs().square()) for take in self._takes]
+        shares = [(energy / mid).sqrt() for energy in energies]
+        gains = torch.stack([spread(self._gain * share.clamp(max=LARGEST)) for share in shares])
+        self._diffuse.push(self._decoder.decode_gains(torch.zeros_like(gains), gains)[:, 0])
+
     def _ready(self) -> Float[Tensor, "takes 1 ready"]:
-        count = min(len(self._gains), *(len(take.diffuse) for take in self._takes))
-        gains = self._gains.pop(count)
-        sides = [take.direct.pop(count) + gains * take.diffuse.pop(count) for take in self._takes]
-        return torch.stack(sides)[:, None]
+        count = min(len(self._diffuse), len(self._takes[0].direct))
+        direct = torch.stack([take.direct.pop(count) for take in self._takes])
+        return (direct + self._diffuse.pop(count))[:, None]
 
 
-def diffuse_response(coherence: Float[Tensor, " bands"], *, seed: int) -> Float[Tensor, " taps"]:
-    """Impulse response of η·β(f)·D, with its time zero at `HALF`."""
+def diffuse_gain(coherence: Float[Tensor, " bands"]) -> Float[Tensor, " bands"]:
+    """η·β(f) from the mean coherence of music in each band."""
+    beta = ((1 - coherence) / (1 + coherence).clamp(min=0.01)).sqrt()
     upper_edges = torch.as_tensor(BAND_EDGES[1:]) * (RATE / TRANSFORM.frame)
-    dry = torch.where(upper_edges > LOWEST_DIFFUSE, coherence, 1.0)
-    return DIFFUSE * decorrelating_response(dry, seed=seed)
+    return DIFFUSE * torch.where(upper_edges > LOWEST_DIFFUSE, beta, 0.0)
 
 
 class _Take:
-    """The direct and the diffuse part of one take; alone, so that it rounds as beside others."""
+    """The direct part of one take and its diffuse sources; alone, to round as beside others."""
 
-    def __init__(self, plan: Plan, response: Float[Tensor, " taps"]) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._pans = torch.tensor(plan.to_gains(), dtype=torch.float32)
         self._diffuseness = torch.tensor(
             [source.diffuseness for source in plan.sources], dtype=torch.float32
         )
-        self._decorrelator = StreamingConvolver(response, advance=HALF)
-        self.direct, self.diffuse = SampleQueue(), SampleQueue()
+        self._analysis = AnalysisStream(TRANSFORM)
+        self.direct, self.frames = SampleQueue(), SampleQueue((TRANSFORM.bins,))
 
     def push(self, sources: Float[Tensor, "sources ready"]) -> None:
         self.direct.push(_mixed(sources, self._pans))
-        self.diffuse.push(self._decorrelator.push(_mixed(sources, self._diffuseness)))
+        self.frames.push(self._analysis.push(_mixed(sources, self._diffuseness)))
 
     def finish(self) -> None:
-        self.diffuse.push(self._decorrelator.finish())
+        self.frames.push(self._analysis.finish())
 
 
 def _mixed(
