@@ -10,7 +10,7 @@ decorrelated part. The rules are those of Perez-Gonzalez & Reiss (2010) and Mans
     3  the higher its centroid, the further out a source may stand            `amounts`
     4  a source goes opposite the source with the nearest centroid            `alternate_sides`
     5  no hard panning: 12 dB at most                                         `limited`
-    6  left and right balanced, in all and in five bands, by moves inwards    `balanced`
+    6  left and right balanced, in all and in seven bands, by moves inwards   `balanced`
     7  a change of pan takes 22 ms at least; remnants of separation stay      `pan_ramp`, `is_faint`
     8  the linear law L = (1 + a)·s, R = (1 − a)·s                            `pan_gain`
     9  what no source owns stays at the center or in the ambience             `CENTERED`
@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from soundstage.separation.place_prior import drawn_amount
 from soundstage.separation.stage_balance import balanced
 
 if TYPE_CHECKING:
@@ -60,7 +61,6 @@ AMOUNTS_DB: "Mapping[Kind, tuple[float, float]]" = {"object": (9.0, 12.0), "voic
 """|pan| of the lowest and of the highest source. Guitars and keys are usually 0.3 to 0.4 of the way
 from left to right, strings and backing voices 0.15 to 0.2: 3.5 to 15 dB. 9 dB sound to one side,
 and the balance moves loud sources inwards from here."""
-DRAWN_DB = (6.0, 12.0)  # |pan| of further takes
 MOST_TRIED = 8  # movable sources of which all sides are tried
 TIE = 0.1  # of the stage; what is kept less clearly is no reason against rule 4
 COMPRESSION = 0.3  # loudness grows as energy^0.3
@@ -260,8 +260,10 @@ def amounts(
     else:
         ordered = np.empty(len(sources))
         ordered[np.argsort(relative, kind="stable")] = np.sort(shares)
-    ends = np.array([AMOUNTS_DB[source.kind] if shares is None else DRAWN_DB for source in sources])
-    low, high = ends.reshape(-1, 2).T
+    pairs = zip(sources, ordered.tolist(), strict=True)
+    if shares is not None:
+        return np.array([drawn_amount(source.kind, share) for source, share in pairs])
+    low, high = np.array([AMOUNTS_DB[source.kind] for source in sources]).reshape(-1, 2).T
     return low + (high - low) * ordered
 
 
