@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import soundfile
 import torch
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from soundstage.corpora.stem_cache import KINDS, StemCache
 from soundstage.networks.models.stem_unet import StemUNetConfig

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from making_stems import RATE, write_collection
 
+from making_stems import RATE, write_collection
 from soundstage.corpora.stem_cache import (
     LOWEST_DB,
     STEP_DB,

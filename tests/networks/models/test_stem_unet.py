@@ -1,8 +1,8 @@
 import pytest
 import torch
+
 from making_stems import small_config
 from network_checks import noise
-
 from soundstage.networks.models.stem_levels import SILENT_LEVEL, normalized_levels
 from soundstage.networks.models.stem_unet import StemUNetConfig
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from making_stems import cache
 
+from making_stems import cache
 from soundstage.corpora.stem_cache import ACCOMPANIMENT, KINDS
 from soundstage.training.data.stem_mixes import CLASSES, StemMixes
 from soundstage.training.recipe_base import StemMixing

@@ -1,8 +1,8 @@
 import pytest
 import torch
-from making_stems import cache, small_config, write_collection
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
+from making_stems import cache, small_config, write_collection
 from soundstage.corpora.stem_cache import KINDS
 from soundstage.errors import InputError
 from soundstage.networks.models.stem_unet import StemUNetConfig
@@ -33,7 +33,9 @@ def batch():
 def test_the_true_shares_have_the_least_loss(batch):
     true = batch.shares[:, :, : len(KINDS)].clamp(min=1e-6).log()
     wrong = true.roll(1, dims=2)
-    assert kind_loss(true, batch) < kind_loss(torch.zeros_like(true), batch) < kind_loss(wrong, batch)
+    assert (
+        kind_loss(true, batch) < kind_loss(torch.zeros_like(true), batch) < kind_loss(wrong, batch)
+    )
     assert kind_accuracy(true, batch) == 1
     assert kind_accuracy(wrong, batch) == 0
 

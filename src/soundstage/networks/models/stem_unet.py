@@ -7,8 +7,8 @@ Jansson et al. 2017). It has two outputs a tile:
     embedding    a unit vector; tiles of one source point the same way wherever in the song they are
                  (deep clustering, Hershey et al. 2016)
 
-Kinds have a name before a song is heard; instruments without a kind of their own are told apart by
-the embedding alone. Convolutions do not depend on the frequency of a band, so a second input channel
+Kinds have a name in every song; instruments without a kind of their own are told apart by the
+embedding alone. Convolutions do not depend on the frequency of a band, so a second input channel
 holds it. In the middle, layers over the whole spectrum and dilated convolutions over time give a
 context of some seconds.
 """

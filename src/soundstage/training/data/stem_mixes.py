@@ -1,9 +1,10 @@
 """Mixes of separate stems for the training of `stems`, made from their band levels alone.
 
-An example is a pair of segments of one mix. Its stems play together in a song, or come from anywhere
-in the collections, so that no arrangement is learned by heart; voices are added; every stem gets a
-gain and a curve over the bands of its own. Powers of stems do not add up to the power of their mix,
-since they interfere; with random phases φ that drift from frame to frame, in a band of n bins,
+An example is a pair of segments of one mix. Its stems play together in a song, or come from any
+song of the collections, so that no arrangement is learned by heart; voices are added; every stem
+gets a gain and a curve over the bands of its own. Powers of stems do not add up to the power of
+their mix, since they interfere; with random phases φ that drift from frame to frame, in a band of n
+bins,
 
     P = ΣP_k + (|Σ√P_k·exp(iφ_k)|² − ΣP_k)/√n
 
@@ -58,7 +59,7 @@ class StemBatch(NamedTuple):
 
 class _Stem(NamedTuple):
     cache: int
-    index: int
+    number: int
     kind: str
 
 
@@ -187,7 +188,7 @@ class StemMixes:
         pool = self._pools[kind][random.choice(len(roots), p=roots / roots.sum())]
         stem = pool[random.integers(len(pool))]
         surplus = self._length(stem) - self.frames + 1
-        first = int(self.caches[stem.cache].starts[stem.index])
+        first = int(self.caches[stem.cache].starts[stem.number])
         levels = self.caches[stem.cache].levels
         starts = []
         for _ in range(SEGMENTS):
@@ -209,7 +210,7 @@ class StemMixes:
         stems = []
         for stem, curve in zip(chosen, eq, strict=True):
             cache = self.caches[stem.stem.cache]
-            first = int(cache.starts[stem.stem.index])
+            first = int(cache.starts[stem.stem.number])
             levels = torch.stack(
                 [
                     cache.levels[first + start : first + start + self.frames].T
@@ -235,14 +236,14 @@ class StemMixes:
 
     def _length(self, stem: _Stem) -> int:
         cache = self.caches[stem.cache]
-        return int(cache.ends[stem.index] - cache.starts[stem.index])
+        return int(cache.ends[stem.number] - cache.starts[stem.number])
 
     def _level_db(self, stem: _Stem) -> float:
         """Level of the loud frames of a stem, in dB."""
-        key = (stem.cache, stem.index)
+        key = (stem.cache, stem.number)
         if key not in self._rms_db:
             cache = self.caches[stem.cache]
-            frames = cache.levels[int(cache.starts[stem.index]) : int(cache.ends[stem.index])]
+            frames = cache.levels[int(cache.starts[stem.number]) : int(cache.ends[stem.number])]
             power = powers_of(frames[::8]).sum(dim=1)
             loud = power[power >= power.quantile(0.5)].mean()
             self._rms_db[key] = 10 * math.log10(float(loud) + SILENCE)
