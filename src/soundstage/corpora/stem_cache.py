@@ -1,7 +1,7 @@
 """Band levels of separate stems, and of a whole collection of them in one file.
 
-A collection has a `manifest.csv` with the columns `file`, `song`, `stem` and `kind`. The kind is what
-a separator is to call a stem: one of `KINDS`, or `accompaniment` for a mix that holds no voice. A
+A collection has a `manifest.csv` with the columns `file`, `song`, `stem` and `kind`. The kind is
+that of a separator's source: one of `KINDS`, or `accompaniment` for a mix that holds no voice. A
 stem takes 160 bytes a frame, 25 MB an hour: the level of every narrow band in steps of half a
 decibel. Mixes are made of such levels in training, so that no waveform is read again.
 """
