@@ -10,6 +10,7 @@ from soundstage.stereo import BANDS, TRANSFORM
 from soundstage.stereo.descriptors import DESCRIPTORS
 from soundstage.stereo.encoding import IID_STEPS
 from soundstage.upmixing.generative.ownership import (
+    LevelStream,
     MovingMean,
     Placing,
     Stage,
@@ -37,6 +38,7 @@ PLAN = Plan(
 )
 FRAMES = 3
 ZERO = torch.zeros(BANDS, FRAMES)
+LOUD = ZERO + 20  # dB over the mean of the band
 POWER = torch.rand(TRANSFORM.bins, FRAMES, generator=torch.Generator().manual_seed(0)) + 0.1
 
 
@@ -76,24 +78,24 @@ def test_much_diffuse_sound_limits_the_panning(beta: float) -> None:
 
 
 def test_a_source_that_owns_a_band_settles_its_level_difference() -> None:
-    owned, settled = Stage(PLAN, SOURCES).tiles(shares(0.0, 0.0, 1.0, 0.0))
+    owned, settled = Stage(PLAN, SOURCES).tiles(shares(0.0, 0.0, 1.0, 0.0), LOUD)
     assert bool((owned == 1).all())
     assert bool((IID_STEPS[settled] == 8).all())
 
 
 def test_sources_at_one_place_own_together() -> None:
     stage = Stage(PLAN, SOURCES)
-    owned, settled = stage.tiles(shares(0.5, 0.45, 0.05, 0.0))
+    owned, settled = stage.tiles(shares(0.55, 0.45, 0.0, 0.0), LOUD)
     assert bool((owned == 1).all())
     assert bool((IID_STEPS[settled] == 0).all())
-    owned, settled = stage.tiles(shares(0.5, 0.0, 0.5, 0.0))
+    owned, settled = stage.tiles(shares(0.5, 0.0, 0.5, 0.0), LOUD)
     assert bool((owned == 0).all())
     assert bool((settled == FREE).all())
     assert one_place(SOURCES, PLAN) == [[0, 1], [2]]
 
 
 def test_what_is_left_over_owns_nothing() -> None:
-    owned, settled = Stage(PLAN, SOURCES).tiles(shares(0.0, 0.0, 0.0, 1.0))
+    owned, settled = Stage(PLAN, SOURCES).tiles(shares(0.0, 0.0, 0.0, 1.0), LOUD)
     assert bool((owned == 0).all())
     assert bool((settled == FREE).all())
 
@@ -102,14 +104,16 @@ def test_ownership_rises_between_its_thresholds() -> None:
     stage = Stage(PLAN, SOURCES, Placing(owned=(0.5, 0.9)))
     part = torch.linspace(0, 1, 21)
     values = torch.stack([0 * part, 0 * part, part, 1 - part])[:, None].expand(-1, BANDS, -1)
-    owned, _ = stage.tiles(values)
+    owned, _ = stage.tiles(values, torch.full((BANDS, 21), 20.0))
     expected = ((part - 0.5) / 0.4).clamp(0, 1)
     torch.testing.assert_close(owned, expected.expand(BANDS, -1))
 
 
 def test_masks_mix_places_and_diffuseness() -> None:
-    stage = Stage(PLAN, SOURCES)
-    direct, diffuse = stage.gains(masks(0.5, 0.0, 0.5, 0.0), POWER, ZERO + 1, ZERO, ZERO + 0.2)
+    stage = Stage(PLAN, SOURCES, Placing(diffuse_gain=1.0))
+    direct, diffuse = stage.gains(
+        masks(0.5, 0.0, 0.5, 0.0), POWER, LOUD, ZERO + 1, ZERO, ZERO + 0.2
+    )
     torch.testing.assert_close(diffuse, torch.full_like(diffuse, 0.2 * (0.15 + 0.5)))
     panning = torch.full_like(direct, 0.5 * pan_gain(8.0))
     torch.testing.assert_close(direct, level_gain(panning, diffuse))
@@ -133,9 +137,43 @@ def test_drawn_panning_enters_free_tiles_only() -> None:
     stage, values = Stage(PLAN, SOURCES, Placing(drawn_gain=0.25)), masks(0.0, 0.0, 0.0, 1.0)
     owned = ZERO.clone()
     owned[10:] = 1
-    direct, _ = stage.gains(values, POWER, owned, ZERO + 0.8, ZERO)
+    direct, _ = stage.gains(values, POWER, LOUD, owned, ZERO + 0.8, ZERO)
     assert float(direct[:3].min()) == pytest.approx(0.2)
     assert float(direct[-1000:].abs().max()) == 0
+
+
+def test_quiet_tiles_are_free() -> None:
+    stage, placing = Stage(PLAN, SOURCES), Placing()
+    quiet, own_all = ZERO + placing.loud[0], shares(0.0, 0.0, 1.0, 0.0)
+    owned, settled = stage.tiles(own_all, quiet)
+    assert bool((owned == 0).all())
+    assert bool((settled == FREE).all())
+    direct, diffuse = stage.gains(
+        masks(0.0, 0.0, 1.0, 0.0), POWER, quiet, owned, ZERO + 0.4, ZERO + 0.3
+    )
+    torch.testing.assert_close(direct, torch.full_like(direct, 0.4 * placing.drawn_gain))
+    torch.testing.assert_close(diffuse, torch.full_like(diffuse, 0.3))
+
+
+def test_loud_tiles_are_drier() -> None:
+    stage = Stage(PLAN, SOURCES, Placing(diffuse_gain=0.5))
+    values = masks(0.0, 0.0, 1.0, 0.0)
+    _, diffuse = stage.gains(values, POWER, LOUD, ZERO + 1, ZERO, ZERO + 0.4)
+    torch.testing.assert_close(diffuse, torch.full_like(diffuse, 0.2))
+
+
+@settings(max_examples=20)
+@given(frames=st.integers(0, 30), places=st.lists(st.integers(0, 30), max_size=4))
+def test_levels_are_relative_to_the_frames_around(frames: int, places: list[int]) -> None:
+    power = torch.rand(TRANSFORM.bins, frames, generator=torch.Generator().manual_seed(frames))
+    stream = LevelStream(9)
+    found = torch.cat([*map(stream.push, cut(power, places)), stream.finish()], dim=-1)
+    louder = LevelStream(9)
+    scaled = torch.cat([louder.push(100 * power), louder.finish()], dim=-1)
+    assert found.shape == (BANDS, frames)
+    torch.testing.assert_close(found, scaled, atol=1e-3, rtol=0)
+    if frames:
+        assert float((10 ** (found / 10)).mean()) == pytest.approx(1, abs=0.25)
 
 
 def test_a_constraint_gives_the_side_its_width_and_balance() -> None:
@@ -143,7 +181,9 @@ def test_a_constraint_gives_the_side_its_width_and_balance() -> None:
     requested[DESCRIPTORS.index("width")] = 0.5
     requested[DESCRIPTORS.index("balance")] = 0.0
     stage = Stage(PLAN, SOURCES, constraint=StageConstraint(requested, 1.0))
-    direct, diffuse = stage.gains(masks(0.2, 0.0, 0.8, 0.0), POWER, ZERO + 1, ZERO, ZERO + 0.5)
+    direct, diffuse = stage.gains(
+        masks(0.2, 0.0, 0.8, 0.0), POWER, LOUD, ZERO + 1, ZERO, ZERO + 0.5
+    )
     side = (POWER * (direct.square() + diffuse.square())).sum() / POWER.sum()
     left = (POWER * ((1 + direct).square() + diffuse.square())).sum()
     right = (POWER * ((1 - direct).square() + diffuse.square())).sum()
@@ -172,7 +212,9 @@ def test_a_moving_mean_does_not_depend_on_blocks(
         torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize("wrong", [{"owned": (0.9, 0.5)}, {"smoothing": 4}, {"sharpness": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"owned": (0.9, 0.5)}, {"smoothing": 4}, {"sharpness": 0}, {"loud": (1.0, 0.0)}]
+)
 def test_settings_are_checked(wrong: dict) -> None:
     with pytest.raises(ValueError, match=r"rise|odd|above"):
         Placing(**wrong)

@@ -14,6 +14,7 @@ from soundstage.separation.separator import SourceInfo
 from soundstage.stereo import TRANSFORM, to_left_right
 from soundstage.stereo.encoding import SILENCE
 from soundstage.upmixing import Style, fit_to_song, make_side, plans_of, upmix_blocks
+from soundstage.upmixing.generative.ownership import SETTINGS, Placing
 from soundstage.upmixing.generative.style import parse_style
 from soundstage.upmixing.methods.masked import MaskedDecoding, MaskedSampler
 from soundstage.upmixing.methods.placed import PlacedMethod, PlacedSongMethod
@@ -112,12 +113,17 @@ def by_rules(stage: StageOptions | None = None, style: Style | None = None):
     return plan
 
 
+EXACT = Placing(loud=(-90.0, -80.0), drawn_gain=0.0, diffuse_gain=1.0)  # the plan everywhere
+
+
 def sampler(style: Style | None = None) -> MaskedSampler:
     return MaskedSampler(NETWORK, MASKED, MaskedDecoding(2, 3), style, prior=style_prior())
 
 
-def method(plan=plans, separator=None, style: Style | None = None) -> PlacedMethod:
-    return PlacedMethod(separator or Ranges(), sampler(style), plan)
+def method(
+    plan=plans, separator=None, style: Style | None = None, placing: Placing = SETTINGS
+) -> PlacedMethod:
+    return PlacedMethod(separator or Ranges(), sampler(style), plan, placing)
 
 
 def run(upmixer, sound: torch.Tensor, seeds=(0,), places=()) -> torch.Tensor:
@@ -147,14 +153,22 @@ def test_sources_stand_where_the_plan_says(diffuseness: float) -> None:
     def plan(sources, seeds, energies=None):
         return plans(sources, seeds, diffuseness=diffuseness)
 
-    assert levels(run(method(plan), SOUND)[0], SOUND) == pytest.approx(PANS, abs=0.5)
+    assert levels(run(method(plan, placing=EXACT), SOUND)[0], SOUND) == pytest.approx(PANS, abs=0.5)
+
+
+def test_sources_stand_near_their_places_with_the_default_settings() -> None:
+    found = levels(run(method(), SOUND)[0], SOUND)
+    assert abs(found[0]) < 2
+    assert 3 < found[1] < 10
+    assert -9 < found[2] < -2.5
 
 
 def test_takes_follow_their_plans_alone_and_beside_others() -> None:
-    together = run(method(), SOUND, [0, 1, 4])
+    exact = method(placing=EXACT)
+    together = run(exact, SOUND, [0, 1, 4])
     assert levels(together[1], SOUND) == pytest.approx([-pan for pan in PANS], abs=0.3)
     for take, seed in enumerate([0, 1, 4]):
-        assert torch.equal(run(method(), SOUND, [seed])[0], together[take])
+        assert torch.equal(run(exact, SOUND, [seed])[0], together[take])
 
 
 @settings(max_examples=3)
@@ -242,7 +256,7 @@ def test_energies_of_the_separator_balance_the_stage() -> None:
 
 def test_a_requested_width_is_met() -> None:
     def width(style: Style | None) -> float:
-        side = run(method(style=style), SOUND)[0]
+        side = run(method(style=style, placing=EXACT), SOUND)[0]
         return 2 * float((side.square().mean() / SOUND.square().mean()).sqrt())
 
     assert width(None) == pytest.approx(0.7, abs=0.1)
@@ -269,9 +283,9 @@ def test_the_delay_is_bounded() -> None:
         for block in noise(60 * 16_384).split(16_384):
             pushed += len(block)
             done += stream.push(block).shape[-1]
-            assert pushed - done < window + 40 * TRANSFORM.hop
+            assert pushed - done < window + 110 * TRANSFORM.hop
     for queue in (stream._smoothed, stream._spectrogram, stream._power, stream._owned):
-        assert len(queue) < window / TRANSFORM.hop + 40
+        assert len(queue) < window / TRANSFORM.hop + 110
 
 
 def test_a_separator_without_masks_is_refused() -> None:

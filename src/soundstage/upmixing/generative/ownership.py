@@ -2,15 +2,17 @@
 
 With a_k the gain of a source in the side (linear panning), d_k its diffuseness and m_k its mask,
 
-    a = Σ a_k·m_k,   β = β_drawn·Σ d_k·m_k,   α = α(a, β) + (1 − w)·g·α_drawn
+    a = u·Σ a_k·m_k,   β = β_drawn·(1 + v·(h·Σ d_k·m_k − 1)),   α = α(a, β) + (1 − w)·g·α_drawn
 
 α(a, β) gives left over right the level that a alone would give them. From the levels
 (1 ± α)² + β² of left and right and r = 2a/(1 + a²), the ratio of their difference to their sum,
 
     α(a, β) = r·(1 + β²)/(1 + √(1 − r²·(1 + β²)))
 
-The ownership w rises from 0 to 1 with the largest share in the energy of a band of sources at one
-place. The residual and the ambience have no place and own nothing.
+u and v rise from 0 to 1 with the level of a tile over the mean of its band in the seconds around:
+the loud tiles, which carry the direct sound and nearly all of the energy, follow the plan, while in
+gaps and decays all is drawn. The ownership w is u where sources at one place have most of the
+energy of the band. The residual and the ambience have no place and own nothing.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from soundstage.separation.separator import Kind, SourceInfo
-from soundstage.stereo.encoding import IID_STEPS, SILENCE, band_sums, nearest_step, spread
+from soundstage.spectra import SampleQueue
+from soundstage.stereo.encoding import BANDS, IID_STEPS, SILENCE, band_sums, nearest_step, spread
 from soundstage.upmixing.generative.stage_constraints import StageConstraint
 from soundstage.upmixing.generative.windowed_decoding import FREE
 from soundstage.upmixing.plan import Plan
@@ -36,23 +39,33 @@ UNPLACED: frozenset[Kind] = frozenset({"ambience", "residual"})
 class Placing:
     """Settings of the placement."""
 
-    owned: tuple[float, float] = (0.6, 0.85)
-    """Share of a band's energy at which w leaves 0, and at which it is 1."""
-    drawn_gain: float = 0.5
-    """g: gain of drawn panning. At 1 it is speckle that hides the places."""
-    sharpness: float = 2.0
+    owned: tuple[float, float] = (0.7, 1.0)
+    """Shares of a band's energy between which w rises."""
+    loud: tuple[float, float] = (-6.0, 1.0)
+    """Levels in dB over the mean of the band between which u rises."""
+    dry: tuple[float, float] = (-3.0, 2.0)
+    """Levels between which v rises."""
+    diffuse_gain: float = 0.5
+    """h: direct sound alone is drier than a tile of music."""
+    drawn_gain: float = 0.9
+    """g: all of the drawn panning would hide the places."""
+    sharpness: float = 4.0
     """Exponent of the masks, which add up to 1 again: a source that is in doubt would stand between
     the places of all that it may be."""
     smoothing: int = 5
-    """Frames over which masks are averaged, 0.1 s; odd."""
+    """Frames over which masks are averaged, 0.1 s, odd: faster changes are heard as modulation."""
+    around: int = 129
+    """Frames of the mean level of a band, 3 s; odd."""
 
     def __post_init__(self) -> None:
+        if self.loud[0] >= self.loud[1] or self.dry[0] >= self.dry[1]:
+            raise ValueError("the levels of `loud` and `dry` must rise")
         if not 0 <= self.owned[0] < self.owned[1] <= 1:
             raise ValueError("the shares of `owned` must rise within 0 to 1")
         if self.sharpness <= 0:
             raise ValueError("`sharpness` must be above 0")
-        if self.smoothing < 1 or self.smoothing % 2 == 0:
-            raise ValueError("`smoothing` must be odd, and 1 or more")
+        if min(self.smoothing, self.around) < 1 or not self.smoothing % 2 == self.around % 2 == 1:
+            raise ValueError("`smoothing` and `around` must be odd, and 1 or more")
 
 
 SETTINGS = Placing()
@@ -81,18 +94,20 @@ class Stage:
         self._groups = one_place(sources, plan)
 
     def tiles(
-        self, shares: Float[Tensor, "sources bands frames"]
+        self,
+        shares: Float[Tensor, "sources bands frames"],
+        level: Float[Tensor, "bands frames"],
     ) -> tuple[Float[Tensor, "bands frames"], Int64[Tensor, "bands frames"]]:
         """Ownership w, and the settled level differences as indices of steps, or `FREE`.
 
         Args:
             shares: of the sources in the energy of every band.
+            level: of the mid over its mean in the band, in dB.
         """
-        low, high = self._placing.owned
         largest = shares.new_zeros(shares.shape[1:])
         for members in self._groups:
             largest = torch.maximum(largest, shares[members].sum(dim=0))
-        owned = ((largest - low) / (high - low)).clamp(0, 1)
+        owned = rising(level, self._placing.loud) * rising(largest, self._placing.owned)
         panning = torch.einsum("k,kbt->bt", self._gains, shares)
         iid = 20 * ((1 + panning) / (1 - panning)).log10()
         return owned, nearest_step(iid, IID_STEPS).where(owned >= SETTLED, FREE)
@@ -101,6 +116,7 @@ class Stage:
         self,
         masks: Float[Tensor, "sources bins frames"],
         power: Float[Tensor, "bins frames"],
+        level: Float[Tensor, "bands frames"],
         owned: Float[Tensor, "bands frames"],
         alpha: Float[Tensor, "bands frames"],
         beta: Float[Tensor, "bands frames"],
@@ -110,12 +126,17 @@ class Stage:
         Args:
             masks: of the sources.
             power: of the mid.
+            level: of the mid over its mean in the band, in dB.
             owned: w.
             alpha: drawn gain of the mid.
             beta: drawn gain of the copy.
         """
-        diffuse = spread(beta) * torch.einsum("k,kbt->bt", self._diffuseness, masks)
-        direct = level_gain(torch.einsum("k,kbt->bt", self._gains, masks), diffuse)
+        loud, dry = (
+            spread(rising(level, ends)) for ends in (self._placing.loud, self._placing.dry)
+        )
+        diffuseness = torch.einsum("k,kbt->bt", self._diffuseness, masks)
+        diffuse = spread(beta) * (1 + dry * (self._placing.diffuse_gain * diffuseness - 1))
+        direct = level_gain(loud * torch.einsum("k,kbt->bt", self._gains, masks), diffuse)
         direct = direct + spread((1 - owned) * self._placing.drawn_gain * alpha)
         if self._constraint is None or not power.shape[1]:
             return direct, diffuse
@@ -125,6 +146,11 @@ class Stage:
         scale, panning = self._constraint.gains(mean, side, energy)
         scale = spread(scale.float())
         return scale * direct + panning.float(), scale * diffuse
+
+
+def rising(values: Float[Tensor, "*shape"], ends: tuple[float, float]) -> Float[Tensor, "*shape"]:
+    """0 up to the first of two ends, 1 from the second on, linear between."""
+    return ((values - ends[0]) / (ends[1] - ends[0])).clamp(0, 1)
 
 
 def sharpened(
@@ -161,6 +187,33 @@ def one_place(sources: Sequence[SourceInfo], plan: Plan) -> list[list[int]]:
         if source.kind not in UNPLACED:
             places.setdefault(placed.pan_db, []).append(index)
     return list(places.values())
+
+
+class LevelStream:
+    """Level of the tiles of a mid over the mean of their band in the frames around, in dB.
+
+    Args:
+        around: number of these frames, odd.
+    """
+
+    def __init__(self, around: int) -> None:
+        self._mean, self._energies = MovingMean(around), SampleQueue((BANDS,))
+
+    def push(self, power: Float[Tensor, "bins frames"]) -> Float[Tensor, "bands ready"]:
+        """Levels of the oldest frames with half of the frames around after them."""
+        return self._levels(self._mean.push(self._taken(power)))
+
+    def finish(self) -> Float[Tensor, "bands rest"]:
+        """Levels of the remaining frames."""
+        return self._levels(self._mean.finish(torch.zeros(BANDS, 0)))
+
+    def _taken(self, power: Float[Tensor, "bins frames"]) -> Float[Tensor, "bands frames"]:
+        energies = band_sums(power) + SILENCE
+        self._energies.push(energies)
+        return energies
+
+    def _levels(self, means: Float[Tensor, "bands ready"]) -> Float[Tensor, "bands ready"]:
+        return 10 * (self._energies.pop(means.shape[1]) / means).log10()
 
 
 class MovingMean:

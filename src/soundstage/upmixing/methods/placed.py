@@ -24,7 +24,7 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.errors import OptionError
@@ -41,7 +41,14 @@ from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, RATE, TRANSFORM, Decoder, DecoderStream, Parameters, band_sums
 from soundstage.stereo.encoding import SILENCE
 from soundstage.stereo.prediction import prediction_gains
-from soundstage.upmixing.generative.ownership import SETTINGS, MovingMean, Placing, Stage, sharpened
+from soundstage.upmixing.generative.ownership import (
+    SETTINGS,
+    LevelStream,
+    MovingMean,
+    Placing,
+    Stage,
+    sharpened,
+)
 from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.stage_constraints import StageConstraint
 from soundstage.upmixing.generative.style import Style
@@ -192,56 +199,72 @@ class PlacedStream:
             )
             for plan in plans
         ]
-        self._spectrogram = SampleQueue((TRANSFORM.bins,))  # waits for its masks
-        self._smoothed = SampleQueue((len(sources), TRANSFORM.bins))  # waits for drawn tokens
-        self._power = SampleQueue((TRANSFORM.bins,))
-        self._owned = SampleQueue((len(plans), BANDS))
+        self._levels = LevelStream(placing.around)
+        bins = TRANSFORM.bins
+        self._spectrogram, self._masks_ready = (
+            SampleQueue((bins,)),
+            SampleQueue((len(sources), bins)),
+        )
+        self._levels_ready = SampleQueue((BANDS,))
+        # Of frames that wait for drawn tokens
+        self._power, self._smoothed = SampleQueue((bins,)), SampleQueue((len(sources), bins))
+        self._level, self._owned = SampleQueue((BANDS,)), SampleQueue((len(plans), BANDS))
 
     def push(self, mid: Float[Tensor, " length"], /) -> Float[Tensor, "takes 1 ready"]:
         """The samples that `mid` completes."""
-        frames = self._decoder.analyze(mid)
-        self._spectrogram.push(frames)
-        return self._decode(self._draw(self._smoothing.push(self._sharp(self._masks.push(frames)))))
+        self._analyzed(self._decoder.analyze(mid))
+        return self._decode(self._draw())
 
     def finish(self) -> Float[Tensor, "takes 1 rest"]:
         """The remaining samples."""
-        frames = self._decoder.finish_analysis()
-        self._spectrogram.push(frames)
-        first = self._smoothing.push(self._sharp(self._masks.push(frames)))
-        last = self._smoothing.finish(self._sharp(self._masks.finish()))
-        drawn = [self._draw(first), self._draw(last)]
-        sides = [self._decode(each) for each in (*drawn, self._drawn.finish())]
+        self._analyzed(self._decoder.finish_analysis())
+        last = sharpened(self._masks.finish(), self._placing.sharpness)
+        self._masks_ready.push(self._smoothing.finish(last))
+        self._levels_ready.push(self._levels.finish())
+        sides = [self._decode(each) for each in (self._draw(), self._drawn.finish())]
         return torch.cat([*sides, self._decoder.finish()], dim=-1)
 
-    def _sharp(
-        self, masks: Float[Tensor, "sources bins frames"]
-    ) -> Float[Tensor, "sources bins frames"]:
-        return sharpened(masks, self._placing.sharpness)
+    def _analyzed(self, frames: Complex[Tensor, "bins frames"]) -> None:
+        """New frames; their masks and levels come later."""
+        self._spectrogram.push(frames)
+        masks = sharpened(self._masks.push(frames), self._placing.sharpness)
+        self._masks_ready.push(self._smoothing.push(masks))
+        self._levels_ready.push(self._levels.push(_power(frames)))
 
-    def _draw(self, masks: Float[Tensor, "sources bins frames"]) -> Parameters:
-        """Parameters of the frames that are complete, given the masks of the next frames."""
-        spectrogram = self._spectrogram.pop(masks.shape[-1])
-        if not masks.shape[-1]:
+    def _draw(self) -> Parameters:
+        """Parameters of the frames that are complete, given masks and levels of the next ones."""
+        count = min(len(self._masks_ready), len(self._levels_ready))
+        spectrogram = self._spectrogram.pop(count)
+        masks, level = self._masks_ready.pop(count), self._levels_ready.pop(count)
+        if not count:
             return self._drawn.push(spectrogram)
-        power = spectrogram.real.square() + spectrogram.imag.square()
+        power = _power(spectrogram)
         energies = torch.stack([band_sums(mask * power) for mask in masks])
         shares = energies / (energies.sum(dim=0) + SILENCE)
-        owned, settled = zip(*(stage.tiles(shares) for stage in self._stages), strict=True)
-        self._smoothed.push(masks)
-        self._power.push(power)
-        self._owned.push(torch.stack(owned))
+        owned, settled = zip(*(stage.tiles(shares, level) for stage in self._stages), strict=True)
+        for queue, values in (
+            (self._smoothed, masks),
+            (self._power, power),
+            (self._level, level),
+            (self._owned, torch.stack(owned)),
+        ):
+            queue.push(values)
         return self._drawn.push(spectrogram, torch.stack(settled))
 
     def _decode(self, drawn: Parameters) -> Float[Tensor, "takes 1 ready"]:
         """Samples completed by the drawn parameters of the next frames."""
         count = drawn.iid.shape[-1]
-        masks, power, owned = (
-            queue.pop(count) for queue in (self._smoothed, self._power, self._owned)
+        masks, power, level, owned = (
+            queue.pop(count) for queue in (self._smoothed, self._power, self._level, self._owned)
         )
         each = zip(self._stages, owned, *prediction_gains(*drawn), strict=True)
-        gains = [stage.gains(masks, power, *values) for stage, *values in each]
+        gains = [stage.gains(masks, power, level, *values) for stage, *values in each]
         direct, diffuse = (torch.stack(values) for values in zip(*gains, strict=True))
         return self._decoder.decode_gains(direct, diffuse)
+
+
+def _power(spectrogram: Complex[Tensor, "bins frames"]) -> Float[Tensor, "bins frames"]:
+    return spectrogram.real.square() + spectrogram.imag.square()
 
 
 def load(
