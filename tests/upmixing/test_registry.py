@@ -62,7 +62,7 @@ def test_every_method_loads_other_weights_of_its_family(name: str, weights: dict
 
 def test_generative_methods_and_no_others_have_settings() -> None:
     generative = {name for name, method in METHODS.items() if method.settings is not None}
-    assert generative == {"masked", "autoregressive", "diffusion", "diffstereo"}
+    assert generative == {"masked", "placed", "autoregressive", "diffusion", "diffstereo"}
 
 
 def test_an_unknown_method_is_refused_with_the_list() -> None:
