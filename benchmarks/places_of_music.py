@@ -13,8 +13,8 @@ side, summed over these bins,
 
 β² is taken with the sums in the tiles of the coder, and the diffuseness is β over that of all bins
 of the same band and segment. The balance is the level of left over right of the whole recording,
-of the one of its bands that leans most, those under −40 dB of its energy left out, and of its
-octaves (`metrics.defects.octave_imbalance`).
+of the one of its bands that leans most, those under −40 dB of its energy left out, and of the worst
+octave of its middle, as in row 3 of the fitness table.
 
 With --write the percentiles go into `places.json`, from which the takes of a song draw their
 places, and into docs/placement.md; without, they are only printed. --table only writes the tables
@@ -37,6 +37,7 @@ from scipy.signal import welch
 from torch import Tensor
 
 from soundstage.corpora.layouts import read_excerpt, stereo_tracks
+from soundstage.evaluation.complaints.sounds import SECONDS as SONG_SECONDS
 from soundstage.evaluation.markdown_tables import markdown
 from soundstage.metrics.defects import octave_imbalance
 from soundstage.separation import place_prior
@@ -127,6 +128,13 @@ def balance(stereo: Float[np.ndarray, "2 frames"]) -> tuple[float, float]:
     return float(levels[0]), float(levels[1:].max())
 
 
+def middle(stereo: Float[np.ndarray, "2 frames"], seconds: float) -> Float[np.ndarray, "2 excerpt"]:
+    """The middle of a recording, or all of a shorter one."""
+    length = round(seconds * RATE)
+    start = max((stereo.shape[1] - length) // 2, 0)
+    return stereo[:, start : start + length]
+
+
 def _power(spectrogram: Complex[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return spectrogram.real.square() + spectrogram.imag.square()
 
@@ -166,7 +174,14 @@ def table(content: dict[str, Any]) -> str:
     rows = [["kind", "places", "", *(f"{each} %" for each in PERCENTILES)]]
     rows.append(["all", str(content["recordings"]), "balance, dB", *_cells(content["balance_db"])])
     rows.append(["", "", "balance of the worst band, dB", *_cells(content["worst_band_db"])])
-    rows.append(["", "", "balance of the worst octave, dB", *_cells(content["worst_octave_db"])])
+    rows.append(
+        [
+            "",
+            "",
+            f"balance of the worst octave in {SONG_SECONDS:g} s, dB",
+            *_cells(content["worst_octave_db"]),
+        ]
+    )
     for kind, row in content["kinds"].items():
         rows.append([kind, str(row["places"]), "pan, dB", *_cells(row["pan_db"])])
         if row["off_center_db"]:
@@ -250,7 +265,7 @@ def main() -> None:
     for path in paths:
         stereo = read_excerpt(path, RATE, SECONDS).astype(np.float32)
         balances.append(balance(stereo))
-        octaves.append(octave_imbalance(stereo, RATE))
+        octaves.append(octave_imbalance(middle(stereo, SONG_SECONDS), RATE))
         if path in separated:
             found = measure_recording(stereo, separator)
             measured += found

@@ -7,9 +7,9 @@ the louder side move towards the center, never further out: p is multiplied by t
 energy of the source in the band over the largest on that side, and the largest t from 0 to 1 that
 is enough.
 
-The paper has 1.4 dB for every band. The worst band of real music differs by up to 3.1 dB in nine
-recordings of ten (docs/placement.md), and a limit of 1.4 dB there costs a fifth of the spread of a
-stage.
+The paper has 1.4 dB for every band. In real music the worst band leans by 3 dB and more in one
+recording of four, and the whole by 1.6 dB in one of ten (docs/placement.md); a limit of 1.4 dB for
+every band costs a fifth of the spread of a stage.
 """
 
 import math
