@@ -135,8 +135,8 @@ def test_failures_are_listed_at_the_end_and_the_other_files_are_done(command, mo
     code, out, err = command("upmix", tmp_path, "-o", results, "--name", "{stem}_{method}{ext}")
     assert code == 2
     assert names(results) == [
-        "mono_masked.wav",
-        "other_masked.flac",
+        "mono_placed.wav",
+        "other_placed.flac",
     ]
     assert "1 of 3 failed" in err
     assert "broken.wav" in err
@@ -150,7 +150,7 @@ def test_format_and_bit_depth_can_be_chosen(command, mono, tmp_path):
 
 
 def test_the_mixing_decoder_reports_an_inexact_fold_down(command, mono, tmp_path):
-    code, out, _ = command("upmix", mono, "--decoder", "mixing")
+    code, out, _ = command("upmix", mono, "-m", "masked", "--decoder", "mixing")
     assert code == 0
     assert "fold-down is not exact" in out
 

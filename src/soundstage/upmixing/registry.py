@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from soundstage.separation.separator import Kind
     from soundstage.upmixing.engine import UpmixMethod
 
-DEFAULT_METHOD = "masked"
+DEFAULT_METHOD = "placed"
 DECODERS = ("prediction", "mixing")
 
 
