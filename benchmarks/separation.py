@@ -92,13 +92,13 @@ def read_song(clip: Clip, seconds: float) -> tuple[Float[Tensor, " frames"], Sig
 
 
 def grouped(kinds: Iterable[str], signals: Float[Tensor, "sources frames"]) -> Signals:
-    """Sums of the signals of each group that occurs, and of all but the voices."""
+    """Sums of the signals of each group that occurs, and of all but the voices if there are any."""
     groups = [GROUPS.get(kind, REST) for kind in kinds]
     sums = {}
     for name in dict.fromkeys(groups):
         sums[name] = signals[[group == name for group in groups]].sum(dim=0)
     others = [group != "lead" for group in groups]
-    if any(others):
+    if any(others) and not all(others):
         sums[ACCOMPANIMENT] = signals[others].sum(dim=0)
     return sums
 
