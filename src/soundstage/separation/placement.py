@@ -113,14 +113,17 @@ def place_sources(
         energies = (shares if shares.any() else np.ones(len(sources)))[:, None]
     pans = arrangement(sources, seed // 2, energies=np.asarray(energies, dtype=float))
     mirrored = -pans if seed % 2 else pans
-    lead = lead_names(sources)
+    own = zip(sources, mirrored.tolist(), own_diffuseness(sources), strict=True)
     return tuple(
-        requested_place(
-            Place(float(pan) + 0.0, DIFFUSENESS["lead" if source.name in lead else source.kind]),
-            requests.get(source.name, PlaceRequest()),
-        )
-        for source, pan in zip(sources, mirrored, strict=True)
+        requested_place(Place(pan + 0.0, diffuse), requests.get(source.name, PlaceRequest()))
+        for source, pan, diffuse in own
     )
+
+
+def own_diffuseness(sources: "Sequence[SourceInfo]") -> list[float]:
+    """The diffuseness of each source by the rules."""
+    lead = lead_names(sources)
+    return [DIFFUSENESS["lead" if each.name in lead else each.kind] for each in sources]
 
 
 def requested_place(place: Place, request: PlaceRequest) -> Place:
