@@ -135,7 +135,7 @@ def voicing(
         size: number of pitches; the chord is doubled upwards or cut.
 
     >>> voicing((5, 9, 0), 62, [60, 64, 67])
-    [60, 65, 69]
+    [57, 60, 65]
     """
     size = size or len(classes)
     best: list[int] = []
