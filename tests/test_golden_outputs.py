@@ -23,7 +23,7 @@ from soundstage.upmixing import READY_METHODS
 GOLDEN = Path(__file__).with_name("golden") / "outputs.json"
 RATE = 44_100
 BANDS = [125 * 2**octave for octave in range(8)]  # lower edges in Hz
-TOKEN_MODELS = ("masked", "autoregressive")
+TOKEN_MODELS = ("masked", "autoregressive", "placed")
 TOLERANCE_DB, TOLERANCE_TOKENS_DB = 0.2, 6.0
 CASES = [f"upmix {name}" for name in READY_METHODS] + [f"binaural {name}" for name in RENDERERS]
 

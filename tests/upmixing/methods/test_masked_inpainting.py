@@ -134,6 +134,14 @@ def test_other_level_differences_are_impossible() -> None:
     assert bool(scores[1].isfinite().all())
 
 
+@pytest.mark.parametrize("reach", [0, 1, 3])
+def test_tokens_reach_a_few_steps_around_what_is_settled(reach: int) -> None:
+    settled = torch.full((1, 8, BANDS), 10)
+    tokens, _ = fill(window(settled), replace(QUICK, settled_reach=reach))
+    steps = tokens // len(IC_STEPS)
+    assert sorted(steps.unique().tolist()) == list(range(10 - reach, 11 + reach))
+
+
 @settings(max_examples=5)
 @given(places=st.lists(st.integers(0, 60), max_size=4))
 def test_frames_of_a_stream_keep_what_is_settled(places: list[int]) -> None:

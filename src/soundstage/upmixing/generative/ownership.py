@@ -12,7 +12,11 @@ With a_k the gain of a source in the side (linear panning), d_k its diffuseness 
 u and v rise from 0 to 1 with the level of a tile over the mean of its band in the seconds around:
 the loud tiles, which carry the direct sound and nearly all of the energy, follow the plan, while in
 gaps and decays all is drawn. The ownership w is u where sources at one place have most of the
-energy of the band. The residual and the ambience have no place and own nothing.
+energy of the band. The residual and the ambience have no place and own nothing. A requested width
+of a source, its diffuseness over that of its kind, is a further factor of both drawn parts.
+
+Owned tiles off the center are settled. Those at the center are not: a token of exactly 0 dB goes
+with the coherence of a mono sound, and all tiles that are drawn given many of them become narrow.
 """
 
 from collections.abc import Sequence
@@ -22,6 +26,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from soundstage.separation.placement import own_diffuseness
 from soundstage.separation.separator import Kind, SourceInfo
 from soundstage.spectra import SampleQueue
 from soundstage.stereo.encoding import BANDS, IID_STEPS, SILENCE, band_sums, nearest_step, spread
@@ -29,7 +34,9 @@ from soundstage.upmixing.generative.stage_constraints import StageConstraint
 from soundstage.upmixing.generative.windowed_decoding import FREE
 from soundstage.upmixing.plan import Plan
 
-SETTLED = 0.5  # ownership from which the level difference of a tile is settled
+SETTLED = 0.9  # ownership from which the level difference of a tile is settled
+LEAST_STEPS = 2  # from the center, of a settled tile: one at exactly 0 dB is drawn as mono
+CENTER_STEP = len(IID_STEPS) // 2
 LEAST_MONO = 0.1  # of 1 − r²·(1 + β²): no panning reaches the level beside much diffuse sound
 TINY = 1e-12  # sum of powers of masks that add up to 1
 UNPLACED: frozenset[Kind] = frozenset({"ambience", "residual"})
@@ -39,16 +46,16 @@ UNPLACED: frozenset[Kind] = frozenset({"ambience", "residual"})
 class Placing:
     """Settings of the placement."""
 
-    owned: tuple[float, float] = (0.7, 1.0)
+    owned: tuple[float, float] = (0.85, 1.0)
     """Shares of a band's energy between which w rises."""
-    loud: tuple[float, float] = (-6.0, 1.0)
+    loud: tuple[float, float] = (-5.0, 1.5)
     """Levels in dB over the mean of the band between which u rises."""
-    dry: tuple[float, float] = (-3.0, 2.0)
+    dry: tuple[float, float] = (-2.0, 3.0)
     """Levels between which v rises."""
     diffuse_gain: float = 0.5
     """h: direct sound alone is drier than a tile of music."""
-    drawn_gain: float = 0.9
-    """g: all of the drawn panning would hide the places."""
+    drawn_gain: float = 1.1
+    """g: more of it is more like music, and hides the places."""
     sharpness: float = 4.0
     """Exponent of the masks, which add up to 1 again: a source that is in doubt would stand between
     the places of all that it may be."""
@@ -90,7 +97,10 @@ class Stage:
     ) -> None:
         self._placing, self._constraint = placing, constraint
         self._gains = torch.tensor(plan.to_gains())
-        self._diffuseness = torch.tensor([source.diffuseness for source in plan.sources])
+        self._diffuseness = torch.tensor(own_diffuseness(sources))
+        requested = torch.tensor([source.diffuseness for source in plan.sources])
+        widths = requested / self._diffuseness
+        self._widths = None if bool((widths == 1).all()) else widths
         self._groups = one_place(sources, plan)
 
     def tiles(
@@ -110,7 +120,9 @@ class Stage:
         owned = rising(level, self._placing.loud) * rising(largest, self._placing.owned)
         panning = torch.einsum("k,kbt->bt", self._gains, shares)
         iid = 20 * ((1 + panning) / (1 - panning)).log10()
-        return owned, nearest_step(iid, IID_STEPS).where(owned >= SETTLED, FREE)
+        step = nearest_step(iid, IID_STEPS)
+        is_settled = (owned >= SETTLED) & ((step - CENTER_STEP).abs() >= LEAST_STEPS)
+        return owned, step.where(is_settled, FREE)
 
     def gains(
         self,
@@ -136,8 +148,11 @@ class Stage:
         )
         diffuseness = torch.einsum("k,kbt->bt", self._diffuseness, masks)
         diffuse = spread(beta) * (1 + dry * (self._placing.diffuse_gain * diffuseness - 1))
-        direct = level_gain(loud * torch.einsum("k,kbt->bt", self._gains, masks), diffuse)
-        direct = direct + spread((1 - owned) * self._placing.drawn_gain * alpha)
+        free = spread((1 - owned) * self._placing.drawn_gain * alpha)
+        if self._widths is not None:
+            width = torch.einsum("k,kbt->bt", self._widths, masks)
+            diffuse, free = width * diffuse, width * free
+        direct = level_gain(loud * torch.einsum("k,kbt->bt", self._gains, masks), diffuse) + free
         if self._constraint is None or not power.shape[1]:
             return direct, diffuse
         energy = band_sums(power) + SILENCE
@@ -168,7 +183,7 @@ def level_gain(
 ) -> Float[Tensor, "*tiles"]:
     """α(a, β): gain of the mid that gives the level difference of a panning beside diffuse sound.
 
-    >>> level_gain(torch.tensor(0.5), torch.tensor(0.0)).item()
+    >>> round(level_gain(torch.tensor(0.5), torch.tensor(0.0)).item(), 3)
     0.5
 
     Args:

@@ -76,10 +76,15 @@ class MaskedDecoding:
     """Spread of unrequested styles, 1 as in real music; 0 leaves them undefined."""
     memory: bool = True
     """Whether the network is conditioned on the minute before."""
+    settled_reach: int = 0
+    """Steps by which a token may differ from a settled level difference. Those of music fluctuate;
+    one that is exactly 0 goes with the coherence of a mono sound."""
 
     def __post_init__(self) -> None:
         if min(self.steps, self.first_steps) < 1:
             raise ValueError("steps and first_steps must be 1 or more")
+        if self.settled_reach < 0:
+            raise ValueError("settled_reach must be 0 or more")
         if self.temperature <= 0 or self.slow_start <= 0:
             raise ValueError("temperature and slow_start must be above 0")
 
@@ -140,7 +145,9 @@ class MaskedSampler:
                 tiles, settled = selected[take], None
                 if window.settled is not None:
                     settled = window.settled[take][tiles]
-                    scores[take] = allowed_scores(scores[take], settled)
+                    scores[take] = allowed_scores(
+                        scores[take], settled, reach=settings.settled_reach
+                    )
                 if ranks is None:
                     tiles, samples = self._most_certain(
                         scores[take], masked[take], count - done, generator, settled
@@ -261,11 +268,17 @@ def settled_first(
 
 
 def allowed_scores(
-    scores: Float[Tensor, "tiles classes"], settled: Integer[Tensor, " tiles"]
+    scores: Float[Tensor, "tiles classes"], settled: Integer[Tensor, " tiles"], *, reach: int = 0
 ) -> Float[Tensor, "tiles classes"]:
-    """Scores without the tokens of other level differences in settled tiles."""
+    """Scores without the tokens of other level differences in settled tiles.
+
+    Args:
+        scores: of the tokens of some tiles.
+        settled: index of the level difference in `IID_STEPS`, or `FREE`.
+        reach: number of steps by which a token may differ from it.
+    """
     iid = torch.arange(scores.shape[1]) // len(IC_STEPS)
-    forbidden = (settled[:, None] != FREE) & (iid != settled[:, None])
+    forbidden = (settled[:, None] != FREE) & ((iid - settled[:, None]).abs() > reach)
     return scores.masked_fill(forbidden, -torch.inf)
 
 

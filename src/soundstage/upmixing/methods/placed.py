@@ -53,13 +53,14 @@ from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.stage_constraints import StageConstraint
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.generative.windowed_decoding import Sampler, WindowedStream
-from soundstage.upmixing.methods.masked import FAMILY, MaskedSampler
+from soundstage.upmixing.methods.masked import FAMILY, MaskedDecoding, MaskedSampler
 from soundstage.upmixing.plan import Plan
 from soundstage.upmixing.song_pass import plan_takes
 from soundstage.upmixing.stage_options import StageOptions
 
 NAME = "placed"
 SEPARATOR = "stems"
+DECODING = MaskedDecoding(settled_reach=3)  # 6 to 9 dB: music is not steadier in its frames
 DECODED = 0.95  # width after decoding over that of the gains, which change less than drawn ones
 PlanTakes = Callable[
     [Sequence[SourceInfo], Sequence[int], Float[np.ndarray, "sources bands"] | None], list[Plan]
@@ -285,7 +286,9 @@ def load(
     """
     model, prior = load_generative(weights, StereoTokensConfig, device)
     values = None if style is None else style.without_places()
-    sampler = MaskedSampler(model.network, model.config, style=values, prior=prior, device=device)
+    sampler = MaskedSampler(
+        model.network, model.config, DECODING, style=values, prior=prior, device=device
+    )
     stage = stage or StageOptions()
     separator = load_separator(stage.separator or SEPARATOR, device=device)
     if stage.stems is not None:
