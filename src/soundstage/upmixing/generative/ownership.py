@@ -54,7 +54,7 @@ class Placing:
     """Levels between which v rises."""
     diffuse_gain: float = 0.5
     """h: direct sound alone is drier than a tile of music."""
-    drawn_gain: float = 1.1
+    drawn_gain: float = 1.2
     """g: more of it is more like music, and hides the places."""
     sharpness: float = 4.0
     """Exponent of the masks, which add up to 1 again: a source that is in doubt would stand between
