@@ -1,3 +1,4 @@
+import gc
 import os
 import time
 
@@ -131,9 +132,15 @@ def test_planning_is_linear_in_the_number_of_files(monkeypatch, tmp_path):
             for n in range(count)
         ]
         monkeypatch.setattr(output_names, "find_inputs", lambda inputs: found)
-        started = time.process_time()
-        plan = plan_outputs([tmp_path], "out", name=None, default_name=NAME, suffix="ogg")
-        assert len({paths[0] for paths in plan.targets}) == count
-        return time.process_time() - started
+        seconds = []
+        for _ in range(3):
+            gc.collect()
+            gc.disable()  # its cost grows with all objects of the test run
+            started = time.process_time()
+            plan = plan_outputs([tmp_path], "out", name=None, default_name=NAME, suffix="ogg")
+            seconds.append(time.process_time() - started)
+            gc.enable()
+            assert len({paths[0] for paths in plan.targets}) == count
+        return min(seconds)
 
     assert plan_seconds(16_000) < 16 * max(plan_seconds(2_000), 0.02)
