@@ -23,7 +23,7 @@ from pages import write_page
 
 from soundstage.corpora import open_corpus
 from soundstage.evaluation.eval_items import EvalItem, load_eval_item, stem_kinds
-from soundstage.evaluation.markdown_tables import NOTHING, markdown
+from soundstage.evaluation.markdown_tables import markdown
 from soundstage.metrics.placement import Tiles, measure_places, stereo_tiles
 from soundstage.stereo import RATE
 from soundstage.upmixing import Upmixer
@@ -117,7 +117,6 @@ def table(songs: Mapping[str, Mapping[str, Change]], method: str) -> str:
     for phrase in phrases:
         changes = [song[phrase] for song in songs.values() if phrase in song]
         if not changes:
-            rows.append([phrase, "0", NOTHING, NOTHING, NOTHING])
             continue
         moved, others = (float(np.median(each)) for each in zip(*changes, strict=True))
         shares.append(sum(each.is_obeyed for each in changes) / len(changes))
