@@ -109,14 +109,22 @@ def workspace(tmp_path, monkeypatch, sources):
     return tmp_path
 
 
+LONG = ("formation.md", "placed.md", "placement.md", "multitracks.md")  # separate many sounds
+
+
+def length_of(page):
+    return pytest.mark.long if page.name in LONG else pytest.mark.slow
+
+
 def test_the_first_screen_upmixes_a_folder():
     start = PAGES[0].read_text(encoding="utf-8").splitlines()[:12]
     assert any(re.match(r"soundstage upmix \w+/ -o \w+/", line) for line in start)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if commands(page)], ids=lambda page: page.name
+    "page",
+    [pytest.param(page, marks=length_of(page)) for page in PAGES if commands(page)],
+    ids=lambda page: page.name,
 )
 def test_every_command_on_the_page_runs(page, workspace, monkeypatch):
     for line in commands(page):
@@ -131,9 +139,10 @@ def test_every_command_on_the_page_runs(page, workspace, monkeypatch):
         assert not stop.value.code, line
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if programs(page)], ids=lambda page: page.name
+    "page",
+    [pytest.param(page, marks=length_of(page)) for page in PAGES if programs(page)],
+    ids=lambda page: page.name,
 )
 def test_every_program_on_the_page_runs(page, workspace):
     names = {
