@@ -11,6 +11,7 @@ from soundstage.separation.masking import (
     MaskedChannelsStream,
     MaskedSourceStream,
     residual_index,
+    sharpened,
 )
 from soundstage.separation.separator import SourceInfo
 from soundstage.stereo.encoding import RATE, TRANSFORM
@@ -105,3 +106,17 @@ def test_masks_of_other_sources_are_refused() -> None:
     stream = MaskedSourceStream(BandMasks(), THREE[:2])
     with pytest.raises(ValueError, match="2 sources"):
         stream.push(torch.zeros(2 * BLOCK))
+
+
+@given(sharpness=st.sampled_from([0.5, 1.0, 2.0, 8.0]), seed=st.integers(0, 20))
+def test_sharp_masks_add_up_and_keep_their_order(sharpness: float, seed: int) -> None:
+    values = torch.rand(4, 50, 3, generator=torch.Generator().manual_seed(seed)).softmax(dim=0)
+    sharp = sharpened(values, sharpness)
+    torch.testing.assert_close(sharp.sum(dim=0), torch.ones(50, 3))
+    assert torch.equal(sharp.argsort(dim=0), values.argsort(dim=0))
+    largest, before = sharp.amax(dim=0), values.amax(dim=0)
+    assert bool((largest >= before - 1e-6).all()) or sharpness < 1
+
+
+def test_masks_without_any_source_stay_without() -> None:
+    assert float(sharpened(torch.zeros(3, 4, 2), 2.0).sum()) == 0

@@ -21,6 +21,7 @@ from soundstage.spectra import AnalysisStream, SampleQueue, SynthesisStream
 from soundstage.stereo.encoding import TRANSFORM
 
 BLOCK = 16 * TRANSFORM.hop  # samples, 0.37 s
+TINY = 1e-12  # sum of powers of masks that add up to 1
 PIECE = 16  # frames that are synthesized at a time, so that long windows of masks need no memory
 
 
@@ -35,6 +36,16 @@ def residual_index(sources: Sequence[SourceInfo]) -> int:
     kinds = [source.kind for source in sources]
     last = len(kinds) - 1
     return last - kinds[::-1].index("residual") if "residual" in kinds else last
+
+
+def sharpened(
+    masks: Float[Tensor, "sources bins frames"], sharpness: float
+) -> Float[Tensor, "sources bins frames"]:
+    """Masks m^γ/Σ m^γ, which add up to 1."""
+    if sharpness == 1:
+        return masks
+    powers = masks.clamp(min=0) ** sharpness
+    return powers / powers.sum(dim=0).clamp(min=TINY)
 
 
 class MaskedChannelsStream:

@@ -96,7 +96,7 @@ class StemsSurvey:
         self._errors += stems.double() @ rest.double()
         self._length += mono.shape[-1]
 
-    def finish(self) -> "FittedStems":
+    def finish(self) -> "FittedUserStems":
         """The separator of this song.
 
         Raises:
@@ -117,7 +117,7 @@ class StemsSurvey:
         if self._length and 10 * np.log10(left.energy + 1e-30) < NOTHING_LEFT_DB:
             rest = None
         bands = [profile.balance_energies() for profile in (*self._profiles, self._rest_profile)]
-        return FittedStems(parent, infos, left, rest, np.stack(bands))
+        return FittedUserStems(parent, infos, left, rest, np.stack(bands))
 
     def _check_lengths(self) -> None:
         rate, tolerance = self._parent.rate, int(TOLERANCE * self._parent.rate)
@@ -168,7 +168,7 @@ class StemsSurvey:
         return 1 + torch.linalg.solve(self._products + prior, self._errors)
 
 
-class FittedStems:
+class FittedUserStems:
     """The stems of a song and the sources of the rest: a `MaskSeparator`.
 
     Args:

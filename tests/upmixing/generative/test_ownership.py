@@ -16,7 +16,6 @@ from soundstage.upmixing.generative.ownership import (
     Stage,
     level_gain,
     one_place,
-    sharpened,
 )
 from soundstage.upmixing.generative.stage_constraints import StageConstraint
 from soundstage.upmixing.generative.windowed_decoding import FREE
@@ -117,20 +116,6 @@ def test_masks_mix_places_and_diffuseness() -> None:
     torch.testing.assert_close(diffuse, torch.full_like(diffuse, 0.2 * (0.15 + 0.5)))
     panning = torch.full_like(direct, 0.5 * pan_gain(8.0))
     torch.testing.assert_close(direct, level_gain(panning, diffuse))
-
-
-@given(sharpness=st.sampled_from([0.5, 1.0, 2.0, 8.0]), seed=st.integers(0, 20))
-def test_sharp_masks_add_up_and_keep_their_order(sharpness: float, seed: int) -> None:
-    values = torch.rand(4, 50, 3, generator=torch.Generator().manual_seed(seed)).softmax(dim=0)
-    sharp = sharpened(values, sharpness)
-    torch.testing.assert_close(sharp.sum(dim=0), torch.ones(50, 3))
-    assert torch.equal(sharp.argsort(dim=0), values.argsort(dim=0))
-    largest, before = sharp.amax(dim=0), values.amax(dim=0)
-    assert bool((largest >= before - 1e-6).all()) or sharpness < 1
-
-
-def test_masks_without_any_source_stay_without() -> None:
-    assert float(sharpened(torch.zeros(3, 4, 2), 2.0).sum()) == 0
 
 
 def test_drawn_panning_enters_free_tiles_only() -> None:

@@ -17,7 +17,8 @@ from soundstage.upmixing import Style, fit_to_song, make_side, plans_of, upmix_b
 from soundstage.upmixing.generative.ownership import SETTINGS, Placing
 from soundstage.upmixing.generative.style import parse_style
 from soundstage.upmixing.methods.masked import MaskedDecoding, MaskedSampler
-from soundstage.upmixing.methods.placed import PlacedMethod, PlacedSongMethod
+from soundstage.upmixing.methods.placed import PlacedMethod
+from soundstage.upmixing.placing import SurveyedMethod
 from soundstage.upmixing.plan import PlacedSource, Plan
 from soundstage.upmixing.song_pass import needs_survey, plan_takes
 from soundstage.upmixing.stage_options import StageOptions
@@ -204,7 +205,7 @@ def test_silence_stays_silent() -> None:
 
 
 def test_a_survey_decides_who_stands_where() -> None:
-    upmixer = PlacedSongMethod(OfSong(), sampler(), by_rules())
+    upmixer = SurveyedMethod(OfSong(), lambda fitted: PlacedMethod(fitted, sampler(), by_rules()))
     assert needs_survey(upmixer)
     fitted = fit_to_song(upmixer, [SOUND.numpy()], RATE)
     assert not needs_survey(fitted)
@@ -219,7 +220,7 @@ def test_a_survey_decides_who_stands_where() -> None:
 
 
 def test_a_stream_that_is_not_surveyed_has_steady_places() -> None:
-    upmixer = PlacedSongMethod(OfSong(), sampler(), by_rules())
+    upmixer = SurveyedMethod(OfSong(), lambda fitted: PlacedMethod(fitted, sampler(), by_rules()))
     plan = plans_of(upmixer, [0])[0]
     side = run(upmixer, noise(150_000))[0]
     first, second = (

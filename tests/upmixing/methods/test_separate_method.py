@@ -20,8 +20,8 @@ from soundstage.upmixing.engine import upmix_blocks
 from soundstage.upmixing.methods.separate import (
     DIFFUSE,
     RemixMethod,
-    RemixSongMethod,
 )
+from soundstage.upmixing.placing import SurveyedMethod
 from soundstage.upmixing.plan import PlacedSource, Plan, make_plan
 from soundstage.upmixing.registry import load_method
 from soundstage.upmixing.song_pass import fit_to_song, plans_of
@@ -201,7 +201,7 @@ def test_the_survey_of_the_separator_fits_the_method_to_a_song() -> None:
         seen.append(energies)
         return [make_plan(sources, seed, method="separate", energies=energies) for seed in seeds]
 
-    method = RemixSongMethod(SurveyedCrossover(), COHERENT, plan)
+    method = SurveyedMethod(SurveyedCrossover(), lambda fitted: RemixMethod(fitted, COHERENT, plan))
     mid = song(50_000)
     fitted = fit_to_song(method, [mid.numpy()], RATE)
     plans = plans_of(fitted, [0, 1])

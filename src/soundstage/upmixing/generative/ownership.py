@@ -38,7 +38,6 @@ SETTLED = 0.9  # ownership from which the level difference of a tile is settled
 LEAST_STEPS = 2  # from the center, of a settled tile: one at exactly 0 dB is drawn as mono
 CENTER_STEP = len(IID_STEPS) // 2
 LEAST_MONO = 0.1  # of 1 − r²·(1 + β²): no panning reaches the level beside much diffuse sound
-TINY = 1e-12  # sum of powers of masks that add up to 1
 UNPLACED: frozenset[Kind] = frozenset({"ambience", "residual"})
 
 
@@ -166,16 +165,6 @@ class Stage:
 def rising(values: Float[Tensor, "*shape"], ends: tuple[float, float]) -> Float[Tensor, "*shape"]:
     """0 up to the first of two ends, 1 from the second on, linear between."""
     return ((values - ends[0]) / (ends[1] - ends[0])).clamp(0, 1)
-
-
-def sharpened(
-    masks: Float[Tensor, "sources bins frames"], sharpness: float
-) -> Float[Tensor, "sources bins frames"]:
-    """Masks m^γ/Σ m^γ, which add up to 1."""
-    if sharpness == 1:
-        return masks
-    powers = masks.clamp(min=0) ** sharpness
-    return powers / powers.sum(dim=0).clamp(min=TINY)
 
 
 def level_gain(

@@ -19,23 +19,22 @@ Remixing the separated sources of a mono recording is due to Fitzgerald (2011), 
 a source separation approach"; generating the rest by inpainting is ours.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
-import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.errors import OptionError
 from soundstage.networks.models.stereo_tokens import StereoTokensConfig
-from soundstage.separation.registry import load_separator
+from soundstage.separation.masking import sharpened
 from soundstage.separation.separator import (
     MaskSeparator,
     MaskStream,
+    Separator,
     SongSeparator,
     SourceInfo,
-    Survey,
 )
 from soundstage.spectra import SampleQueue
 from soundstage.stereo import BANDS, RATE, TRANSFORM, Decoder, DecoderStream, Parameters, band_sums
@@ -47,25 +46,20 @@ from soundstage.upmixing.generative.ownership import (
     MovingMean,
     Placing,
     Stage,
-    sharpened,
 )
 from soundstage.upmixing.generative.pretrained import load_generative
 from soundstage.upmixing.generative.stage_constraints import StageConstraint
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.generative.windowed_decoding import Sampler, WindowedStream
 from soundstage.upmixing.methods.masked import FAMILY, MaskedDecoding, MaskedSampler
+from soundstage.upmixing.placing import PlanTakes, SurveyedMethod, planner, sources_for
 from soundstage.upmixing.plan import Plan
-from soundstage.upmixing.song_pass import plan_takes
 from soundstage.upmixing.stage_options import StageOptions
 
 NAME = "placed"
 SEPARATOR = "stems"
 DECODING = MaskedDecoding(settled_reach=3)  # 6 to 9 dB: music is not steadier in its frames
 DECODED = 0.95  # width after decoding over that of the gains, which change less than drawn ones
-PlanTakes = Callable[
-    [Sequence[SourceInfo], Sequence[int], Float[np.ndarray, "sources bands"] | None], list[Plan]
-]
-"""From the sources of a song and one seed a take to their plans."""
 
 
 class PlacedMethod:
@@ -106,67 +100,6 @@ class PlacedMethod:
         return PlacedStream(masks, sources, self._sampler, self.plans(seeds), self._placing)
 
 
-class PlacedSongMethod:
-    """The method with a separator that surveys a song first: a `SongMethod`.
-
-    Args:
-        separator: of any song.
-        sampler: as of `PlacedMethod`.
-        plan_takes: as of `PlacedMethod`.
-        placing: settings.
-    """
-
-    rate, n_outputs = RATE, 1
-
-    def __init__(
-        self,
-        separator: SongSeparator,
-        sampler: Sampler,
-        plan_takes: PlanTakes,
-        placing: Placing = SETTINGS,
-    ) -> None:
-        self._separator = separator
-        self._sampler, self._plan_takes, self._placing = sampler, plan_takes, placing
-
-    def survey(self) -> "PlacedSurvey":
-        """Start a song."""
-        return PlacedSurvey(self._separator.survey(), self._fitted)
-
-    def plans(self, seeds: Sequence[int]) -> list[Plan]:
-        """The places in a song that was not surveyed."""
-        return self._unsurveyed().plans(seeds)
-
-    def stream(self, seeds: Sequence[int]) -> "PlacedStream":
-        """Start a signal that is not known beforehand."""
-        return self._unsurveyed().stream(seeds)
-
-    def _unsurveyed(self) -> PlacedMethod:
-        return self.survey().finish()
-
-    def _fitted(self, separator: MaskSeparator) -> PlacedMethod:
-        return PlacedMethod(separator, self._sampler, self._plan_takes, self._placing)
-
-
-class PlacedSurvey:
-    """The first pass over a song, by its separator.
-
-    Args:
-        survey: of the separator.
-        fitted: makes the method of a separator.
-    """
-
-    def __init__(self, survey: Survey, fitted: Callable[[MaskSeparator], PlacedMethod]) -> None:
-        self._survey, self._fitted = survey, fitted
-
-    def push(self, mid: Float[Tensor, " length"], /) -> None:
-        """The next samples."""
-        self._survey.push(mid)
-
-    def finish(self) -> PlacedMethod:
-        """The method for this song."""
-        return self._fitted(self._survey.finish())  # type: ignore[arg-type]  # checked there
-
-
 class PlacedStream:
     """One mid and the sides of its takes.
 
@@ -202,10 +135,8 @@ class PlacedStream:
         ]
         self._levels = LevelStream(placing.around)
         bins = TRANSFORM.bins
-        self._spectrogram, self._masks_ready = (
-            SampleQueue((bins,)),
-            SampleQueue((len(sources), bins)),
-        )
+        self._spectrogram = SampleQueue((bins,))
+        self._masks_ready = SampleQueue((len(sources), bins))
         self._levels_ready = SampleQueue((BANDS,))
         # Of frames that wait for drawn tokens
         self._power, self._smoothed = SampleQueue((bins,)), SampleQueue((len(sources), bins))
@@ -276,7 +207,7 @@ def load(
     device: torch.device | str = "cpu",
     stage: StageOptions | None = None,
     placing: Placing = SETTINGS,
-) -> PlacedMethod | PlacedSongMethod:
+) -> PlacedMethod | SurveyedMethod[PlacedMethod]:
     """The method with the weights of `masked` and those of its separator.
 
     Raises:
@@ -290,20 +221,11 @@ def load(
         model.network, model.config, DECODING, style=values, prior=prior, device=device
     )
     stage = stage or StageOptions()
-    separator = load_separator(stage.separator or SEPARATOR, device=device)
-    if stage.stems is not None:
-        from soundstage.upmixing.stem_files import find_stems
-        from soundstage.upmixing.user_stems import UserStems
+    separator, plans = sources_for(stage, SEPARATOR, device), planner(NAME, stage, style)
 
-        separator = UserStems(find_stems(stage.stems), separator)
-
-    def plan(
-        sources: Sequence[SourceInfo],
-        seeds: Sequence[int],
-        energies: Float[np.ndarray, "sources bands"] | None,
-    ) -> list[Plan]:
-        return plan_takes(sources, seeds, method=NAME, stage=stage, style=style, energies=energies)
+    def fit(song: Separator) -> PlacedMethod:
+        return PlacedMethod(cast("MaskSeparator", song), sampler, plans, placing)  # is checked
 
     if hasattr(separator, "survey"):
-        return PlacedSongMethod(cast("SongSeparator", separator), sampler, plan, placing)
-    return PlacedMethod(cast("MaskSeparator", separator), sampler, plan, placing)  # is checked
+        return SurveyedMethod(cast("SongSeparator", separator), fit)
+    return fit(separator)

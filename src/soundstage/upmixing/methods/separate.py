@@ -18,46 +18,35 @@ approach". `formation` remixes sources formed of sinusoidal peaks, after Lagrang
 sources, here the rules of placement do. Takes differ in who stands where.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
-import numpy as np
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from soundstage.separation.masking import BLOCK, MaskedSourceStream
-from soundstage.separation.registry import load_separator
+from soundstage.separation.masking import BLOCK, MaskedSourceStream, sharpened
 from soundstage.separation.separator import (
     MaskSeparator,
     MaskStream,
     Separator,
     SongSeparator,
-    SourceInfo,
     SourceStream,
-    Survey,
 )
 from soundstage.spectra import AnalysisStream, SampleQueue
 from soundstage.stereo import RATE, TRANSFORM, DecoderStream
 from soundstage.stereo.encoding import BAND_EDGES, band_energy, band_sums, spread
-from soundstage.upmixing.generative.ownership import sharpened
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.methods.decorrelate import load_coherence
+from soundstage.upmixing.placing import PlanTakes, SurveyedMethod, planner, sources_for
 from soundstage.upmixing.plan import Plan
-from soundstage.upmixing.song_pass import plan_takes
 from soundstage.upmixing.stage_options import StageOptions
-from soundstage.upmixing.stem_files import find_stems
-from soundstage.upmixing.user_stems import FittedStems, UserStems
+from soundstage.upmixing.user_stems import FittedUserStems
 
 DIFFUSE = 0.4  # η: width as of mixes with placed stems, by benchmarks/places.py
 LOWEST_DIFFUSE = 150.0  # Hz
 LARGEST = 3.0  # √(E_d/E_M) where sources cancel; also the largest diffuseness
 SHARPNESS = 2.0  # γ
-
-PlanTakes = Callable[
-    [Sequence[SourceInfo], Sequence[int], Float[np.ndarray, "sources bands"] | None], list[Plan]
-]
-"""From the sources of a song and one seed a take to their plans."""
 
 
 class RemixMethod:
@@ -74,7 +63,7 @@ class RemixMethod:
     def __init__(
         self, separator: Separator, coherence: Float[Tensor, " bands"], plan_takes: PlanTakes
     ) -> None:
-        if hasattr(separator, "mask_stream") and not isinstance(separator, FittedStems):
+        if hasattr(separator, "mask_stream") and not isinstance(separator, FittedUserStems):
             separator = SharpSeparator(cast("MaskSeparator", separator))
         self.separator, self.rate = separator, separator.rate
         self._coherence, self._plan_takes = coherence, plan_takes
@@ -88,59 +77,6 @@ class RemixMethod:
         """Start a signal."""
         gain = diffuse_gain(self._coherence)
         return RemixStream(self.separator.stream(), self.plans(seeds), seeds, gain)
-
-
-class RemixSongMethod:
-    """The method with a separator that surveys a song first: a `SongMethod`.
-
-    Args:
-        separator: of any song.
-        coherence: as of `RemixMethod`.
-        plan_takes: as of `RemixMethod`.
-    """
-
-    n_outputs = 1
-
-    def __init__(
-        self, separator: SongSeparator, coherence: Float[Tensor, " bands"], plan_takes: PlanTakes
-    ) -> None:
-        self._separator, self.rate = separator, separator.rate
-        self._coherence, self._plan_takes = coherence, plan_takes
-
-    def survey(self) -> "RemixSurvey":
-        """Start a song."""
-        return RemixSurvey(self._separator.survey(), self._fitted)
-
-    def plans(self, seeds: Sequence[int]) -> list[Plan]:
-        """The places in a song that was not surveyed."""
-        return self.survey().finish().plans(seeds)
-
-    def stream(self, seeds: Sequence[int]) -> "RemixStream":
-        """Start a signal that is not known beforehand."""
-        return self.survey().finish().stream(seeds)
-
-    def _fitted(self, separator: Separator) -> RemixMethod:
-        return RemixMethod(separator, self._coherence, self._plan_takes)
-
-
-class RemixSurvey:
-    """The first pass over a song, by its separator.
-
-    Args:
-        survey: of the separator.
-        fitted: makes the method of a separator.
-    """
-
-    def __init__(self, survey: Survey, fitted: Callable[[Separator], RemixMethod]) -> None:
-        self._survey, self._fitted = survey, fitted
-
-    def push(self, mid: Float[Tensor, " length"], /) -> None:
-        """The next samples."""
-        self._survey.push(mid)
-
-    def finish(self) -> RemixMethod:
-        """The method for this song."""
-        return self._fitted(self._survey.finish())
 
 
 class SharpMasks:
@@ -301,7 +237,7 @@ def load(
     stage: StageOptions | None = None,
     separator: str = "stems",
     name: str = "separate",
-) -> RemixMethod | RemixSongMethod:
+) -> RemixMethod | SurveyedMethod[RemixMethod]:
     """The method with a table of coherences and the weights of its separator.
 
     Args:
@@ -319,18 +255,12 @@ def load(
         OptionError: the separator is unknown, or a package that it needs is not installed.
     """
     stage = stage or StageOptions()
-    loaded = load_separator(stage.separator or separator, device=device)
-    if stage.stems is not None:
-        loaded = UserStems(find_stems(stage.stems), loaded)
-
-    def plan(
-        sources: Sequence[SourceInfo],
-        seeds: Sequence[int],
-        energies: Float[np.ndarray, "sources bands"] | None,
-    ) -> list[Plan]:
-        return plan_takes(sources, seeds, method=name, stage=stage, style=style, energies=energies)
-
+    loaded, plans = sources_for(stage, separator, device), planner(name, stage, style)
     coherence = load_coherence(weights)
+
+    def fit(song: Separator) -> RemixMethod:
+        return RemixMethod(song, coherence, plans)
+
     if hasattr(loaded, "survey"):
-        return RemixSongMethod(cast("SongSeparator", loaded), coherence, plan)
-    return RemixMethod(loaded, coherence, plan)
+        return SurveyedMethod(cast("SongSeparator", loaded), fit)
+    return fit(loaded)
