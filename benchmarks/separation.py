@@ -118,18 +118,18 @@ def measure(
     spent = time.process_time() - started
     sources = torch.from_numpy(np.concatenate(parts, axis=-1))[:, 0]
     found = dict(grouped([source.kind for source in ready.sources], sources))
-    told = {GROUPS.get(kind, REST) for kind in kinds}
-    if not {"lead", "drums", "bass"} <= told:
+    separated = {GROUPS.get(kind, REST) for kind in kinds}
+    if not {"lead", "drums", "bass"} <= separated:
         found.pop(REST, None)
-    if "lead" not in told:
+    if "lead" not in separated:
         found.pop(ACCOMPANIMENT, None)
-    silent = {name: torch.zeros_like(mixture) for name in told & stems.keys() - {REST}}
+    silent = {name: torch.zeros_like(mixture) for name in separated & stems.keys() - {REST}}
     factor = spent * RATE / mixture.shape[0]
     return [*compare({**silent, **found}, stems), sum_error(sources, mixture), factor]
 
 
 def compare(estimates: Signals, stems: Signals) -> list[float]:
-    """Median SDR of every group and then SDR of the whole; NaN for what is not told apart."""
+    """Median SDR of every group and then SDR of the whole; NaN for a group not separated."""
     both = [name if name in estimates and name in stems else "" for name in NAMES]
     pairs = [(estimates[name], stems[name]) if name else None for name in both]
     medians = [float(median_sdr(*pair, RATE)) if pair else np.nan for pair in pairs]

@@ -4,13 +4,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from making_stems import write_separator
+from making_stems import small_config, write_separator
 from soundstage.errors import WeightsError
 from soundstage.parallel import single_thread
 from soundstage.separation.stage_balance import BALANCE_EDGES
-from soundstage.separation.stems import FittedStems, _Rows, load
+from soundstage.separation.stems import PROTOTYPES, FittedStems, _Rows, load
 from soundstage.stereo.encoding import RATE, TRANSFORM
 from soundstage.stereo.fine_bands import FINE_BANDS
+from soundstage.weights.model import save_model
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +136,15 @@ def test_a_survey_keeps_little_of_each_window(separator):
     windows = 6 * 6 * RATE / (256 * TRANSFORM.hop)
     assert kept[1] - kept[0] < 60_000 * windows
     assert len(rows) == 6
+
+
+def test_networks_of_other_bands_or_kinds_are_refused(tmp_path):
+    for change, message in (
+        ({"n_bands": 128}, "not one of 160 bands"),
+        ({"kinds": ("lead", "rest")}, "the kinds lead, voice"),
+    ):
+        path = tmp_path / "other.safetensors"
+        config = small_config(**change)
+        save_model(path, config, config.build().state_dict(), {PROTOTYPES: torch.ones(1, 4)})
+        with pytest.raises(WeightsError, match=message):
+            load(str(path))

@@ -76,9 +76,7 @@ class SeparationReport:
         if self.sum_error_db is None:
             return "the sum was not read back" if self._is_lossless() else "the sum is not exact"
         if self.sum_error_db == -math.inf:
-            return (
-                "the sum is the input" if self.gain_db == 0 else "the sum is the input, but for it"
-            )
+            return f"the sum is the {'' if self.gain_db == 0 else 'attenuated '}input"
         return f"the sum is the input, error {self.sum_error_db:.1f} dB"
 
     def _is_lossless(self) -> bool:

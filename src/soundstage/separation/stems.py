@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from soundstage.corpora.stem_cache import KINDS
+from soundstage.errors import WeightsError
 from soundstage.networks.models.stem_levels import SILENT_LEVEL, normalized_levels
 from soundstage.networks.models.stem_unet import StemUNet, StemUNetConfig
 from soundstage.seeding import seeded_generator
@@ -325,9 +326,17 @@ def load(weights: str | None = None, device: torch.device | str = "cpu") -> Stem
         device: of the network.
 
     Raises:
-        WeightsError: the weights are missing, damaged, or of another family.
+        WeightsError: the weights are missing, damaged, of another family, or of other bands or
+            kinds of sources.
     """
     model = load_model(weights or FAMILY, StemUNetConfig, device)
+    if (model.config.n_bands, model.config.kinds) != (FINE_BANDS, KINDS):
+        raise WeightsError(
+            f"{model.source}: the network is not one of {FINE_BANDS} bands and the kinds "
+            f"{', '.join(KINDS)}."
+        )
+    if model.config.stride > MARGIN or (HOP + 2 * MARGIN) % model.config.stride:
+        raise WeightsError(f"{model.source}: the network has too many scales.")
     dim = model.config.embedding_dim
     prototypes = model.weights.tensor(PROTOTYPES, None, (None, dim)).float().cpu()
     return StemSeparator(model.network, F.normalize(prototypes, dim=1))

@@ -8,7 +8,7 @@ parameters, they have their share of the power, and so do the sources of the res
     m_k = |S_k|² / (Σ |S_j|² + |R|²),   m_r = |R|² / (Σ |S_j|² + |R|²)
 
 The first pass over the song checks that the stems are of this recording: of its length, in time
-and at their level in the mix, since a stem that is not would be heard twice.
+and at their level in the mix, since another would be in the result twice.
 """
 
 from collections.abc import Sequence

@@ -32,7 +32,7 @@ from soundstage.training.recipe_base import StemMixing
 CLASSES = (*KINDS, ACCOMPANIMENT)
 """Of the targets; the network has the kinds alone, and shares the last one among those that are no
 voice."""
-EMBEDDED = ("lead", "voice", "object")  # told apart by the embedding; the others have a kind alone
+EMBEDDED = ("lead", "voice", "object")  # the embedding separates these; the others have their kind
 OWNED = 0.8  # share of a tile's energy from which on it teaches the embedding
 COMPRESSION = 0.3  # loudness grows as energy^0.3; limits the influence of the bass
 DRIFT = 0.6  # radians a frame, largest change of a phase
@@ -127,7 +127,7 @@ class StemMixes:
         noise = self._age(powers, random) if random.random() < self.mixing.old_prob else None
         mix = _interfering(powers, random)
         total = powers.sum(dim=0)
-        heard = mix if noise is None else mix + noise
+        mixture = mix if noise is None else mix + noise
         shares = powers.new_zeros(SEGMENTS, len(CLASSES), FINE_BANDS, self.frames)
         for stem, power in zip(chosen, powers, strict=True):
             shares[:, CLASSES.index(stem.kind)] += power
@@ -135,9 +135,10 @@ class StemMixes:
         largest, owners = powers.max(dim=0)
         named = torch.tensor([stem.kind not in EMBEDDED for stem in chosen])
         owners[(largest < OWNED * (total + SILENCE)) | named[owners]] = -1
-        weights = total**COMPRESSION * (total / (heard + total + SILENCE)).mul(2).clamp(max=1)
+        # Of a tile below the noise the sources cannot be learned
+        weights = total**COMPRESSION * (2 * total / (mixture + total + SILENCE)).clamp(max=1)
         weights /= weights.mean(dim=(1, 2), keepdim=True) + 1e-6
-        return StemBatch(normalized_levels(heard), shares, owners, weights)
+        return StemBatch(normalized_levels(mixture), shares, owners, weights)
 
     def _choose(self, random: np.random.Generator) -> list[_Chosen]:
         """The stems of a mix."""

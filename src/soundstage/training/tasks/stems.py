@@ -70,24 +70,27 @@ class StemDataset:
     def facts(self) -> Card:
         """Card entries."""
         kinds: Counter[str] = Counter()
-        sources: Counter[str] = Counter()
+        sources: Counter[tuple[str, str]] = Counter()
         for cache in self.train:
             for kind, length in zip(cache.kinds, (cache.ends - cache.starts).tolist(), strict=True):
                 kinds[kind] += length
             sources.update(
-                f"{credit.get('license', 'not stated')}: {credit.get('source', 'not stated')}"
+                (credit.get("license", "not stated"), credit.get("source", "not stated"))
                 for credit in cache.credits
             )
         hours = {kind: round(count / FRAME_RATE / 3600, 2) for kind, count in kinds.items()}
         licenses: Counter[str] = Counter()
-        for source, count in sources.items():
-            licenses[source.split(":")[0]] += count
+        for (name, _), count in sources.items():
+            licenses[name] += count
         return {
             "data": f"{self.description}, mixed at random; see hours, licenses and credits",
             "recordings": sum(len(cache.songs) for cache in self.train),
             "hours": hours,
             "licenses": dict(licenses),
-            "credits": [{"source": source, "stems": count} for source, count in sources.items()],
+            "credits": [
+                {"license": name, "source": source, "stems": count}
+                for (name, source), count in sources.items()
+            ],
         }
 
 
