@@ -7,10 +7,9 @@ from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class FileReport:
-    """Facts about one written file."""
+class WrittenReport:
+    """Facts about one written file, or about several of one sound."""
 
-    target: str
     source_rate: int
     """Of the input, in Hz; of several, the highest."""
     rate: int
@@ -20,9 +19,7 @@ class FileReport:
     encoding: str
     method: str
     gain_db: float
-    """Gain of the whole file, which prevents clipping, or was requested."""
-    true_peak_db: float
-    """Of what is written, after the gain."""
+    """Gain of the whole result, which prevents clipping, or was requested."""
     seconds: float
     """Computing time."""
     carried: tuple[str, ...] = ()
@@ -45,16 +42,23 @@ class FileReport:
         if self.carried:
             details.append(f"carried: {', '.join(self.carried)}")
         details += [f"not carried: {each}" for each in self.not_carried]
-        facts = [f"{self.target}: {self.frames / self.rate:.1f} s, {self.encoding}", *self._facts()]
-        summary = f"{'; '.join(facts)} ({self.real_time_factor:.3f} of real time)"
+        facts = "; ".join([f"{self._start()}{self._length()}", *self._facts()])
+        summary = f"{facts} ({self.real_time_factor:.3f} of real time)"
         return [summary, *("  " + line for line in details)]
 
     def sentence(self) -> str:
         """The lines as one text."""
         return "\n".join(self.lines())
 
+    def _start(self) -> str:
+        """What was written, before its length and encoding."""
+        raise NotImplementedError
+
+    def _length(self) -> str:
+        return f"{self.frames / self.rate:.1f} s, {self.encoding}"
+
     def _facts(self) -> list[str]:
-        """Parts of the first line, after file, length and encoding."""
+        """Parts of the first line after these."""
         return []
 
     def _details(self) -> list[str]:
@@ -70,6 +74,18 @@ class FileReport:
         if self.gain_db >= 0:
             return []
         return [f"attenuated by {-self.gain_db:.1f} dB to prevent clipping"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileReport(WrittenReport):
+    """Facts about one written file."""
+
+    target: str
+    true_peak_db: float
+    """Of what is written, after the gain."""
+
+    def _start(self) -> str:
+        return f"{self.target}: "
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, Any]:
