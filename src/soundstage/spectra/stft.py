@@ -36,7 +36,7 @@ class STFT:
     @cached_property
     def window(self) -> Float[Tensor, " frame"]:
         """The periodic Hann window."""
-        return torch.hann_window(self.frame)
+        return torch.hann_window(self.frame, dtype=torch.float32)
 
     def frames(self, length: int) -> int:
         """Number of frames that analyze `length` samples."""
@@ -82,7 +82,7 @@ class ShortWindowSTFT(STFT):
     def window(self) -> Float[Tensor, " frame"]:
         """The window with its zeros."""
         beside = (self.frame - self.length) // 2
-        return F.pad(torch.hann_window(self.length), (beside, beside))
+        return F.pad(torch.hann_window(self.length, dtype=torch.float32), (beside, beside))
 
 
 class AnalysisStream:
