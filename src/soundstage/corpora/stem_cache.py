@@ -31,7 +31,7 @@ KINDS = ("lead", "voice", "drums", "bass", "object")
 """Lead voice, other voices, drums, bass, and any other instrument."""
 ACCOMPANIMENT = "accompaniment"
 LOWEST_DB, STEP_DB = -40.0, 0.5  # of the stored levels; a sine at full scale has about 60 dB
-SILENT = 0  # the level at which a band counts as empty
+SILENT = 0  # the stored level of an empty band
 BLOCK_SECONDS = 10
 COLUMNS = ("file", "song", "stem", "kind")
 
@@ -137,9 +137,8 @@ def powers_of(levels: UInt8[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     return _POWERS[levels.int()]
 
 
-_POWERS = torch.cat(
-    [torch.zeros(1), 10 ** ((LOWEST_DB + STEP_DB * torch.arange(1, 256)) / 10).double().float()]
-)
+_POWERS = (10 ** ((LOWEST_DB + STEP_DB * torch.arange(256, dtype=torch.float64)) / 10)).float()
+_POWERS[SILENT] = 0
 
 
 def rows_fingerprint(rows: Sequence[StemRow]) -> bytes:

@@ -52,7 +52,7 @@ SURVEY_STEP = 4
 ACTIVE = 1e-2  # of its mean power: −20 dB
 LINE_ENERGY = TRANSFORM.window.square().sum().item() * TRANSFORM.frame / 4
 """Energy of a sine of amplitude 1 over the bins of a frame."""
-BIN_FREQUENCIES = torch.arange(TRANSFORM.bins, dtype=torch.float64) * (RATE / TRANSFORM.frame)
+BIN_FREQUENCIES = torch.arange(TRANSFORM.bins, dtype=torch.float32) * (RATE / TRANSFORM.frame)
 
 
 class FormationMasks:
@@ -241,7 +241,7 @@ class FormationSurvey:
         active = (activity > ACTIVE * activity.mean(axis=0)).mean(axis=0)
         whole = band_energies_of(self._power.numpy())
         energies[-1] = np.maximum(whole - energies.sum(axis=0), 0)  # lines share bins
-        moment[-1] = max((self._power @ BIN_FREQUENCIES).item() - moment.sum(), 0)
+        moment[-1] = max((self._power @ BIN_FREQUENCIES.double()).item() - moment.sum(), 0)
         total = energies.sum(axis=1)
         centroids = moment / np.maximum(total, np.finfo(np.float64).tiny)
         infos = in_words(total / total.sum(), centroids, np.append(active, 1.0))
