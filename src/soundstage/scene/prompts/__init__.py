@@ -1,0 +1,1 @@
+"""Sentences to scene descriptions: a grammar of events, places, motion, order and rooms."""
