@@ -1,4 +1,4 @@
-"""Bundled HRTF sets, and loading of these or of a SOFA file.
+"""Bundled HRTF sets, and loading of these or of a file.
 
 A bundled set is symmetric and its file has the left ear only: the response of the right ear is that
 of the left ear to the mirrored direction. Responses are in half precision, with an error of about
@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from soundstage.audio import MAX_RATE, MIN_RATE
 from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.hrtf.sofa import read_hrtf
+from soundstage.binaural.hrtf.ssr_file import read_ssr_hrirs
 from soundstage.errors import WeightsError
 
 FAMILY = "hrtf"
@@ -28,24 +29,27 @@ def list_hrtf_sets() -> list[str]:
 
 
 def load_hrtf(source: str | Path = "kemar") -> HrtfSet:
-    """Load a bundled HRTF set or a SOFA file.
+    """Load a bundled HRTF set, a SOFA file, or a WAV file of the SoundScape Renderer.
 
     "kemar" is the dummy head KEMAR with its normal pinna, measured by W. G. Gardner and
-    K. D. Martin (MIT Media Lab 1994), and `equalized`. A SOFA file is not equalized.
+    K. D. Martin (MIT Media Lab 1994), and `equalized`. A file is not equalized.
 
     Args:
-        source: one of `list_hrtf_sets()`, or a path that ends in .sofa.
+        source: one of `list_hrtf_sets()`, or a path that ends in .sofa or .wav.
 
     Raises:
         WeightsError: there is no bundled set of this name, or its file is damaged.
-        InputError: the SOFA file is missing, damaged, too large, or of another convention.
+        InputError: the file is missing, damaged, too large, or of another convention.
     """
+    if str(source).lower().endswith(".wav"):
+        return read_ssr_hrirs(source)
     if isinstance(source, Path) or source.lower().endswith(".sofa"):
         return read_hrtf(source)
     path = _folder() / f"{source}.safetensors"
     if source not in list_hrtf_sets():
         raise WeightsError(
-            f"Unknown HRTF set {source!r}: use {' or '.join(list_hrtf_sets())}, or a .sofa file."
+            f"Unknown HRTF set {source!r}: use {' or '.join(list_hrtf_sets())}, or a file, .sofa "
+            "or .wav."
         )
     return read_bundled(path)
 
