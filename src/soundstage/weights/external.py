@@ -1,12 +1,15 @@
 """Weights of other projects: safetensors files in their own layouts.
 
 Such a file does not name its network, so its tensors are compared with the names and shapes of the
-requested one. A PyTorch checkpoint (.pth, .pt, .bin, .ckpt) can run any program when it is opened,
-and is never opened here; `docs/embeddings.md` shows how to convert one, once.
+requested one. A PyTorch checkpoint (.pth, .pt, .bin, .ckpt) can run any program when it is opened
+in the usual way. `load_external_tensors` never opens one; `docs/embeddings.md` shows how to convert
+it, once. `load_checkpoint_tensors` is for networks that are published as plain tensors: it takes
+nothing but tensors out of a checkpoint and refuses every other one.
 """
 
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -85,26 +88,65 @@ def load_external_tensors(path: Path) -> dict[str, Tensor]:
     }
 
 
+def load_checkpoint_tensors(path: Path, key: str | None = None) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, or of a PyTorch checkpoint of plain tensors.
+
+    A checkpoint is unpickled with `weights_only=True`, which builds tensors and containers and runs
+    nothing else. Floating-point tensors are returned as float32.
+
+    Args:
+        path: a safetensors file, or a checkpoint.
+        key: entry of the checkpoint with the tensors, such as "generator"; None: they are its top.
+
+    Raises:
+        WeightsError: the file is missing or damaged, has no such entry, or holds other objects.
+    """
+    if not str(path).endswith(CHECKPOINTS):
+        return load_external_tensors(path)
+    if not os.path.isfile(path):
+        raise WeightsError(f"There are no weights at {path}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of pickles from other tools
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged pickles fail in any instruction, each in its own way
+        raise WeightsError(
+            f"{path}: this is no checkpoint of plain tensors ({reason(error)})."
+        ) from error
+    tensors = content.get(key) if key and isinstance(content, Mapping) else content
+    if not isinstance(tensors, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in tensors.items()
+    ):
+        place = f"{key!r} of this checkpoint" if key else "this checkpoint"
+        raise WeightsError(f"{path}: {place} is no table of named tensors.")
+    return {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }
+
+
 def load_external_network(
     path: Path,
     family: str,
     build: Callable[[int], Network],
     width_tensor: str,
     variant_shapes: dict[str, tuple[int, ...]] | None = None,
+    read: Callable[[Path], dict[str, Tensor]] = load_external_tensors,
 ) -> Network:
     """A network in evaluation mode with the tensors of a file; further tensors are ignored.
 
     Args:
-        path: a safetensors file.
+        path: a safetensors file, or another one that `read` can open.
         family: name of the network, for error messages.
         build: makes the network from its width.
         width_tensor: name of a tensor with the width as its first length.
         variant_shapes: shapes of unused tensors that tell variants of the network apart.
+        read: opens the file; `load_checkpoint_tensors` also takes PyTorch checkpoints.
 
     Raises:
         WeightsError: a tensor is missing, of another shape, or not finite.
     """
-    tensors = load_external_tensors(path)
+    tensors = read(path)
     weights = Weights(family, {}, tensors, str(path))
     for name, shape in (variant_shapes or {}).items():
         if name in tensors:
