@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
@@ -85,3 +85,24 @@ class BaseNetworkRecipe(BaseRecipe):
     steps_per_epoch: Annotated[int, Field(ge=0)] = 0
     """0: as many as cover the training data once."""
     loop: LoopRecipe
+
+
+class EventRecipe(BaseNetworkRecipe):
+    """A recipe of a network that is trained on sound events."""
+
+    train_folds: tuple[int, ...]
+    valid_folds: tuple[int, ...] = ()
+    """Select the best epoch; without validation clips, the last epoch is kept."""
+    valid_clips: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Clips of the last training fold that are held out for validation, with all clips of the same
+    recordings."""
+    test_folds: tuple[int, ...] = ()
+    """Evaluated once after training, whatever the licenses."""
+    licenses: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Only clips under these licenses are used for training."""
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> "EventRecipe":
+        if set(self.train_folds) & {*self.valid_folds, *self.test_folds}:
+            raise ValueError("a training fold cannot be a validation or test fold")
+        return self

@@ -19,6 +19,7 @@ from soundstage.training.recipe_base import (
     Channels,
     Decibels,
     Dropout,
+    EventRecipe,
     Frames,
     Layers,
     Probability,
@@ -80,28 +81,15 @@ class TaggerAugmentation(Strict):
         return self
 
 
-class TaggerRecipe(BaseNetworkRecipe):
+class TaggerRecipe(EventRecipe):
     """Tagger of sound events; its embedding serves the Fréchet audio distance."""
 
     family: Literal["tagger"]
-    train_folds: tuple[int, ...]
-    valid_folds: tuple[int, ...] = ()
-    """Select the best epoch; if empty, the last epoch is kept."""
-    test_folds: tuple[int, ...] = ()
-    """Evaluated once after training, whatever the licenses."""
-    licenses: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Only clips under these licenses are used for training."""
     channels: Annotated[tuple[int, ...], Field(min_length=2)] = (32, 64, 128, 256)
     depth: Annotated[int, Field(ge=0)] = 1
     dropout: Dropout = 0.3
     label_smoothing: Dropout = 0.1
     augmentation: TaggerAugmentation = TaggerAugmentation()
-
-    @model_validator(mode="after")
-    def _disjoint(self) -> "TaggerRecipe":
-        if set(self.train_folds) & {*self.valid_folds, *self.test_folds}:
-            raise ValueError("a training fold cannot be a validation or test fold")
-        return self
 
 
 class TransformerRecipe(Strict):

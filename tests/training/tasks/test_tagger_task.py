@@ -12,7 +12,7 @@ from soundstage.errors import InputError, OptionError
 from soundstage.metrics.embeddings.built_in import TaggerEmbedding
 from soundstage.training import train
 from soundstage.training.checkpoints import checkpoint_path
-from soundstage.training.tasks.tagger import trim_silence
+from soundstage.training.data.event_dataset import trim_silence
 from trainings import check_resuming, interrupt, log_of, recipe_with
 
 RATE = 16_000
