@@ -1,68 +1,59 @@
 """Labeled sound events: clips of one event each, in folds that share no recording.
 
-Two layouts are supported:
-
-- ESC-50 as published (Piczak, ESC: Dataset for Environmental Sound Classification, ACM MM 2015):
-  `meta/esc50.csv` with `filename`, `fold`, `category` and `esc10`, and sounds in `audio/`;
-- a `manifest.csv` of `file`, `fold` and `class`, optionally with license and author of every clip
-  (`clip_license`, `clip_author`, `clip_title`, `clip_url`). The license of a collection covers its
-  selection and labels; each recording has its own license.
+A folder is a published collection (ESC-50, UrbanSound8K, FSD50K, ARCA23K; see `event_layouts`), or
+has a `manifest.csv` of `file`, `fold` and `class`, optionally with license and author of every clip
+(`clip_license`, `clip_author`, `clip_title`, `clip_url`). The license of a collection covers its
+selection and labels; each recording has its own license.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from soundstage.audio import open_sound, resample
-from soundstage.corpora.layouts import MANIFEST, Credit, find_manifest, read_manifest
+from soundstage.corpora.event_layouts import (
+    LAYOUTS,
+    NOT_STATED,
+    EventClip,
+    cell,
+    fold_number,
+    published_clips,
+)
+from soundstage.corpora.layouts import Credit, find_manifest, read_manifest
 from soundstage.errors import InputError, quoted
-from soundstage.text_files import read_table
 
-OFFICIAL = Path("meta") / "esc50.csv"
 CREDIT_FIELDS = {
     "clip_title": "title",
     "clip_author": "artist",
     "clip_license": "license",
     "clip_url": "source",
 }
-NOT_STATED = "not stated"
-MAX_FOLD_DIGITS = 3
 BLOCK_SECONDS = 10
 
-
-@dataclass(frozen=True)
-class EventClip:
-    """One sound with its label."""
-
-    path: Path
-    fold: int
-    """All clips of a recording are in the same fold."""
-    label: str
-    license: str
-    """Of the recording, such as "CC0"; of the collection if the recording has none."""
-    credit: Credit
+__all__ = ["EventClip", "event_clips", "read_event", "recordings"]
 
 
 def event_clips(folder: Path) -> list[EventClip]:
     """The clips of a collection, in the order of its list.
 
-    ESC-50 states licenses for its two parts only: "CC-BY" for the ten classes of ESC-10,
-    "CC-BY-NC" for the others.
+    The license is the one of the recording where the collection states it. ESC-50 states licenses
+    for its two parts only: "CC-BY" for the ten classes of ESC-10, "CC-BY-NC" for the others;
+    UrbanSound8K is "CC-BY-NC" as a whole.
 
     Raises:
         InputError: the folder has no list, or the list lacks a column or value.
     """
-    if (folder / OFFICIAL).is_file():
-        clips = _official(folder)
-    elif manifest := find_manifest(folder):
+    clips = published_clips(folder)
+    if clips is None:
+        manifest = find_manifest(folder)
+        if manifest is None:
+            raise InputError(
+                f"{folder}: contains no labeled events; a manifest.csv or one of "
+                f"{', '.join(map(str, LAYOUTS))} is required."
+            )
         clips = [_listed(manifest, path, row) for path, row in read_manifest(manifest).items()]
-    else:
-        raise InputError(
-            f"{folder}: contains no labeled events; a manifest.csv or {OFFICIAL} is required."
-        )
     if not clips:
         raise InputError(f"{folder}: the list has no clip.")
     return clips
@@ -94,31 +85,7 @@ def recordings(clips: Iterable[EventClip]) -> list[Credit]:
 
 def _listed(manifest: Path, path: Path, row: Mapping[str, str]) -> EventClip:
     place = f"{manifest}, {quoted(path.name)}"
-    label, fold = _cell(place, row, "class"), _fold(place, row)
+    label, fold = cell(place, row, "class"), fold_number(place, row)
     license = row.get("clip_license") or row.get("license") or NOT_STATED
     credit = {name: row[field] for field, name in CREDIT_FIELDS.items() if row.get(field)}
     return EventClip(path, fold, label, license, credit)
-
-
-def _official(folder: Path) -> list[EventClip]:
-    meta, clips = folder / OFFICIAL, []
-    for number, row in read_table(meta, MANIFEST):
-        place = f"{meta}, line {number}"
-        path = folder / "audio" / _cell(place, row, "filename")
-        license = "CC-BY" if row.get("esc10") == "True" else "CC-BY-NC"
-        clips.append(EventClip(path, _fold(place, row), _cell(place, row, "category"), license, {}))
-    return clips
-
-
-def _fold(place: str, row: Mapping[str, str]) -> int:
-    text = _cell(place, row, "fold")
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_FOLD_DIGITS):
-        raise InputError(f"{place}: the fold {quoted(text)} is not an integer from 0 to 999.")
-    return int(text)
-
-
-def _cell(place: str, row: Mapping[str, str], column: str) -> str:
-    value = row.get(column)
-    if not value:
-        raise InputError(f"{place}: there is no value for {column!r}.")
-    return value
