@@ -41,6 +41,7 @@ ORDER = [
     "seeding",
     "precision",
     "documents",
+    "cache_folder",
     "text_files",
     "atomic_files",
     "hidden_files",

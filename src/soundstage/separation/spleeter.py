@@ -13,8 +13,6 @@ Windows of 512 frames, the length in training, overlap by 64 frames, over which 
 cross-faded. The published code does not overlap windows.
 """
 
-import os
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,6 +25,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from soundstage.atomic_files import AtomicFile
+from soundstage.cache_folder import cache_folder
 from soundstage.errors import OutputError, WeightsError, missing_extra, reason
 from soundstage.networks.models.spleeter_unet import SOURCES, SpleeterUNets
 from soundstage.separation.masking import MaskedSourceStream
@@ -189,7 +188,7 @@ def _converted() -> Path:
     found = find_spec(PACKAGE)
     if not number or found is None or not found.submodule_search_locations:
         raise missing_extra("separation", PACKAGE, "The separator spleeter")
-    target = _cache_folder() / f"{PACKAGE}-{number}.safetensors"
+    target = cache_folder() / f"{PACKAGE}-{number}.safetensors"
     if not target.is_file():
         folder = Path(found.submodule_search_locations[0]) / "checkpoints" / "2stems"
         try:
@@ -200,11 +199,3 @@ def _converted() -> Path:
                 "to a folder that can be written."
             ) from error
     return target
-
-
-def _cache_folder() -> Path:
-    """The user's cache of this package."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    if not base and sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA")
-    return Path(base or Path.home() / ".cache") / "soundstage"
