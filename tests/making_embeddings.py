@@ -1,21 +1,37 @@
 """Every embedding with tiny random weights."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sounds import chord, noise
 from soundstage.networks.models.cnn14 import Cnn14
+from soundstage.networks.models.mobile_net import MobileNet
 from soundstage.networks.models.vggish import VGGish
 
 WIDTH = 4
-NAMES = ["bands", "vggish", "panns", "clap"]
-WINDOW = {"bands": 45_056, "vggish": 16_000, "panns": 32_000, "clap": 480_000}  # samples
-SIZE = {"bands": 68, "vggish": 2 * WIDTH, "panns": 32 * WIDTH, "clap": 16}
+MOBILE_WIDTH = 96  # the smallest published multiplier, 0.1
+NAMES = ["bands", "vggish", "panns", "efficientat", "clap"]
+WINDOW = {  # samples
+    "bands": 45_056,
+    "vggish": 16_000,
+    "panns": 32_000,
+    "efficientat": 160_000,
+    "clap": 480_000,
+}
+SIZE = {
+    "bands": 68,
+    "vggish": 2 * WIDTH,
+    "panns": 32 * WIDTH,
+    "efficientat": MOBILE_WIDTH,
+    "clap": 16,
+}
 HUB = "hub:somebody/something"
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def make_places(folder: Path) -> dict[str, str]:
@@ -29,22 +45,25 @@ def make_places(folder: Path) -> dict[str, str]:
         "logmel_extractor.melW": torch.zeros(513, 64),
     }
     save_file({**lively(Cnn14(WIDTH)).state_dict(), **extra}, folder / "panns.safetensors")
+    save_file(lively(MobileNet(MOBILE_WIDTH)).state_dict(), folder / "mn01.safetensors")
     save_clap(folder / "clap", fused=False)
     return {
         "bands": "bands",
         "vggish": f"vggish={folder}/vggish.safetensors",
         "panns": f"panns={folder}/panns.safetensors",
+        "efficientat": f"efficientat={folder}/mn01.safetensors",
         "clap": f"clap={folder}/clap",
     }
 
 
-def lively(network: Cnn14) -> Cnn14:
+def lively(network: Network) -> Network:
     """With weights under which what goes in still matters to what comes out."""
     for value in network.parameters():
         if value.dim() == 4:
             torch.nn.init.kaiming_normal_(value)
-    network.bn0.running_mean.fill_(-30)
-    network.bn0.running_var.fill_(400)
+    if isinstance(network, Cnn14):
+        network.bn0.running_mean.fill_(-30)
+        network.bn0.running_var.fill_(400)
     return network
 
 

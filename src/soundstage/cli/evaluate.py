@@ -37,7 +37,7 @@ def evaluate(
         str,
         typer.Option(
             help="For the Fréchet audio distance: tagger, bands, vggish=FILE, panns=FILE, "
-            "clap=FOLDER; empty for none."
+            "efficientat=FILE, clap=FOLDER; empty for none."
         ),
     ] = "tagger,bands",
     split: Annotated[

@@ -62,8 +62,8 @@ def evaluate(
         systems: of your own, beside the methods: names of registered methods, "NAME=FOLDER" for
             results of any program, "path/to/file.py:CLASS", "module:CLASS", or "METHOD=FILE" for
             your own weights; or by name a folder, a class or a function. See docs/own-methods.md.
-        embeddings: for the Fréchet audio distance: "tagger", "bands", "vggish=FILE", "panns=FILE"
-            or "clap=FOLDER".
+        embeddings: for the Fréchet audio distance: "tagger", "bands", "vggish=FILE", "panns=FILE",
+            "efficientat=FILE" or "clap=FOLDER".
         split: part of the collection, such as "test".
         limit: number of clips, the first by name; 0 for all.
         seconds: length of the excerpt measured, from the middle of each clip; 0 for the whole clip.

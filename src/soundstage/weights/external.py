@@ -24,14 +24,19 @@ CHECKPOINTS = (".pth", ".pt", ".bin", ".ckpt", ".pkl", ".pickle")
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def find_external_file(source: str) -> Path:
+def find_external_file(source: str, *, checkpoints: bool = False) -> Path:
     """The file at a path, or at hub:OWNER/REPOSITORY/FILE.safetensors, downloaded if necessary.
+
+    Args:
+        source: path or address.
+        checkpoints: a path may be that of a PyTorch checkpoint, see `load_checkpoint_tensors`.
 
     Raises:
         WeightsError: the name is not that of a safetensors file, or the hub has no such file.
         OptionError: the address is incomplete, or huggingface_hub is not installed.
     """
-    _refuse_checkpoint(source)
+    if not checkpoints or source.startswith(HUB):
+        _refuse_checkpoint(source)
     if not source.startswith(HUB):
         return Path(source).expanduser()
     parts = source.removeprefix(HUB).split("/", 2)

@@ -28,7 +28,16 @@ def refused(source: str, *parts: str, kind: type[Exception] = WeightsError) -> N
 
 def test_an_unknown_name_is_refused_with_a_list_of_names() -> None:
     for source in ("", "openl3", "VGGish=a.safetensors"):
-        refused(source, "tagger", "bands", "vggish=", "panns=", "clap=", kind=OptionError)
+        refused(
+            source,
+            "tagger",
+            "bands",
+            "vggish=",
+            "panns=",
+            "efficientat=",
+            "clap=",
+            kind=OptionError,
+        )
 
 
 def test_missing_and_superfluous_weights_are_refused() -> None:
@@ -52,10 +61,14 @@ def test_other_files_are_refused_and_never_unpickled(name: str, tmp_path: Path) 
 
 
 def first_of(name: str) -> str:
-    return {"vggish": "features.3.weight", "panns": "conv_block2.conv1.weight"}[name]
+    return {
+        "vggish": "features.3.weight",
+        "panns": "conv_block2.conv1.weight",
+        "efficientat": "features.2.block.0.0.weight",
+    }[name]
 
 
-@pytest.mark.parametrize("name", ["vggish", "panns"])
+@pytest.mark.parametrize("name", ["vggish", "panns", "efficientat"])
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -77,6 +90,25 @@ def test_a_wrong_tensor_is_named(name: str, change, says: str, places, tmp_path:
 def test_weights_of_another_network_are_refused(places) -> None:
     refused(places["vggish"].replace("vggish=", "panns="), "no panns weights")
     refused(places["panns"].replace("panns=", "vggish="), "no vggish weights")
+
+
+def test_a_checkpoint_of_efficientat_is_read_as_its_safetensors(
+    places, embeddings, tmp_path: Path
+) -> None:
+    tensors = load_file(places["efficientat"].removeprefix("efficientat="))
+    torch.save(tensors, tmp_path / "mn01_as.pt")
+    found = load_embedding(f"efficientat={tmp_path}/mn01_as.pt").embed(sounds_of("efficientat"))
+    assert torch.equal(found, embeddings["efficientat"].embed(sounds_of("efficientat")))
+    torch.save({**tensors, "a": Path("b")}, tmp_path / "other.pt")
+    refused(f"efficientat={tmp_path}/other.pt", "no checkpoint of plain tensors")
+    refused(f"efficientat={HUB}/mn01_as.pt", "soundstage docs embeddings")
+
+
+def test_efficientat_of_an_impossible_width_is_refused(places, tmp_path: Path) -> None:
+    tensors = load_file(places["efficientat"].removeprefix("efficientat="))
+    tensors["features.16.0.weight"] = torch.zeros(100, 16, 1, 1)
+    save_file(tensors, tmp_path / "odd.safetensors")
+    refused(f"efficientat={tmp_path}/odd.safetensors", "no efficientat weights", "100 channels")
 
 
 def test_weights_of_the_16_khz_network_are_refused(places, tmp_path: Path) -> None:

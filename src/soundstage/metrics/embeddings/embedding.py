@@ -57,6 +57,12 @@ def _panns(place: str) -> Embedding:
     return PannsEmbedding.load(find_external_file(place))
 
 
+def _efficient_at(place: str) -> Embedding:
+    from soundstage.metrics.embeddings.efficient_at import EfficientATEmbedding
+
+    return EfficientATEmbedding.load(find_external_file(place, checkpoints=True))
+
+
 def _clap(place: str) -> Embedding:
     from soundstage.metrics.embeddings.clap import ClapEmbedding
 
@@ -67,11 +73,13 @@ BUILT_IN: dict[str, Callable[[], Embedding]] = {"tagger": _tagger, "bands": _ban
 EXTERNAL: dict[str, Callable[[str], Embedding]] = {
     "vggish": _vggish,
     "panns": _panns,
+    "efficientat": _efficient_at,
     "clap": _clap,
 }
 PLACES = {
     "vggish": "FILE.safetensors or vggish=hub:OWNER/REPOSITORY/FILE.safetensors",
     "panns": "FILE.safetensors or panns=hub:OWNER/REPOSITORY/FILE.safetensors",
+    "efficientat": "FILE.pt or efficientat=FILE.safetensors",
     "clap": "FOLDER or clap=hub:OWNER/NAME",
 }
 
@@ -80,8 +88,9 @@ def load_embedding(source: str) -> Embedding:
     """Load an embedding by name; external ones with the place of their weights.
 
     Args:
-        source: "tagger", "bands", "vggish=FILE.safetensors", "panns=FILE.safetensors" or
-            "clap=FOLDER"; a place may be on the hub, as in "clap=hub:laion/clap-htsat-unfused".
+        source: "tagger", "bands", "vggish=FILE.safetensors", "panns=FILE.safetensors",
+            "efficientat=FILE.pt" or "clap=FOLDER"; a place may be on the hub, as in
+            "clap=hub:laion/clap-htsat-unfused".
 
     Raises:
         OptionError: the name is unknown, the place is missing, or a package is not installed.
