@@ -162,17 +162,19 @@ def test_a_scene_is_the_sum_of_its_sources(tmp_path, renderer):
     ]
     path = tmp_path / "scene.json"
     path.write_text(json.dumps({"sources": entries}))
-    sources = read_scene(path)
+    sources = read_scene(path).sources
     whole, _ = rendered(tmp_path, sources, renderer)
     expected = np.zeros_like(whole, dtype=float)
     ends = []
     for source in sources:
-        stream = renderer.stream(source.trajectory, RATE, no_delay=1.0)
-        sound = np.concatenate(list(source.blocks(RATE)))
+        start = round(source.start * RATE)
+        since_start = source.trajectory.delayed(-start / RATE)
+        stream = renderer.stream(since_start, RATE, no_delay=1.0)
+        sound = np.concatenate(list(source.blocks(RATE)), axis=1)[0]
         part = np.concatenate([stream.push(sound), stream.finish()], axis=1)
-        expected[:, : part.shape[1]] += part
-        ends.append(len(sound))
-        assert part.shape[1] <= whole.shape[1]
+        expected[:, start : start + part.shape[1]] += part
+        ends.append(start + len(sound))
+        assert start + part.shape[1] <= whole.shape[1]
     assert decibels(whole - expected, expected) < -130
     cut, _ = rendered(tmp_path, sources, renderer, tail=False)
     assert cut.shape[1] == max(ends)

@@ -60,21 +60,25 @@ def test_pictures_keep_the_suffix_of_inputs_that_differ_in_it_only(desk):
 
 def test_a_job_opens_its_sources(desk):
     (job,) = plan_jobs([desk / "a.wav"], None, TrajectoryOptions(azimuth=90.0)).jobs
-    (source,) = job.sources()
+    (source,) = job.scene().sources
     assert source.trajectory.positions[0] == pytest.approx([0, 1.5, 0], abs=1e-9)
     (job,) = plan_jobs([desk / "two.wav"], None, NOWHERE).jobs
-    assert [source.channel for source in job.sources()] == [0, 1]
+    assert [source.channel for source in job.scene().sources] == [0, 1]
     (job,) = plan_jobs([desk / "two.wav"], None, TrajectoryOptions(orbit=2.0), downmix=True).jobs
-    assert [source.channel for source in job.sources()] == [None]
+    assert [source.channel for source in job.scene().sources] == [None]
     (job,) = plan_jobs([desk / "scene.json"], None, NOWHERE).jobs
-    assert [source.sound.path.name for source in job.sources()] == ["a.wav", "two.wav", "two.wav"]
+    assert [source.sound.path.name for source in job.scene().sources] == [
+        "a.wav",
+        "two.wav",
+        "two.wav",
+    ]
 
 
 def test_a_preset_lasts_as_long_as_its_sound(desk, monkeypatch):
     options = TrajectoryOptions(approach=10.0, distance=2.0)
     soundfile.write(desk / "long.wav", np.zeros(3 * RATE), RATE)
     jobs = plan_jobs([desk / "a.wav", desk / "long.wav"], None, options).jobs
-    ends = [job.sources()[0].trajectory.times[-1] for job in jobs]
+    ends = [job.scene().sources[0].trajectory.times[-1] for job in jobs]
     assert ends == pytest.approx([1.0, 3.0])
 
     def without_length(path):
@@ -83,7 +87,7 @@ def test_a_preset_lasts_as_long_as_its_sound(desk, monkeypatch):
         return sound
 
     monkeypatch.setattr(binaural_jobs, "open_sound", without_length)
-    assert jobs[0].sources()[0].trajectory.times[-1] == pytest.approx(1.0)
+    assert jobs[0].scene().sources[0].trajectory.times[-1] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(

@@ -207,9 +207,9 @@ def _scene_neighbors(folder: Path) -> None:
 
 
 def _scene(path: Path) -> None:
-    from soundstage.binaural.scenes import read_scene
+    from soundstage.binaural import read_scene
 
-    for source in read_scene(path):
+    for source in read_scene(path).sources:
         for _, block in zip(range(4), source.blocks(16_000), strict=False):
             assert np.isfinite(block).all()
 

@@ -10,8 +10,7 @@ import torch
 import soundstage
 import tiny
 from soundstage.audio import open_sound
-from soundstage.binaural import load_hrtf, read_hrtf
-from soundstage.binaural.scenes import read_scene
+from soundstage.binaural import load_hrtf, read_hrtf, read_scene
 from soundstage.corpora import open_corpus
 from soundstage.errors import InputError, OptionError, SoundstageError, WeightsError
 from soundstage.training import load_recipe

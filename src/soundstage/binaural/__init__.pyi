@@ -26,7 +26,8 @@ from .render_options import (
 )
 from .renderers import Renderer, RendererStream, load_renderer
 from .room.shoebox import ShoeBox
-from .scenes import Source, read_scene, sources_of
+from .scene_files import read_scene, scene_from
+from .scenes import Scene, Source, sources_of
 from .trajectories import Trajectory
 from .trajectory_files import read_tracked, read_trajectory
 from .trajectory_options import TrajectoryOptions
@@ -46,6 +47,7 @@ __all__ = [
     "RenderOptions",
     "Renderer",
     "RendererStream",
+    "Scene",
     "ShoeBox",
     "Source",
     "Trajectory",
@@ -69,6 +71,7 @@ __all__ = [
     "read_trajectory",
     "render_file",
     "rotate",
+    "scene_from",
     "seen_by_receiver",
     "seen_from_head",
     "sources_of",

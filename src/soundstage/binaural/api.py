@@ -7,7 +7,7 @@ import numpy as np
 
 from soundstage.audio import Audio
 from soundstage.audio import Source as AudioSource
-from soundstage.binaural.binaural_files import BinauralMix
+from soundstage.binaural.mixing import BinauralMix
 from soundstage.binaural.render_options import (
     DEFAULT_RENDERER,
     NeuralOptions,

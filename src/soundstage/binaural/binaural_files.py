@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
 
 from soundstage.audio import (
-    MAX_RATE,
-    MIN_RATE,
     Metadata,
     Quantizer,
     SoundWriter,
@@ -28,15 +25,14 @@ from soundstage.audio import (
     supported_rate,
 )
 from soundstage.audio.file_report import FileReport
-from soundstage.binaural.renderers import Renderer, RendererStream
-from soundstage.binaural.scenes import Source
-from soundstage.errors import OptionError, OutputError
+from soundstage.binaural.mixing import BinauralMix, Stereo
+from soundstage.binaural.renderers import Renderer
+from soundstage.binaural.scenes import Scene, Source, scene_of
+from soundstage.errors import OutputError
 from soundstage.parallel import Progress, prefetch
 from soundstage.precision import in_single_precision
 
 RENDERING = 0.8  # share of the progress before the gain is known
-
-Stereo = Float32[np.ndarray, "2 frames"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +51,7 @@ class BinauralReport(FileReport):
 
 @in_single_precision
 def render_file(
-    sources: Sequence[Source],
+    sources: Sequence[Source] | Scene,
     target: str | Path,
     renderer: Renderer,
     *,
@@ -64,21 +60,24 @@ def render_file(
     bit_depth: str | None = None,
     rate: int | None = None,
     overwrite: bool = False,
+    metadata: Metadata | None = None,
     progress: Progress | None = None,
 ) -> BinauralReport:
     """Render sources into one file.
 
     Args:
-        sources: from `sources_of` or `read_scene`. If all are from one file and start with it, its
+        sources: from `sources_of`, or a scene. If all are from one file and start with it, its
             tags and other metadata are kept, and the video of a film if the target is a film.
         target: its suffix selects the container; the file appears when it is complete.
-        renderer: for example an `HrtfRenderer`.
+        renderer: for example an `HrtfRenderer`; the `options` of a scene are its caller's matter.
         method: name of the renderer, for the report.
-        tail: keep the reverberation tail after the last sound.
-        bit_depth: "16", "24", "32", "float", ...; by default that of the first source.
-        rate: sample rate in Hz, 8,000 to 192,000; by default the highest of the sources, or the
-            next that the format holds.
+        tail: keep the reverberation tail after the last sound, unless a scene has its own length.
+        bit_depth: "16", "24", "32", "float", ...; by default that of the scene, or of the first
+            source.
+        rate: sample rate in Hz, 8,000 to 192,000; by default that of the scene, or the highest of
+            the sources, or the next that the format holds.
         overwrite: whether to replace an existing target.
+        metadata: for the file, in place of that of a single source.
         progress: callback.
 
     Raises:
@@ -87,25 +86,29 @@ def render_file(
         OptionError: there is no source, the format cannot be written, or a position is impossible.
     """
     started = time.perf_counter()
-    target = Path(target)
-    for source in sources:
+    target, scene = Path(target), scene_of(sources)
+    for source in scene.sources:
         if is_same_file(source.sound.path, target):
             raise OutputError(f"{target} is one of the sources; choose another name.")
-    if not sources:
-        raise OptionError("There is no source: give at least one.")
-    first = sources[0].sound
-    form = output_format(first.format, target.suffix, bit_depth)
-    highest = max(source.sound.rate for source in sources)
-    mix = BinauralMix(sources, renderer, tail=tail, rate=rate or supported_rate(form, highest))
-    alone = first.path is not None and all(
-        each.sound.path == first.path and not each.start for each in sources
+    first = scene.sources[0].sound
+    usual = first.format
+    if scene.bit_depth is not None:
+        usual = output_format(usual, ".wav", scene.bit_depth)
+    form = output_format(usual, target.suffix, bit_depth)
+    highest = max(source.sound.rate for source in scene.sources)
+    mix = BinauralMix(
+        scene, renderer, tail=tail, rate=rate or supported_rate(form, scene.rate or highest)
     )
+    alone = first.path is not None and all(
+        each.sound.path == first.path and not each.start for each in scene.sources
+    )
+    alone = alone and metadata is None
     with SoundWriter(
         target,
         rate=mix.rate,
         channels=2,
         format=form,
-        metadata=first.metadata if alone else Metadata(),
+        metadata=first.metadata if alone else metadata or Metadata(),
         source_rate=first.rate,
         overwrite=overwrite,
         expected_frames=mix.expected_frames,
@@ -113,7 +116,7 @@ def render_file(
     ) as writer:
         written = _write(mix, writer, progress or (lambda _: None))
     return BinauralReport(
-        sources=[source.sound.name for source in sources],
+        sources=[source.sound.name for source in scene.sources],
         target=str(target),
         source_rate=highest,
         rate=mix.rate,
@@ -125,7 +128,7 @@ def render_file(
         true_peak_db=decibels(written.peak.true_peak * written.gain),
         seconds=time.perf_counter() - started,
         carried=writer.receipt.carried,
-        not_carried=writer.receipt.not_carried if alone else _left_behind(sources),
+        not_carried=writer.receipt.not_carried if alone else _left_behind(scene.sources),
     )
 
 
@@ -137,109 +140,6 @@ def _left_behind(sources: Sequence[Source]) -> tuple[str, ...]:
         if source.sound.path is not None and source.sound.metadata != Metadata()
     }
     return tuple(f"metadata of {name}: the result is a mix" for name in sorted(names))
-
-
-class BinauralMix:
-    """The sum of rendered sources, block by block.
-
-    Args:
-        sources: at least one.
-        renderer: of all of them.
-        tail: keep the reverberation tail after the last sound.
-        rate: sample rate in Hz; by default the highest of the sources.
-
-    Attributes:
-        rate: sample rate in Hz.
-
-    Raises:
-        OptionError: there is no source, the rate is out of its range, or a position is impossible.
-    """
-
-    def __init__(
-        self,
-        sources: Sequence[Source],
-        renderer: Renderer,
-        *,
-        tail: bool = True,
-        rate: int | None = None,
-    ) -> None:
-        if not sources:
-            raise OptionError("There is no source: give at least one.")
-        self._tail = tail
-        if rate is not None and not MIN_RATE <= rate <= MAX_RATE:
-            raise OptionError(f"`rate` must be from {MIN_RATE:,} to {MAX_RATE:,} Hz, not {rate:,}.")
-        self.rate = rate or max(source.sound.rate for source in sources)
-        nearest = min(source.trajectory.min_distance for source in sources)
-        self._sources = [
-            _RenderedSource(source, renderer.stream(source.trajectory, self.rate, no_delay=nearest))
-            for source in sources
-        ]
-        ends = [source.seconds for source in sources]
-        self._seconds = None if None in ends else max(end for end in ends if end is not None)
-
-    @property
-    def sound_frames(self) -> int | None:
-        """Expected frames without the tail; None if a file does not state its length."""
-        return None if self._seconds is None else round(self._seconds * self.rate)
-
-    @property
-    def expected_frames(self) -> int | None:
-        """Expected frames with the longest tail; None if a file does not state its length."""
-        frames = self.sound_frames
-        return None if frames is None else frames + max(source.tail for source in self._sources)
-
-    def blocks(self) -> Iterator[Stereo]:
-        """The ear signals."""
-        frames = 0
-        for block in _mixed([source.blocks(self.rate) for source in self._sources]):
-            if not self._tail:  # a source that has not ended is never ahead of the mix
-                end = max(source.frames for source in self._sources)
-                block = block[:, : max(end - frames, 0)]
-                if not block.shape[1]:
-                    return
-            frames += block.shape[1]
-            yield block
-
-
-class _RenderedSource:
-    """The ear signals of one source.
-
-    Attributes:
-        frames: frames of the sound so far, without the tail.
-        tail: frames of the tail.
-    """
-
-    def __init__(self, source: Source, stream: RendererStream) -> None:
-        self._source, self._stream = source, stream
-        self.frames, self.tail = 0, stream.tail
-
-    def blocks(self, rate: int) -> Iterator[Stereo]:
-        blocks = self._source.blocks(rate)
-        if self._source.sound.path is not None:  # two readers may share a file object
-            blocks = prefetch(blocks)
-        for block in blocks:
-            self.frames += len(block)
-            yield self._stream.push(block)
-        yield self._stream.finish()
-
-
-def _mixed(signals: Sequence[Iterator[Stereo]]) -> Iterator[Stereo]:
-    """Sum of signals with blocks of different sizes, as long as the longest."""
-    waiting = [np.zeros((2, 0), np.float32) for _ in signals]
-    active = dict(enumerate(signals))
-    while active:
-        for number, signal in list(active.items()):
-            while number in active and not waiting[number].shape[1]:
-                block = next(signal, None)
-                if block is None:
-                    del active[number]
-                else:
-                    waiting[number] = block
-        present = [block.shape[1] for block in waiting if block.shape[1]]
-        if present:
-            size = min(present)
-            yield sum((block[:, :size] for block in waiting if block.shape[1]), np.float32(0))
-            waiting = [block[:, size:] for block in waiting]
 
 
 @dataclass

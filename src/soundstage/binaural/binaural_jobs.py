@@ -1,9 +1,9 @@
 """Batch rendering: planned jobs, one for each input file, and their execution."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from soundstage.audio import open_sound
@@ -24,7 +24,8 @@ from soundstage.binaural.render_options import (
     check_renderer,
 )
 from soundstage.binaural.renderers import Renderer, load_renderer
-from soundstage.binaural.scenes import READ_FRAMES, Source, read_scene, sources_of
+from soundstage.binaural.scene_files import read_scene
+from soundstage.binaural.scenes import READ_FRAMES, Scene, sources_of
 from soundstage.binaural.trajectory_options import TrajectoryOptions
 from soundstage.errors import OptionError
 from soundstage.parallel import Progress, Work
@@ -33,6 +34,7 @@ NAME = "{stem}-binaural{ext}"
 OWN_NAMES = "(.+)-binaural"
 PLOT_NAME = "{stem}-trajectory.png"
 SCENE = ".json"
+MAX_RENDERERS = 4  # of scenes with options of their own, loaded at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Job:
     downmix: bool
     replaces_input: bool = False
 
-    def sources(self) -> list[Source]:
+    def scene(self) -> Scene:
         """Open the sources.
 
         Raises:
@@ -66,7 +68,7 @@ class Job:
             return read_scene(self.source)
         options = self.trajectory
         trajectory = options.build(_seconds(self.source)) if options.is_set else None
-        return sources_of(self.source, trajectory, downmix=self.downmix)
+        return Scene(sources_of(self.source, trajectory, downmix=self.downmix))
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class BinauralWork:
 
     Attributes:
         method: one of `RENDERERS`.
-        options: of `hrtf`.
+        options: of `hrtf`; those of a scene apply where these are the defaults.
         neural: of a neural method.
         device: of a neural method.
         tail: see `render_file`.
@@ -170,7 +172,7 @@ class BinauralWork:
         """
         if self.skip_existing and not missing_targets([job.target]):
             return Skipped(str(job.source), [str(job.target)], EXISTS)
-        job.sources()
+        check_renderer(self.method, self.options_of(job.scene()), self.neural)
         check_replaceable(
             job.source,
             [job.target],
@@ -187,14 +189,25 @@ class BinauralWork:
             InputError: the HRTF set cannot be read.
             WeightsError: weights cannot be read, or belong to another method.
         """
-        renderer = load_renderer(self.method, self.options, self.neural, device=self.device)
-        return partial(self._run, renderer)
+        renderers = lru_cache(maxsize=MAX_RENDERERS)(self._renderer)
+        renderers(self.options)
+        return partial(self._run, renderers)
 
-    def _run(self, renderer: Renderer, job: Job, progress: Progress) -> BinauralReport:
+    def options_of(self, scene: Scene) -> RenderOptions:
+        """The options that a scene is rendered with."""
+        return self.options.over(scene.options)
+
+    def _renderer(self, options: RenderOptions) -> Renderer:
+        return load_renderer(self.method, options, self.neural, device=self.device)
+
+    def _run(
+        self, renderers: Callable[[RenderOptions], Renderer], job: Job, progress: Progress
+    ) -> BinauralReport:
+        scene = job.scene()
         return render_file(
-            job.sources(),
+            scene,
             job.target,
-            renderer,
+            renderers(self.options_of(scene)),
             method=self.method,
             tail=self.tail,
             bit_depth=self.bit_depth,

@@ -44,6 +44,12 @@ class RenderOptions(NamedTuple):
     seed: int = 0
     """Seed of the late reverberation, or of the noise of `binauralgrad`."""
 
+    def over(self, others: "RenderOptions") -> "RenderOptions":
+        """These options, and the others where these are the defaults."""
+        usual = RenderOptions()._asdict()
+        given = {name: value for name, value in self._asdict().items() if value != usual[name]}
+        return others._replace(**given)
+
 
 class NeuralOptions(NamedTuple):
     """Options of the neural renderers."""

@@ -1,54 +1,35 @@
 """Sources of a binaural scene: sounds with a position or a trajectory around the head.
 
-A scene is a JSON file such as
+A `Source` is a sound, and where, when and how loud it plays. A `Scene` is sources with what they
+share: the length, the sample rate, and the room and the HRTF set that they are rendered with. A
+scene that is a loop repeats without a seam: what sounds on after its end, such as reverberation, is
+heard at its start. `scene_files` reads scenes.
 
-    {"sources": [
-        {"file": "voice.wav", "azimuth": 30},
-        {"file": "steps.flac", "trajectory": "steps.csv", "gain": -6, "start": 2.5}
-    ]}
-
-`azimuth` and `elevation` are in degrees and `distance` in meters; `trajectory` is a trajectory
-file; `gain` is in dB; `start` is in seconds; `downmix` is true to fold stereo down. Only the file
-is required. Times of a trajectory count from the start of the scene. File names are relative to the
-scene.
-
-A stereo file without a position is rendered as two loudspeakers at 30 degrees to either side.
+A stereo sound without a position is rendered as two loudspeakers at 30 degrees to either side. A
+binaural sound goes to the ears as it is.
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 
-from soundstage.audio import SoundReader, StreamResampler, open_sound
+from soundstage.audio import MAX_RATE, MIN_RATE, SoundReader, StreamResampler, open_sound
 from soundstage.audio import Source as AudioSource
-from soundstage.binaural.presets import RADIUS, constant
-from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
-from soundstage.binaural.trajectory_files import read_trajectory
-from soundstage.errors import InputError, OptionError, quoted
+from soundstage.binaural.presets import constant
+from soundstage.binaural.render_options import RenderOptions
+from soundstage.binaural.trajectories import Trajectory
+from soundstage.errors import InputError, OptionError
 from soundstage.stereo import is_dual_mono
-from soundstage.text_files import TextKind, read_json
 
 LOUDSPEAKERS = 30.0  # degrees
 LOUDSPEAKER_GAIN = 0.5**0.5  # two loudspeakers, added in power, are as loud as one
 READ_FRAMES = 1 << 16  # per block
-MAX_SOURCES = 64
-MAX_NAME = 1000  # characters of the name of a file
 MAX_START = 86_400.0  # s, a day
-KIND = TextKind("a scene", 1_000_000)  # bytes
-RANGES = {  # minimum, maximum and default of the values of a source
-    "azimuth": (-360.0, 360.0, 0.0),
-    "elevation": (-90.0, 90.0, 0.0),
-    "distance": (NEAREST, FARTHEST, RADIUS),
-    "gain": (-100.0, 40.0, 0.0),
-    "start": (0.0, MAX_START, 0.0),
-}
-POSITION = ("azimuth", "elevation", "distance")
-FIELDS = ("file", *POSITION, "trajectory", "gain", "start", "downmix")
+MAX_LOOP = 1_200.0  # s: a loop is in memory, 460 MB at 48 kHz
+MIN_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -61,9 +42,15 @@ class Source:
         channel: the channel to render; None is the mean of all.
         gain: linear.
         start: in seconds of the scene, up to a day.
+        length: in seconds, at which a longer sound is cut; None is the whole sound.
+        loop: repeat a sound that is shorter than `length`.
+        fade_in: in seconds, from its start, with a raised cosine.
+        fade_out: in seconds, before its end.
+        is_binaural: both channels are ear signals; the trajectory is for plots only.
 
     Raises:
-        OptionError: the gain is not finite, or the start is out of its range.
+        OptionError: a value is not finite or out of its range, a loop or a fade-out has no end, or
+            a binaural sound has not two channels.
     """
 
     sound: SoundReader
@@ -71,34 +58,135 @@ class Source:
     channel: int | None = None
     gain: float = 1.0
     start: float = 0.0
+    length: float | None = None
+    loop: bool = False
+    fade_in: float = 0.0
+    fade_out: float = 0.0
+    is_binaural: bool = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.gain):
             raise OptionError(f"The gain of a source must be finite, not {self.gain:g}.")
-        if not 0 <= self.start <= MAX_START:
+        times = {"start": self.start, "fade-in": self.fade_in, "fade-out": self.fade_out}
+        for name, value in times.items():
+            if not 0 <= value <= MAX_START:
+                raise OptionError(
+                    f"The {name} of a source is 0 to {MAX_START:,g} s, not {value:g}."
+                )
+        if self.length is not None and not MIN_SECONDS <= self.length <= MAX_START:
             raise OptionError(
-                f"The start of a source is 0 to {MAX_START:,g} s, not {self.start:g}."
+                f"The length of a source is {MIN_SECONDS:g} to {MAX_START:,g} s, "
+                f"not {self.length:g}."
+            )
+        if self.loop and self.length is None:
+            raise OptionError("A source that repeats needs a length, or a scene of known length.")
+        if self.fade_out and self.length is None and self.sound.frames is None:
+            raise OptionError(
+                f"{self.sound.name} does not state its length: a fade-out needs a length."
+            )
+        if self.is_binaural and self.sound.channels != 2:
+            raise OptionError(
+                f"{self.sound.name} has {self.sound.channels} channel"
+                f"{'s' * (self.sound.channels > 1)}; binaural sound has two."
             )
 
-    def blocks(self, rate: int) -> Iterator[Float32[np.ndarray, " frames"]]:
-        """The sound at a sample rate, after silence until its start."""
-        resampler = StreamResampler(self.sound.rate, rate, 1)
-        silence = round(self.start * rate)
-        for done in range(0, silence, READ_FRAMES):
-            yield np.zeros(min(READ_FRAMES, silence - done), np.float32)
-        for block in self.sound.blocks(READ_FRAMES):
-            mono = block.mean(axis=0) if self.channel is None else block[self.channel]
-            yield resampler.push((self.gain * mono)[None].astype(np.float32))[0]
-        yield resampler.finish()[0]
+    def blocks(self, rate: int) -> Iterator[Float32[np.ndarray, "channels frames"]]:
+        """The sound at a sample rate, from its start on: one channel, or two of binaural sound."""
+        resampler = StreamResampler(self.sound.rate, rate, 2 if self.is_binaural else 1)
+        for block in self._played():
+            if not self.is_binaural:
+                mono = block.mean(axis=0) if self.channel is None else block[self.channel]
+                block = mono[None]
+            yield resampler.push((self.gain * block).astype(np.float32))
+        yield resampler.finish()
 
     @property
-    def seconds(self) -> float | None:
+    def end(self) -> float | None:
         """Time of its end; None if the file does not state its length."""
-        return None if self.sound.seconds is None else self.start + self.sound.seconds
+        sounding = self.sound.seconds
+        if self.length is not None and (self.loop or sounding is None or self.length < sounding):
+            sounding = self.length
+        return None if sounding is None else self.start + sounding
+
+    def _played(self) -> Iterator[Float[np.ndarray, "channels frames"]]:
+        """The sound at its own rate: repeated, cut and faded."""
+        rate, frames = self.sound.rate, self.sound.frames
+        end = None if self.length is None else max(round(self.length * rate), 1)
+        if frames is not None and not self.loop:
+            end = frames if end is None else min(end, frames)
+        done = 0
+        while True:
+            for block in self.sound.blocks(READ_FRAMES):
+                if end is not None:
+                    block = block[:, : end - done]
+                yield self._faded(block, done, end)
+                done += block.shape[1]
+                if end is not None and done >= end:
+                    return
+            if not self.loop:
+                return
+
+    def _faded(
+        self, block: Float[np.ndarray, "channels frames"], first: int, end: int | None
+    ) -> Float[np.ndarray, "channels frames"]:
+        rate = self.sound.rate
+        rising, falling = round(self.fade_in * rate), round(self.fade_out * rate)
+        last = first + block.shape[1]
+        if first < rising:
+            block = block * raised_cosine((np.arange(first, last) + 0.5) / rising)
+        if end is not None and falling and last > end - falling:
+            block = block * raised_cosine((end - np.arange(first, last) - 0.5) / falling)
+        return block
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Sources and what they share.
+
+    Attributes:
+        sources: at least one.
+        seconds: length of the result. Reverberation beyond it fades out, or wraps in a loop. None
+            is as long as the last sound, with its reverberation.
+        loop: the end continues at the start; needs `seconds`, at most 1,200.
+        rate: sample rate in Hz; None is the highest of the sources.
+        bit_depth: such as "24"; None is that of the first source.
+        options: HRTF set, room, air absorption and seed.
+
+    Raises:
+        OptionError: there is no source, or a value is out of its range.
+    """
+
+    sources: Sequence[Source]
+    seconds: float | None = None
+    loop: bool = False
+    rate: int | None = None
+    bit_depth: str | None = None
+    options: RenderOptions = field(default_factory=RenderOptions)
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise OptionError("There is no source: give at least one.")
+        if self.seconds is not None and not MIN_SECONDS <= self.seconds <= MAX_START:
+            raise OptionError(
+                f"A scene has {MIN_SECONDS:g} to {MAX_START:,g} s, not {self.seconds:g}."
+            )
+        if self.loop and (self.seconds is None or self.seconds > MAX_LOOP):
+            raise OptionError(
+                f"A scene that is a loop needs its length in seconds, at most {MAX_LOOP:,g}."
+            )
+        if self.rate is not None and not MIN_RATE <= self.rate <= MAX_RATE:
+            raise OptionError(
+                f"`rate` must be from {MIN_RATE:,} to {MAX_RATE:,} Hz, not {self.rate:,}."
+            )
+
+
+def scene_of(sources: "Sequence[Source] | Scene") -> Scene:
+    """The scene, or the one that has just these sources."""
+    return sources if isinstance(sources, Scene) else Scene(tuple(sources))
 
 
 def sources_of(
-    source: AudioSource,
+    source: AudioSource | SoundReader,
     trajectory: Trajectory | None = None,
     *,
     downmix: bool = False,
@@ -108,7 +196,7 @@ def sources_of(
     """The sources of a sound: one for mono, two loudspeakers for stereo.
 
     Args:
-        source: whatever `open_sound` takes, with one or two channels.
+        source: whatever `open_sound` takes, or an open sound, with one or two channels.
         trajectory: None puts mono ahead and stereo on two loudspeakers.
         downmix: fold stereo down to one source.
         gain: linear.
@@ -118,7 +206,7 @@ def sources_of(
         InputError: the sound cannot be read, has more than two channels, or is stereo with one
             trajectory for both channels.
     """
-    sound = open_sound(source)
+    sound = source if isinstance(source, SoundReader) else open_sound(source)
     if sound.channels > 2:
         raise InputError(
             f"{sound.name} has {sound.channels} channels; a source has one: export one channel or "
@@ -137,64 +225,6 @@ def sources_of(
     ]
 
 
-def read_scene(path: str | Path) -> list[Source]:
-    """Read the sources of a scene file.
-
-    Raises:
-        InputError: the scene or a file in it cannot be used; names the source.
-    """
-    path, sources = Path(path), []
-    for number, entry in enumerate(_entries(path), start=1):
-        try:
-            sources += _sources(path.parent, entry)
-        except (InputError, OptionError) as error:
-            raise InputError(f"{path}, source {number}: {error}") from error
-    return sources
-
-
-def _entries(path: Path) -> list[Any]:
-    scene = read_json(path, KIND)
-    if not isinstance(scene, dict) or not isinstance(scene.get("sources"), list) or len(scene) > 1:
-        raise InputError(f'{path}: a scene is an object with "sources" and nothing else.')
-    if not 1 <= len(scene["sources"]) <= MAX_SOURCES:
-        raise InputError(
-            f"{path}: a scene has 1 to {MAX_SOURCES} sources, not {len(scene['sources']):,}."
-        )
-    return scene["sources"]
-
-
-def _sources(folder: Path, entry: Any) -> list[Source]:
-    if not isinstance(entry, dict):
-        raise InputError(f"a source is an object such as {{...}}, not {quoted(entry)}.")
-    for name in entry:
-        if name not in FIELDS:
-            raise InputError(f"unknown {quoted(name)}; known: {', '.join(FIELDS)}.")
-    position = [name for name in POSITION if name in entry]
-    if position and "trajectory" in entry:
-        raise InputError(f"has a trajectory and {' and '.join(position)}; leave out one of them.")
-    downmix = entry.get("downmix", False)
-    if not isinstance(downmix, bool):
-        raise InputError(f"downmix must be true or false, not {quoted(downmix)}.")
-    values = {name: _value(entry, name) for name in RANGES}
-    file, trajectory = folder / _name(entry, "file"), None
-    if "trajectory" in entry:
-        trajectory = read_trajectory(folder / _name(entry, "trajectory"))
-    elif position:
-        trajectory = constant(*(values[name] for name in POSITION))
-    gain = 10 ** (values["gain"] / 20)
-    return sources_of(file, trajectory, downmix=downmix, gain=gain, start=values["start"])
-
-
-def _name(entry: dict[str, Any], field: str) -> str:
-    name = entry.get(field)
-    if not isinstance(name, str) or len(name) > MAX_NAME:
-        raise InputError(f"{field} must be the name of a file, not {quoted(name)}.")
-    return name
-
-
-def _value(entry: dict[str, Any], name: str) -> float:
-    low, high, default = RANGES[name]
-    value = entry.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InputError(f"{name} must be {low:g} to {high:,g}, not {quoted(value)}.")
-    return float(value)
+def raised_cosine(share: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, " frames"]:
+    """Gain of a fade: sin²(π·share/2), from 0 at 0 to 1 at 1 and beyond."""
+    return np.square(np.sin(np.pi / 2 * share.clip(0, 1))).astype(np.float32)

@@ -9,7 +9,7 @@ The origin is the center of the listener's head; a trajectory keeps `NEAREST` aw
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -132,6 +132,12 @@ class Trajectory:
         columns = [np.interp(times, self._knots, column) for column in self._columns]
         positions = np.stack(columns, axis=-1)
         return to_cartesian(positions) if self.along_sphere else positions
+
+    def delayed(self, seconds: float) -> "Trajectory":
+        """The same trajectory, later by this time, or earlier if it is negative."""
+        if not seconds or self.is_static:
+            return self
+        return replace(self, times=self.times + seconds)
 
     @cached_property
     def is_static(self) -> bool:

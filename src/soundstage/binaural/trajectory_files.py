@@ -18,7 +18,7 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -59,13 +59,20 @@ def read_trajectory(path: str | Path) -> Trajectory:
         raise InputError(
             f"{path}: a trajectory is a .csv or .json file, or tracked poses in a .txt."
         )
-    table = read(path, _text(path))
-    try:
-        return _trajectory(table)
-    except PointError as error:
-        raise InputError(
-            f"{path}, {table.unit} {table.numbers[error.point]}: {error.reason}"
-        ) from error
+    return _checked(read(path, _text(path)), str(path))
+
+
+def trajectory_of_points(points: Sequence[Any], source: str) -> Trajectory:
+    """The trajectory of a list of objects, as a JSON file has them.
+
+    Args:
+        points: for example [{"time": 0, "azimuth": 30}, {"time": 2, "azimuth": 90}].
+        source: of the list, which begins each message.
+
+    Raises:
+        InputError: the list is not a trajectory; names the point.
+    """
+    return _checked(_from_points(points, source), source)
 
 
 def read_tracked(path: str | Path) -> Float[np.ndarray, "poses 7"]:
@@ -105,14 +112,20 @@ def _from_csv(path: Path, text: str) -> _Table:
 def _from_json(path: Path, text: str) -> _Table:
     content = parse_json(text, str(path))
     points = content.get("points") if isinstance(content, dict) else content
-    if not isinstance(points, list) or not all(isinstance(point, dict) for point in points):
+    if not isinstance(points, list):
         raise InputError(f'{path}: a trajectory is a list of objects, or {{"points": [...]}}.')
+    return _from_points(points, str(path))
+
+
+def _from_points(points: Sequence[Any], source: str) -> _Table:
+    if not all(isinstance(point, dict) for point in points):
+        raise InputError(f'{source}: a trajectory is a list of objects, or {{"points": [...]}}.')
     if not points:
-        raise InputError(f"{path}: the list has no points.")
+        raise InputError(f"{source}: the list has no points.")
     names, values = list(points[0]), []
-    _check_names(f"{path}, point 1", names)
+    _check_names(f"{source}, point 1", names)
     for number, point in enumerate(points, 1):
-        location = f"{path}, point {number}"
+        location = f"{source}, point {number}"
         if point.keys() != points[0].keys():
             name = min(point.keys() ^ points[0].keys())
             raise InputError(f"{location}: {quoted(name)} is missing here or in point 1.")
@@ -181,6 +194,14 @@ def _floats(location: str, names: Sequence[str], values: Sequence[object]) -> li
             raise InputError(f"{location}: {name} must be a number, not {quoted(value)}.")
         floats.append(number)
     return floats
+
+
+def _checked(table: _Table, source: str) -> Trajectory:
+    try:
+        return _trajectory(table)
+    except PointError as error:
+        location = f"{source}, {table.unit} {table.numbers[error.point]}"
+        raise InputError(f"{location}: {error.reason}") from error
 
 
 def _trajectory(table: _Table) -> Trajectory:

@@ -175,8 +175,9 @@ class _Runner:
             values = {"source": str(job.source)} | report.as_dict()
             lines = report.lines()
             if job.picture:
-                room = self.work.options.room
-                self._top_view(job.picture).draw(job.sources(), room, title=job.source.name)
+                scene = job.scene()
+                room = self.work.options_of(scene).room
+                self._top_view(job.picture).draw(scene.sources, room, title=job.source.name)
                 values["picture"] = str(job.picture)
                 lines.append(f"{job.picture}: trajectory")
             return values, lines

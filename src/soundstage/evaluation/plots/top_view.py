@@ -96,7 +96,7 @@ def _times(source: Source) -> Float[np.ndarray, " points"]:
     """Times of the plotted points, in seconds; 0 for a source at rest."""
     if source.trajectory.is_static:
         return np.zeros(1)
-    end = source.seconds or max(float(source.trajectory.times[-1]), source.start)
+    end = source.end or max(float(source.trajectory.times[-1]), source.start)
     return np.linspace(source.start, min(end, source.start + LONGEST), POINTS)
 
 
