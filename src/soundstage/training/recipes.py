@@ -27,6 +27,12 @@ from soundstage.training.recipe_base import (
     Strict,
     Weight,
 )
+from soundstage.training.scene_recipes import (
+    DualSpecRecipe,
+    LocalizerRecipe,
+    SpectrogramVAERecipe,
+    VocoderRecipe,
+)
 
 
 class NearestRecipe(BaseRecipe):
@@ -353,6 +359,7 @@ class StemsRecipe(BaseNetworkRecipe):
 
 NetworkRecipe = (
     TaggerRecipe
+    | LocalizerRecipe
     | StemsRecipe
     | RegressionRecipe
     | MaskedRecipe
@@ -362,6 +369,9 @@ NetworkRecipe = (
     | WaveNetRecipe
     | WarpNetRecipe
     | BinauralGradRecipe
+    | VocoderRecipe
+    | SpectrogramVAERecipe
+    | DualSpecRecipe
 )
 TableRecipe = NearestRecipe | DecorrelateRecipe | ParameterPoolRecipe
 Recipe = NetworkRecipe | TableRecipe

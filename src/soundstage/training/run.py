@@ -32,21 +32,32 @@ from soundstage.training.recipes import (
     WarpNetRecipe,
     WaveNetRecipe,
 )
+from soundstage.training.scene_recipes import (
+    DualSpecRecipe,
+    LocalizerRecipe,
+    SpectrogramVAERecipe,
+    VocoderRecipe,
+)
 from soundstage.training.tasks.binaural_regression import BinauralRegressionTask
 from soundstage.training.tasks.binauralgrad import BinauralGradTask
 from soundstage.training.tasks.diffstereo import DiffStereoTask
 from soundstage.training.tasks.diffusion import DiffusionTask
+from soundstage.training.tasks.dualspec import DualSpecTask
+from soundstage.training.tasks.localizer import LocalizerTask
 from soundstage.training.tasks.network_task import NetworkTask
 from soundstage.training.tasks.regression import RegressionTask
+from soundstage.training.tasks.spectrogram_vae import SpectrogramVAETask
 from soundstage.training.tasks.stems import StemsTask
 from soundstage.training.tasks.stereo_tokens import StereoTokensTask
 from soundstage.training.tasks.tables import compute_table
 from soundstage.training.tasks.tagger import TaggerTask
+from soundstage.training.tasks.vocoder import VocoderTask
 from soundstage.weights import Card
 from soundstage.weights.model import load_weights, save_weights
 
 TASKS: dict[type, Callable[[Any, Path, int], NetworkTask]] = {
     TaggerRecipe: TaggerTask.open,
+    LocalizerRecipe: LocalizerTask.open,
     StemsRecipe: StemsTask.open,
     RegressionRecipe: RegressionTask.open,
     MaskedRecipe: StereoTokensTask.open,
@@ -56,6 +67,9 @@ TASKS: dict[type, Callable[[Any, Path, int], NetworkTask]] = {
     WaveNetRecipe: BinauralRegressionTask.open,
     WarpNetRecipe: BinauralRegressionTask.open,
     BinauralGradRecipe: BinauralGradTask.open,
+    SpectrogramVAERecipe: SpectrogramVAETask.open,
+    VocoderRecipe: VocoderTask.open,
+    DualSpecRecipe: DualSpecTask.open,
 }
 """The task of a recipe, opened with (recipe, folder, jobs)."""
 
