@@ -97,13 +97,17 @@ def from_normalized_log(value: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape
     return (value * SPREAD + LEVEL).clamp(max=0.0).exp()
 
 
+def compressed_magnitude(magnitude: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """|S|^p."""
+    return magnitude**POWER
+
+
 def stft_features(
     spectrum: Complex[Tensor, "*batch ears bins frames"],
 ) -> Float[Tensor, "*batch channels rows frames"]:
     """Compressed real and imaginary parts, two channels for each ear."""
     spectrum = spectrum[..., :ROWS, :]
-    magnitude = spectrum.abs()
-    compressed = spectrum * (magnitude.clamp(min=FLOOR) ** (POWER - 1) / STFT_SPREAD)
+    compressed = _unit(spectrum) * (compressed_magnitude(spectrum.abs()) / STFT_SPREAD)
     return torch.stack([compressed.real, compressed.imag], dim=-3).flatten(-4, -3)
 
 

@@ -182,8 +182,7 @@ class SpectrogramVAE(nn.Module):
         mel = log_mel(spectrum)
         if self.config.kind != "dual":
             return mel
-        folded = self._spectral_features(spectrum).unflatten(2, (MELS, FOLD))
-        return torch.cat([folded.transpose(2, 3).flatten(1, 2), mel], dim=1)
+        return torch.cat([fold(self._spectral_features(spectrum)), mel], dim=1)
 
     def encode(self, features: Float[Tensor, "batch channels rows frames"]) -> Posterior:
         """Posterior of normalized latents; frames are a multiple of the compression."""
@@ -234,6 +233,13 @@ class SpectrogramVAE(nn.Module):
     def _spectral_features(self, spectrum: Complex[Tensor, "batch 2 bins frames"]) -> Tensor:
         channels = self.config.ears == "channels"
         return stft_features(spectrum) if channels else interaural_features(spectrum)
+
+
+def fold(
+    spectral: Float[Tensor, "batch channels 256 frames"],
+) -> Float[Tensor, "batch folded_channels 64 frames"]:
+    """Four rows of each channel as channels beside each other."""
+    return spectral.unflatten(2, (MELS, FOLD)).transpose(2, 3).flatten(1, 2)
 
 
 class _Encoder(nn.Module):
