@@ -44,6 +44,15 @@ def test_bands_of_a_long_sound_are_those_of_its_windows() -> None:
     torch.testing.assert_close(points, BandEmbedding().embed(pieces)[:, 0], atol=1e-3, rtol=1e-4)
 
 
+def test_logits_of_whole_sounds_are_those_of_the_network(embedding) -> None:
+    sound = torch.stack([noise(16_000), drums(16_000)])
+    points, logits = embedding.outputs(sound)
+    network = embedding._network
+    mels = network.mel(sound)
+    torch.testing.assert_close(points, network.embed(mels))
+    torch.testing.assert_close(logits, network(mels))
+
+
 @pytest.fixture(scope="module")
 def embedding():
     return TaggerEmbedding()

@@ -23,10 +23,12 @@ from soundstage.metrics.embeddings.windowing import pad_to, windows
 from soundstage.networks.models.tagger import RATE as TAGGER_RATE
 from soundstage.networks.models.tagger import Tagger, TaggerConfig
 from soundstage.stereo.encoding import BANDS, RATE, TRANSFORM, band_sums
+from soundstage.weights import model_card
 from soundstage.weights.model import load_model
 
 TAGGER_WINDOW = 30_720  # samples at 16 kHz, 1.92 s
 TAGGER_SIZE = 128
+TAGGER_SHORTEST = 4096  # samples of a whole sound; the network needs 16 frames
 TAGGER_AT_ONCE = 32  # windows; limits memory without effect on the result
 
 FLOOR = 1e-2  # 80 dB below a full-scale sine: 16-bit noise makes no difference
@@ -55,6 +57,8 @@ class TaggerEmbedding:
 
     def __init__(self, source: str = "tagger") -> None:
         self._network = _load(source)
+        pretrained = not source.endswith(".safetensors")
+        self.classes: tuple[str, ...] = tuple(model_card(source)["classes"]) if pretrained else ()
 
     def embed(self, sound: Float[Tensor, "batch frames"]) -> Float[Tensor, "batch windows 128"]:
         """Embeddings of mono sound at 16 kHz, in windows of 1.92 s every 0.96 s."""
@@ -63,6 +67,15 @@ class TaggerEmbedding:
             groups = cut.flatten(0, 1).split(TAGGER_AT_ONCE)
             points = [self._network.embed(self._network.mel(group)) for group in groups]
         return torch.cat(points).unflatten(0, cut.shape[:2])
+
+    def outputs(
+        self, sound: Float[Tensor, "batch frames"]
+    ) -> tuple[Float[Tensor, "batch 128"], Float[Tensor, "batch classes"]]:
+        """Embeddings and logits of whole sounds at 16 kHz, one of each a sound."""
+        with torch.inference_mode():
+            mels = self._network.mel(pad_to(sound.float(), TAGGER_SHORTEST))
+            points = self._network.embed(mels)
+            return points, self._network.classifier(torch.relu(points))
 
 
 @cache

@@ -55,6 +55,7 @@ class EfficientATEmbedding:
 
     name = "efficientat"
     rate = RATE
+    classes: tuple[str, ...] = ()  # the 527 of AudioSet; a file does not name them
 
     def __init__(self, network: MobileNet) -> None:
         self.size = network.embedding_dim
