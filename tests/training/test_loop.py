@@ -10,10 +10,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from soundstage.errors import OptionError, OutputError, WeightsError
-from soundstage.training.checkpoints import checkpoint_path, init_from, weights_digest
+from soundstage.training.checkpoints import checkpoint_path, init_from
 from soundstage.training.logs import tensorboard_logs
 from soundstage.training.loop import Task, learning_rate_factor, run_loop
 from soundstage.training.recipe_base import LoopRecipe
+from soundstage.weights import weights_digest
 from soundstage.weights.model import save_weights
 
 KEY = bytes(range(32))

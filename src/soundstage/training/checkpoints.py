@@ -6,7 +6,6 @@ random state, since the loop seeds every step from its number (`loop.py`). Each 
 against the type and shape of the model, as in any file from an unknown source.
 """
 
-import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from soundstage.errors import OptionError
-from soundstage.weights import model_path
 from soundstage.weights.model import Weights, load_weights, save_weights
 
 FAMILY = "checkpoint"
@@ -64,16 +62,6 @@ def init_from(source: str, model: nn.Module, family: str) -> None:
             state[name] = weights.tensor(name, dtype, tuple(tensor.shape)).to(tensor.dtype)
     with torch.no_grad():
         model.load_state_dict(state)
-
-
-def weights_digest(source: str) -> bytes:
-    """SHA-256 of a file of weights, as in its card.
-
-    Raises:
-        WeightsError: there is no pretrained model of that name.
-    """
-    path = Path(source) if source.endswith(".safetensors") else model_path(source)
-    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def checkpoint_path(output: Path) -> Path:

@@ -32,11 +32,11 @@ from soundstage.training.checkpoints import (
     init_from,
     load_checkpoint,
     save_checkpoint,
-    weights_digest,
 )
 from soundstage.training.distributed import average_gradients, check_agreement, get_rank, shard
 from soundstage.training.logs import EpochEntry, Log, TrainingLog
 from soundstage.training.recipe_base import LoopRecipe
+from soundstage.weights import weights_digest
 
 TIMED_STEPS = 8  # before the remaining time is estimated; the first step is slow and not counted
 RANK_STRIDE = 0x9E3779B1  # between the seeds of two ranks; odd in the half that torch reads

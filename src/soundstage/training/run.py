@@ -13,7 +13,7 @@ from typing import Any
 from soundstage.atomic_files import write_atomically
 from soundstage.errors import OptionError, OutputError
 from soundstage.parallel import Progress, resolve_device
-from soundstage.training.checkpoints import checkpoint_path, weights_digest
+from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.distributed import is_rank_zero, run_distributed, world_size
 from soundstage.training.logs import Log, tensorboard_logs
 from soundstage.training.loop import run_loop
@@ -52,7 +52,7 @@ from soundstage.training.tasks.stereo_tokens import StereoTokensTask
 from soundstage.training.tasks.tables import compute_table
 from soundstage.training.tasks.tagger import TaggerTask
 from soundstage.training.tasks.vocoder import VocoderTask
-from soundstage.weights import Card
+from soundstage.weights import Card, weights_digest
 from soundstage.weights.model import load_weights, save_weights
 
 TASKS: dict[type, Callable[[Any, Path, int], NetworkTask]] = {

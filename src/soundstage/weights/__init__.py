@@ -5,6 +5,12 @@
 HRTF sets are stored in the same format in `hrtf/`.
 """
 
-from soundstage.weights.cards import Card, list_models, model_card, model_path
+from soundstage.weights.cards import (
+    Card,
+    list_models,
+    model_card,
+    model_path,
+    weights_digest,
+)
 
-__all__ = ["Card", "list_models", "model_card", "model_path"]
+__all__ = ["Card", "list_models", "model_card", "model_path", "weights_digest"]

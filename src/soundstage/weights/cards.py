@@ -4,6 +4,7 @@ A card states paper, training data and licenses, recipe, figures and limits of a
 imports torch, so that `soundstage models` answers at once.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -41,3 +42,18 @@ def model_card(name: str) -> Card:
     """
     card: Card = json.loads(model_path(name).with_suffix(".json").read_text(encoding="utf-8"))
     return card
+
+
+def weights_digest(source: str) -> bytes:
+    """SHA-256 of a file of weights, as in its card.
+
+    Args:
+        source: name of a pretrained model, or a path that ends in .safetensors.
+
+    Raises:
+        WeightsError: there is no such model or file.
+    """
+    path = Path(source) if source.endswith(".safetensors") else model_path(source)
+    if not path.is_file():
+        raise WeightsError(f"There are no weights at {path}.")
+    return hashlib.sha256(path.read_bytes()).digest()

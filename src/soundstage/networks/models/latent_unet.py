@@ -83,6 +83,8 @@ class LatentUNetConfig(TextUNetConfig):
     """What the network predicts; a flow, or v or the noise on the schedule of Stable Diffusion."""
     vocabulary: tuple[str, ...] = ()
     """Words of the built-in text encoder; empty: τ comes from outside."""
+    text_encoder: str = ""
+    """The text encoder outside, a folder or "hub:OWNER/NAME"."""
     max_tokens: int = bounded(2, 512, 20)
     classes: tuple[str, ...] = ()
     """Events that the network was trained on."""

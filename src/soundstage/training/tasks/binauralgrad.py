@@ -31,7 +31,6 @@ from soundstage.networks.backbones.dilated import DilatedStackConfig
 from soundstage.networks.models.binaural_grad import BinauralGradConfig, FramesConfig, Stage
 from soundstage.networks.models.binaural_wavenet import Calibration
 from soundstage.seeding import seeded_generator
-from soundstage.training.checkpoints import weights_digest
 from soundstage.training.data.binaural_batches import (
     MARGIN,
     BinauralBatches,
@@ -44,6 +43,7 @@ from soundstage.training.data.binaural_batches import (
 from soundstage.training.recipes import BinauralGradRecipe
 from soundstage.training.tasks.binaural_losses import BinauralLoss
 from soundstage.training.tasks.network_task import NetworkTask, build_network
+from soundstage.weights import weights_digest
 from soundstage.weights.model import LoadedModel, load_model, save_model
 
 ONE_STEP = BinauralGradSampling(1)
