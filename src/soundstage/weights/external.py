@@ -100,13 +100,13 @@ def load_checkpoint_tensors(path: Path, key: str | None = None) -> dict[str, Ten
     nothing else. Floating-point tensors are returned as float32.
 
     Args:
-        path: a safetensors file, or a checkpoint.
+        path: a safetensors file, or a checkpoint of any other name.
         key: entry of the checkpoint with the tensors, such as "generator"; None: they are its top.
 
     Raises:
         WeightsError: the file is missing or damaged, has no such entry, or holds other objects.
     """
-    if not str(path).endswith(CHECKPOINTS):
+    if str(path).endswith(".safetensors"):
         return load_external_tensors(path)
     if not os.path.isfile(path):
         raise WeightsError(f"There are no weights at {path}.")
