@@ -83,3 +83,13 @@ def write_sofa(path: Path, head: HrtfSet, **changes) -> Path:
         setattr(file, name, value)
     sofar.write_sofa(str(path), file)
     return path
+
+
+def write_ssr(path: Path, azimuths: int = 24) -> HrtfSet:
+    """Write a rigid sphere in the horizontal plane as the SoundScape Renderer does."""
+    import soundfile
+
+    head = sphere_head(directions(np.arange(azimuths) * 360 / azimuths, np.zeros(azimuths)))
+    channels = head.responses.reshape(2 * azimuths, -1).T
+    soundfile.write(path, channels, head.rate, "FLOAT")
+    return head

@@ -7,20 +7,13 @@ import soundfile
 from soundstage.binaural import HrtfInterpolator, load_hrtf
 from soundstage.binaural.hrtf.ssr_file import read_ssr_hrirs
 from soundstage.errors import InputError
-from spheres import directions, sphere_head
+from spheres import directions, write_ssr
 
 RATE = 44_100
 
 
-def write_set(path, azimuths=24):
-    """A rigid sphere in the horizontal plane, in the order of the SoundScape Renderer."""
-    head = sphere_head(directions(np.arange(azimuths) * 360 / azimuths, np.zeros(azimuths)))
-    soundfile.write(path, head.responses.reshape(2 * azimuths, -1).T, RATE, "FLOAT")
-    return head
-
-
 def test_channels_become_directions_counterclockwise_with_the_left_ear_first(tmp_path):
-    head = write_set(tmp_path / "sphere.wav")
+    head = write_ssr(tmp_path / "sphere.wav")
     read = read_ssr_hrirs(tmp_path / "sphere.wav")
     assert (read.rate, read.name) == (RATE, "sphere")
     np.testing.assert_allclose(read.directions, head.directions, atol=1e-12)
@@ -32,7 +25,7 @@ def test_channels_become_directions_counterclockwise_with_the_left_ear_first(tmp
 
 
 def test_load_hrtf_reads_such_a_file_and_it_interpolates(tmp_path):
-    head = write_set(tmp_path / "sphere.wav")
+    head = write_ssr(tmp_path / "sphere.wav")
     between = HrtfInterpolator(load_hrtf(tmp_path / "sphere.wav")).responses(directions(97.0, 0.0))
     level = 10 * np.log10(np.square(between).sum(axis=-1))[0]
     measured = 10 * np.log10(np.square(head.responses[6]).sum(axis=-1))

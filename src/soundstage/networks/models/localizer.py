@@ -6,7 +6,7 @@ convolutions each, joined by further convolutions and three dense layers, with a
 floor ε, the branches take
 
     phase:      X_L·X_R* / (|X_L|·|X_R| + ε·P²), real and imaginary part
-    magnitude:  (l_L + l_R)/2 and l_L − l_R,   l = log₁₀(|X|/P + ε)
+    magnitude:  1 + (l_L + l_R)/4 and l_L − l_R,   l = log₁₀(|X|/P + ε)
 
 The phase of one ear depends on the source and on time, so the difference is taken here, and it
 fades out where there is only noise. The paper flattens the last layer, for clips of one length.
@@ -90,13 +90,12 @@ class InterauralSpectra(nn.Module):
 
 def interaural_spectra(spectrum: Complex[Tensor, "batch 2 256 frames"]) -> Spectra:
     """The input of both branches from the spectra of both ears, without 0 Hz."""
-    left, right = spectrum.unbind(dim=1)
-    magnitude = spectrum.abs()
-    peak = magnitude.amax(dim=(1, 2, 3), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-    relative = magnitude / peak
-    cross = left * right.conj() / peak[:, 0].square()
-    phase = cross / (relative.prod(dim=1) + FLOOR)
-    level = torch.log10(relative + FLOOR)
+    peak = spectrum.abs().amax(dim=(1, 2, 3), keepdim=True)
+    relative = spectrum / peak.clamp(min=torch.finfo(torch.float32).tiny)
+    left, right = relative.unbind(dim=1)
+    magnitude = relative.abs()
+    phase = left * right.conj() / (magnitude.prod(dim=1) + FLOOR)
+    level = torch.log10(magnitude + FLOOR)
     return torch.stack(
         [phase.real, phase.imag, 1 + level.mean(dim=1) / 2, level[:, 0] - level[:, 1]], dim=1
     )

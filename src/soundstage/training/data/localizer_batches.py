@@ -34,15 +34,16 @@ from soundstage.training.scene_recipes import LocalizerAugmentation
 HEADS = "heads"  # folder of SOFA and WAV files in the data folder
 TURNS = (-1.0, -0.5, 0.0, 0.5, 1.0)  # of the largest one
 SIZES = (-1.0, 0.0, 1.0)  # of the largest change
+AS_MEASURED = len(SIZES) // 2 * len(TURNS) + len(TURNS) // 2  # the variant without either
 TAPS = 256  # 16 ms
 EQ_POINTS = 6  # of the equalizer curve, linear in between
 CANDIDATES = 3  # segments of a long clip; the loudest is most likely to contain the event
 
-Head = Float[Tensor, "variants azimuths 2 taps"]
+Heads = Float[Tensor, "heads variants azimuths 2 taps"]
 
 
-def open_heads(names: Sequence[str], folder: Path, augmentation: LocalizerAugmentation) -> Head:
-    """The responses of heads, each in all sizes and turns; in this order, then by head.
+def open_heads(names: Sequence[str], folder: Path, augmentation: LocalizerAugmentation) -> Heads:
+    """The responses of heads in all variants: in each size, all turns.
 
     Args:
         names: bundled HRTF sets, or files in the folder `heads` of `folder`.
@@ -57,11 +58,13 @@ def open_heads(names: Sequence[str], folder: Path, augmentation: LocalizerAugmen
     heads = []
     for name in names:
         responses = horizontal_hrirs(head_source(name, folder), azimuths).flatten(0, 1)
+        variants = []
         for size in augmentation.size_ratio * np.array(SIZES):
             scaled = torch.from_numpy(resample(responses.numpy(), RATE, round(RATE * (1 + size))))
             padded = F.pad(scaled[:, :TAPS], (0, max(TAPS - scaled.shape[1], 0)))
-            heads.append(padded.reshape(len(turns), len(AZIMUTHS), 2, TAPS))
-    return torch.cat(heads)
+            variants.append(padded.reshape(len(turns), len(AZIMUTHS), 2, TAPS))
+        heads.append(torch.cat(variants))
+    return torch.stack(heads)
 
 
 def head_source(name: str, folder: Path) -> str | Path:
@@ -93,7 +96,7 @@ class LocalizerBatches:
     """
 
     sounds: list[Sound]
-    heads: Head
+    heads: Heads
     batch_size: int
     augmentation: LocalizerAugmentation
     seed: int
@@ -115,8 +118,9 @@ class LocalizerBatches:
             [self._segment(self.sounds[index], length, random) for index in chosen]
         )
         targets = random.integers(len(AZIMUTHS), size=len(chosen))
-        variants = random.integers(len(self.heads), size=len(chosen))
-        ears = spatialize(events, self.heads[variants, targets])
+        count, kinds = self.heads.shape[:2]
+        heads, variants = random.integers((count, kinds), size=(len(chosen), 2)).T
+        ears = spatialize(events, self.heads[heads, variants, targets])
         mirrored = torch.from_numpy(random.random(len(chosen)) < 0.5)
         ears = torch.where(mirrored[:, None, None], ears.flip(1), ears)
         labels = torch.from_numpy(targets)

@@ -19,7 +19,12 @@ from soundstage.networks.models.localizer import Localizer, LocalizerConfig
 from soundstage.training.checkpoints import TrainingState
 from soundstage.training.data.event_batches import Sound
 from soundstage.training.data.event_dataset import EventDataset, open_events
-from soundstage.training.data.localizer_batches import LocalizerBatches, head_source, open_heads
+from soundstage.training.data.localizer_batches import (
+    AS_MEASURED,
+    LocalizerBatches,
+    head_source,
+    open_heads,
+)
 from soundstage.training.scene_recipes import LocalizerRecipe
 from soundstage.training.tasks.network_task import NetworkTask, build_network
 from soundstage.weights import Card
@@ -58,15 +63,14 @@ class LocalizerTask(NetworkTask):
         shortest, longest = recipe.augmentation.segment_seconds
         model = build_network(config_of(recipe).build, recipe.loop.seed)
         task = cls(recipe, dataset, model, batches, example=f"{shortest:g} to {longest:g} s")
-        task._sources = {
-            name: head_source(name, folder)
-            for name in (*recipe.heads, *recipe.valid_heads, *recipe.test_heads)
-        }
-        task._valid = [horizontal_hrirs(task._sources[name]) for name in recipe.valid_heads]
+        task._valid, task._test = (
+            {name: horizontal_hrirs(head_source(name, folder)) for name in names}
+            for names in (recipe.valid_heads, recipe.test_heads)
+        )
         return task
 
-    _sources: dict[str, str | Path]
-    _valid: list[Responses]
+    _valid: dict[str, Responses]
+    _test: dict[str, Responses]
 
     def loss(self, *batch: Tensor) -> Tensor:
         """Cross-entropy in nats."""
@@ -80,7 +84,7 @@ class LocalizerTask(NetworkTask):
         if not sounds or not self._valid:
             return None
         assert isinstance(model, Localizer)
-        return _scores(model, sounds, self._valid)["accuracy"]
+        return _scores(model, sounds, list(self._valid.values()))["accuracy"]
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
         """Write the weights in half precision."""
@@ -98,14 +102,14 @@ class LocalizerTask(NetworkTask):
         facts["azimuths"] = list(AZIMUTHS)
         if self.dataset.test:
             assert state.best is not None
-            facts["test"] = self._test(state.best)
+            facts["test"] = self._test_scores(state.best)
         return facts
 
     def metric_value(self, score: float) -> float:
         """The accuracy."""
         return round(score, 4)
 
-    def _test(self, state: dict[str, Tensor]) -> Card:
+    def _test_scores(self, state: dict[str, Tensor]) -> Card:
         """Scores of weights in half precision: heads of the training in turn, then each other."""
         model = self.model
         assert isinstance(model, Localizer)
@@ -116,15 +120,15 @@ class LocalizerTask(NetworkTask):
             }
         )
         sounds, _ = self.dataset.labeled(self.dataset.test)
-        trained = [horizontal_hrirs(self._sources[name]) for name in self.recipe.heads]
+        assert isinstance(self._batches, LocalizerBatches)
+        trained = list(self._batches.heads[:, AS_MEASURED])
         card: Card = {
             "folds": sorted({clip.fold for clip in self.dataset.test}),
             "clips": len(sounds),
             "trained_heads": _scores(model, sounds, trained),
         }
         unseen = {
-            name: _scores(model, sounds, [horizontal_hrirs(self._sources[name])])
-            for name in self.recipe.test_heads
+            name: _scores(model, sounds, [responses]) for name, responses in self._test.items()
         }
         return {**card, "unseen_heads": unseen} if unseen else card
 
