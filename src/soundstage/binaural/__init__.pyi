@@ -16,6 +16,7 @@ from .hrtf.equalization import equalized
 from .hrtf.hrtf_set import HrtfSet
 from .hrtf.interpolation import AlignedResponses, HrtfInterpolator
 from .hrtf.sofa import read_hrtf
+from .hrtf.ssr_file import read_ssr_hrirs
 from .presets import approach, constant, fly_by, orbit
 from .render.hrtf_renderer import HrtfRenderer
 from .render_options import (
@@ -67,6 +68,7 @@ __all__ = [
     "plan_jobs",
     "read_hrtf",
     "read_scene",
+    "read_ssr_hrirs",
     "read_tracked",
     "read_trajectory",
     "render_file",

@@ -36,6 +36,15 @@ from .interaural import (
     interaural_time_difference,
     itd_error,
 )
+from .localization import (
+    AzimuthLocalizer,
+    LocalizationScores,
+    SpatialErrors,
+    angular_errors,
+    load_localizer,
+    localization_scores,
+    spatial_errors,
+)
 from .loudness import integrated_loudness, true_peak
 from .parametric_stereo import iid_fluctuation, minimum_error, parameter_error
 from .placement import (
@@ -60,6 +69,7 @@ __all__ = [
     "CLIP_METRICS",
     "SET_METRICS",
     "Analysis",
+    "AzimuthLocalizer",
     "BandImage",
     "BinauralErrors",
     "Column",
@@ -68,14 +78,17 @@ __all__ = [
     "Embedding",
     "GaussianPool",
     "ImageMeter",
+    "LocalizationScores",
     "Metric",
     "Placement",
     "Places",
     "SourcePlacement",
+    "SpatialErrors",
     "SpeechQuality",
     "Tiles",
     "amplitude_l2",
     "analyze",
+    "angular_errors",
     "artifact",
     "audio_pool",
     "binaural_errors",
@@ -92,6 +105,8 @@ __all__ = [
     "itd_error",
     "lead_center",
     "load_embedding",
+    "load_localizer",
+    "localization_scores",
     "log_spectral_distance",
     "mean_errors",
     "measure_places",
@@ -114,6 +129,7 @@ __all__ = [
     "side_balance_error",
     "signal_pools",
     "source_energies",
+    "spatial_errors",
     "stereo_tiles",
     "sum_error",
     "torn",
