@@ -1,0 +1,170 @@
+"""Systems of the benchmark of DualSpec: each makes binaural clips for test prompts.
+
+Every clip is 5.1 s at 16 kHz. Generators get a prompt in the paper's template. `mono + hrtf` and
+`library + hrtf` place a mono sound, generated or recorded, by the head's responses of the azimuth;
+`true binaural` does so with recordings of the test fold that are not in the reference. The
+autoencoders get the reference clip of a prompt and return its reconstruction.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from soundstage.audio.resampling import resample
+from soundstage.corpora.events import event_clips
+from soundstage.corpora.spatial_events import (
+    AZIMUTHS,
+    RATE,
+    event_sound,
+    five_seconds,
+    horizontal_hrirs,
+    spatialize,
+)
+from soundstage.evaluation.spatial_generation import SpatialPrompt
+from soundstage.networks.models.spectrogram_vae import SpectrogramVAE, SpectrogramVAEConfig
+from soundstage.scene.dualspec.assembly import sound_of_latents
+from soundstage.scene.dualspec.model import DualSpec, load_dualspec
+from soundstage.scene.dualspec.prompts import prompt_for
+from soundstage.scene.dualspec.sampling import SamplingOptions
+from soundstage.scene.sources.event_names import spoken
+from soundstage.scene.sources.registry import load_source
+from soundstage.scene.vocoders import load_vocoder
+from soundstage.spectra.dual_spectra import N_SAMPLES, log_mel, spectrogram
+from soundstage.weights import list_models
+from soundstage.weights.model import load_model
+
+VARIANTS = ("mel-base", "stft-base", "dualspec", "dualspec-d", "dualspec-p")
+VAES = {"mel-vae": "mel", "mono-mel-vae": "ears", "stft-vae": "stft", "dual-vae": "dual"}
+"""The autoencoders, and the latent of the generators that each one decodes."""
+VOCODER = "vocoder alone"
+MONO, LIBRARY, TRUE = "mono + hrtf", "library + hrtf", "true binaural"
+REFERENCE = "reference"
+HEAD = "kemar"
+PEAK = 0.5  # of a mono sound before the head's responses; the level that models are trained at
+
+Clips = Float[Tensor, "clips 2 samples"]
+System = Callable[[Sequence[SpatialPrompt]], Clips]
+
+
+def make_system(name: str, data: Path, fold: int, sampling: SamplingOptions) -> System:
+    """A system by its name.
+
+    Args:
+        name: one of the names above.
+        data: collection of events.
+        fold: of the recordings.
+        sampling: settings of the generators.
+    """
+    if name in (REFERENCE, TRUE):
+        return partial(_recorded, data, fold, 0 if name == REFERENCE else 1)
+    if name == LIBRARY:
+        return _library
+    if name == MONO:
+        return partial(_placed, variant("mono-mel"), sampling)
+    if name in VAES or name == VOCODER:
+        return partial(_reconstructed, name, partial(_recorded, data, fold, 0))
+    return partial(_generated, variant(name), sampling)
+
+
+def has_weights(name: str) -> bool:
+    """Whether the weights of a system are in the package."""
+    needed = {VOCODER: "vocoder", MONO: "mono-mel", **{each: each for each in (*VARIANTS, *VAES)}}
+    return name not in needed or needed[name] in list_models()
+
+
+def needed_weights(name: str) -> tuple[str, ...]:
+    """Names of the weights that a system is made of."""
+    if name in VARIANTS or name == MONO:
+        model = "mono-mel" if name == MONO else name
+        return (model, *variant(model).config.vaes, "vocoder")
+    if name in VAES or name == VOCODER:
+        return (name, "vocoder") if name in VAES else ("vocoder",)
+    return ()
+
+
+@cache
+def variant(name: str) -> DualSpec:
+    """A generator with its networks."""
+    return load_dualspec(name)
+
+
+@cache
+def head_responses() -> Float[Tensor, "12 2 taps"]:
+    """Responses of the head at all azimuths."""
+    return horizontal_hrirs(HEAD)
+
+
+@cache
+def recordings(data: Path, fold: int) -> dict[str, list[Float[Tensor, " samples"]]]:
+    """The sounds of a fold by label, five seconds each with a peak of 0.5."""
+    sounds: dict[str, list[Tensor]] = {}
+    for clip in event_clips(data):
+        sound = event_sound(clip) if clip.fold == fold else None
+        if sound is not None and bool(sound.abs().max() > 0):
+            part = five_seconds(sound)
+            sounds.setdefault(clip.label, []).append(PEAK * part / part.abs().max())
+    return sounds
+
+
+def _recorded(data: Path, fold: int, half: int, prompts: Sequence[SpatialPrompt]) -> Clips:
+    """Every second recording of a class, one after the other over the azimuths."""
+    chosen = []
+    for prompt in prompts:
+        sounds = recordings(data, fold)[prompt.label][half::2]
+        chosen.append(sounds[AZIMUTHS.index(prompt.azimuth) % len(sounds)])
+    return _at_azimuths(torch.stack(chosen), prompts)
+
+
+def _library(prompts: Sequence[SpatialPrompt]) -> Clips:
+    source = load_source("library")
+    sounds = []
+    for prompt in prompts:
+        dry = source.sound(spoken(prompt.label), seconds=None, seed=prompt.seed)
+        part = five_seconds(torch.from_numpy(resample(dry.samples[None], dry.rate, RATE)[0]))
+        sounds.append(PEAK * part / part.abs().max())
+    return _at_azimuths(torch.stack(sounds), prompts)
+
+
+def _placed(model: DualSpec, sampling: SamplingOptions, prompts: Sequence[SpatialPrompt]) -> Clips:
+    events = [prompt_for(prompt.label) for prompt in prompts]
+    seeds = [prompt.seed for prompt in prompts]
+    sounds = model.generate_prompts(events, events, seeds=seeds, options=sampling)
+    return _at_azimuths(sounds[:, 0], prompts)
+
+
+def _generated(
+    model: DualSpec, sampling: SamplingOptions, prompts: Sequence[SpatialPrompt]
+) -> Clips:
+    return model.generate_prompts(
+        [prompt.text for prompt in prompts],
+        [prompt_for(prompt.label) for prompt in prompts],
+        seeds=[prompt.seed for prompt in prompts],
+        options=sampling,
+    )
+
+
+def _at_azimuths(sounds: Float[Tensor, "clips samples"], prompts: Sequence[SpatialPrompt]) -> Clips:
+    responses = head_responses()[[AZIMUTHS.index(prompt.azimuth) for prompt in prompts]]
+    padded = torch.nn.functional.pad(sounds, (0, N_SAMPLES - sounds.shape[-1]))
+    return spatialize(padded, responses)
+
+
+@torch.inference_mode()
+def _reconstructed(name: str, recorded: System, prompts: Sequence[SpatialPrompt]) -> Clips:
+    """True clips through an autoencoder and back, or through log-mel bands and the vocoder."""
+    sounds = recorded(prompts)
+    vocoder = load_vocoder()
+    if name == VOCODER:
+        mel = log_mel(spectrogram(sounds.flatten(0, 1)))
+        return vocoder.sound(mel).unflatten(0, sounds.shape[:2])
+    vae: SpectrogramVAE = load_model(name, SpectrogramVAEConfig).network
+    spectrum = spectrogram(sounds)
+    ears = vae.config.n_ears
+    latent = vae.encode(vae.features(spectrum.flatten(0, 1).unflatten(0, (-1, ears)))).mean
+    latent = latent.unflatten(0, (len(sounds), -1)).flatten(1, 2)  # of one ear after the other
+    kind = VAES[name]
+    return sound_of_latents({kind: latent}, {kind: vae}, vocoder)
