@@ -12,11 +12,12 @@ which fits its magnitudes, and P gives the phase of the right relative to it:
 
     S_l = V_l,    S_r = |V_r|·exp(j(∠V_l + ∠P_r − ∠P_l))
 
-`phase="stft"` is the paper's way.
+For spectra without mel bands, the phases of both ears are turned together until they fit from frame
+to frame (`consistent_phases`). `phase="stft"` is the paper's way, with ∠P as it is.
 """
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from jaxtyping import Complex, Float
@@ -24,16 +25,15 @@ from torch import Tensor
 
 from soundstage.networks.models.latent_unet import Latent
 from soundstage.networks.models.spectrogram_vae import SpectrogramVAE
-from soundstage.spectra.dual_spectra import N_SAMPLES, inverse_spectrogram, spectrogram
+from soundstage.scene.vocoders import MelVocoder
+from soundstage.spectra.dual_spectra import (
+    N_SAMPLES,
+    consistent_phases,
+    inverse_spectrogram,
+    spectrogram,
+)
 
 Phase = Literal["interaural", "stft"]
-
-
-class MelVocoder(Protocol):
-    """A vocoder (`scene/vocoders.py`)."""
-
-    def sound(self, log_mel: Float[Tensor, "batch 64 frames"]) -> Float[Tensor, "batch samples"]:
-        """The sound of log-mel bands."""
 
 
 def sound_of_latents(
@@ -49,7 +49,7 @@ def sound_of_latents(
         latents: by kind.
         vaes: of each kind.
         vocoder: for mel bands.
-        phase: of mel bands with spectra; "stft" is the paper's.
+        phase: of spectra; "stft" is the paper's.
     """
     mel: Tensor | None = None
     spectrum: Tensor | None = None
@@ -64,6 +64,8 @@ def sound_of_latents(
             mel = vae.mel(vae.decode(latent))
     if mel is None:
         assert spectrum is not None
+        if phase == "interaural":
+            spectrum = consistent_phases(spectrum)
         return inverse_spectrogram(spectrum, N_SAMPLES)
     sound = vocoder.sound(mel.flatten(0, 1)).unflatten(0, mel.shape[:2])
     if spectrum is None:
@@ -82,3 +84,23 @@ def merged(
     left, right = vocoded.unbind(dim=1)
     difference = (spectrum[:, 1] * spectrum[:, 0].conj()).angle()
     return torch.stack([left, torch.polar(right.abs(), left.angle() + difference)], dim=1)
+
+
+def reconstructed(
+    sound: Float[Tensor, "batch ears samples"], vae: SpectrogramVAE, vocoder: MelVocoder
+) -> Float[Tensor, "batch ears samples"]:
+    """A sound through one VAE and back, for its evaluation (DualSpec, Table I).
+
+    Args:
+        sound: at 16 kHz; zero-padded or cut to `N_SAMPLES`.
+        vae: of any kind; `mono-mel` takes each ear by itself.
+        vocoder: for mel bands.
+    """
+    length = sound.shape[-1]
+    padded = torch.nn.functional.pad(sound, (0, N_SAMPLES - length))
+    by_ear = vae.config.n_ears == 1
+    spectrum = spectrogram(padded.flatten(0, 1)[:, None] if by_ear else padded)
+    latent = vae.encode(vae.features(spectrum)).mean
+    kind: Latent = "mono" if by_ear else "dual" if vae.config.spectral_channels else "mel"
+    whole = sound_of_latents({kind: latent}, {kind: vae}, vocoder)
+    return whole.reshape(len(sound), -1, N_SAMPLES)[..., :length]

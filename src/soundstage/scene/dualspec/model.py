@@ -28,11 +28,11 @@ from soundstage.networks.models.latent_unet import (
 from soundstage.networks.models.spectrogram_vae import SpectrogramVAE, SpectrogramVAEConfig
 from soundstage.parallel import single_thread
 from soundstage.precision import in_single_precision
-from soundstage.scene.dualspec.assembly import MelVocoder, Phase, sound_of_latents
+from soundstage.scene.dualspec.assembly import Phase, sound_of_latents
 from soundstage.scene.dualspec.flan_t5 import FlanT5
-from soundstage.scene.dualspec.prompts import Location, prompt_for
+from soundstage.scene.dualspec.prompts import Location, prompt_for, without_location
 from soundstage.scene.dualspec.sampling import Conditions, SamplingOptions, sample_latents
-from soundstage.scene.vocoders import load_vocoder
+from soundstage.scene.vocoders import MelVocoder, load_vocoder
 from soundstage.weights import weights_digest
 from soundstage.weights.model import load_model
 
@@ -61,6 +61,12 @@ class DualSpec:
     def ears(self) -> int:
         """Channels of its sound: 1 for the mono model."""
         return 1 if self.config.variant == "mono-mel" else 2
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of all its networks but an outside text encoder and the vocoder."""
+        networks = [self.network, *self.vaes.values()]
+        return sum(each.numel() for network in networks for each in network.parameters())
 
     def generate(
         self,
@@ -94,37 +100,35 @@ class DualSpec:
             prompt_for(label, azimuth, location)
             for label, azimuth in zip(labels, directions, strict=True)
         ]
-        events = [prompt_for(label) for label in labels]
-        return self.generate_prompts(prompts, events, seeds=seeds, options=options, phase=phase)
+        return self.generate_prompts(prompts, seeds=seeds, options=options, phase=phase)
 
     @in_single_precision
     @torch.no_grad()
     def generate_prompts(
         self,
         prompts: Sequence[str],
-        events: Sequence[str],
         *,
         seeds: Sequence[int],
         options: SamplingOptions | None = None,
         phase: Phase = "interaural",
     ) -> Float[Tensor, "examples ears samples"]:
-        """Sounds of whole prompts; `events` are the same without their locations."""
+        """Sounds of prompts in the words of `prompts`, as `generate`."""
         options = options or SamplingOptions()
         parts = []
         with single_thread():  # the same result on any number of cores
             for first in range(0, len(prompts), BATCH):
                 part = slice(first, first + BATCH)
-                parts.append(self._batch(prompts[part], events[part], seeds[part], options, phase))
+                parts.append(self._batch(prompts[part], seeds[part], options, phase))
         return torch.cat(parts)
 
     def _batch(
         self,
         prompts: Sequence[str],
-        events: Sequence[str],
         seeds: Sequence[int],
         options: SamplingOptions,
         phase: Phase,
     ) -> Tensor:
+        events = [without_location(prompt) for prompt in prompts]
         conditions = Conditions(self._text(prompts), self._text(events), self._text([""]))
         denoiser = Denoiser(self.network, self.config.parametrization, self.config.schedule)
         image = sample_latents(self.config, denoiser, conditions, seeds, options)
@@ -154,12 +158,18 @@ class DualSpec:
             )
 
 
-def load_dualspec(source: str | Path = "dualspec", device: torch.device | str = "cpu") -> DualSpec:
+def load_dualspec(
+    source: str | Path = "dualspec",
+    device: torch.device | str = "cpu",
+    *,
+    vocoder: str = "vocoder",
+) -> DualSpec:
     """A variant with its VAEs and the vocoder.
 
     Args:
         source: a pretrained variant, or a file of `soundstage train`.
         device: of all networks.
+        vocoder: see `load_vocoder`.
 
     Raises:
         WeightsError: weights are missing or damaged, or a VAE is not the one of the training.
@@ -185,7 +195,7 @@ def load_dualspec(source: str | Path = "dualspec", device: torch.device | str = 
         config,
         loaded.network,
         vaes,
-        load_vocoder(device=device),
+        load_vocoder(vocoder, device),
         text,
         torch.device(device),
     )

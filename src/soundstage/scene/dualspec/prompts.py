@@ -40,3 +40,12 @@ def all_prompts(labels: Sequence[str], *, directions: bool = True) -> Iterator[s
         if directions:
             for azimuth in AZIMUTHS:
                 yield from (prompt_for(label, azimuth, location) for location in LOCATIONS)
+
+
+def without_location(prompt: str) -> str:
+    """The part of a prompt that names the event.
+
+    >>> without_location("EVENT: dog & LOCATION: DOA 90")
+    'EVENT: dog'
+    """
+    return prompt.split(" & LOCATION:")[0]
