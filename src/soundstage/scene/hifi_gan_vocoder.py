@@ -111,8 +111,11 @@ def load_hifi_gan(path: Path, device: torch.device | str = "cpu") -> HiFiGANVoco
     tensors = fold_weight_norm(load_checkpoint_tensors(weights, "generator"))
     tensors = {name.replace("upsampler.", "ups."): each for name, each in tensors.items()}
     stored = Weights("hifigan", {}, tensors, str(weights))
-    with uninitialized(sum(each.numel() for each in tensors.values())):
-        network = config.build()
+    try:
+        with uninitialized(sum(each.numel() for each in tensors.values())):
+            network = config.build()
+    except ValueError as error:
+        raise WeightsError(f"{weights}: {reason(error)}, by the config beside it.") from error
     state = {
         name: stored.tensor(name, torch.float32, tuple(value.shape))
         for name, value in network.state_dict().items()

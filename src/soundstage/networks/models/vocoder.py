@@ -13,6 +13,11 @@ a siren has |t| ≫ 1 and a phase of its own. (Vocos has no N, and must learn to
 nothing.) The log level is an interpolation of the mel bands plus an output of the network.
 
 The noise is the same in every call, so that a sound is a function of its mel bands.
+
+A spectrogram of noise has random magnitudes, while the wanted mel bands state those of one noise.
+So the sound is corrected a few times, in training too: with M its mel bands and m the wanted ones,
+each bin is multiplied by m/M, interpolated over bands and frames. As in the Griffin-Lim algorithm,
+the next transform keeps what is consistent.
 """
 
 import math
@@ -24,13 +29,15 @@ from jaxtyping import Complex, Float
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from soundstage.spectra.dual_spectra import BINS, FFT, HOP, LEVEL, MELS, RATE, SPREAD
+from soundstage.spectra.dual_spectra import BINS, FFT, HOP, LEVEL, MELS, RATE, SPREAD, log_mel
 from soundstage.spectra.filterbanks import slaney_mel_filters
 from soundstage.weights.config import ModelConfig, bounded
 
 OUTPUT_HOP = HOP // 2  # samples: frames overlap fourfold
+MAX_CORRECTION = 3.0  # nepers, 26 dB
 MAX_LEVEL = 7.0  # of m, in nepers: 19 dB over a sine at full scale
 NOISE_SEED = 0
+TINY = 1e-12  # of weights, for bins at the edge of all bands
 NOISE_DEVIATION = math.sqrt(3 / 8 * FFT)  # of a bin: root of the sum of the squared Hann window
 SINE = FFT / 4  # magnitude of a sine at full scale
 
@@ -47,6 +54,8 @@ class VocoderConfig(ModelConfig):
     mlp_ratio: int = bounded(1, 8, 3)
     kernel_size: int = bounded(1, 31, 7)
     """Frames of a depthwise convolution, odd."""
+    corrections: int = bounded(0, 32, 4)
+    """Of the mel bands of the sound."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,10 +71,11 @@ class Vocoder(nn.Module):
     """Sound of log-mel bands, each example by itself."""
 
     window: Tensor
+    spreading: Tensor
 
     def __init__(self, config: VocoderConfig) -> None:
         super().__init__()
-        dim = config.dim
+        dim, self._corrections = config.dim, config.corrections
         self.embed = nn.Conv1d(MELS, dim, config.kernel_size, padding=config.kernel_size // 2)
         self.norm = nn.LayerNorm(dim)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.depth))
@@ -73,14 +83,13 @@ class Vocoder(nn.Module):
         self.head = nn.Linear(dim, 3 * BINS)
         self.envelope = nn.Linear(MELS, BINS)
         self.register_buffer("window", torch.hann_window(FFT), persistent=False)
+        self.register_buffer("spreading", _spreading(), persistent=False)
         self._start_as_filtered_noise()
 
     @torch.no_grad()
     def _start_as_filtered_noise(self) -> None:
         """Before training, t is small and m interpolates between the mel bands."""
-        bands = slaney_mel_filters(MELS, FFT, RATE, 0, RATE / 2).T + 1e-12
-        bands[0], bands[-1] = bands[1], bands[-2]  # no band has 0 Hz or 8 kHz
-        self.envelope.weight.copy_(SPREAD * bands / bands.sum(dim=1, keepdim=True))
+        self.envelope.weight.copy_(SPREAD * self.spreading)
         self.envelope.bias.fill_(LEVEL + math.log(SINE))
         self.head.weight.mul_(0.1)
         self.head.bias.zero_()
@@ -108,8 +117,10 @@ class Vocoder(nn.Module):
         with torch.autocast(mels.device.type, enabled=False):
             outputs = self.head(self.final_norm(x).float()).transpose(1, 2)
             envelope = self.envelope(fine.float().transpose(1, 2)).transpose(1, 2)
-            spectrum = self._spectrogram(envelope, outputs, noise.float())
-            return torch.istft(spectrum, FFT, OUTPUT_HOP, window=self.window, length=samples)
+            sound = self._inverse(self._spectrogram(envelope, outputs, noise.float()))
+            for _ in range(self._corrections):
+                sound = self._corrected(sound, mels.float())
+        return sound
 
     def _spectrogram(
         self,
@@ -121,10 +132,38 @@ class Vocoder(nn.Module):
         level, real, imaginary = outputs.chunk(3, dim=1)
         gain = (envelope + level).clamp(max=MAX_LEVEL).exp()
         gain = gain * (1 + real.square() + imaginary.square()).rsqrt()
-        white = torch.stft(
-            noise, FFT, OUTPUT_HOP, window=self.window, pad_mode="constant", return_complex=True
+        white = self._transform(noise) / NOISE_DEVIATION
+        return gain * (white + torch.complex(real, imaginary))
+
+    def _corrected(
+        self, sound: Float[Tensor, "batch samples"], mels: Float[Tensor, "batch 64 frames"]
+    ) -> Float[Tensor, "batch samples"]:
+        """The sound with its mel bands moved towards the wanted ones."""
+        spectrum = self._transform(sound)
+        error = SPREAD * (mels - log_mel(spectrum[..., ::2] / SINE))
+        gain = self.spreading @ error.clamp(-MAX_CORRECTION, MAX_CORRECTION)
+        fine = F.interpolate(gain, size=spectrum.shape[-1], mode="linear", align_corners=True)
+        return self._inverse(spectrum * fine.exp())
+
+    def _transform(
+        self, sound: Float[Tensor, "batch samples"]
+    ) -> Complex[Tensor, "batch bins fine"]:
+        return torch.stft(
+            sound, FFT, OUTPUT_HOP, window=self.window, pad_mode="constant", return_complex=True
         )
-        return gain * (white / NOISE_DEVIATION + torch.complex(real, imaginary))
+
+    def _inverse(
+        self, spectrum: Complex[Tensor, "batch bins fine"]
+    ) -> Float[Tensor, "batch samples"]:
+        samples = (spectrum.shape[-1] - 1) * OUTPUT_HOP
+        return torch.istft(spectrum, FFT, OUTPUT_HOP, window=self.window, length=samples)
+
+
+def _spreading() -> Float[Tensor, "bins mels"]:
+    """Interpolation from mel bands to bins: rows sum to 1."""
+    bands = slaney_mel_filters(MELS, FFT, RATE, 0, RATE / 2).T + TINY
+    bands[0], bands[-1] = bands[1], bands[-2]  # no band has 0 Hz or 8 kHz
+    return bands / bands.sum(dim=1, keepdim=True)
 
 
 class _Block(nn.Module):

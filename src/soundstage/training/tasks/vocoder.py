@@ -133,6 +133,7 @@ def config_of(recipe: VocoderRecipe) -> VocoderConfig:
         dim=recipe.dim,
         mlp_ratio=recipe.mlp_ratio,
         kernel_size=recipe.kernel_size,
+        corrections=recipe.corrections,
     )
 
 
