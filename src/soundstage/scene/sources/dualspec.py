@@ -27,7 +27,8 @@ def load(name: str, options: SourceOptions) -> "DualSpecSource":
         WeightsError: the weights are missing or damaged.
         OptionError: they are of the mono model.
     """
-    model = load_dualspec(options.weights or name, resolve_device(options.device))
+    device = resolve_device(options.device)
+    model = load_dualspec(options.weights or name, device, vocoder=options.vocoder)
     if model.ears == 1:
         raise OptionError(f"{options.weights}: is a mono model; its source is mono.")
     return DualSpecSource(name, model, sampling_options(options))

@@ -26,7 +26,8 @@ def load(name: str, options: SourceOptions) -> "MonoSource":
         WeightsError: the weights are missing or damaged.
         OptionError: they are of a model with two ears.
     """
-    model = load_dualspec(options.weights or WEIGHTS, resolve_device(options.device))
+    device = resolve_device(options.device)
+    model = load_dualspec(options.weights or WEIGHTS, device, vocoder=options.vocoder)
     if model.ears != 1:
         raise OptionError(f"{options.weights}: is a model of two ears; its source is dualspec.")
     return MonoSource(name, model, sampling_options(options))

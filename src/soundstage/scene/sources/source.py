@@ -72,6 +72,8 @@ class SourceOptions:
     """Scale of classifier-free guidance; None: the default of the source."""
     negative_prompt: str = ""
     """Words that a model of diffusers steers away from."""
+    vocoder: str = "vocoder"
+    """Of `mono` and the variants of DualSpec with mel bands; see `load_vocoder`."""
     log: Callable[[str], None] = no_log
     """Called with announcements, such as a fallback."""
     progress: Callable[[int, int], None] | None = None
