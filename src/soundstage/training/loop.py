@@ -50,6 +50,11 @@ class Task(ABC):
     tokens_per_example: int = 0
     """Length of an example that is a sequence; the speed is then logged in tokens, too."""
 
+    @property
+    def saved_network(self) -> nn.Module:
+        """The part of `model` that the weights hold, and that `init_from` initializes."""
+        return self.model
+
     @abstractmethod
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """The batch of a step, the same for every call; called from another thread.
@@ -121,7 +126,7 @@ def run_loop(
     """
     log = log or (lambda line: None)
     if recipe.init_from:
-        init_from(recipe.init_from, task.model, family)
+        init_from(recipe.init_from, task.saved_network, family)
         fingerprint = hashlib.sha256(fingerprint + weights_digest(recipe.init_from)).digest()
     state = _initial_state(task.model.to(device), recipe)
     path, steps = checkpoint_path(output), recipe.epochs * task.steps_per_epoch

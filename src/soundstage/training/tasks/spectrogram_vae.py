@@ -83,6 +83,11 @@ class SpectrogramVAETask(NetworkTask):
         network: SpectrogramVAE = self.model.generator
         return network
 
+    @property
+    def saved_network(self) -> nn.Module:
+        """The autoencoder without its discriminator."""
+        return self.vae
+
     def batch(self, step: int) -> tuple[Tensor, ...]:
         """Features of a step and the factor of the adversarial terms, the same for every call."""
         (spectra,) = self._batches.draw(step)
