@@ -86,8 +86,10 @@ class VocoderRecipe(EventRecipe):
     dim: Channels = 128
     mlp_ratio: Annotated[int, Field(ge=1, le=8)] = 3
     kernel_size: Annotated[int, Field(ge=1, le=31)] = 7
-    corrections: Annotated[int, Field(ge=0, le=32)] = 4
+    corrections: Annotated[int, Field(ge=0, le=32)] = 6
     """Of the mel bands of the output."""
+    training_corrections: Annotated[int, Field(ge=0, le=32)] = 3
+    """Fewer, for the time of a step."""
     frames: Frames = 40
     """Mel frames of a segment, at 62.5 frames a second."""
     gain_db: Decibels = 10.0

@@ -27,6 +27,7 @@ CONTENT = {
     "dim": 16,
     "mlp_ratio": 1,
     "corrections": 1,
+    "training_corrections": 1,
     "frames": 24,
     "windows": [256, 512],
     "discriminator_channels": [8, 8],

@@ -75,7 +75,7 @@ class Vocoder(nn.Module):
 
     def __init__(self, config: VocoderConfig) -> None:
         super().__init__()
-        dim, self._corrections = config.dim, config.corrections
+        dim, self.corrections = config.dim, config.corrections
         self.embed = nn.Conv1d(MELS, dim, config.kernel_size, padding=config.kernel_size // 2)
         self.norm = nn.LayerNorm(dim)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.depth))
@@ -118,7 +118,7 @@ class Vocoder(nn.Module):
             outputs = self.head(self.final_norm(x).float()).transpose(1, 2)
             envelope = self.envelope(fine.float().transpose(1, 2)).transpose(1, 2)
             sound = self._inverse(self._spectrogram(envelope, outputs, noise.float()))
-            for _ in range(self._corrections):
+            for _ in range(self.corrections):
                 sound = self._corrected(sound, mels.float())
         return sound
 

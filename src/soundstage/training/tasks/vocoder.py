@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from soundstage.corpora.spatial_events import horizontal_hrirs
-from soundstage.networks.models.vocoder import VocoderConfig
+from soundstage.networks.models.vocoder import Vocoder, VocoderConfig
 from soundstage.networks.models.waveform_discriminator import WaveformDiscriminator, magnitudes
 from soundstage.spectra.dual_spectra import RATE, normalized_log
 from soundstage.spectra.filterbanks import slaney_mel_filters
@@ -64,13 +64,7 @@ class VocoderTask(NetworkTask):
             adversarial_start=recipe.adversarial_start,
             seed=recipe.loop.seed,
         )
-        model = build_network(
-            lambda: AdversarialModel(
-                config_of(recipe).build(),
-                WaveformDiscriminator(len(recipe.windows), recipe.discriminator_channels),
-            ),
-            recipe.loop.seed,
-        )
+        model = build_network(lambda: _model(recipe), recipe.loop.seed)
         return cls(recipe, dataset, model, batches, example=f"{recipe.frames} frames")
 
     def loss(self, *batch: Tensor) -> Tensor:
@@ -135,6 +129,13 @@ def config_of(recipe: VocoderRecipe) -> VocoderConfig:
         kernel_size=recipe.kernel_size,
         corrections=recipe.corrections,
     )
+
+
+def _model(recipe: VocoderRecipe) -> AdversarialModel[Vocoder, WaveformDiscriminator]:
+    vocoder = config_of(recipe).build()
+    vocoder.corrections = recipe.training_corrections
+    windows, channels = len(recipe.windows), recipe.discriminator_channels
+    return AdversarialModel(vocoder, WaveformDiscriminator(windows, channels))
 
 
 def band_errors(
