@@ -62,18 +62,17 @@ class SpectrogramVAETask(NetworkTask):
         Raises:
             InputError: the folder is not such a collection, or lacks the folds of the recipe.
         """
+        model = build_network(partial(_build, recipe), recipe.loop.seed)
         dataset = open_events(recipe, folder, jobs)
-        config = config_of(recipe)
         batches = SpatialBatches(
             dataset.labeled(dataset.train)[0],
             horizontal_hrirs(recipe.hrtf),
-            ears=config.n_ears,
+            ears=config_of(recipe).n_ears,
             frames=recipe.frames,
             batch_size=min(recipe.loop.batch_size, len(dataset.train)),
             gain_db=recipe.gain_db,
             seed=recipe.loop.seed,
         )
-        model = build_network(partial(_build, recipe), recipe.loop.seed)
         return cls(recipe, dataset, model, batches, example=f"{recipe.frames} frames")
 
     @property
