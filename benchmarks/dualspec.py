@@ -57,6 +57,7 @@ CURVE_EVERY = 5  # of the prompts: all classes and azimuths still take part
 BATCH = 12  # prompts at a time, all azimuths of a class
 PAIRED = ("psnr", "ssim", "image psnr", "image ssim")
 TIMED = 3  # clips
+LISTENING_RATE = 48_000  # Hz
 SAMPLING = SamplingOptions()
 BY_SECOND = "By EfficientAT mn04:"
 IN_DETAIL = "Direction in detail:"
@@ -178,6 +179,8 @@ def paired_measures(made: torch.Tensor, true: torch.Tensor) -> Row:
 
 def cost(name: str) -> Row:
     """Parameters, and GFLOP and seconds for one second of sound, one clip at a time."""
+    if name == LIBRARY:
+        return {"rtf": library_rtf()}
     if name not in (*VARIANTS, MONO):
         return {}
     model = systems.variant("mono-mel" if name == MONO else name)
@@ -200,6 +203,17 @@ def cost(name: str) -> Row:
         "gflop": counter.get_total_flops() / 1e9 / seconds,
         "rtf": float(np.median(times)) / seconds,
     }
+
+
+def library_rtf() -> float:
+    """Seconds for one second of a scene at the default rate, from the prompt to both ears."""
+    generator = systems.library(LISTENING_RATE)
+    shares = []
+    for seed, prompt in enumerate(spatial_prompts(model_card("tagger")["classes"])[:: 12 * 10]):
+        start = time.monotonic()
+        sound = generator.render(generator.compose(prompt.text, seed=seed))
+        shares.append((time.monotonic() - start) * sound.rate / sound.samples.shape[-1])
+    return float(np.median(shares))
 
 
 def sections(bench: Bench, names: Sequence[str], curves_of: str) -> dict[str, str]:

@@ -1,9 +1,10 @@
 """Systems of the benchmark of DualSpec: each makes binaural clips for test prompts.
 
-Every clip is 5.1 s at 16 kHz. Generators get a prompt in the paper's template. `mono + hrtf` and
-`library + hrtf` place a mono sound, generated or recorded, by the head's responses of the azimuth;
-`true binaural` does so with recordings of the test fold that are not in the reference. The
-autoencoders get the reference clip of a prompt and return its reconstruction.
+Every clip is 5.1 s at 16 kHz. Generators get a prompt in the paper's template. `library + hrtf` is
+`soundstage.generate` with recordings of the built-in library, `mono + hrtf` a generated sound,
+convolved with the head's responses of the azimuth; `true binaural` does so with recordings of the
+test fold that are not in the reference. The autoencoders get the reference clip of a prompt and
+return its reconstruction.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from soundstage.audio.resampling import resample
 from soundstage.corpora.events import event_clips
 from soundstage.corpora.spatial_events import (
     AZIMUTHS,
@@ -26,12 +26,11 @@ from soundstage.corpora.spatial_events import (
 )
 from soundstage.evaluation.spatial_generation import SpatialPrompt
 from soundstage.networks.models.spectrogram_vae import SpectrogramVAE, SpectrogramVAEConfig
+from soundstage.scene.api import GenerateOptions, SceneGenerator
 from soundstage.scene.dualspec.assembly import sound_of_latents
 from soundstage.scene.dualspec.model import DualSpec, load_dualspec
 from soundstage.scene.dualspec.prompts import prompt_for
 from soundstage.scene.dualspec.sampling import SamplingOptions
-from soundstage.scene.sources.event_names import spoken
-from soundstage.scene.sources.registry import load_source
 from soundstage.scene.vocoders import load_vocoder
 from soundstage.spectra.dual_spectra import N_SAMPLES, log_mel, spectrogram
 from soundstage.weights import list_models
@@ -119,14 +118,16 @@ def _recorded(data: Path, fold: int, half: int, prompts: Sequence[SpatialPrompt]
     return _at_azimuths(torch.stack(chosen), prompts)
 
 
+@cache
+def library(rate: int = RATE) -> SceneGenerator:
+    """The generator of scenes from recordings."""
+    return SceneGenerator(GenerateOptions(source="library", rate=rate))
+
+
 def _library(prompts: Sequence[SpatialPrompt]) -> Clips:
-    source = load_source("library")
-    sounds = []
-    for prompt in prompts:
-        dry = source.sound(spoken(prompt.label), seconds=None, seed=prompt.seed)
-        part = five_seconds(torch.from_numpy(resample(dry.samples[None], dry.rate, RATE)[0]))
-        sounds.append(PEAK * part / part.abs().max())
-    return _at_azimuths(torch.stack(sounds), prompts)
+    scenes = [library().compose(prompt.text, seed=prompt.seed) for prompt in prompts]
+    sounds = [torch.from_numpy(library().render(scene).samples) for scene in scenes]
+    return torch.stack([_of_length(sound.float()) for sound in sounds])
 
 
 def _placed(model: DualSpec, sampling: SamplingOptions, prompts: Sequence[SpatialPrompt]) -> Clips:
@@ -149,8 +150,11 @@ def _generated(
 
 def _at_azimuths(sounds: Float[Tensor, "clips samples"], prompts: Sequence[SpatialPrompt]) -> Clips:
     responses = head_responses()[[AZIMUTHS.index(prompt.azimuth) for prompt in prompts]]
-    padded = torch.nn.functional.pad(sounds, (0, N_SAMPLES - sounds.shape[-1]))
-    return spatialize(padded, responses)
+    return spatialize(_of_length(sounds), responses)
+
+
+def _of_length(sound: Float[Tensor, "*channels samples"]) -> Float[Tensor, "*channels 81664"]:
+    return torch.nn.functional.pad(sound[..., :N_SAMPLES], (0, max(N_SAMPLES - sound.shape[-1], 0)))
 
 
 @torch.inference_mode()
