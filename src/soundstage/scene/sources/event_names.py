@@ -6,8 +6,8 @@ many labels. With the covered parts a = w(p ∩ t)/w(p) and b = w(p ∩ t)/w(t),
     known label:   a·(1 + b)/2, the largest of its phrases in `synonyms.json`
     other label:   √(a·b) of its own words, or that of a known label both belong to
 
-A complete phrase scores 0.5 or more; less than `MIN_SCORE` is no match. If pip wordllama (MIT) is
-installed, the cosine c of static word embeddings finds what no phrase covers:
+A complete phrase scores 0.5 or more; less than `MIN_SCORE` is no match. If nothing matches, and pip
+wordllama (MIT) is installed, the cosine c of static word embeddings helps:
 
     score ← max(score, (5·score + 7·c)/10)     weights chosen on a third of the test phrases
 
@@ -41,9 +41,9 @@ _WORD = re.compile(r"[a-z]+")
 _VOWEL = re.compile(r"[aeiouy]")
 _EMPTY = """
     a an and are as at by for from her his in into is it its my of off on or our out over some
-    someone somebody something that the their there to up very with loud loudly quiet quietly soft softly
-    sound sounds noise noises effect fx sfx recording recorded audio take mono stereo wav old big
-    small large little heavy several many few one two three
+    someone somebody something that the their there to up very with loud loudly quiet quietly soft
+    softly sound sounds noise noises effect fx sfx recording recorded audio take mono stereo wav
+    old big small large little heavy several many few one two three
 """
 _EMPTY_WORDS = frozenset(_EMPTY.split())
 _IRREGULAR = {
@@ -87,16 +87,16 @@ def match_event(text: str, labels: Iterable[str]) -> list[Match]:
 def scored_events(text: str, labels: Iterable[str]) -> list[Match]:
     """All labels with their scores from 0 to 1, the best first."""
     labels = list(dict.fromkeys(labels))
-    known = _known_scores(text)
-    words = stems(text)
-    embedded = _embedding_scores(text, labels)
-    matches = []
-    for label in labels:
-        score = known[label] if label in synonyms() else _other_score(words, known, label)
-        if label in embedded:
-            blend = SCORE_WEIGHT * score + COSINE_WEIGHT * embedded[label]
-            score = min(max(score, blend), 1.0)
-        matches.append(Match(label, score))
+    known, words = known_scores(text), stems(text)
+    scores = {
+        label: known.get(label, 0.0) if label in synonyms() else _other_score(words, known, label)
+        for label in labels
+    }
+    if max(scores.values(), default=0) < MIN_SCORE:
+        for label, cosine in _cosines(text, labels).items():
+            blend = SCORE_WEIGHT * scores[label] + COSINE_WEIGHT * cosine
+            scores[label] = min(max(scores[label], blend), 1.0)
+    matches = [Match(*item) for item in scores.items()]
     return sorted(matches, key=lambda match: -match.score)
 
 
@@ -215,13 +215,20 @@ def _phrases_by_stem() -> Mapping[str, list[_Phrase]]:
     return index
 
 
-@lru_cache(CACHED_LABELS)
-def _known_scores(text: str) -> Mapping[str, float]:
-    """Scores of the known labels; misspelled words are corrected if nothing matches."""
+def known_scores(text: str) -> Mapping[str, float]:
+    """Scores of the known labels by their phrases; misspelled words are corrected if none matches.
+
+    Labels that share no word with the text are left out, or have 0.
+    """
     scores = _scores_of_words(stems(text))
     if max(scores.values(), default=0) < MIN_SCORE:
         scores = _scores_of_words(frozenset(map(_corrected, stems(text))))
     return scores
+
+
+@lru_cache(CACHED_LABELS)
+def _scores_of_label(label: str) -> Mapping[str, float]:
+    return _scores_of_words(stems(label))
 
 
 def _scores_of_words(words: frozenset[str]) -> Mapping[str, float]:
@@ -246,13 +253,13 @@ def _other_score(words: frozenset[str], known: Mapping[str, float], label: str) 
     own = stems(label)
     shared = _weight(words & own)
     direct = shared / sqrt(_weight(words) * _weight(own)) if shared else 0.0
-    theirs = _known_scores(label)
+    theirs = _scores_of_label(label)
     common = (min(score, theirs.get(name, 0.0)) for name, score in known.items())
     return max(direct, max(common, default=0.0))
 
 
-def _embedding_scores(text: str, labels: Sequence[str]) -> Mapping[str, float]:
-    """Similarities of the word embeddings of labels; empty without wordllama."""
+def _cosines(text: str, labels: Sequence[str]) -> Mapping[str, float]:
+    """Cosines of word embeddings, the largest of each label; none without wordllama."""
     phrases = [
         (label, phrase)
         for label in labels
