@@ -76,5 +76,5 @@ class PromptEncoder(nn.Module):
         used = ids != PAD
         # An additive mask: torch's fast path for boolean ones returns another result per batch
         mask = torch.zeros(used.shape, device=ids.device).masked_fill(~used, float("-inf"))
-        hidden = self.words(ids) + self.positions
+        hidden = self.words(ids) + self.positions[: ids.shape[1]]
         return self.block(hidden, src_key_padding_mask=mask.to(hidden.dtype)), used

@@ -105,10 +105,9 @@ def sample_latents(
         each = [noise.stream(stream).window(0, columns) for noise in noises]
         return torch.stack(each).to(device)
 
-    evaluations = (options.steps + 1) // 2 if options.sampler == "heun" else options.steps
-    times = sampling_times(config.schedule, max(evaluations, 1))
-    if config.target == "noise":  # where there is no signal, the noise says nothing about it
-        times = times.clamp(max=config.schedule.end)
+    # Two evaluations a step, but one in the first and the last step of a flow
+    steps = options.steps // 2 + 1 if options.sampler == "heun" else options.steps
+    times = sampling_times(config.schedule, steps)
     if options.sampler == "ancestral":
         return ancestral(guided, noise(0), times, step_noise=lambda step: noise(1 + step))
     sampler = {"dpm++": dpm_solver_2m, "heun": heun, "ddim": ddim}[options.sampler]
