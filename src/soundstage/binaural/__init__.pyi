@@ -27,7 +27,7 @@ from .render_options import (
 )
 from .renderers import Renderer, RendererStream, load_renderer
 from .room.shoebox import ShoeBox
-from .scene_files import read_scene, scene_from
+from .scene_files import read_scene, scene_from, scene_text
 from .scenes import Scene, Source, sources_of
 from .trajectories import Trajectory
 from .trajectory_files import read_tracked, read_trajectory
@@ -74,6 +74,7 @@ __all__ = [
     "render_file",
     "rotate",
     "scene_from",
+    "scene_text",
     "seen_by_receiver",
     "seen_from_head",
     "sources_of",

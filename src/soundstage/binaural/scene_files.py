@@ -29,6 +29,7 @@ Of the scene only the sources are required:
 Times of a trajectory count from the start of the scene. File names are relative to the scene.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +110,17 @@ def scene_from(
         return Scene(tuple(sources), **shared)
     except OptionError as error:
         raise InputError(f"{name}: {error}") from error
+
+
+def scene_text(content: Mapping[str, Any]) -> str:
+    """The text of a scene file, with a line for each source."""
+    rows = ",\n  ".join(json.dumps(source, ensure_ascii=False) for source in content["sources"])
+    shared = [
+        f",\n {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+        for name, value in content.items()
+        if name != "sources"
+    ]
+    return f'{{"sources": [\n  {rows}\n ]{"".join(shared)}\n}}\n'
 
 
 def _shared(content: dict[str, Any], folder: Path) -> dict[str, Any]:
