@@ -224,12 +224,14 @@ def sections(bench: Bench, names: Sequence[str], curves_of: str) -> dict[str, st
         names: of the rows.
         curves_of: a generator to vary guidance and steps of; "" for none.
     """
-    prompts, second = bench.prompts, bench.taggers[1:] and "efficientat"
-    true, _ = bench.features(REFERENCE, prompts, SAMPLING)
+    second = "efficientat" if bench.taggers[1:] else ""
+    references, _ = bench.features(REFERENCE, bench.prompts, SAMPLING)
     rebuilt: dict[str, Row] = {}
     generated: dict[str, Row] = {}
     kinds: dict[tuple[str, str], Row] = {}
     for name in names:
+        prompts = [prompt for prompt in bench.prompts if systems.covers(name, prompt.label)]
+        true = references.select(torch.tensor([each in prompts for each in bench.prompts]))
         made, paired = bench.features(name, prompts, SAMPLING)
         row = bench.row(made, true, prompts) | paired
         print(name, {key: round(value, 3) for key, value in row.items()}, flush=True)
@@ -250,7 +252,7 @@ def sections(bench: Bench, names: Sequence[str], curves_of: str) -> dict[str, st
         text["dualspec 1"] += [BY_SECOND, tables.quality_table(rebuilt, second)]
         text["dualspec 2"] += [BY_SECOND, tables.quality_table(generated, second)]
     text["dualspec 2"] += [IN_DETAIL, tables.direction_table(generated)]
-    points = curves(bench, curves_of, true) if curves_of else {}
+    points = curves(bench, curves_of, references) if curves_of else {}
     if points:
         text["dualspec curves"] = [
             tables.curve_table(heading, found, "tagger") for heading, found in points.items()
@@ -261,10 +263,10 @@ def sections(bench: Bench, names: Sequence[str], curves_of: str) -> dict[str, st
     return {key: "\n\n".join(parts) for key, parts in text.items()}
 
 
-def curves(bench: Bench, name: str, true: ClipFeatures) -> dict[str, list[tuple[float, Row]]]:
+def curves(bench: Bench, name: str, references: ClipFeatures) -> dict[str, list[tuple[float, Row]]]:
     """Figures of a generator over guidance and over steps, on a part of the prompts."""
     prompts = bench.prompts[::CURVE_EVERY]
-    true = true.select(torch.arange(len(bench.prompts)) % CURVE_EVERY == 0)
+    true = references.select(torch.arange(len(bench.prompts)) % CURVE_EVERY == 0)
     settings = {
         "guidance": [(scale, replace(SAMPLING, guidance=scale)) for scale in GUIDANCES],
         "steps": [(float(steps), replace(SAMPLING, steps=steps)) for steps in STEPS],

@@ -31,6 +31,7 @@ from soundstage.scene.dualspec.assembly import sound_of_latents
 from soundstage.scene.dualspec.model import DualSpec, load_dualspec
 from soundstage.scene.dualspec.prompts import prompt_for
 from soundstage.scene.dualspec.sampling import SamplingOptions
+from soundstage.scene.sources.library import built_in_recordings
 from soundstage.scene.vocoders import load_vocoder
 from soundstage.spectra.dual_spectra import N_SAMPLES, log_mel, spectrogram
 from soundstage.weights import list_models
@@ -73,6 +74,13 @@ def has_weights(name: str) -> bool:
     """Whether the weights of a system are in the package."""
     needed = {VOCODER: "vocoder", MONO: "mono-mel", **{each: each for each in (*VARIANTS, *VAES)}}
     return name not in needed or needed[name] in list_models()
+
+
+def covers(name: str, label: str) -> bool:
+    """Whether a system has an event: the built-in library lacks one of the 50 classes."""
+    if name != LIBRARY:
+        return True
+    return any(label in recording.labels for recording in built_in_recordings())
 
 
 def needed_weights(name: str) -> tuple[str, ...]:
