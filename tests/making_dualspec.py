@@ -91,6 +91,31 @@ def save_unet(folder: Path, variant: Variant) -> Path:
     return path
 
 
+def save_t5(folder: Path, dim: int) -> Path:
+    """A T5 of two layers with random weights and nine words, in the layout of the hub."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+
+    words = ["<pad>", "</s>", "<unk>", "EVENT", "dog", "LOCATION", "DOA", "90", "270"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        config = T5Config(
+            vocab_size=len(words), d_model=dim, d_kv=4, d_ff=24, num_layers=2, num_heads=2,
+            feed_forward_proj="gated-gelu",
+        )  # fmt: skip
+        T5EncoderModel(config).save_pretrained(folder)
+    tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    return folder
+
+
 def _random(config, seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

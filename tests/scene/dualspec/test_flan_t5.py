@@ -3,38 +3,17 @@ import sys
 import pytest
 import torch
 
+from making_dualspec import save_t5, unet_config
 from soundstage.errors import OptionError, WeightsError
 from soundstage.scene.dualspec.flan_t5 import FlanT5
 
 pytest.importorskip("transformers")
 pytest.importorskip("tokenizers")
 
-WORDS = ["<pad>", "</s>", "<unk>", "EVENT", "dog", "LOCATION", "DOA", "90", "270"]
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A tiny T5 with random weights, in the layout of the hub."""
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Whitespace
-    from tokenizers.processors import TemplateProcessing
-    from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
-
-    folder = tmp_path_factory.mktemp("t5")
-    torch.manual_seed(0)
-    config = T5Config(
-        vocab_size=len(WORDS), d_model=16, d_kv=4, d_ff=24, num_layers=2, num_heads=2,
-        feed_forward_proj="gated-gelu",
-    )  # fmt: skip
-    T5EncoderModel(config).save_pretrained(folder)
-    tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = Whitespace()
-    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    ).save_pretrained(folder)
-    return folder
+    return save_t5(tmp_path_factory.mktemp("t5"), 16)
 
 
 def test_prompts_become_vectors_and_a_mask(folder):
@@ -66,8 +45,6 @@ def test_many_prompts_are_encoded_in_parts(folder):
 
 
 def test_a_network_without_words_trains_on_its_vectors(folder):
-    from making_dualspec import unet_config
-
     config = unet_config("dualspec").__class__(
         **{**unet_config("dualspec").__dict__, "vocabulary": (), "text_encoder": str(folder)}
     )

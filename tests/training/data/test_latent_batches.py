@@ -7,7 +7,7 @@ from making_dualspec import SHAPES, unet_config
 from soundstage.corpora.spatial_events import AZIMUTHS
 from soundstage.diffusion import Objective
 from soundstage.networks.models.latent_unet import LATENTS
-from soundstage.training.data.latent_batches import Dropout, LatentBatches
+from soundstage.training.data.latent_batches import Dropout, FrozenText, LatentBatches
 
 LABELS = [0, 0, 0, 1]
 TAKES = 2
@@ -92,3 +92,19 @@ def test_mono_prompts_have_no_location():
 def test_an_epoch_has_as_many_examples_as_there_are_latents():
     assert batches().per_epoch == len(LABELS) * TAKES * 12 // 32
     assert batches("mono-mel").per_epoch == 1
+
+
+def test_a_frozen_encoder_reads_each_prompt_once():
+    asked = []
+
+    def encoder(prompts):
+        asked.extend(prompts)
+        lengths = torch.tensor([float(len(prompt)) for prompt in prompts])
+        return lengths[:, None, None].expand(-1, 2, 3), torch.ones(len(prompts), 2) > 0
+
+    text = FrozenText(encoder)
+    for _ in range(2):
+        features, used = text(["ab", "", "ab", "c"])
+        assert features[:, 0, 0].tolist() == [2, 0, 2, 1]
+        assert used.shape == (4, 2)
+    assert asked == ["ab", "", "c"]

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import torch
 
-from making_dualspec import SIZE, save_vaes
+from making_dualspec import SIZE, save_t5, save_vaes
 from soundstage.errors import WeightsError
 from soundstage.networks.models.latent_unet import LATENTS, VAE_KINDS, LatentUNetConfig
 from soundstage.training import train
@@ -136,3 +136,41 @@ def test_recipes_of_a_variant_differ_in_size_only(variant):
     assert paper.size.text_dim == 1024
     assert paper.text_encoder == "hub:google/flan-t5-large"
     assert set(paper.vaes) == set(LATENTS[variant])
+
+
+@pytest.mark.slow
+def test_a_model_trains_on_the_text_of_an_outside_encoder(recipe, events, tmp_path):
+    pytest.importorskip("transformers")
+    t5 = save_t5(tmp_path, 16)
+    result = train(
+        recipe(text_encoder=str(t5), **SHORT), events, tmp_path / "a.safetensors", device="cpu"
+    )
+    config = load_model(result.weights, LatentUNetConfig).config
+    assert config.vocabulary == ()
+    assert config.text_encoder == str(t5)
+
+
+@pytest.mark.slow
+def test_the_recipe_of_the_paper_trains_three_steps(events, vaes, tmp_path):
+    """The whole network and its loss; AdamW and the average would take 10 GB more."""
+    pytest.importorskip("transformers")
+    paper = load_recipe("dualspec-paper")
+    places = {"mel": str(vaes["mel"]), "stft": str(vaes["stft"])}
+    changes = {
+        "vaes": places,
+        "text_encoder": str(save_t5(tmp_path, 1024)),
+        "train_folds": (1, 2),
+        "valid_clips": 0,
+        "loop": paper.loop.model_copy(update={"batch_size": 1}),
+    }
+    task = DualSpecTask.open(paper.model_copy(update=changes), events)
+    assert 450e6 < sum(each.numel() for each in task.model.parameters()) < 600e6
+    optimizer = torch.optim.SGD(task.model.parameters(), lr=0.01)
+    for step in range(3):
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = task.loss(*task.batch(step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert torch.isfinite(loss)
+        assert any(bool(each.grad.any()) for each in task.model.parameters())

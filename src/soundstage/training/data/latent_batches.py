@@ -6,8 +6,8 @@ location (DOA, clock, general description; DualSpec, §V-C). For classifier-free
 prompts are empty; a few name the event alone, for a guidance of its own towards the direction.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -38,6 +38,23 @@ class WordIds:
     def __call__(self, prompts: Sequence[str]) -> tuple[Tensor, ...]:
         """(ids,)."""
         return (self.encoder.token_ids(prompts),)
+
+
+@dataclass(frozen=True)
+class FrozenText:
+    """Vectors of a frozen encoder, which are computed once for each prompt and kept."""
+
+    encoder: Callable[[Sequence[str]], tuple[Tensor, Tensor]]
+    kept: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def __call__(self, prompts: Sequence[str]) -> tuple[Tensor, ...]:
+        """(features, mask)."""
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self.kept]
+        if new:
+            features, used = self.encoder(new)
+            self.kept.update(zip(new, zip(features.half(), used, strict=True), strict=True))
+        features_, used_ = zip(*(self.kept[prompt] for prompt in prompts), strict=True)
+        return torch.stack(features_).float(), torch.stack(used_)
 
 
 @dataclass(frozen=True)

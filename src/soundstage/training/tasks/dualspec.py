@@ -34,6 +34,7 @@ from soundstage.training.data.latent_batches import (
     ClipLatents,
     Conditioner,
     Dropout,
+    FrozenText,
     LatentBatches,
     WordIds,
 )
@@ -191,7 +192,7 @@ def _conditioner(
 ) -> Conditioner:
     if model.prompt_encoder is not None:
         return WordIds(model.prompt_encoder)
-    return FlanT5(recipe.text_encoder, config.max_tokens)
+    return FrozenText(FlanT5(recipe.text_encoder, config.max_tokens))
 
 
 def _batches(
