@@ -9,6 +9,7 @@
 # make coverage   all tests, and the lines of src that they do not reach
 # make bench  speed, memory and fold-down error of every method and of FFmpeg's filters; start-up
 # make fitness   fills docs/fitness.md (six minutes)
+# make benchmark-dualspec EVENTS=FOLDER [EFFICIENTAT=FILE]   fills its tables of generated sound
 # make benchmark DATA=FOLDER STEMS=FOLDER MONO=FOLDER [MULTITRACKS=FOLDER]   fills docs/benchmark.md
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,11 +23,13 @@ DATA ?= ../shared/data/music/test
 STEMS ?= ../shared/data/stems
 MONO ?= ../shared/data/mono
 MULTITRACKS ?=
+EVENTS ?= ../shared/data/events
+EFFICIENTAT ?=
 CORPUS ?= ../shared/data
 
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
-.PHONY: setup demo test test-slow test-long test-corpus fuzz lint coverage bench fitness benchmark clean test-kill
+.PHONY: setup demo test test-slow test-long test-corpus fuzz lint coverage bench fitness benchmark benchmark-dualspec clean test-kill
 
 setup: $(READY)
 
@@ -76,6 +79,9 @@ benchmark: $(READY)
 	$(BIN)/python benchmarks/papers.py --data $(DATA) --stems $(STEMS) --mono $(MONO) --write
 	$(BIN)/python benchmarks/places.py $(STEMS) $(MULTITRACKS) --write
 	$(BIN)/python benchmarks/separation.py $(STEMS) $(MULTITRACKS) --write
+
+benchmark-dualspec: $(READY)
+	$(BIN)/python benchmarks/dualspec.py --data $(EVENTS) $(if $(EFFICIENTAT),--efficientat $(EFFICIENTAT)) --write
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -134,7 +134,7 @@ def library(rate: int = RATE) -> SceneGenerator:
 
 def _library(prompts: Sequence[SpatialPrompt]) -> Clips:
     scenes = [library().compose(prompt.text, seed=prompt.seed) for prompt in prompts]
-    sounds = [torch.from_numpy(library().render(scene).samples) for scene in scenes]
+    sounds = [torch.tensor(library().render(scene).samples) for scene in scenes]
     return torch.stack([_of_length(sound.float()) for sound in sounds])
 
 
