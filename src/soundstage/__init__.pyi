@@ -11,6 +11,7 @@ from .errors import (
 from .evaluation import evaluate, fitness
 from .listening import write_listening_page
 from .metrics import analyze
+from .scene import generate
 from .separation import SEPARATORS, load_separator, separate, separate_to_files
 from .upmixing import (
     METHODS,
@@ -45,6 +46,7 @@ __all__ = [
     "binauralize",
     "evaluate",
     "fitness",
+    "generate",
     "list_models",
     "load_separator",
     "model_card",

@@ -16,6 +16,7 @@ from soundstage.cli.console import say, with_messages
 from soundstage.cli.docs import docs
 from soundstage.cli.evaluate import evaluate
 from soundstage.cli.fitness import fitness
+from soundstage.cli.generate import generate
 from soundstage.cli.help_sections import SectionedCommand
 from soundstage.cli.models import models
 from soundstage.cli.multitracks import multitracks
@@ -30,7 +31,7 @@ from soundstage.open_files import allow_open_files
 
 app = typer.Typer(
     name="soundstage",
-    help="Mono to stereo that folds down to the original, and mono to binaural.",
+    help="Mono to stereo that folds down to the original, mono to binaural, and text to binaural.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -57,10 +58,10 @@ def _options(
     pass
 
 
-COMMANDS: list[Callable[..., None]] = [upmix, separate, binaural, analyze, evaluate, fitness]
-COMMANDS += [models, styles, prepare, simulate, multitracks, train, docs]
+COMMANDS: list[Callable[..., None]] = [upmix, separate, binaural, generate, analyze, evaluate]
+COMMANDS += [fitness, models, styles, prepare, simulate, multitracks, train, docs]
 for command in COMMANDS:
-    kind = SectionedCommand if command in (upmix, separate, binaural) else None
+    kind = SectionedCommand if command in (upmix, separate, binaural, generate) else None
     app.command(name=command.__name__, cls=kind)(with_messages(command))
 
 

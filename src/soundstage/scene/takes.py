@@ -1,7 +1,7 @@
 """Takes: several results of one prompt, each with its scene file, stems and picture.
 
 Takes differ by their seeds: other recordings or other noise, and other reverberation. The files of
-one take are named after the prompt, or after the output, with the number of the take if there are
+one take are named after the events, or after the output, with the number of the take if there are
 several: out-1.wav, out-1.json, stems/take-1/.
 """
 
@@ -65,7 +65,7 @@ def plan_takes(
     """Name the files of the takes.
 
     Args:
-        text: the prompt, for a file name.
+        text: words of the events, for a file name.
         output: a file or a folder; None is the working folder.
         takes: how many.
         seed: of the first.

@@ -191,7 +191,7 @@ def draw_spectrogram(
     )
     axes.set_facecolor(image.get_cmap()(0.0))  # beyond the end of shorter files
     axes.set_xlim(0, span.duration)
-    axes.set_ylim(0, _row_of(min(span.nyquist, HIGHEST_HZ)))
+    axes.set_ylim(0, row_of(min(span.nyquist, HIGHEST_HZ)))
     return image
 
 
@@ -296,7 +296,7 @@ def label_hertz(
     axes: "Axes", kind: Literal["rows", "bands"], *, decades: bool = False, label: bool = True
 ) -> None:
     """Ticks in Hz of a spectrogram or a band map; only 100, 1k and 10k with `decades`."""
-    place, ticks = (_row_of, ROW_TICKS) if kind == "rows" else (_band_of, BAND_TICKS)
+    place, ticks = (row_of, ROW_TICKS) if kind == "rows" else (_band_of, BAND_TICKS)
     top = axes.get_ylim()[1]
     shown = [
         f for f in ticks if place(f) <= top * 1.001 and (not decades or math.log10(f).is_integer())
@@ -310,7 +310,8 @@ def _hertz(frequency: int) -> str:
     return f"{frequency // 1000}k" if frequency >= 1000 else str(frequency)
 
 
-def _row_of(frequency: float) -> float:
+def row_of(frequency: float) -> float:
+    """The row of a spectrogram at a frequency in Hz."""
     return float(ROWS * math.log(frequency / LOWEST_HZ) / math.log(HIGHEST_HZ / LOWEST_HZ))
 
 

@@ -68,13 +68,13 @@ class TopView:
         axes = canvas.panel(LEFT, TOP, SIZE, SIZE)
         axes.set_facecolor(GROUND)
         paths = [source.trajectory.positions_at(_times(source)) for source in sources]
-        _scale(axes, paths, room)
-        _draw_head(axes)
+        set_scale(axes, paths, room)
+        draw_head(axes)
         if room:
-            _draw_walls(axes, room)
+            draw_walls(axes, room)
         moving = None
         for source, path in zip(sources, paths, strict=True):
-            moving = _draw_path(axes, path, _times(source), seconds) or moving
+            moving = draw_path(axes, path, _times(source), seconds) or moving
         _label(axes, sources[:_LABELED], paths)
         if moving:
             bar = canvas.panel(LEFT + SIZE - BAR, 32, BAR, 14)
@@ -108,7 +108,7 @@ def _rounded(seconds: float) -> float:
     return 4 * step * math.ceil(round(seconds / 4 / step, 6))
 
 
-def _scale(
+def set_scale(
     axes: "Axes", paths: Sequence[Float[np.ndarray, "points 3"]], room: ShoeBox | None
 ) -> None:
     """Limits and ticks: a square with equal scales."""
@@ -133,7 +133,7 @@ def _scale(
     axes.set_axisbelow(True)
 
 
-def _draw_head(axes: "Axes") -> None:
+def draw_head(axes: "Axes") -> None:
     """A head with nose and ears, not smaller than visible."""
     from matplotlib.patches import Circle, Polygon
 
@@ -146,7 +146,8 @@ def _draw_head(axes: "Axes") -> None:
     axes.add_patch(Circle((0, 0), radius, facecolor=INK))
 
 
-def _draw_walls(axes: "Axes", room: ShoeBox) -> None:
+def draw_walls(axes: "Axes", room: ShoeBox) -> None:
+    """The walls of a room."""
     from matplotlib.patches import Rectangle
 
     (back, right, _), (front, left, _) = room.walls
@@ -154,7 +155,7 @@ def _draw_walls(axes: "Axes", room: ShoeBox) -> None:
     axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=WALL, linewidth=3))
 
 
-def _draw_path(
+def draw_path(
     axes: "Axes",
     path: Float[np.ndarray, "points 3"],
     times: Float[np.ndarray, " points"],
@@ -169,11 +170,11 @@ def _draw_path(
         across, up, c=times, s=12, cmap="viridis", vmin=0, vmax=brightest, linewidths=0
     )
     axes.scatter(across[:1], up[:1], s=160, facecolors="none", edgecolors=INK, linewidths=2)
-    _draw_arrows(axes, np.stack([across, up], axis=1))
+    draw_arrows(axes, np.stack([across, up], axis=1))
     return drawn
 
 
-def _draw_arrows(axes: "Axes", path: Float[np.ndarray, "points 2"]) -> None:
+def draw_arrows(axes: "Axes", path: Float[np.ndarray, "points 2"]) -> None:
     """Arrows at equal distances along the path; none where it is too short to have a direction."""
     start, end = axes.get_xlim()
     lengths = np.r_[0.0, np.cumsum(np.hypot(*np.diff(path, axis=0).T))]
