@@ -92,7 +92,15 @@ def log_mel(
     spectrum: Complex[Tensor, "*batch bins frames"],
 ) -> Float[Tensor, "*batch mels frames"]:
     """Normalized log-mel bands of a spectrum."""
-    return normalized_log(_bands().to(spectrum.device) @ spectrum.abs())
+    return magnitude_log_mel(spectrum.abs())
+
+
+def magnitude_log_mel(
+    magnitude: Float[Tensor, "*batch bins frames"],
+) -> Float[Tensor, "*batch mels frames"]:
+    """Normalized log-mel bands of magnitudes, with or without the bin at 8 kHz."""
+    bands = _bands()[:, : magnitude.shape[-2]].to(magnitude.device)
+    return normalized_log(bands @ magnitude)
 
 
 def mel_to_magnitude(
@@ -174,12 +182,20 @@ def from_interaural_features(
     features: Float[Tensor, "*batch 6 rows frames"],
 ) -> Complex[Tensor, "*batch 2 bins frames"]:
     """The inverse of `interaural_features`; cosine and sine may have any common magnitude."""
-    level, cos, sin, cos_difference, sin_difference, ild = features.unbind(dim=-3)
+    _, cos, sin, cos_difference, sin_difference, _ = features.unbind(dim=-3)
+    left = _unit(torch.complex(cos, sin))
+    right = left * _unit(torch.complex(cos_difference, sin_difference))
+    return _with_nyquist(interaural_magnitudes(features) * torch.stack([left, right], dim=-3))
+
+
+def interaural_magnitudes(
+    features: Float[Tensor, "*batch 6 rows frames"],
+) -> Float[Tensor, "*batch 2 rows frames"]:
+    """Magnitudes of both ears in `interaural_features`."""
+    level, ild = features[..., 0, :, :], features[..., -1, :, :]
     ratio = ild.clamp(-MAX_ILD, MAX_ILD).exp()
-    magnitude = from_normalized_log(level) * (2 / (1 + ratio.square())).sqrt()
-    left = magnitude * _unit(torch.complex(cos, sin))
-    right = left * ratio * _unit(torch.complex(cos_difference, sin_difference))
-    return _with_nyquist(torch.stack([left, right], dim=-3))
+    left = from_normalized_log(level) * (2 / (1 + ratio.square())).sqrt()
+    return torch.stack([left, left * ratio], dim=-3)
 
 
 def _power(spectrum: Complex[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

@@ -3,9 +3,12 @@
 - Log-mel bands: the mean absolute error.
 - Real and imaginary parts (ears: channels): the mean absolute errors of these, of magnitudes, and
   of the cross-spectrum of the ears averaged over a neighborhood, |⟨L·R*⟩ − ⟨L̂·R̂*⟩|.
-- Level, phase and transfer (ears: interaural): the mean absolute error of the level, and, weighted
-  by the compressed magnitude, that of the level difference and the squared errors of the phase
-  difference and of the phase, both as unit vectors, so that there is no jump at ±180°.
+- Level, phase and transfer (ears: interaural): the mean absolute errors of log-mel bands and of the
+  level, in single bins and averaged over time; and, weighted by the compressed magnitude, that of
+  the level difference and the squared errors of the phase difference and of the phase, both as unit
+  vectors, so that there is no jump at ±180°. Averages have more weight, as single bins of a noise
+  cannot be predicted: their error teaches nothing but a blurred mean. With `dual`, the bands have
+  channels of their own.
 """
 
 import math
@@ -21,9 +24,14 @@ from soundstage.spectra.dual_spectra import (
     STFT_SPREAD,
     compressed_magnitude,
     from_normalized_log,
+    interaural_magnitudes,
+    magnitude_log_mel,
+    normalized_log,
 )
 
 NEIGHBORHOOD = (5, 5)  # bins and frames of an averaged cross-spectrum
+SUSTAINED = (1, 8)  # bins and frames of an average, for the partials of tones
+BIN_WEIGHT = 0.25  # of single bins, against averages
 NEPER = 20 / math.log(10)  # dB
 LEVEL, PHASE, PHASE_DIFFERENCE, ILD = 0, slice(1, 3), slice(3, 5), 5  # of interaural features
 _TINY = 1e-8
@@ -56,6 +64,8 @@ def reconstruction_error(
     spectral, true_spectral = vae.spectral(output), vae.spectral(target)
     if config.ears == "channels":
         return error + _channel_error(spectral, true_spectral, interaural_weight)
+    if config.kind == "stft":
+        error = error + _band_error(spectral, true_spectral)
     return error + _interaural_error(spectral, true_spectral, interaural_weight, phase_weight)
 
 
@@ -78,7 +88,23 @@ def _interaural_error(
     interaural = error[:, PHASE_DIFFERENCE].square().sum(dim=1) + error[:, ILD].abs()
     phase = error[:, PHASE].square().sum(dim=1)
     weighted = energy * (weight * interaural + phase_weight * phase)
-    return _mean(error[:, LEVEL].abs()) + _mean(weighted)
+    return BIN_WEIGHT * _mean(error[:, LEVEL].abs()) + _mean(weighted)
+
+
+def _band_error(output: Features, target: Features) -> Float[Tensor, " batch"]:
+    bands = _mel_of(output) - _mel_of(target)
+    sustained = _sustained(output) - _sustained(target)
+    return _mean(bands.abs()) + _mean(sustained.abs())
+
+
+def _mel_of(features: Features) -> Float[Tensor, "batch 2 mels frames"]:
+    """Log-mel bands of both ears from interaural features."""
+    return magnitude_log_mel(interaural_magnitudes(features))
+
+
+def _sustained(features: Features) -> Float[Tensor, "batch rows fewer_frames"]:
+    """Level averaged over frames."""
+    return normalized_log(F.avg_pool2d(from_normalized_log(features[:, LEVEL]), SUSTAINED))
 
 
 def _cross_spectrum(
