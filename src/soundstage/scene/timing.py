@@ -19,6 +19,7 @@ GAP = 0.2  # s between an event and the one that follows it
 MOMENT = 1.5  # s of a continuous event before the one that follows it
 CONTINUOUS_SECONDS = 10.0  # of a scene without any other duration
 SHORTEST = 0.25  # s: an event is not shortened below it
+DIGITS = 4  # of times in a scene file
 LEAST_SHARE = 0.1  # of its duration that a shortened event keeps
 
 
@@ -81,8 +82,8 @@ def schedule(
                 f"{quoted(event.text)} would start at {span.start:.1f} s, but the scene ends at "
                 f"{seconds:g} s: make `seconds` longer, or start it earlier."
             )
-    cut = tuple(Span(span.start, min(span.seconds, seconds - span.start)) for span in spans)
-    return Schedule(cut, seconds, share)
+    cut = [Span(at, round(min(lasting, seconds - at), DIGITS)) for at, lasting in spans]
+    return Schedule(tuple(cut), seconds, share)
 
 
 def _own_length(events: Sequence[SceneEvent], lengths: Sequence[Length]) -> float:
@@ -140,5 +141,5 @@ def _spans(
             duration = max((seconds or 0.0) - start, 0.0)
         else:
             duration = max(share * length.seconds, min(length.seconds, SHORTEST))
-        spans.append(Span(round(start, 4), round(duration, 4)))
+        spans.append(Span(round(start, DIGITS), round(duration, DIGITS)))
     return spans
