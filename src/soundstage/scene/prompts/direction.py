@@ -80,7 +80,7 @@ class Direction:
             raise ContradictionError
         if both.height is not None and both.vertical * both.height < 0:
             raise ContradictionError
-        if both.is_horizontal:
+        if both.side or both.angle is None:  # an angle may get its side from the next part
             both.to_azimuth()
         return both
 
@@ -150,6 +150,11 @@ def wrapped(azimuth: float) -> float:
     (-90.0, 180.0)
     """
     return 180.0 - (180.0 - azimuth) % 360.0
+
+
+def opposite(one: float, two: float) -> bool:
+    """Whether two azimuths are half a circle apart."""
+    return abs(abs(wrapped(one - two)) - 180) < 1
 
 
 _CLOCK = {True: "half past {}", False: "{} o'clock"}

@@ -5,8 +5,11 @@ A word that points somewhere has to be understood, or stand in a fixed name of a
 in silence.
 """
 
+import re
 
-def _words(text: str) -> frozenset[str]:
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
@@ -24,7 +27,8 @@ COMPASS = {  # azimuth; north is ahead
     "south": 180.0, "southeast": -135.0, "east": -90.0, "northeast": -45.0,
 }  # fmt: skip
 
-PREPOSITIONS = _words("on at to from in toward into onto by")
+DETERMINERS = word_set("a an the some another my your our his her their its")
+PREPOSITIONS = word_set("on at to from in toward into onto by")
 LEADS = {  # adverbs before a direction, and their effect
     "slightly": "slight", "a little": "slight", "a little bit": "slight", "a bit": "slight",
     "a touch": "slight", "somewhat": "slight", "half": "slight", "just slightly": "slight",
@@ -39,35 +43,40 @@ LEADS = {  # adverbs before a direction, and their effect
     "positioned": "",
     "standing": "", "sitting": "", "placed": "", "coming": "", "comes": "", "come": "",
     "further": "",
-    "heard": "", "away": "", "back": "",
+    "heard": "", "starting": "", "beginning": "",
 }  # fmt: skip
-LEADS_BEFORE_PREPOSITIONS = frozenset({"back", "coming", "comes", "come", "heard", "away", "off"})
+LEADS_BEFORE_PREPOSITIONS = frozenset(
+    {"coming", "comes", "come", "heard", "off", "starting", "beginning"}
+)
 
-NOUNS_OF_SIDES = _words(
+NOUNS_OF_SIDES = word_set(
     "side hand ear channel speaker headphone earphone earbud corner edge end flank"
 )
-SPACES = _words(  # whose left and right are the listener's
+SPACES = word_set(
+    # whose left and right are the listener's
     "room scene mix image space field soundstage hall stereo sound church cave forest"
 )
-BODY = _words(
+BODY = word_set(
     "head ear ears face nose shoulder shoulders back feet foot neck eyes eye side body chest hand "
     "hands hair arms arm path position"
 )
 
-FOLLOWERS = _words(  # words that can follow a direction; a noun cannot
+FOLLOWERS = word_set(
+    # words that can follow a direction; a noun cannot
     "a an the some and then while as is are was were there there's i i'm we it it's he she they "
     "my your our his her their in on at to from for with after before of by near close very far "
     "who that which meanwhile afterwards finally followed another one this these those also plus "
     "comes come coming plays playing sounds lasting starting every but next later through during "
     "toward away up down high low above below behind ahead slightly just about around over under "
-    "across along past beside quietly loudly softly faintly slowly quickly fast again twice once "
-    "constantly continuously simultaneously moving going passing or not please"
+    "across along past beside overhead everywhere together quietly loudly softly faintly slowly "
+    "quickly fast again twice once constantly continuously simultaneously moving going passing or "
+    "not please when"
 )
 
 NAMES = (  # fixed names of sounds, whose words are no directions
     "right whale", "right whales", "front door", "front doors", "back door", "back doors",
     "rear door", "right hand", "left hand", "right foot", "left foot", "left over", "left overs",
-    "left turn", "right turn", "left wing", "right wing", "left behind", "right away", "right now",
+    "left turn", "right turn", "left wing", "right wing", "right away", "right now",
     "all right", "back yard", "back seat", "front yard", "front porch", "front gate", "front desk",
     "front row", "front wheel", "rear wheel", "back wheel", "rear window", "back room",
     "north wind", "south wind", "east wind", "west wind", "south american", "north american",
@@ -75,25 +84,27 @@ NAMES = (  # fixed names of sounds, whose words are no directions
     "middle school", "west coast", "east coast", "country and western", "shopping center",
     "call center", "center court", "birthright", "human rights", "head over heels", "far east",
     "high above the", "east asian", "wild west", "old west", "warm front", "cold front",
-    "side door", "side street", "side drum", "flip side", "south park", "copyright", "bright",
+    "side door", "side street", "taking off", "takes off", "going off", "goes off",
+    "turning off", "side drum", "flip side", "south park", "copyright", "bright",
     "front loader", "rear end collision", "left alone", "degrees celsius", "degrees fahrenheit",
     "six degrees of separation", "front office", "back porch", "back gate", "port city",
     "busy port", "fishing port", "port workers", "bow and arrow", "bow tie", "violin bow",
     "stern voice", "stern teacher", "right handed", "left handed", "back alley", "back stage",
 )  # fmt: skip
 
-CRITICAL = _words(
+CRITICAL = word_set(
     "left right front rear ahead leftward rightward leftmost rightmost center middle north south "
-    "east west northeast northwest southeast southwest northern southern eastern western clockwise "
-    "counterclockwise degrees radians rad gradians o'clock azimuth elevation overhead bearing "
-    "starboard astern abeam aft leeward windward upstage downstage opposite sideways diagonally "
-    "perpendicular alongside zenith nadir hither yonder side sides underfoot behind doa "
-    "lefthand righthand nearside offside"
+    "east west northeast northwest southeast southwest northern southern eastern western "
+    "clockwise counterclockwise degrees radians rad gradians o'clock azimuth elevation overhead "
+    "bearing starboard astern abeam aft leeward windward upstage downstage opposite sideways "
+    "diagonally perpendicular alongside zenith nadir hither yonder side sides underfoot doa "
+    "horizon axis n e w ne nw se sw lefthand righthand nearside offside"
 )
 """Words that point somewhere."""
 CRITICAL_PHRASES = (
     "to port", "port bow", "port side", "port quarter", "on the bow", "off the bow", "at the stern",
-    "at the back", "in the back", "to the back", "from the back", "on the back", "at the top",
+    "at the back", "in the back", "to the back", "from the back", "on the back", "back on the",
+    "back to the", "back in the", "back at the", "at the top",
     "from the top", "at the bottom", "from the bottom", "on top", "stage left", "stage right",
     "random direction", "random directions", "random place", "random places", "over there",
     "over here", "both ears", "one ear", "my ear", "each ear", "from here", "from there",
@@ -102,40 +113,54 @@ CRITICAL_PHRASES = (
     "side to side", "ear to ear",
 )  # fmt: skip
 
-NEGATIONS = _words(
+NEGATIONS = word_set(
     "not no without never none neither nor nothing nobody except excluding unless avoid isn't "
-    "aren't don't doesn't won't can't isnt dont doesnt arent cannot nowhere wasn't weren't "
-    "minus lacking absent instead rather"
+    "aren't don't doesn't won't can't isnt dont doesnt arent cannot nowhere wasn't weren't minus "
+    "lacking absent instead rather"
 )
 
-CIRCLES = _words(
+CIRCLES = word_set(
     "circle circles circling circled orbit orbits orbiting revolve revolves revolving encircle "
-    "encircles encircling swirl swirls swirling whirl whirls whirling spiral spirals spiraling "
-    "loop loops looping"
+    "encircles encircling swirl swirls swirling whirl whirls whirling spiral spirals spiraling"
 )
-PASSES = _words("pass passes passing cross crosses crossing")
-APPROACHES = _words("approach approaches approaching near nears nearing")
-RECEDES = _words("recede recedes receding retreat retreats retreating depart departs")
-MOVES = frozenset(
-    form
-    for verb in _words(
-        "move walk drive fly run go travel come drift roll gallop ride sail race speed zoom whoosh "
-        "rush hurry march wander float swoop dart zip creep crawl glide sweep pan slide hop jump "
-        "skate cycle jog sprint stroll trot charge dash stampede soar buzz wheel pull head step "
-        "tiptoe swim row paddle taxi cruise rumble roar swim slither scurry chase bounce fall rise "
-        "climb descend ascend hover travel hurtle streak slip steam chug rattle drag push shuffle "
-        "stomp stagger skip pace turn spin rotate"
-    )
-    for form in (
-        verb,
-        verb + ("es" if verb.endswith(("sh", "s", "go")) else "s"),
-        (verb[:-1] if verb.endswith("e") and not verb.endswith("ee") else verb) + "ing",
-    )
-) | _words(
-    "running zipping panning hopping jogging stepping trotting skipping slipping swimming "
-    "dragging chugging spinning sprinting flies hurries scurries humming moved drove flew ran "
-    "went walked"
-    )  # fmt: skip
+PASSES = word_set("pass passes passing cross crosses crossing")
+APPROACHES = word_set("approach approaches approaching nears nearing")
+RECEDES = word_set("recede recedes receding retreat retreats retreating depart departs")
+
+
+def verb_forms(verbs: str) -> frozenset[str]:
+    """The verbs with their third person and their present participle: "fly flies flying"."""
+    forms = set()
+    for verb in verbs.split():
+        stem = verb.removesuffix("e") if not verb.endswith("ee") else verb
+        if re.fullmatch(r".*[^aeiou][aeiou][bdgmnpt]", verb) and verb not in _UNDOUBLED:
+            stem = verb + verb[-1]
+        third = verb + ("es" if verb.endswith(("sh", "s", "z", "o", "ch")) else "s")
+        if re.fullmatch(r".*[^aeiou]y", verb):
+            third = verb.removesuffix("y") + "ies"
+        forms |= {verb, third, stem + "ing"}
+    return frozenset(forms)
+
+
+_UNDOUBLED = word_set(
+    "wander lumber scuttle patter gallop canter stagger hover travel clatter rattle"
+)
+VEHICLES = verb_forms("drive race fly ride speed zoom whoosh rush sail gallop hurtle streak") | {
+    "flew",
+    "drove",
+}
+"""What goes on straight lines."""
+_OTHER_MOVES = """
+move walk run go travel come drift roll hurry march wander float swoop dart zip creep crawl glide
+sweep pan slide hop jump skate cycle jog sprint stroll trot charge dash stampede soar buzz wheel
+pull head step tiptoe swim row paddle taxi cruise rumble roar slither scurry chase bounce fall rise
+climb descend ascend hover slip steam chug rattle drag push shuffle stomp stagger skip pace turn
+spin rotate fade disappear vanish flow stream shoot trundle clatter sneak prowl stalk lumber waddle
+canter hobble limp scuttle patter bolt
+"""
+MOVES = (
+    VEHICLES | verb_forms(_OTHER_MOVES) | word_set("moved ran went walked whizz whizzes whizzing")
+)
 
 ROOMS = {  # nouns, and the room they are
     "outdoors": "outdoors", "outside": "outdoors", "open air": "outdoors", "field": "outdoors",
@@ -209,6 +234,48 @@ CONTINUOUS = (
 COUNTS = {
     "a couple of": 2, "a couple": 2, "a pair of": 2, "several": 4, "a few": 3, "many": 6,
     "lots of": 6, "a lot of": 6, "a dozen": 12, "a handful of": 4, "a single": 1, "multiple": 4,
-    "numerous": 6, "half a dozen": 6, "both": 2,
+    "numerous": 6, "half a dozen": 6,
 }  # fmt: skip
 MIRRORED = {"left": "right", "right": "left", "leftward": "rightward", "rightward": "leftward"}
+SOUND_NOUNS = word_set(
+    "rain wind thunder birds bird music traffic waves crickets insects people crowd water river "
+    "stream fire bells dogs cats frogs voices footsteps applause laughter drums guitar piano "
+    "violin violins flute flutes choir owls owl crows gulls seagulls sheep cows hens cars trains "
+    "sirens helicopters airplanes engines rainfall thunderstorm storm leaves surf brook waterfall "
+    "bees cicadas children snow hail chatter talking singing whispering clapping trumpet trumpets "
+    "bass synth strings cello birdsong horses wolves chimes fireworks gunfire gunshots hammering"
+)
+"""Sounds that can stand after "and" or "with" without an article."""
+NUMBERED = frozenset({707, 727, 737, 747, 757, 767, 777, 787, 808, 909})
+"""Numbers that are names."""
+SILENT = word_set(
+    "stop stops stopping end ends ending halt halts halting pause pauses pausing arrive arrives "
+    "arriving stand stands standing wait waits waiting start starts starting begin begins "
+    "beginning disappears disappearing vanishes vanishing fades fading"
+)
+"""Verbs that are no sound."""
+PHRASAL = word_set(
+    "back backs backing pull pulls pulling start starts starting speed speeds speeding warm warms "
+    "warming power powers powering rev revs revving wind winds winding slow slows slowing shut "
+    "shuts shutting break breaks breaking cool cools cooling sit sits sitting lie lies lying wake "
+    "wakes waking get gets getting pick picks picking clean cleans cleaning tune tunes tuning "
+    "wash washing climb climbs climbing blow blows blowing fire fires firing write writes writing "
+    "boot boots booting build builds building set sets setting"
+)
+"""Verbs whose "up" and "down" are no directions."""
+METERS = {
+    **dict.fromkeys(("m", "meter", "meters"), 1.0),
+    **dict.fromkeys(("cm", "centimeter", "centimeters"), 0.01),
+    **dict.fromkeys(("mm", "millimeter", "millimeters"), 0.001),
+    **dict.fromkeys(("km", "kilometer", "kilometers"), 1000.0),
+    **dict.fromkeys(("ft", "foot", "feet"), 0.3048),
+    **dict.fromkeys(("inch", "inches"), 0.0254),
+    **dict.fromkeys(("yd", "yard", "yards"), 0.9144),
+    **dict.fromkeys(("mi", "mile", "miles"), 1609.344),
+}
+SECONDS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "millisecond", "milliseconds"), 0.001),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+}

@@ -22,7 +22,8 @@ from soundstage.scene.prompts.direction import (
     direction_words,
     wrapped,
 )
-from soundstage.scene.prompts.directions import contradiction, read_direction
+from soundstage.scene.prompts.directions import read_direction
+from soundstage.scene.prompts.phrases import contradiction
 from soundstage.scene.prompts.tokens import tokenize
 
 Kind = Literal["doa", "clock", "general"]

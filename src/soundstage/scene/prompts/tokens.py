@@ -9,6 +9,7 @@ user's own words. Spellings are unified here, once: "nine", "forty-five" and "1,
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from soundstage.errors import OptionError
@@ -38,25 +39,28 @@ class Prompt:
     text: str
     tokens: tuple[Token, ...]
 
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The words of the tokens."""
+        return tuple(token.word for token in self.tokens)
+
     def quote(self, start: int, end: int) -> str:
         """The user's words of some tokens."""
-        if start >= end:
-            return ""
-        return " ".join(self.text[self.tokens[start].start : self.tokens[end - 1].end].split())
+        tokens = self.tokens[start:end]
+        return " ".join(self.text[tokens[0].start : tokens[-1].end].split()) if tokens else ""
 
     def word(self, at: int) -> str:
         """The word at an index; "" outside."""
-        return self.tokens[at].word if 0 <= at < len(self.tokens) else ""
+        return self.words[at] if 0 <= at < len(self.words) else ""
 
     def number(self, at: int) -> float | None:
         """The number at an index; None if there is none."""
         return self.tokens[at].number if 0 <= at < len(self.tokens) else None
 
-    def has(self, at: int, phrase: str) -> int:
-        """The index after a phrase of words that stands at an index, or 0."""
-        words = phrase.split(" ")
-        found = all(self.word(at + offset) == word for offset, word in enumerate(words))
-        return at + len(words) if found else 0
+    def has(self, at: int, *words: str) -> int:
+        """The index after words that stand at an index, or 0."""
+        end = at + len(words)
+        return end if self.words[at:end] == words else 0
 
 
 def _split(text: str) -> list[str]:
@@ -88,6 +92,8 @@ _SPELLINGS = {
     "anti-clockwise": "counterclockwise",
     "anticlockwise": "counterclockwise",
     "infront": "in front",
+    "l": "left",
+    "r": "right",
     "rearwards": "rear",
     "leftwards": "leftward",
     "rightwards": "rightward",
