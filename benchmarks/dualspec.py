@@ -80,6 +80,8 @@ class Bench:
         if options.efficientat:
             self.taggers.append(f"efficientat={options.efficientat}")
         options.work.mkdir(parents=True, exist_ok=True)
+        setup = (self.taggers, options.data, options.fold)
+        self._pool = ProcessPoolExecutor(options.jobs, get_context("spawn"), _set_up, setup)
 
     def features(
         self, name: str, prompts: Sequence[SpatialPrompt], sampling: SamplingOptions
@@ -106,11 +108,7 @@ class Bench:
         self, name: str, prompts: Sequence[SpatialPrompt], sampling: SamplingOptions
     ) -> dict[str, np.ndarray]:
         parts = [prompts[k : k + BATCH] for k in range(0, len(prompts), BATCH)]
-        tasks = [(name, part, sampling) for part in parts]
-        setup = (self.taggers, self.options.data, self.options.fold)
-        context = get_context("spawn")
-        with ProcessPoolExecutor(self.options.jobs, context, _set_up, setup) as pool:
-            found = list(pool.map(_measure, tasks))
+        found = list(self._pool.map(_measure, [(name, part, sampling) for part in parts]))
         return {key: np.concatenate([part[key] for part in found]) for key in found[0]}
 
     @cache  # noqa: B019 (one bench a run)
@@ -266,16 +264,21 @@ def sections(bench: Bench, names: Sequence[str], curves_of: str) -> dict[str, st
 def curves(bench: Bench, name: str, references: ClipFeatures) -> dict[str, list[tuple[float, Row]]]:
     """Figures of a generator over guidance and over steps, on a part of the prompts."""
     prompts = bench.prompts[::CURVE_EVERY]
-    true = references.select(torch.arange(len(bench.prompts)) % CURVE_EVERY == 0)
+    chosen = torch.arange(len(bench.prompts)) % CURVE_EVERY == 0
+
+    def row(sampling: SamplingOptions) -> Row:
+        if sampling == SAMPLING:  # as in the tables, with the same seeds
+            made = bench.features(name, bench.prompts, SAMPLING)[0].select(chosen)
+        else:
+            made, _ = bench.features(name, prompts, sampling)
+        return bench.row(made, references.select(chosen), prompts)
+
     settings = {
         "guidance": [(scale, replace(SAMPLING, guidance=scale)) for scale in GUIDANCES],
         "steps": [(float(steps), replace(SAMPLING, steps=steps)) for steps in STEPS],
     }
     return {
-        heading: [
-            (value, bench.row(bench.features(name, prompts, sampling)[0], true, prompts))
-            for value, sampling in points
-        ]
+        heading: [(value, row(sampling)) for value, sampling in points]
         for heading, points in settings.items()
     }
 
