@@ -21,6 +21,7 @@ from spheres import grid, sphere_head, write_sofa
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RATE = 44_100
+WRITING = ("upmix", "separate", "binaural", "generate", "train")
 OTHER_PROGRAMS = "pip install|apt-get install|torchrun|tensorboard"
 
 
@@ -129,7 +130,7 @@ def test_the_first_screen_upmixes_a_folder():
 def test_every_command_on_the_page_runs(page, workspace, monkeypatch):
     for line in commands(page):
         words = [os.path.expanduser(word) for word in shlex.split(line, comments=True)]
-        writes = words[1] in ("upmix", "separate", "binaural", "train") or "--plot" in words
+        writes = words[1] in WRITING or "--plot" in words
         if writes and "--skip-existing" not in words:
             words.append("--overwrite")
         monkeypatch.setattr(sys, "argv", words)

@@ -197,6 +197,8 @@ except SystemExit:
         ["upmix", __file__, "--dry-run"],
         ["binaural", __file__, "--dry-run"],
         ["binaural", __file__, "--steps", "3"],
+        ["generate", "a dog barking on the left", "--dry-run"],
+        ["generate", "a dog barking on the left", "--source", "tape"],
     ],
 )
 def test_plans_and_refusals_come_without_torch(arguments: list[str]) -> None:
