@@ -51,6 +51,7 @@ def test_words_are_matched_with_the_classes_of_the_model(binaural):
     assert ears.shape[0] == 2
     assert ears.dtype == np.float32
     assert np.array_equal(ears, same)
+    assert binaural.label("a puppy woofing") == "dog"
 
 
 def test_the_nearest_of_twelve_azimuths_is_used(binaural):

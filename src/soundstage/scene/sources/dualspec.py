@@ -83,6 +83,14 @@ class DualSpecSource:
     def __init__(self, name: str, model: DualSpec, options: SamplingOptions) -> None:
         self.name, self._model, self._options = name, model, options
 
+    def label(self, text: str) -> str:
+        """The class of the model for the words of an event; see `BinauralSource.label`.
+
+        Raises:
+            OptionError: no class of the model matches the words.
+        """
+        return label_of(self._model, text, f"The source {self.name}")
+
     def binaural(
         self, text: str, azimuth: float, *, seed: int
     ) -> tuple[Float[np.ndarray, "2 frames"], int]:
@@ -93,7 +101,7 @@ class DualSpecSource:
         """
         if not np.isfinite(azimuth):
             raise OptionError(f"The azimuth of {quoted(text)} is no angle.")
-        label = label_of(self._model, text, f"The source {self.name}")
+        label = self.label(text)
         nearest = min(self.azimuths, key=lambda each: abs((each - azimuth + 180) % 360 - 180))
         seeds = [checked_seed(seed)]
         sound = self._model.generate([label], [nearest], seeds=seeds, options=self._options)

@@ -112,6 +112,13 @@ class BinauralSource(Protocol):
     def azimuths(self) -> tuple[float, ...]:
         """Azimuths that it can generate, in degrees counter-clockwise from ahead."""
 
+    def label(self, text: str) -> str:
+        """The class that the words of an event are matched with, such as "rain".
+
+        Raises:
+            OptionError: the source has nothing for these words.
+        """
+
     def binaural(
         self, text: str, azimuth: float, *, seed: int
     ) -> tuple[Float[np.ndarray, "2 frames"], int]:
