@@ -5,12 +5,16 @@ import pytest
 import soundfile
 import torch
 
+from network_checks import noise
+from soundstage.corpora.spatial_events import horizontal_hrirs, spatialize
 from soundstage.errors import InputError, OptionError
 from soundstage.networks.models.spectrogram_vae import SpectrogramVAEConfig
+from soundstage.spectra.dual_spectra import N_SAMPLES, spectrogram
 from soundstage.training import train
 from soundstage.training.data.spatial_batches import SpatialBatches
 from soundstage.training.recipes import load_recipe, parse_recipe
-from soundstage.training.tasks.spectrogram_vae import SpectrogramVAETask
+from soundstage.training.tasks.spectrogram_losses import error_measures
+from soundstage.training.tasks.spectrogram_vae import SpectrogramVAETask, config_of
 from soundstage.weights.model import load_model
 from trainings import check_resuming, log_of, recipe_with, scores_of
 
@@ -147,15 +151,26 @@ def test_the_recipe_of_the_paper_runs(name, events, tmp_path):
 
 
 @pytest.mark.parametrize("name", PAPER)
-def test_the_small_recipe_is_of_the_size_that_ships(name):
-    small, paper = load_recipe(name), load_recipe(f"{name}-paper")
-    assert small.kind == paper.kind
-    network = SpectrogramVAEConfig(
-        kind=small.kind,
-        ears=small.ears,
-        latent_channels=small.latent_channels,
-        channels=small.channels,
-        strides=small.strides,
-        depth=small.depth,
-    ).build()
-    assert sum(each.numel() for each in network.parameters()) < 400_000
+def test_the_pretrained_network_is_that_of_its_recipe(name):
+    loaded = load_model(name, SpectrogramVAEConfig)
+    assert loaded.config == config_of(load_recipe(name))
+    assert (loaded.network.latent_deviation > 0.01).all()
+    assert sum(each.numel() for each in loaded.network.parameters()) < 400_000
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_a_pretrained_network_returns_levels_and_direction(name):
+    """Of noise that decays, at the left."""
+    network = load_model(name, SpectrogramVAEConfig).network
+    time = torch.arange(N_SAMPLES) / RATE
+    sound = 0.3 * noise(N_SAMPLES) * torch.exp(-time)
+    ears = spatialize(sound, horizontal_hrirs("kemar", azimuths=(90,)))
+    spectrum = spectrogram(ears)[:, : network.config.n_ears]
+    features = network.features(spectrum)
+    output = network.decode(network.encode(features).mean)
+    if network.config.kind != "stft":
+        assert (network.mel(output) - network.mel(features)).abs().mean() < 0.25  # 5 dB
+    if network.config.spectral_channels:
+        measures = error_measures(network.spectrum(output), spectrum)
+        assert measures["ipd_error_degrees"] < 25
+        assert measures["level_error_db"] < 10
