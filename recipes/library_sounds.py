@@ -30,6 +30,7 @@ from jaxtyping import Float
 from soundstage.atomic_files import AtomicFile, write_atomically
 from soundstage.corpora.events import EventClip, event_clips, read_event
 from soundstage.scene.sources.clip_analysis import (
+    FRAME_SECONDS,
     active_segment,
     cut,
     frame_powers,
@@ -46,6 +47,8 @@ TEST_FOLD = 4
 PEAK = 0.7  # −3 dB
 COMPRESSION = 0.85  # of libsndfile's Opus: about 42 kbit/s
 FFT, BANDS = 512, 32
+GAP_DB = -65.0  # of the loudest frame of 10 ms: digital silence after a lossy codec
+GAP_FRAMES = 40  # 0.4 s
 SHORTEST = 4_800  # samples for the tagger, 0.3 s
 LICENSE_READING = (
     "The recordings are from freesound.org, each under CC0, and were cut for ESC-50 (K. J. Piczak, "
@@ -71,13 +74,31 @@ class Candidate:
 
 
 def read_candidate(clip: EventClip) -> Candidate:
-    """A clip without the silence around it."""
+    """The main part of a clip, without the silence around it."""
     whole = read_event(clip.path, RATE)
-    sound = cut(whole, active_segment(whole, RATE), RATE)
+    part = main_part(whole)
+    sound = cut(part, active_segment(part, RATE), RATE)
     padded = np.pad(sound, (0, max(SHORTEST - len(sound), 0)))
     probabilities = class_probabilities(padded[None])[0]
     value = merit(sound, is_texture(clip.label))
     return Candidate(clip, sound, probabilities, band_levels(padded), value)
+
+
+def main_part(sound: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " part"]:
+    """The part with the largest energy between gaps of silence, with which short clips are filled.
+
+    ESC-50 repeats some short recordings after such a gap, and cuts the last repetition.
+    """
+    powers = frame_powers(sound, RATE)
+    quiet = np.concatenate([[0], powers < powers.max() * 10 ** (GAP_DB / 10), [0]]).astype(int)
+    edges = np.diff(quiet)
+    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    gaps = [pair for pair in zip(starts, stops, strict=True) if pair[1] - pair[0] >= GAP_FRAMES]
+    bounds = [0, *(edge for pair in gaps for edge in pair), len(powers)]
+    parts = list(zip(bounds[::2], bounds[1::2], strict=True))
+    first, last = max(parts, key=lambda part: powers[part[0] : part[1]].sum())
+    frame = round(FRAME_SECONDS * RATE)
+    return sound[first * frame : last * frame]
 
 
 def band_levels(sound: Float[np.ndarray, " frames"]) -> Float[np.ndarray, " bands"]:

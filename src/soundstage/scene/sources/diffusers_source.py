@@ -67,7 +67,7 @@ def load(name: str, options: SourceOptions) -> "DiffusersSource":
         )
     index = read_json(folder / INDEX, INDEX_KIND)
     class_name = index.get("_class_name") if isinstance(index, dict) else None
-    if class_name not in KINDS:
+    if not isinstance(class_name, str) or class_name not in KINDS:
         raise OptionError(
             f"{folder} has a model of the class {quoted(class_name)}: "
             f"{' and '.join(KINDS)} are supported."
