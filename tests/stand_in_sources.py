@@ -42,6 +42,9 @@ class BinauralStandIn:
     name = "dualspec"
     azimuths = tuple(30.0 * k for k in range(12))
 
+    def label(self, text):
+        return text
+
     def binaural(self, text, azimuth, *, seed):
         random = np.random.default_rng(seed)
         ears = 0.1 * random.standard_normal((2, RATE)).astype(np.float32)

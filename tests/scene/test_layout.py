@@ -165,6 +165,13 @@ def test_a_binaural_source_places_what_it_can(source):
     assert "cannot place 'click', which is not at ear height" in notes
 
 
+def test_a_binaural_texture_lasts_as_long_as_its_time(source):
+    scene = composed(SceneEvent("rain", azimuth=60.0), source="dualspec", seconds=3.0)
+    stem = scene.stems["1-rain.wav"]
+    assert (stem.channels, stem.duration) == (2, 3.0)
+    assert any("'rain' is continued by crossfades" in note for note in scene.notes)
+
+
 def test_a_band_limit_is_reported(source):
     options = GenerateOptions(rate=48_000)
     description = SceneDescription((SceneEvent("click", azimuth=0.0),))

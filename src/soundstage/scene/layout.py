@@ -259,6 +259,11 @@ class Layout:
         several = draft.is_spread or draft.event.count > 1
         file = stem_name(draft.index + 1, draft.event.text, number + 1 if several else None)
         sound = draft.sounds[0 if draft.is_spread else number]
+        if sound.is_binaural and playing.is_texture and sound.seconds < playing.seconds:
+            self._log(
+                f"{quoted(draft.event.text)} is continued by crossfades: {sound.source} generates "
+                f"{sound.seconds:.1f} s."
+            )
         samples, played = stem(sound, playing)
         self._stems[file] = Audio(samples, sound.rate)
         self._origins[file] = sound
