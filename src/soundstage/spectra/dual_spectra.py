@@ -8,7 +8,7 @@ and unit deviation:
 - log-mel: 64 bands m = B|S|, each row of B summing to 1, on a logarithmic scale. The inverse
   minimizes ‖B·x − m‖² over x ≥ 0 (the paper's footnote 2) by the multiplicative update
   x ← x · Bᵀm / (BᵀB·x) of Lee and Seung (NIPS 2000, Eq. 4);
-- STFT: real and imaginary part of |S|^p·e^(j∠S), as in the paper, with p = 0.3;
+- STFT: real and imaginary part, as in the paper, of |S|^p·e^(j∠S); the compression is ours;
 - interaural: level of both ears together, phase of the left ear, and the transfer from left to
   right as level and phase difference. The direction is then in channels of its own, which keep it
   where a network loses the absolute phase of noise.
@@ -42,7 +42,7 @@ LEVEL, SPREAD = -7.7, 2.4  # nepers: mean and deviation of mel bands of events w
 POWER = 0.3  # compresses magnitudes
 STFT_SPREAD = 0.09  # deviation of compressed real and imaginary parts of the same events
 MAX_ILD = 3.0  # nepers, 26 dB: beyond the shadow of a head
-PHASE_STEPS = 8
+PHASE_STEPS = 8  # of Griffin and Lim's iteration; see `consistent_phases`
 INVERSE_STEPS = 10  # of the multiplicative update; more change magnitudes by less than 0.1 dB
 _TINY = 1e-12  # in denominators
 _SCALE = FFT / 4  # magnitude of a sine at full scale: half the sum of the window
