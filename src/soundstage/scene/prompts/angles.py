@@ -16,7 +16,7 @@ from soundstage.scene.prompts.phrases import (
     ends,
     phrases,
 )
-from soundstage.scene.prompts.sides import TAILS, read_side
+from soundstage.scene.prompts.sides import RAISED_LEAD, TAILS, read_side
 from soundstage.scene.prompts.tokens import Prompt
 
 _COMPASS = Phrases(
@@ -139,8 +139,9 @@ def read_hour(prompt: Prompt, at: int, *, bare: bool) -> Read[Direction] | None:
     end += said
     if not (said or ends(prompt, end)) or not (preposition or said or bare):
         return None
-    hour = hour % 12 + minutes / 60
-    return Read(Direction(azimuth=-30.0 * hour), end)
+    azimuth = -30.0 * (hour % 12 + minutes / 60)
+    raised = {"high": RAISED_LEAD, "low": -RAISED_LEAD}.get(prompt.word(end))
+    return Read(Direction(azimuth=azimuth, height=raised), end + (raised is not None))
 
 
 def read_compass(prompt: Prompt, at: int, *, bare: bool) -> Read[Direction] | None:

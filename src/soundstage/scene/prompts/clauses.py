@@ -4,11 +4,11 @@ A segment without words, such as ", on the left,", belongs to the event before i
 both are possible and the meaning differs, the prompt is ambiguous, and that is an error.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from soundstage.errors import OptionError, quoted
-from soundstage.scene.prompts import motion_words, quantities, scene_words, times
+from soundstage.scene.prompts import lexicon, motion_words, quantities, scene_words, times
 from soundstage.scene.prompts.direction import Direction
 from soundstage.scene.prompts.segments import Item, Segment
 from soundstage.scene.prompts.tokens import Prompt
@@ -54,7 +54,12 @@ def read_clauses(prompt: Prompt, segments: list[Segment]) -> list[Clause]:
     clauses: list[Clause] = []
     waiting: list[Item] = []
     for index, (segment, kind) in enumerate(zip(segments, kinds, strict=True)):
-        if kind == "event":
+        if kind == "event" and clauses and _continues(prompt, segment, clauses[-1]):
+            clauses[-1].items += segment.items
+            clauses[-1].segment = replace(
+                clauses[-1].segment, items=clauses[-1].segment.items + segment.items
+            )
+        elif kind == "event":
             clauses.append(Clause(segment, waiting + segment.items))
             waiting = []
         elif kind == "again" and clauses:
@@ -69,6 +74,17 @@ def read_clauses(prompt: Prompt, segments: list[Segment]) -> list[Clause]:
         return [_only_verb(prompt, segments)]
     clauses[-1].items += waiting
     return clauses
+
+
+def _continues(prompt: Prompt, segment: Segment, before: Clause) -> bool:
+    """Whether a participle belongs to the sound before it: "a dog, barking on the left"."""
+    first = segment.items[0]
+    is_participle = first.value is None and prompt.word(first.start).endswith("ing")
+    if segment.before != "comma" or not is_participle or len(segment.words()) > 1:
+        return False
+    words = [prompt.word(at) for at in before.segment.words()]
+    is_noun = words[:1] and words[0] in lexicon.DETERMINERS and not words[-1].endswith("ing")
+    return bool(is_noun) and not before.of(*_PLACES, motion_words.Verb)
 
 
 def _only_verb(prompt: Prompt, segments: list[Segment]) -> Clause:

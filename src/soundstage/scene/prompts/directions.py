@@ -162,13 +162,17 @@ def _part_after(
         after = prompt.word(end)
         if PREPOSITIONS.read(prompt, end) is None and after not in ("behind", "above", "below"):
             return None
+    body = read_body(prompt, end)
     readers = (
-        read_body(prompt, end),
-        read_listener(prompt, end),
-        read_side(prompt, end, at, led=led, bare=bare),
-        read_angle(prompt, end),
-        read_hour(prompt, end, bare=bare or is_start(prompt, at)),
-        read_compass(prompt, end, bare=bare or is_start(prompt, at)),
+        (body,)
+        if body
+        else (
+            read_listener(prompt, end),
+            read_side(prompt, end, at, led=led, bare=bare),
+            read_angle(prompt, end),
+            read_hour(prompt, end, bare=bare or is_start(prompt, at)),
+            read_compass(prompt, end, bare=bare or is_start(prompt, at)),
+        )
     )
     found = max((each for each in readers if each), key=lambda each: each.end, default=None)
     if found is None:

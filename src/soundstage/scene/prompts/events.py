@@ -71,6 +71,11 @@ def build_event(prompt: Prompt, clause: Clause, before: SceneEvent | None) -> Bu
     else:
         values |= _place(prompt, clause, stated, notes)
     values |= _quantities(prompt, clause, stated, notes)
+    notes += [
+        Understood(prompt.quote(at, at + 3), "wording of the sound, no direction")
+        for at in clause.segment.words()
+        if prompt.word(at) in lexicon.RELATIONS and prompt.word(at + 1) in lexicon.DETERMINERS
+    ]
     return Built(SceneEvent(text, **values), tuple(notes))
 
 
@@ -111,7 +116,7 @@ def _wording(prompt: Prompt, clause: Clause) -> str:
     words = [
         " ".join(prompt.quote(at, at + 1).lower().split())
         for at in indices
-        if prompt.word(at) not in _AUXILIARIES and prompt.word(at)[0].isalnum()
+        if prompt.word(at) not in _AUXILIARIES and prompt.word(at)[:1].isalnum()
     ]
     while words and words[0] in _LEADING:
         del words[0]

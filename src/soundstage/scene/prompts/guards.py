@@ -65,7 +65,10 @@ def _check_word(prompt: Prompt, at: int, words: set[int]) -> None:
     phrase = _CRITICAL_PHRASES.read(prompt, at)
     if phrase and all(index in words for index in range(at, phrase.end)):
         raise not_understood(prompt, at, phrase.end)
-    if word in lexicon.CRITICAL:
+    if word == "slightly" and prompt.word(at + 1) in lexicon.RELATIONS:
+        raise not_understood(prompt, at, at + 2)
+    of_something = word == "front" and prompt.word(at - 1) == "in" and prompt.word(at + 1) == "of"
+    if word in lexicon.CRITICAL and not of_something:
         raise not_understood(prompt, at, at + 1)
     is_time = ":" in word and len(word) > 1
     is_number = prompt.number(at) is not None and prompt.number(at) not in lexicon.NUMBERED

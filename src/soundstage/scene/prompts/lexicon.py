@@ -28,6 +28,8 @@ COMPASS = {  # azimuth; north is ahead
 }  # fmt: skip
 
 DETERMINERS = word_set("a an the some another my your our his her their its")
+RELATIONS = word_set("behind above below beneath under underneath")
+"""Prepositions that can relate a sound to something else than the listener."""
 PREPOSITIONS = word_set("on at to from in toward into onto by")
 LEADS = {  # adverbs before a direction, and their effect
     "slightly": "slight", "a little": "slight", "a little bit": "slight", "a bit": "slight",

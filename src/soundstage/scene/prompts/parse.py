@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from soundstage.errors import OptionError, quoted
 from soundstage.scene.description import MAX_EVENTS, SceneDescription, SceneEvent, Understood
-from soundstage.scene.prompts import scene_words, times
+from soundstage.scene.prompts import lexicon, quantities, scene_words, times
 from soundstage.scene.prompts.clauses import Clause, read_clauses
 from soundstage.scene.prompts.direction import Direction
 from soundstage.scene.prompts.events import build_event, shared
@@ -95,6 +95,8 @@ def _share_places(
         if clauses[index + 1].link != "and":
             continue
         one, two = events[index], events[index + 1]
+        if _determined(prompt, clauses[index]) != _determined(prompt, clauses[index + 1]):
+            continue
         if _is_free(one) and _is_placed(two):
             if _place_is_first(clauses[index + 1]):
                 continue
@@ -104,6 +106,13 @@ def _share_places(
         else:
             continue
         found.append(Understood(f"{one.text} and {two.text}", "at the same place"))
+
+
+def _determined(prompt: Prompt, clause: Clause) -> bool:
+    """Whether its sound has an article or a number, as both or none of two joined sounds have."""
+    at = clause.segment.words()[0] if clause.segment.words() else 0
+    counts = clause.of(quantities.Count)
+    return bool(counts) or prompt.word(at) in lexicon.DETERMINERS
 
 
 def _is_free(event: SceneEvent) -> bool:

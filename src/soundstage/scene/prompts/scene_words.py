@@ -12,7 +12,7 @@ from soundstage.scene.prompts.phrases import (
     phrases,
     takes_object,
 )
-from soundstage.scene.prompts.tokens import Prompt
+from soundstage.scene.prompts.tokens import PUNCTUATION, Prompt
 
 
 class Around(NamedTuple):
@@ -108,6 +108,7 @@ def read_continuous(prompt: Prompt, at: int) -> Read[Continuous] | None:
 def read_room(prompt: Prompt, at: int) -> Read[Room] | None:
     """Such as "in a large hall", "outdoors", "on the street"."""
     preposition = prompt.word(at) in ("in", "inside", "on", "at", "within")
+    preposition = preposition and prompt.word(at + 1) not in PUNCTUATION
     here = prompt.has(at, "in", "the", "middle", "of") or prompt.has(at, "inside", "of")
     here = here or at + preposition
     determined = here > at and prompt.word(here) in ("a", "an", "the", "my", "our")

@@ -93,6 +93,7 @@ _BODY_PHRASES = Phrases(
         )
     }
 )
+_EMPHASIS = frozenset({"extreme", "immediate", "direct"})
 TAILS = phrases(
     [f"of {listener}" for listener in lexicon.LISTENER]
     + [f"of {the}{space}" for the in ("the ", "my ") for space in lexicon.SPACES]
@@ -151,9 +152,9 @@ def read_side(
         elif word in ("upper", "top", "lower", "bottom") and not count:
             raised = RAISED_LEAD if word in ("upper", "top") else -RAISED_LEAD
             direction = replace(direction, height=raised)
-        elif word in ("far", "near") and not count:
+        elif word in ("far", "near") and not count and direction.distance is None:
             direction = replace(direction, distance=lexicon.DISTANCES[word])
-        elif word in ("extreme", "immediate", "direct") and not count:
+        elif word in _EMPHASIS and not count and prompt.word(here - 1) not in _EMPHASIS:
             pass
         else:
             break
@@ -174,7 +175,9 @@ def read_side(
         slight = "center" in tail.value and direction == Direction(side=direction.side)
         direction = replace(direction, slight_side=slight)
         here = tail.end
-    elif prompt.word(here) in ("of", "from") and preposition and prompt.word(here) == "of":
+    elif prompt.word(here) == "of" and prompt.has(at, "in", "front"):
+        return None  # "in front of a house"
+    elif prompt.word(here) == "of" and preposition:
         raise OptionError(
             f"{quoted(prompt.quote(at, here + 3))} is not understood as a direction: directions "
             'are from the listener, as in "to the left of me".'

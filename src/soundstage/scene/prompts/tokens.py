@@ -205,7 +205,7 @@ def _parts(token: Token) -> list[Token]:
         if number or unit or all(piece in _SPLIT_AT_HYPHENS for piece in pieces):
             return _at_spaces(word.replace("-", " "), token)
     if word.endswith("'") and word != "o'":
-        word = word[:-1]
+        word = word.rstrip("'")
     return _at_spaces(word, token)
 
 
