@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-HEIGHT = 1230  # pixels, as all that follow
+HEIGHT = 1250  # pixels, as all that follow
 VIEW = (100, 110, 560, 560)  # left, top, width and height of the view from above
 TIMES = (760, 110, 480, 560)
 LEFT, WIDE, TALL = 100, 1030, 180  # of the spectrograms
-EARS = (("left ear", 780), ("right ear", 990))  # with their tops
-BAR = (1150, 780, 16, 390)
+EARS = (("left ear", 780), ("right ear", 1006))  # with their tops
+BAR = (1150, 780, 16, 406)
 ROOMY = 2.0  # a room whose walls are farther than that many times the sounds is not shown whole
 _TITLE, _NAME = 70, 44  # maximum lengths in characters
 _POINTS = 400  # of a motion
@@ -80,7 +80,7 @@ class SceneFigure:
             OutputError: the picture cannot be written.
         """
         canvas = self._canvas
-        canvas.text(LEFT, 40, shortened(composed.description.text, _TITLE), size=LARGE, bold=True)
+        canvas.text(LEFT, 40, _title(composed.description.text), size=LARGE, bold=True)
         canvas.text(LEFT, 78, _view_words(composed), size=SMALL, faint=True)
         canvas.text(TIMES[0], 78, "when each event sounds", size=SMALL, faint=True)
         _draw_places(canvas.panel(*VIEW), composed)
@@ -163,6 +163,11 @@ def _draw_spectrogram(axes: "Axes", powers: EarPowers, ear: int) -> "AxesImage":
     return image
 
 
+def _title(text: str) -> str:
+    """The sentence, cut at its end."""
+    return text if len(text) <= _TITLE else f"{text[: _TITLE - 1].rstrip()}…"
+
+
 def _view_words(composed: ComposedScene) -> str:
     room = composed.scene.options.room
     if room is None:
@@ -181,7 +186,8 @@ def _draw_places(axes: "Axes", composed: ComposedScene) -> None:
     draw_head(axes)
     if room is not None:
         draw_walls(axes, room)
-    colors, copies = {}, {}
+    colors: dict[str, str] = {}
+    copies: dict[str, int] = {}
     for number, event in enumerate(composed.events):
         colors |= dict.fromkeys(event.files, _color(number))
         copies |= dict.fromkeys(event.files, len(event.files))
@@ -194,7 +200,9 @@ def _draw_places(axes: "Axes", composed: ComposedScene) -> None:
         if len(path) > 1:
             axes.plot(*points.T, color=color, linewidth=2.5)
             draw_arrows(axes, points)
-        axes.scatter(*points[:1].T, s=110, facecolors=color, edgecolors=INK, linewidths=1.5)
+        axes.scatter(
+            points[:1, 0], points[:1, 1], s=110, facecolors=color, edgecolors=INK, linewidths=1.5
+        )
 
 
 def _draw_times(axes: "Axes", events: Sequence[PlacedEvent], seconds: float) -> None:
