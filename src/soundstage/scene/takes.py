@@ -39,6 +39,11 @@ class Take:
     stems: Path | None = None
     picture: Path | None = None
 
+    @property
+    def source(self) -> Path:
+        """Names the take in messages."""
+        return self.target
+
     def check(self, *, overwrite: bool) -> None:
         """Refuse files that cannot be written, before any work.
 

@@ -80,6 +80,17 @@ def test_a_resumed_training_writes_the_same_file(events, tmp_path):
     check_resuming(short, events, tmp_path, step=3)
 
 
+def test_a_training_starts_from_weights_of_the_vocoder_alone(events, tmp_path):
+    first = train(recipe_with(CONTENT, test_folds=[]), events, tmp_path / "a.safetensors")
+    further = recipe_with(
+        CONTENT,
+        loop={"init_from": str(first.weights), "epochs": 1, "learning_rate": 1e-9},
+        test_folds=[],
+    )
+    second = train(further, events, tmp_path / "b.safetensors")
+    assert scores_of(second)[0] == pytest.approx(scores_of(first)[-1], rel=0.01)
+
+
 def test_the_discriminator_does_nothing_before_its_step(events):
     task = VocoderTask.open(recipe_with(CONTENT), events)
     for step, trained in ((1, False), (2, True)):

@@ -11,6 +11,7 @@ them, and `sounds/credits.json` names their authors.
 """
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -174,7 +175,7 @@ class Library:
         words = " ".join(text.lower().split())
 
         def order(take: tuple[Recording, str]) -> bytes:
-            return hashlib.sha256(f"{words}\n{take[0].path.name}".encode()).digest()
+            return hashlib.sha256(os.fsencode(f"{words}\n{take[0].path.name}")).digest()
 
         near = [(recording, label) for rating, label, recording in found
                 if rating >= best - NEAR_BEST]  # fmt: skip

@@ -25,7 +25,14 @@ from jaxtyping import Float
 from soundstage.atomic_files import write_atomically
 from soundstage.audio import expand_inputs, open_sound, read_metadata, resample
 from soundstage.cache_folder import cache_folder
-from soundstage.errors import InputError, OutputError, SoundstageError, reason, shortened
+from soundstage.errors import (
+    InputError,
+    OutputError,
+    SoundstageError,
+    printable,
+    reason,
+    shortened,
+)
 from soundstage.parallel import default_jobs, parallel_map
 from soundstage.scene.sources.clip_analysis import (
     MIN_TEXTURE_SECONDS,
@@ -213,11 +220,11 @@ def _analyzed(
 
 def _recording(path: Path, name: str, file: IndexedFile) -> Recording:
     """The labels of a file: its name, alone and with its folders, its tags and classes."""
-    stem = path.stem
+    stem, folder = printable(path.stem), Path(printable(name)).parent
     labels = {stem: 1.0}
-    if (parents := str(Path(name).parent)) != ".":
-        labels.setdefault(f"{parents} {stem}", 1.0)
-        labels.setdefault(Path(name).parent.name, 1.0)
+    if folder.name:
+        labels.setdefault(f"{folder} {stem}", 1.0)
+        labels.setdefault(folder.name, 1.0)
     for tag in TAGS:
         if text := file.tags.get(tag):
             labels.setdefault(text, TAG_WEIGHT)

@@ -67,6 +67,13 @@ class VocoderTask(NetworkTask):
         model = build_network(lambda: _model(recipe), recipe.loop.seed)
         return cls(recipe, dataset, model, batches, example=f"{recipe.frames} frames")
 
+    @property
+    def saved_network(self) -> nn.Module:
+        """The vocoder without its discriminator."""
+        model = self.model
+        assert isinstance(model, AdversarialModel)
+        return model.generator
+
     def loss(self, *batch: Tensor) -> Tensor:
         """Reconstruction and adversarial terms."""
         sound, mels, adversarial = batch
