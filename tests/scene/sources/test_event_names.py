@@ -114,9 +114,18 @@ def test_matches_are_sorted_and_above_the_least_score() -> None:
     assert min(scores) >= MIN_SCORE
 
 
-def test_an_unknown_event_is_an_error_with_the_nearest_names() -> None:
-    with pytest.raises(OptionError, match=r"The library has no sound for 'violin solo'.*nearest"):
-        require_event("violin solo", ["dog", "crying_baby"], "The library")
+@pytest.mark.usefixtures("without_embeddings")
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("violin solo", "The library has no sound for 'violin solo': its 2 names are such as 'cry"),
+        ("guard booth", "the nearest names are 'dog'"),
+        ("a frog", "it has none of the class 'frog'"),
+    ],
+)
+def test_an_unknown_event_is_an_error_that_helps(text: str, match: str) -> None:
+    with pytest.raises(OptionError, match=match):
+        require_event(text, ["dog", "crying_baby"], "The library")
 
 
 def test_stems_join_words_that_form_a_known_one() -> None:

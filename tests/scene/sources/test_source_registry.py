@@ -79,7 +79,9 @@ def test_a_fallback_of_auto_is_announced(loaded: list[str]) -> None:
     assert auto.sound("gate", seconds=None, seed=0).title == "library=mine of gate"
     assert messages == []
     assert auto.sound("frog", seconds=None, seed=0).title == "mono of frog"
-    assert messages == ["The source library has no sound for 'frog'; mono is used: mono of frog."]
+    assert messages == [
+        "'frog' is not in your library or the built-in library: the source mono is used."
+    ]
     assert loaded == ["library=mine", "library", "mono"]
 
 

@@ -30,6 +30,7 @@ from soundstage.scene.sources.word_embeddings import phrase_similarities
 
 SYNONYMS = Path(__file__).with_name("synonyms.json")
 MIN_SCORE = 0.5
+NEAR_SCORE = 0.25  # of a name that an error suggests
 SCORE_WEIGHT, COSINE_WEIGHT = 0.5, 0.7
 MAX_TEXT = 300  # characters; the rest is ignored
 CACHED_LABELS = 20_000
@@ -115,12 +116,16 @@ def require_event(text: str, labels: Sequence[str], source: str) -> list[Match]:
     matches = [match for match in scored if match.score >= MIN_SCORE]
     if matches:
         return matches
-    near = [match.label for match in scored[:5] if match.score > 0] or sorted(labels)[:5]
-    names = ", ".join(spoken(label) for label in near)
-    raise OptionError(
-        f"{source} has no sound for {quoted(text)}: other words may help; the nearest "
-        f"{'name is' if len(near) == 1 else 'names are'} {quoted(names)}."
-    )
+    best = max(known_scores(text).items(), key=lambda item: item[1], default=("", 0.0))
+    near = [match.label for match in scored[:3] if match.score >= NEAR_SCORE]
+    if best[1] >= MIN_SCORE:
+        advice = f"it has none of the class {quoted(spoken(best[0]))}"
+    elif near:
+        advice = f"the nearest names are {quoted(', '.join(map(spoken, near)))}"
+    else:
+        some = ", ".join(spoken(label) for label in sorted(labels)[:: max(len(labels) // 8, 1)][:8])
+        advice = f"its {len(labels)} names are such as {quoted(some)}"
+    raise OptionError(f"{source} has no sound for {quoted(text)}: {advice}; try other words.")
 
 
 def spoken(label: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
-from soundstage.errors import OptionError, SoundstageError, quoted, reason
+from soundstage.errors import OptionError, SoundstageError, quoted
 
 if TYPE_CHECKING:
     from soundstage.scene.sources.source import (
@@ -160,16 +160,22 @@ class AutoSource:
             OptionError: no source has a sound for the words.
         """
         errors: list[SoundstageError] = []
-        for source in self._order:
+        for tried, source in enumerate(self._order):
             try:
                 sound = self._source(source).sound(text, seconds=seconds, seed=seed)
             except SoundstageError as error:
                 errors.append(error)
                 continue
-            if errors:
-                self._log(f"{reason(errors[-1], 300)}; {source} is used: {sound.title}.")
+            if tried:
+                without = " or ".join(map(self._described, self._order[:tried]))
+                self._log(f"{quoted(text)} is not in {without}: {self._described(source)} is used.")
             return sound
         raise OptionError(str(errors[0])) from errors[0]
+
+    def _described(self, source: str) -> str:
+        if source == "library":
+            return "the built-in library"
+        return "your library" if source.startswith("library=") else f"the source {source}"
 
     def _source(self, source: str) -> "SoundSource":
         if source not in self._loaded:
