@@ -39,6 +39,7 @@ def folder(tmp_path: Path) -> Path:
     clip = (BUILT_IN / "rain-1.ogg").read_bytes()
     (tmp_path / "REC0004.ogg").write_bytes(clip)
     (tmp_path / "broken.wav").write_bytes(b"RIFF no sound")
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
     return tmp_path
 
 
@@ -55,6 +56,7 @@ def test_files_are_found_by_name_folder_tag_and_class(folder: Path) -> None:
     assert "REC0004.ogg" in titles(library, "downpour")  # by the tagger
     (message,) = messages
     assert "broken.wav" in message
+    assert "silence.wav (it is silent)" in message
     violin = library.sound("violin", seconds=None, seed=0)
     assert violin.credit == {"title": "Violin phrase", "artist": "A. Player"}
     assert violin.samples.ndim == 1
@@ -68,13 +70,14 @@ def test_an_index_is_made_once_and_only_changed_files_again(
 ) -> None:
     progress: list[tuple[int, int]] = []
     first = folder_recordings(folder, log=lambda _: None, progress=lambda *n: progress.append(n))
-    assert progress[-1] == (5, 5)
+    assert progress[-1] == (6, 6)
     analyzed: list[str] = []
     real = library_index.analyze_file
     monkeypatch.setattr(
         library_index, "analyze_file", lambda path: (analyzed.append(path.name), real(path))[1]
     )
     (folder / "broken.wav").unlink()
+    (folder / "silence.wav").unlink()
     assert folder_recordings(folder, log=lambda _: None) == first
     assert analyzed == []
     soundfile.write(folder / "doors" / "01.wav", np.full(RATE, 0.1), RATE)

@@ -64,6 +64,7 @@ TAGS = ("title", "comment", "description", "keywords", "subject", "genre")
 CREDIT_TAGS = {"title": "title", "artist": "artist", "license": "license", "copyright": "license"}
 MAX_TAG = 200  # characters
 MANY_FILES = 100  # to be analyzed: several processes pay for their start
+SILENT_PEAK = 1e-4  # −80 dB
 NAMED_FILES = 5  # in the message about those that cannot be read
 
 
@@ -138,11 +139,12 @@ def analyze_file(path: Path) -> IndexedFile:
     """Read a file once, a window at a time.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, or is silent.
     """
-    sound = open_sound(path)
+    rate = open_sound(path).rate
     windows, starts, frames = _windows(path)
-    rate = sound.rate
+    if max(np.abs(window).max() for window in windows) < SILENT_PEAK:
+        raise InputError(f"{path} is silent.")
     levels = np.array([10 * np.log10(np.square(w).mean() + 1e-10) for w in windows])
     pieces = [
         np.pad(piece, (0, max(SHORTEST - len(piece), 0)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal, cast
 
-from soundstage.errors import OptionError, SoundstageError, quoted
+from soundstage.errors import OptionError, WeightsError, quoted
 
 if TYPE_CHECKING:
     from soundstage.scene.sources.source import (
@@ -158,12 +158,13 @@ class AutoSource:
 
         Raises:
             OptionError: no source has a sound for the words.
+            InputError: a file of the library cannot be read any more.
         """
-        errors: list[SoundstageError] = []
+        errors: list[OptionError | WeightsError] = []
         for tried, source in enumerate(self._order):
             try:
                 sound = self._source(source).sound(text, seconds=seconds, seed=seed)
-            except SoundstageError as error:
+            except (OptionError, WeightsError) as error:
                 errors.append(error)
                 continue
             if tried:
