@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from soundstage.audio import Audio
+from soundstage.audio import Audio, read_metadata
 from soundstage.binaural import ShoeBox, read_scene, render_file, scene_from, scene_text
 from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
 from soundstage.binaural.render_options import RenderOptions
@@ -86,6 +86,7 @@ def test_an_impossible_room_is_refused(folder, room, reason):
         ({"bit_depth": 12}, "bit_depth must be"),
         ({"seed": -1}, "whole number"),
         ({"hrtf": 3}, "name of a file"),
+        ({"tags": {"title": 3}}, "tags must be"),
         ({"colour": "red"}, "'colour'"),
     ],
     ids=str,
@@ -138,6 +139,15 @@ def test_options_of_the_user_come_before_those_of_the_scene(folder, tmp_path):
     assert BinauralWork(rate=RATE, bit_depth="16", overwrite=True).load()(
         job, lambda share: None
     ).encoding == "PCM_16"  # fmt: skip
+
+
+def test_tags_of_a_scene_are_those_of_its_file(folder, tmp_path):
+    from soundstage.binaural import HrtfRenderer
+
+    found = read_scene(scene(folder, MONO, MONO, tags={"title": "Two noises"}))
+    report = render_file(found, tmp_path / "a.wav", HrtfRenderer(sphere_head(grid(45), rate=RATE)))
+    assert read_metadata(tmp_path / "a.wav").tag("title") == "Two noises"
+    assert (report.carried, report.not_carried) == (("1 tag",), ())
 
 
 def test_the_bit_depth_of_a_scene_is_that_of_its_file(folder, tmp_path):

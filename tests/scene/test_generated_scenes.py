@@ -144,6 +144,7 @@ def test_the_scene_file_renders_again_bit_for_bit(hrtf, tmp_path, suffix, option
     assert again.gain_db == report.rendered.gain_db
     first, second = (soundfile.read(tmp_path / f"{name}{suffix}")[0] for name in ("a", "again"))
     assert np.array_equal(first, second)
+    assert take.target.read_bytes() == (tmp_path / f"again{suffix}").read_bytes()
     assert soundfile.info(take.target).subtype == f"PCM_{options.get('bit_depth', 24)}"
     assert np.abs(first).max() < 1
     assert all(path.exists() for path in report.stems)

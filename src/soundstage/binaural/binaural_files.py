@@ -60,14 +60,14 @@ def render_file(
     bit_depth: str | None = None,
     rate: int | None = None,
     overwrite: bool = False,
-    metadata: Metadata | None = None,
     progress: Progress | None = None,
 ) -> BinauralReport:
     """Render sources into one file.
 
     Args:
         sources: from `sources_of`, or a scene. If all are from one file and start with it, its
-            tags and other metadata are kept, and the video of a film if the target is a film.
+            tags and other metadata are kept, and the video of a film if the target is a film;
+            tags of the scene take their place.
         target: its suffix selects the container; the file appears when it is complete.
         renderer: for example an `HrtfRenderer`; the `options` of a scene are its caller's matter.
         method: name of the renderer, for the report.
@@ -77,7 +77,6 @@ def render_file(
         rate: sample rate in Hz, 8,000 to 192,000; by default that of the scene, or the highest of
             the sources, or the next that the format holds.
         overwrite: whether to replace an existing target.
-        metadata: for the file, in place of that of a single source.
         progress: callback.
 
     Raises:
@@ -102,13 +101,14 @@ def render_file(
     alone = first.path is not None and all(
         each.sound.path == first.path and not each.start for each in scene.sources
     )
-    alone = alone and metadata is None
+    tags = Metadata.from_tags(scene.tags) if scene.tags else None
+    alone = alone and tags is None
     with SoundWriter(
         target,
         rate=mix.rate,
         channels=2,
         format=form,
-        metadata=first.metadata if alone else metadata or Metadata(),
+        metadata=first.metadata if alone else tags or Metadata(),
         source_rate=first.rate,
         overwrite=overwrite,
         expected_frames=mix.expected_frames,
@@ -128,7 +128,7 @@ def render_file(
         true_peak_db=decibels(written.peak.true_peak * written.gain),
         seconds=time.perf_counter() - started,
         carried=writer.receipt.carried,
-        not_carried=writer.receipt.not_carried if alone else _left_behind(scene.sources),
+        not_carried=(writer.receipt.not_carried if alone or tags else _left_behind(scene.sources)),
     )
 
 

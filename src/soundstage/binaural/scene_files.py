@@ -25,6 +25,7 @@ Of the scene only the sources are required:
     rate, bit_depth                sample rate in Hz and bit depth, unless the user asks for others
     room                           size and optionally rt60 and listener, in meters and s
     hrtf, air, seed                HRTF set, air absorption, seed of the late reverberation
+    tags                           of the result, such as {"title": "..."}
 
 Times of a trajectory count from the start of the scene. File names are relative to the scene.
 """
@@ -64,7 +65,10 @@ RANGES = {  # minimum, maximum and default of the values of a source
 POSITION = ("azimuth", "elevation", "distance")
 FLAGS = ("downmix", "loop", "binaural")
 FIELDS = ("file", "trajectory", *RANGES, *FLAGS)
-SCENE_FIELDS = ("sources", "seconds", "loop", "rate", "bit_depth", "room", "hrtf", "air", "seed")
+SCENE_FIELDS = (
+    *("sources", "seconds", "loop", "rate", "bit_depth"),
+    *("room", "hrtf", "air", "seed", "tags"),
+)
 ROOM_FIELDS = ("size", "rt60", "listener")
 
 
@@ -143,6 +147,10 @@ def _shared(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         hrtf = str(folder / hrtf) if hrtf.lower().endswith(".sofa") else hrtf
     room = _room(content["room"]) if "room" in content else None
     seed = _whole("seed", content.get("seed", 0))
+    tags = content.get("tags", {})
+    if not isinstance(tags, dict) or not all(isinstance(text, str) for text in tags.values()):
+        raise InputError(f"tags must be names with texts, not {quoted(tags)}.")
+    shared["tags"] = tags
     shared["options"] = RenderOptions(hrtf, room, air=_flag(content, "air"), seed=seed)
     return shared
 

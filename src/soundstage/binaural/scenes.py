@@ -10,7 +10,7 @@ binaural sound goes to the ears as it is.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -151,6 +151,7 @@ class Scene:
         rate: sample rate in Hz; None is the highest of the sources.
         bit_depth: such as "24"; None is that of the first source.
         options: HRTF set, room, air absorption and seed.
+        tags: of the file, such as its title.
 
     Raises:
         OptionError: there is no source, or a value is out of its range.
@@ -162,6 +163,7 @@ class Scene:
     rate: int | None = None
     bit_depth: str | None = None
     options: RenderOptions = field(default_factory=RenderOptions)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.sources:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from soundstage import interruption
-from soundstage.audio import Audio, Metadata
+from soundstage.audio import Audio
 from soundstage.binaural import BinauralReport, RenderOptions, ShoeBox, load_renderer, render_file
 from soundstage.binaural.mixing import BinauralMix
 from soundstage.binaural.renderers import Renderer
@@ -137,14 +137,12 @@ class SceneGenerator:
             OutputError: the target cannot be written; an existing one is unchanged.
         """
         scene = composed.scene
-        tags = {"title": composed.description.text, "comment": "; ".join(composed.credits())}
         return render_file(
             scene,
             target,
             self._renderer(scene.options),
             method=METHOD,
             overwrite=overwrite,
-            metadata=Metadata.from_tags(tags),
             progress=_interruptible(progress),
         )
 

@@ -1,7 +1,7 @@
 """A scene that is ready to render: the content of its file, its stems, and what was decided."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -76,8 +76,7 @@ class ComposedScene:
 
     def credits(self) -> list[str]:
         """Titles, authors and licenses of the recordings in it, each once."""
-        found = [_credit(origin) for origin in self.origins.values() if origin.credit]
-        return list(dict.fromkeys(found))
+        return credits_of(self.origins.values())
 
     def write(self, path: Path | None, folder: Path, *, overwrite: bool = False) -> list[Path]:
         """Write the stems, as floating-point WAV, and the scene file.
@@ -137,6 +136,11 @@ def stem_name(number: int, text: str, copy: int | None) -> str:
     """
     name = slug(text, MAX_STEM_NAME)
     return f"{number}-{name}.wav" if copy is None else f"{number}-{name}-{copy}.wav"
+
+
+def credits_of(origins: Iterable[EventSound]) -> list[str]:
+    """Titles, authors and licenses of recordings, each once."""
+    return list(dict.fromkeys(_credit(origin) for origin in origins if origin.credit))
 
 
 def _credit(origin: EventSound) -> str:

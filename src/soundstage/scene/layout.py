@@ -15,7 +15,7 @@ from soundstage.audio import Audio
 from soundstage.binaural import ShoeBox
 from soundstage.binaural.scene_files import MAX_SOURCES
 from soundstage.errors import OptionError, quoted
-from soundstage.scene.composed import ComposedScene, PlacedEvent, stem_name
+from soundstage.scene.composed import ComposedScene, PlacedEvent, credits_of, stem_name
 from soundstage.scene.description import SceneDescription, SceneEvent
 from soundstage.scene.event_sounds import EventSound, EventSounds
 from soundstage.scene.levels import AMBIENCE, FAINTEST, distance_gain
@@ -326,7 +326,11 @@ class Layout:
             document["hrtf"] = options.hrtf
         if self._farthest >= AIR_FROM:
             document["air"] = True
-        return document
+        tags = {
+            "title": self._description.text,
+            "comment": "; ".join(credits_of(self._origins.values())),
+        }
+        return document | {"tags": {name: text for name, text in tags.items() if text}}
 
     def _random(self, index: int) -> np.random.Generator:
         return np.random.default_rng([self._options.seed, index])
