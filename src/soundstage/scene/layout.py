@@ -17,6 +17,7 @@ from soundstage.binaural.scene_files import MAX_SOURCES
 from soundstage.errors import OptionError, quoted
 from soundstage.scene.composed import ComposedScene, PlacedEvent, credits_of, stem_name
 from soundstage.scene.description import SceneDescription, SceneEvent
+from soundstage.scene.drafts import Draft, draft_event
 from soundstage.scene.event_sounds import EventSound, EventSounds
 from soundstage.scene.levels import AMBIENCE, FAINTEST, distance_gain
 from soundstage.scene.placing import (
@@ -26,18 +27,13 @@ from soundstage.scene.placing import (
     is_periodic,
     motion,
     motion_words,
-    places,
     trajectory_of,
 )
 from soundstage.scene.rooms import fitting_share, room_entry, share_inside
-from soundstage.scene.stems import MAX_STEM, Playing, seam_of, stem
-from soundstage.scene.timing import Length, Schedule, Span, schedule
+from soundstage.scene.stems import Playing, seam_of, stem
+from soundstage.scene.timing import Schedule, Span, schedule
 
-MOTION_SECONDS = 4.0  # least duration of a motion whose sound is a texture
 AIR_FROM = 15.0  # m: from here on air absorption is audible
-STAGGER = (0.15, 0.6)  # range of the delays between sounds of one event, as shares of a sound
-MOTION_STAGGER = 0.5  # delay between moving sounds of one event, as a share of a sound
-MAX_STAGGER = 2.0  # s
 LEAST_PART = 0.1  # s that a delayed sound of an event keeps
 _GAIN_DIGITS, _TIME_DIGITS = 2, 4
 
@@ -63,34 +59,6 @@ class LayoutOptions:
     loop: bool = False
     room: ShoeBox | None = None
     hrtf: str | None = None
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """An event with its sounds, before it has a time."""
-
-    event: SceneEvent
-    index: int
-    places: Sequence[Place]
-    """Of the sounds of an event at rest."""
-    sounds: Sequence[EventSound]
-    delays: Sequence[float]
-    """Of its sounds, in s from its start."""
-    is_continuous: bool
-
-    @property
-    def is_spread(self) -> bool:
-        """Whether one sound comes from several places."""
-        return self.event.around and self.event.count == 1
-
-    @property
-    def length(self) -> Length:
-        """Of all its sounds."""
-        ends = [
-            delay + sound.seconds for delay, sound in zip(self.delays, self.sounds, strict=True)
-        ]
-        moves = bool(self.event.trajectory) and self.sounds[0].is_texture
-        return Length(max(*ends, MOTION_SECONDS if moves else 0.0), self.is_continuous)
 
 
 class Layout:
@@ -130,7 +98,16 @@ class Layout:
         events = self._description.events
         drafts = []
         for index, azimuth in enumerate(chosen_azimuths(events)):
-            drafts.append(self._draft(index, azimuth))
+            drafts.append(
+                draft_event(
+                    self._description.events,
+                    index,
+                    azimuth,
+                    self._sounds,
+                    seconds=self._options.seconds,
+                    seed=self._options.seed,
+                )
+            )
             progress((index + 1) / len(events))
         times = schedule(events, [draft.length for draft in drafts], self._options.seconds)
         if times.share < 1:
@@ -152,35 +129,7 @@ class Layout:
         document = self._document(times)
         return ComposedScene(self._description, document, self._stems, self._origins, placed)
 
-    def _draft(self, index: int, azimuth: float) -> _Draft:
-        """Find the sounds of an event."""
-        event = self._description.events[index]
-        random = self._random(index)
-        where = places(event, azimuth, random)
-        is_continuous = event.loop or (event.around and event.count == 1 and event.seconds is None)
-        wanted = event.seconds
-        if is_continuous and self._options.seconds is not None:
-            wanted = min(self._options.seconds, MAX_STEM)
-        sounds = [
-            self._sounds.sound(
-                event,
-                index=index,
-                copy=copy,
-                azimuth=where[copy].azimuth,
-                seconds=wanted,
-                seed=self._options.seed,
-            )
-            for copy in range(event.count)
-        ]
-        if sounds[0].is_binaural:
-            pairs = zip(where, sounds, strict=True)
-            where = [replace(place, azimuth=sound.azimuth or 0.0) for place, sound in pairs]
-        plain = event.seconds is None and event.count == 1 and not event.trajectory
-        followed = any(other.after == index for other in self._description.events)
-        is_continuous |= plain and sounds[0].is_texture and not followed
-        return _Draft(event, index, where, sounds, _delays(event, sounds, random), is_continuous)
-
-    def _placed(self, draft: _Draft, span: Span, offset: float) -> PlacedEvent:
+    def _placed(self, draft: Draft, span: Span, offset: float) -> PlacedEvent:
         """Add the sources of an event.
 
         Args:
@@ -203,7 +152,7 @@ class Layout:
         level = gain + distance_gain(nearest)
         return PlacedEvent(event.text, words, span.start, span.end, files, level)
 
-    def _add_resting(self, draft: _Draft, span: Span, gain: float, where: Sequence[Place]) -> None:
+    def _add_resting(self, draft: Draft, span: Span, gain: float, where: Sequence[Place]) -> None:
         shared = 10 * np.log10(len(where)) if draft.is_spread else 0.0  # equal power together
         for number, place in enumerate(where):
             sound = draft.sounds[0 if draft.is_spread else number]
@@ -219,7 +168,7 @@ class Layout:
             self._farthest = max(self._farthest, place.distance)
             self._add(draft, number, place.entry(), start, gain + own - shared, playing)
 
-    def _add_moving(self, draft: _Draft, span: Span, gain: float) -> float:
+    def _add_moving(self, draft: Draft, span: Span, gain: float) -> float:
         """Returns the smallest distance, in meters."""
         nearest = np.inf
         for number, sound in enumerate(draft.sounds):
@@ -237,18 +186,18 @@ class Layout:
             self._add(draft, number, {"trajectory": points}, start, gain, playing)
         return float(nearest)
 
-    def _part(self, draft: _Draft, span: Span, number: int) -> tuple[float, float]:
+    def _part(self, draft: Draft, span: Span, number: int) -> tuple[float, float]:
         """Start and longest duration of a sound of an event, in seconds."""
         delay = draft.delays[0 if draft.is_spread else number]
         start = max(min(span.start + delay, span.end - LEAST_PART), span.start)
         return round(start, _TIME_DIGITS), span.end - start
 
-    def _wraps(self, draft: _Draft, span: Span) -> bool:
+    def _wraps(self, draft: Draft, span: Span) -> bool:
         return self._options.loop and draft.is_continuous and span.start == 0
 
     def _add(
         self,
-        draft: _Draft,
+        draft: Draft,
         number: int,
         place: dict[str, Any],
         start: float,
@@ -331,20 +280,6 @@ class Layout:
             "comment": "; ".join(credits_of(self._origins.values())),
         }
         return document | {"tags": {name: text for name, text in tags.items() if text}}
-
-    def _random(self, index: int) -> np.random.Generator:
-        return np.random.default_rng([self._options.seed, index])
-
-
-def _delays(
-    event: SceneEvent, sounds: Sequence[EventSound], random: np.random.Generator
-) -> list[float]:
-    """Delays of the sounds of one event, in s: each starts a part of the one before it later."""
-    delays = [0.0]
-    for sound in sounds[:-1]:
-        share = MOTION_STAGGER if event.trajectory else random.uniform(*STAGGER)
-        delays.append(delays[-1] + min(share * sound.seconds, MAX_STAGGER))
-    return delays
 
 
 def _is_filling(sound: EventSound, seconds: float) -> bool:
