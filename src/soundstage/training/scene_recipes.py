@@ -63,6 +63,10 @@ class LocalizerRecipe(EventRecipe):
     """Select the best epoch on the validation clips, in turn."""
     test_heads: tuple[str, ...] = ()
     """Heads without part in the training, evaluated once after it."""
+    first_head_prob: Probability = 0.0
+    """Probability of the first of `heads`, as measured; otherwise any head in any variant."""
+    median_prob: Probability = 0.0
+    """Probability of ahead or behind, which only spectra tell apart; otherwise any azimuth."""
     branch_channels: tuple[Channels, Channels, Channels] = (32, 48, 64)
     joint_channels: Annotated[tuple[Channels, ...], Field(min_length=1)] = (96, 80)
     frame_dim: Channels = 128
@@ -179,6 +183,10 @@ class DualSpecRecipe(EventRecipe):
     """Empty: the built-in one. The paper's: a folder of FLAN-T5-Large, or "hub:OWNER/NAME"."""
     max_tokens: Annotated[int, Field(ge=2, le=512)] = 20
     size: LatentUNetRecipe = LatentUNetRecipe()
+    start_from: str = ""
+    """Weights of another variant of this size; the paper starts from those of TANGO 2."""
+    latent_weights: tuple[Weight, ...] = ()
+    """Of the error of each latent; by default they are equal."""
     target: Literal["flow", "v", "noise"] = "flow"
     cond_dropout: Dropout = 0.1
     """Probability of an empty prompt, for classifier-free guidance."""

@@ -44,7 +44,7 @@ def test_both_latents_have_the_same_time_and_frequency_in_a_position():
     mel[..., 5, 21] = 1  # row 5 of 16, frame 21 of 80
     stft[..., 11, 10] = 1  # row 11 of 32, frame 10 of 40
     image = config.fold([mel, stft]).sum(dim=1)
-    assert image.nonzero().tolist() == [[0, 5, 10]]
+    assert image.nonzero().tolist() == [[0, 5, 21]]
     assert image.sum() == 4
 
 
@@ -105,6 +105,7 @@ def test_times_of_a_flow_are_stretched_to_those_of_the_embedding():
         ({"channels": (2,), "rows": (16,), "frames": (80,)}, "dualspec has 2 latents"),
         ({"rows": (16, 20)}, "no common grid"),
         ({"rows": (15, 30)}, "cannot be halved"),
+        ({"frames": (80, 20)}, "no common grid"),
         ({"attention": (1,)}, "one number for each level"),
         ({"heads": 3}, "no multiple of 3 heads"),
     ],

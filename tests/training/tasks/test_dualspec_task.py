@@ -6,7 +6,7 @@ import soundfile
 import torch
 
 from making_dualspec import SIZE, save_t5, save_vaes
-from soundstage.errors import WeightsError
+from soundstage.errors import OptionError, WeightsError
 from soundstage.networks.models.latent_unet import LATENTS, VAE_KINDS, LatentUNetConfig
 from soundstage.training import train
 from soundstage.training.recipes import load_recipe
@@ -119,6 +119,42 @@ def test_the_fingerprint_depends_on_the_vaes(recipe, events, vaes, tmp_path):
     assert DualSpecTask.open(other, events).fingerprint() != one
 
 
+@torch.no_grad()
+def test_a_variant_starts_from_another_one(recipe, events, tmp_path):
+    """The shared latent is denoised as before, whatever the new one is."""
+    first = train(recipe("mel-base", **SHORT), events, tmp_path / "a.safetensors", device="cpu")
+    mel_base = load_model(first.weights, LatentUNetConfig)
+    task = DualSpecTask.open(recipe("dualspec", start_from=str(first.weights)), events)
+    model = task.model.eval()
+    text, used = model.prompt_encoder(model.prompt_encoder.token_ids(["EVENT: dog"]))
+    mel, stft = torch.randn(1, 2, 16, 80), torch.randn(1, 2, 32, 40)
+    times = torch.tensor([0.5])
+    whole = model(task.config.fold([mel, stft]), times, text, used)
+    alone = mel_base.network(mel_base.config.fold([mel]), times, text, used)
+    ours, new = task.config.unfold(whole)
+    assert alone.any()
+    assert torch.allclose(ours, mel_base.config.unfold(alone)[0], atol=1e-4)
+    assert not new.any()
+
+
+def test_a_network_of_another_size_is_no_start(recipe, events, tmp_path):
+    first = train(recipe("mel-base", **SHORT), events, tmp_path / "a.safetensors", device="cpu")
+    other = recipe("dualspec", start_from=str(first.weights), size={**SIZE, "widths": [24, 24]})
+    with pytest.raises(OptionError, match="a network of another size"):
+        DualSpecTask.open(other, events)
+
+
+def test_latents_have_weights_of_their_own(recipe, events):
+    losses = []
+    for weights in ((), (1.0, 1.0), (1.0, 0.0), (0.0, 1.0)):
+        task = DualSpecTask.open(recipe(latent_weights=weights), events)
+        losses.append(task.loss(*task.batch(0)).item())
+    plain, equal, mel, stft = losses
+    assert equal == pytest.approx(plain, rel=1e-4)  # both latents have as many elements
+    assert (mel + stft) / 2 == pytest.approx(plain, rel=1e-4)
+    assert mel != pytest.approx(stft, rel=1e-3)
+
+
 def test_a_missing_vae_is_a_sentence(events, tmp_path):
     missing = recipe_with(CONTENT, vaes={"mel": str(tmp_path / "none.safetensors")})
     with pytest.raises(WeightsError, match="no weights at"):
@@ -131,7 +167,6 @@ def test_recipes_of_a_variant_differ_in_size_only(variant):
     assert small.variant == paper.variant == variant
     assert small.licenses == paper.licenses
     assert small.size == load_recipe("dualspec").size  # tables compare equal networks
-    assert small.loop.learning_rate == load_recipe("dualspec").loop.learning_rate
     assert paper.size.widths == (320, 640, 1280, 1280)
     assert paper.size.text_dim == 1024
     assert paper.text_encoder == "hub:google/flan-t5-large"

@@ -7,8 +7,9 @@ the text tokens τ, and the result is split again,
     (ŷ^m, ŷ^s) = split(UNet(concat(z_n^m, z_n^s), n, τ))
 
 The mel latent (compression 4) has 16 rows × 80 frames and the STFT latent (compression 8) 32 rows ×
-40 frames. Which grid the paper concatenates on is not said; here both are folded to their common
-one, 16 × 40: neighboring frames or rows become channels, and nothing is lost.
+40 frames. Which grid the paper concatenates on is not said; here it is that of the mel latent. Two
+neighboring rows of the STFT latent become two neighboring columns, so that nothing is lost and a
+position is the same time and frequency in both.
 
 | variant | latents | |
 | --- | --- | --- |
@@ -98,9 +99,10 @@ class LatentUNetConfig(TextUNetConfig):
         count = len(LATENTS[self.variant])
         if not len(self.channels) == len(self.rows) == len(self.frames) == count:
             raise ValueError(f"{self.variant} has {count} latents, each with a shape")
-        grid = min(self.rows), min(self.frames)
-        if any(r % grid[0] for r in self.rows) or any(f % grid[1] for f in self.frames):
-            raise ValueError(f"the latents fit no common grid of {grid[0]} × {grid[1]}")
+        grid = self.grid
+        for rows, frames in zip(self.rows, self.frames, strict=True):
+            if rows % grid[0] or grid[1] % frames or (rows // grid[0]) % (grid[1] // frames):
+                raise ValueError(f"the latents fit no common grid of {grid[0]} × {grid[1]}")
         halvings = 2 ** (len(self.widths) - 1)
         if grid[0] % halvings or grid[1] % halvings:
             raise ValueError(
@@ -115,7 +117,7 @@ class LatentUNetConfig(TextUNetConfig):
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the image."""
-        return min(self.rows), min(self.frames)
+        return min(self.rows), max(self.frames)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -189,13 +191,13 @@ class LatentUNet(nn.Module):
 
 
 def _fold(latent: Tensor, rows: int, columns: int) -> Tensor:
-    cells = latent.unflatten(3, (columns, -1)).unflatten(2, (rows, -1))
-    return cells.permute(0, 1, 3, 5, 2, 4).reshape(len(latent), -1, rows, columns)
+    """Rows of a cell alternate along its columns; those that are left become channels."""
+    split = columns // latent.shape[3]
+    cells = latent.unflatten(2, (rows, -1, split))  # (batch, channels, rows, rest, split, frames)
+    return cells.permute(0, 1, 3, 2, 5, 4).reshape(len(latent), -1, rows, columns)
 
 
 def _unfold(image: Tensor, channels: int, rows: int, frames: int) -> Tensor:
-    batch, _, image_rows, columns = image.shape
-    cells = image.reshape(
-        batch, channels, rows // image_rows, frames // columns, image_rows, columns
-    )
-    return cells.permute(0, 1, 4, 2, 5, 3).reshape(batch, channels, rows, frames)
+    image_rows, columns = image.shape[2:]
+    cells = image.reshape(len(image), channels, -1, image_rows, frames, columns // frames)
+    return cells.permute(0, 1, 3, 2, 5, 4).reshape(len(image), channels, rows, frames)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from soundstage.corpora.events import EventClip
 from soundstage.diffusion import Objective, Parametrization, logit_normal
+from soundstage.errors import OptionError
 from soundstage.networks.models.latent_unet import (
     LATENTS,
     VAE_KINDS,
@@ -42,9 +43,11 @@ from soundstage.training.data.latents import clip_latents
 from soundstage.training.scene_recipes import DualSpecRecipe
 from soundstage.training.tasks.network_task import NetworkTask, build_network, mean_error
 from soundstage.weights import weights_digest
-from soundstage.weights.model import save_model
+from soundstage.weights.model import load_model, save_model
 
 VALID_PASSES = 8  # batches of validation clips, each with other noise
+INPUT = "unet.input.weight"
+OUTPUT = ("unet.output.weight", "unet.output.bias")
 DIGITS = 16  # of the SHA-256 of a VAE
 
 
@@ -78,6 +81,8 @@ class DualSpecTask(NetworkTask):
         network = build_network(config.build, recipe.loop.seed)
         model = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         assert isinstance(model, LatentUNet)
+        if recipe.start_from:
+            start_from(model, load_model(recipe.start_from, LatentUNetConfig).network)
         conditioner = _conditioner(recipe, config, model)
         batches = _batches(
             recipe,
@@ -113,8 +118,11 @@ class DualSpecTask(NetworkTask):
         return save_model(path, self.config, state)
 
     def fingerprint(self) -> bytes:
-        """SHA-256 of everything that determines the result, the VAEs included."""
-        return hashlib.sha256(super().fingerprint() + repr(self.config.digests).encode()).digest()
+        """SHA-256 of everything that determines the result, VAEs and first weights included."""
+        used = repr(self.config.digests).encode()
+        if self.recipe.start_from:
+            used += weights_digest(self.recipe.start_from)
+        return hashlib.sha256(super().fingerprint() + used).digest()
 
     def _errors(
         self, model: nn.Module, state: Tensor, times: Tensor, target: Tensor, *condition: Tensor
@@ -123,7 +131,13 @@ class DualSpecTask(NetworkTask):
         if model.prompt_encoder is not None:
             condition = model.prompt_encoder(*condition)
         output = model(state, times, *condition)
-        return self._weights(times) * (output - target).square().mean(dim=(1, 2, 3))
+        errors = (output - target).square()
+        if self.recipe.latent_weights:
+            parts = self.config.unfold(errors)
+            weighted = zip(self.recipe.latent_weights, parts, strict=True)
+            per_example = sum(weight * part.mean(dim=(1, 2, 3)) for weight, part in weighted)
+            return self._weights(times) * per_example / sum(self.recipe.latent_weights)
+        return self._weights(times) * errors.mean(dim=(1, 2, 3))
 
     def _weights(self, times: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
         """γ_n of Eq. 11."""
@@ -134,6 +148,32 @@ class DualSpecTask(NetworkTask):
         limited = ratio.clamp(max=self.recipe.snr_gamma)
         weights = limited / (ratio + 1 if self.config.target == "v" else ratio)
         return weights.to(times.dtype)
+
+
+@torch.no_grad()
+def start_from(model: LatentUNet, other: LatentUNet) -> None:
+    """Initialize a network with another of the same size but for its latents.
+
+    The first channels of the image are taken to be those of the other network; further ones have no
+    effect on it at first. In Stable Diffusion this is how an inpainting model begins.
+
+    Raises:
+        OptionError: they differ in more than the channels of the image.
+    """
+    state, found = model.state_dict(), other.state_dict()
+    for name, tensor in state.items():
+        value = found.get(name)
+        if value is None or value.ndim != tensor.ndim:
+            raise OptionError(f"`start_from` is a network of another size: it has no {name}.")
+        if name in (INPUT, *OUTPUT):
+            tensor.zero_()
+            axis = 1 if name == INPUT else 0
+            count = min(tensor.shape[axis], value.shape[axis])
+            tensor.narrow(axis, 0, count).copy_(value.narrow(axis, 0, count))
+        elif value.shape == tensor.shape:
+            tensor.copy_(value)
+        else:
+            raise OptionError(f"`start_from` is a network of another size: {name} differs.")
 
 
 def vae_names(recipe: DualSpecRecipe) -> list[str]:
