@@ -57,7 +57,7 @@ LICENSE_READING = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A clip with its merits."""
 
