@@ -177,14 +177,16 @@ def spatial_errors(
         responses: of the head that the clips are meant for, from `horizontal_hrirs`.
 
     Raises:
-        ValueError: there are fewer or more sounds than azimuths, an azimuth is not on the grid of
-            `AZIMUTHS`, or a sound is not that of two ears.
+        ValueError: there are fewer or more sounds than azimuths, an azimuth is not a multiple of
+            30, or a sound is not that of two ears.
     """
+    if any(azimuth % CLASS_WIDTH for azimuth in azimuths):
+        raise ValueError(f"azimuths must be multiples of {CLASS_WIDTH:g} degrees, not {azimuths}")
     estimated, embeddings, itds, ilds = [], [], [], []
     for sound, azimuth in zip(sounds, azimuths, strict=True):
         estimated.append(localizer.azimuths(sound[None]))
         embeddings.append(localizer.embed(sound[None]))
-        response = responses[AZIMUTHS.index(round(azimuth) % 360)]
+        response = responses[round(azimuth / CLASS_WIDTH) % len(AZIMUTHS)]
         reference = spatialize(sound.mean(dim=0), response)
         itds.append(itd_error(sound, reference, RATE))
         ilds.append(ild_error(sound, reference, RATE))

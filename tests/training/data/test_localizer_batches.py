@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -73,6 +75,17 @@ def test_all_azimuths_are_drawn(folder):
     made = batches(folder)
     labels = torch.cat([made.draw(step)[1] for step in range(6)])
     assert set(labels.tolist()) == set(range(len(AZIMUTHS)))
+
+
+def test_the_first_head_and_the_median_plane_can_be_drawn_more_often(folder):
+    plain = batches(folder, ("kemar", "sphere.wav"), batch_size=24)
+    labels = torch.cat([replace(plain, median_prob=1.0).draw(step)[1] for step in range(4)])
+    assert set(labels.tolist()) == {0, 6}
+    marked = plain.heads.clone()
+    marked[0, AS_MEASURED], marked[1:] = 0, 1
+    marked[0, :AS_MEASURED], marked[0, AS_MEASURED + 1 :] = 1, 1
+    spectra, _ = replace(plain, heads=marked, first_head_prob=1.0).draw(0)
+    assert not spectra[:, :2].any()  # silent, so that only this variant is drawn
 
 
 @pytest.mark.parametrize(

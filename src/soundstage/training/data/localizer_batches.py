@@ -93,6 +93,8 @@ class LocalizerBatches:
         batch_size: events per batch.
         augmentation: strength of the augmentation.
         seed: of all random choices.
+        first_head_prob: probability of the first head, as measured.
+        median_prob: probability of ahead or behind.
     """
 
     sounds: list[Sound]
@@ -100,6 +102,8 @@ class LocalizerBatches:
     batch_size: int
     augmentation: LocalizerAugmentation
     seed: int
+    first_head_prob: float = 0.0
+    median_prob: float = 0.0
     spectra: InterauralSpectra = field(default_factory=InterauralSpectra)
 
     @property
@@ -118,8 +122,12 @@ class LocalizerBatches:
             [self._segment(self.sounds[index], length, random) for index in chosen]
         )
         targets = random.integers(len(AZIMUTHS), size=len(chosen))
+        median = random.random(len(chosen)) < self.median_prob
+        targets = np.where(median, targets % 2 * (len(AZIMUTHS) // 2), targets)
         count, kinds = self.heads.shape[:2]
         heads, variants = random.integers((count, kinds), size=(len(chosen), 2)).T
+        first = random.random(len(chosen)) < self.first_head_prob
+        heads, variants = np.where(first, 0, heads), np.where(first, AS_MEASURED, variants)
         ears = spatialize(events, self.heads[heads, variants, targets])
         mirrored = torch.from_numpy(random.random(len(chosen)) < 0.5)
         ears = torch.where(mirrored[:, None, None], ears.flip(1), ears)

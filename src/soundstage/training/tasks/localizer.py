@@ -30,7 +30,7 @@ from soundstage.training.tasks.network_task import NetworkTask, build_network
 from soundstage.weights import Card
 from soundstage.weights.model import save_model
 
-STEP = 3  # classes between the azimuths of a clip in tests: 4 of 12, the next clip 4 others
+STEP = 6  # classes between the azimuths of a clip in tests: 2 of 12, the next clip 2 others
 
 Responses = Float[Tensor, "azimuths 2 taps"]
 
@@ -59,6 +59,8 @@ class LocalizerTask(NetworkTask):
             batch_size=min(recipe.loop.batch_size, len(sounds)),
             augmentation=recipe.augmentation,
             seed=recipe.loop.seed,
+            first_head_prob=recipe.first_head_prob,
+            median_prob=recipe.median_prob,
         )
         shortest, longest = recipe.augmentation.segment_seconds
         model = build_network(config_of(recipe).build, recipe.loop.seed)
@@ -110,7 +112,10 @@ class LocalizerTask(NetworkTask):
         return round(score, 4)
 
     def _test_scores(self, state: dict[str, Tensor]) -> Card:
-        """Scores of weights in half precision: heads of the training in turn, then each other."""
+        """Scores of weights in half precision.
+
+        For the first head, for all heads of the training in turn, and for each unseen one.
+        """
         model = self.model
         assert isinstance(model, Localizer)
         model.load_state_dict(
@@ -125,6 +130,7 @@ class LocalizerTask(NetworkTask):
         card: Card = {
             "folds": sorted({clip.fold for clip in self.dataset.test}),
             "clips": len(sounds),
+            "first_head": _scores(model, sounds, trained[:1]),
             "trained_heads": _scores(model, sounds, trained),
         }
         unseen = {
@@ -135,7 +141,7 @@ class LocalizerTask(NetworkTask):
 
 @torch.no_grad()
 def _scores(model: Localizer, sounds: list[Sound], heads: list[Responses]) -> Card:
-    """Scores of sounds, with heads in turn, each from 4 azimuths."""
+    """Scores of sounds, with heads in turn, each from 2 azimuths."""
     localizer = AzimuthLocalizer(model.eval())
     device = next(model.parameters()).device
     found, true = [], []
