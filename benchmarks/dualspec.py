@@ -3,7 +3,7 @@
     python benchmarks/dualspec.py --data EVENTS [--efficientat mn04_as_mAP_432.pt] [--write]
     python benchmarks/dualspec.py --data EVENTS --rows "dualspec,library + hrtf" --curves-of ""
 
-Clips are generated for all classes at all azimuths, measured (`evaluation/spatial_generation.py`)
+Clips are generated for all classes and azimuths, measured (`evaluation/spatial_generation.py`)
 and compared with recordings of the test fold at the same azimuths on the same head. The
 measurements of a row are kept in the folder of `--work` and used again while its weights and
 settings are the same, so that rows can be made one by one. All figures are also written there, as
@@ -54,7 +54,7 @@ GENERATIONS = (*VARIANTS, MONO, LIBRARY, TRUE)
 GUIDANCES = (1.0, 2.0, 3.0, 5.0, 8.0)
 STEPS = (2, 4, 8, 16, 32)
 CURVE_EVERY = 5  # of the prompts: all classes and azimuths still take part
-BATCH = 12  # prompts at a time, all azimuths of a class
+BATCH = 12  # prompts at a time
 PAIRED = ("psnr", "ssim", "image psnr", "image ssim")
 TIMED = 3  # clips
 LISTENING_RATE = 48_000  # Hz
@@ -75,7 +75,7 @@ class Bench:
         self.options = options
         self.classes = tuple(model_card("tagger")["classes"])
         labels = self.classes[: options.limit or None]
-        self.prompts = spatial_prompts(labels, options.rounds)
+        self.prompts = spatial_prompts(labels, half=not options.all)
         self.taggers = ["tagger"]
         if options.efficientat:
             self.taggers.append(f"efficientat={options.efficientat}")
@@ -291,7 +291,7 @@ def main() -> None:
     parser.add_argument("--efficientat", help="weights of a second tagger, mn04_as_mAP_432.pt")
     parser.add_argument("--rows", help="separated by commas; by default all with weights")
     parser.add_argument("--curves-of", default="dualspec", help="a generator; empty for no curves")
-    parser.add_argument("--rounds", type=int, default=1, help="of all classes and azimuths")
+    parser.add_argument("--all", action="store_true", help="600 clips a row in place of 300")
     parser.add_argument("--limit", type=int, default=0, help="classes; 0 for all")
     parser.add_argument("--work", type=Path, default=Path("build/dualspec"))
     parser.add_argument("--fresh", default="", help="rows to make again, separated by commas")

@@ -118,11 +118,11 @@ def recordings(data: Path, fold: int) -> dict[str, list[Float[Tensor, " samples"
 
 
 def _recorded(data: Path, fold: int, half: int, prompts: Sequence[SpatialPrompt]) -> Clips:
-    """Every second recording of a class, one after the other over the azimuths."""
+    """Every second recording of a class, the next one for every second azimuth."""
     chosen = []
     for prompt in prompts:
         sounds = recordings(data, fold)[prompt.label][half::2]
-        chosen.append(sounds[AZIMUTHS.index(prompt.azimuth) % len(sounds)])
+        chosen.append(sounds[AZIMUTHS.index(prompt.azimuth) // 2 % len(sounds)])
     return _at_azimuths(torch.stack(chosen), prompts)
 
 

@@ -45,7 +45,7 @@ def bench(script, tmp_path, monkeypatch):
         data=tmp_path,
         fold=4,
         efficientat=None,
-        rounds=1,
+        all=True,
         limit=3,
         work=tmp_path / "work",
         fresh="",

@@ -17,6 +17,7 @@ from soundstage.evaluation.spatial_generation import (
 )
 from soundstage.metrics.embeddings.clip_tagging import ClipTagger, Tags
 from soundstage.scene.dualspec.prompts import LOCATIONS
+from soundstage.scene.prompts.template import location_words
 
 CLASSES = ("cat", "dog", "rain")
 RATE = 16_000
@@ -70,16 +71,23 @@ def features(count, seed=0):
 
 
 def test_prompts_are_all_classes_at_all_azimuths_with_equal_kinds_of_location():
-    prompts = spatial_prompts(CLASSES, rounds=3)
-    places = {(prompt.label, prompt.azimuth, prompt.location) for prompt in prompts}
-    assert len(places) == len(prompts) == 3 * len(CLASSES) * len(AZIMUTHS)
+    prompts = spatial_prompts(CLASSES)
+    places = {(prompt.label, prompt.azimuth) for prompt in prompts}
+    assert len(places) == len(prompts) == len(CLASSES) * len(AZIMUTHS)
     assert [prompt.seed for prompt in prompts] == list(range(len(prompts)))
-    once = spatial_prompts(CLASSES)
     for location in LOCATIONS:
-        azimuths = [prompt.azimuth for prompt in once if prompt.location == location]
+        azimuths = [prompt.azimuth for prompt in prompts if prompt.location == location]
         assert sorted(azimuths) == list(AZIMUTHS)
-    assert once[3].text.startswith("EVENT: cat & LOCATION: ")
-    assert "90" in next(x.text for x in once if (x.azimuth, x.location) == (90, "doa"))
+    assert prompts[3].text == f"EVENT: cat & LOCATION: {location_words(90, 'doa')}"
+
+
+def test_half_of_the_prompts_has_all_azimuths_and_kinds_as_well():
+    whole, half = spatial_prompts(CLASSES[:2]), spatial_prompts(CLASSES[:2], half=True)
+    assert set(half) < set(whole)  # with the same seeds
+    assert sorted(prompt.azimuth for prompt in half) == list(AZIMUTHS)
+    for label in CLASSES[:2]:
+        kinds = [prompt.location for prompt in half if prompt.label == label]
+        assert {kinds.count(kind) for kind in LOCATIONS} == {2}
 
 
 def test_true_clips_have_small_errors_at_their_azimuth_and_large_ones_elsewhere(meter, responses):

@@ -1,8 +1,8 @@
 """Evaluation of generated binaural events: their content and their direction (DualSpec, §VI-C).
 
-Prompts are all classes at all 12 azimuths, with the three kinds of location in equal shares. Every
-prompt has a reference: a recording of its class, convolved with the head's responses of its
-azimuth. Clips are measured one by one into `ClipFeatures`, which are small, so that the figures of
+Prompts are all classes at all 12 azimuths, or half of these, with the three kinds of location in
+equal shares. Every prompt has a reference: a recording of its class, convolved with the head's
+responses of its azimuth. Clips are measured one by one into `ClipFeatures`, which are small, so that the figures of
 any subset of the prompts follow without generating again:
 
     features = ClipMeter(taggers, localizer, responses)(sounds, azimuths)
@@ -48,18 +48,20 @@ class SpatialPrompt:
         return prompt_for(self.label, self.azimuth, self.location)
 
 
-def spatial_prompts(labels: Sequence[str], rounds: int = 1) -> list[SpatialPrompt]:
-    """All classes at all azimuths, `rounds` times; every prompt has a seed of its own.
+def spatial_prompts(labels: Sequence[str], *, half: bool = False) -> list[SpatialPrompt]:
+    """All classes at all azimuths; every prompt has a seed of its own.
 
-    The kind of location rotates: each azimuth, each class and each round has all three.
+    The kind of location rotates: each azimuth and each class has all three.
+
+    Args:
+        labels: the classes.
+        half: every second azimuth only, the even ones of one class and the odd ones of the next.
     """
     places = [(i, j) for i in range(len(labels)) for j in range(len(AZIMUTHS))]
     return [
-        SpatialPrompt(
-            labels[i], AZIMUTHS[j], LOCATIONS[(i + j + k) % len(LOCATIONS)], k * len(places) + n
-        )
-        for k in range(rounds)
-        for n, (i, j) in enumerate(places)
+        SpatialPrompt(labels[i], AZIMUTHS[j], LOCATIONS[(i + j) % len(LOCATIONS)], seed)
+        for seed, (i, j) in enumerate(places)
+        if not (half and (i + j) % 2)
     ]
 
 
