@@ -2,8 +2,8 @@
 
 Prompts are all classes at all 12 azimuths, or half of these, with the three kinds of location in
 equal shares. Every prompt has a reference: a recording of its class, convolved with the head's
-responses of its azimuth. Clips are measured one by one into `ClipFeatures`, which are small, so that the figures of
-any subset of the prompts follow without generating again:
+responses of its azimuth. Clips are measured one by one into `ClipFeatures`, which are small, so
+that the figures of any subset of the prompts follow without generating again:
 
     features = ClipMeter(taggers, localizer, responses)(sounds, azimuths)
     row = figures(features, references, prompts, namers)
