@@ -184,3 +184,58 @@ def test_relations_to_other_things_are_wording_and_reported():
 
 def test_the_template_is_read_as_well():
     assert parse_prompt("EVENT: Organ & LOCATION: 3 o' clock direction").events[0].azimuth == -90
+
+
+def test_a_direction_after_an_order_word_belongs_to_the_sound_after_it():
+    scene = parse_prompt("a cat on the left, then to my right, a dog")
+    assert [(event.text, event.azimuth) for event in scene.events] == [("cat", 90), ("dog", -90)]
+    assert scene.events[1].after == 0
+
+
+def test_a_direction_after_an_order_word_alone_repeats_the_sound():
+    scene = parse_prompt("keys jingling to the right, then to the left")
+    assert [(event.text, event.azimuth) for event in scene.events] == [
+        ("keys jingling", -90),
+        ("keys jingling", 90),
+    ]
+
+
+def test_a_place_between_two_sounds_that_fits_both_is_an_error():
+    with pytest.raises(OptionError, match="'on the left' could belong to the sound before it"):
+        parse_prompt("a dog barks, on the left, a cat meows")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "azimuths"),
+    [
+        ("a bullet flies past my left ear from behind", [180, 90, 0]),
+        ("a car passes from the left", [90, 0, -90]),
+        ("a car passes behind me from the right", [-90, -180, -270]),
+        (
+            "a ball bouncing back and forth between left and right",
+            [90, 0, -90, 0, 90, 0, -90, 0, 90],
+        ),
+        ("a bird flies from behind me over my head to the front", [180, 0, 0]),
+        ("a bee circles around me", [0, 360]),
+        ("a man walking behind me", []),
+        ("a bee circling the flower on the left", []),
+    ],
+)
+def test_motion_gives_a_trajectory_and_rest_none(prompt, azimuths):
+    (event,) = parse_prompt(prompt).events
+    assert [point.azimuth for point in event.trajectory] == azimuths
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a voice from left to right",
+        "a bus drives from the right to the left",
+        "a jet flies over me",
+    ],
+)
+def test_no_path_goes_through_the_head(prompt):
+    (event,) = parse_prompt(prompt).events
+    assert min(point.distance for point in event.trajectory) > 0.5
+    begin, end = event.trajectory[0], event.trajectory[-1]
+    assert len(event.trajectory) > 2 or abs(wrapped(begin.azimuth - end.azimuth)) < 170

@@ -5,6 +5,7 @@ both are possible and the meaning differs, the prompt is ambiguous, and that is 
 """
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TypeVar
 
 from soundstage.errors import OptionError, quoted
@@ -51,6 +52,7 @@ def read_clauses(prompt: Prompt, segments: list[Segment]) -> list[Clause]:
         OptionError: a segment could belong to two events, or there is no event.
     """
     kinds = [_kind(prompt, segment) for segment in segments]
+    _pass_on_orders(segments, kinds)
     clauses: list[Clause] = []
     waiting: list[Item] = []
     for index, (segment, kind) in enumerate(zip(segments, kinds, strict=True)):
@@ -74,6 +76,21 @@ def read_clauses(prompt: Prompt, segments: list[Segment]) -> list[Clause]:
         return [_only_verb(prompt, segments)]
     clauses[-1].items += waiting
     return clauses
+
+
+def _pass_on_orders(segments: list[Segment], kinds: list[str]) -> None:
+    """Give "then on the left, a dog" to the dog: only ", then on the left" repeats the sound."""
+    for index, (segment, after) in enumerate(pairwise(segments)):
+        leads = (
+            kinds[index] == "again" and not segment.words() and not segment.of(motion_words.Verb)
+        )
+        if (
+            leads
+            and kinds[index + 1] == "event"
+            and after.before == "comma"
+            and not after.has_place
+        ):
+            kinds[index], after.order = "part", segment.order
 
 
 def _continues(prompt: Prompt, segment: Segment, before: Clause) -> bool:

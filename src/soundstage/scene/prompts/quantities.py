@@ -59,6 +59,7 @@ _LEVELS = Phrases(
     }
 )
 _COUNTS = Phrases(lexicon.COUNTS)
+_NO_COUNT_AFTER = lexicon.word_set("at from to azimuth around for lasting within every")
 
 
 def read_distance(prompt: Prompt, at: int) -> Read[Distance] | None:
@@ -69,7 +70,8 @@ def read_distance(prompt: Prompt, at: int) -> Read[Distance] | None:
     """
     if found := _DISTANCES.read(prompt, at):
         adjective = prompt.word(at) in _ADJECTIVES
-        is_free = ends(prompt, found.end) and not takes_object(prompt, found.end)
+        is_whole = prompt.word(at) in ("in", "at", "from", "on", "off")  # "in the distance"
+        is_free = ends(prompt, found.end) and (is_whole or not takes_object(prompt, found.end))
         return Read(Distance(found.value), found.end) if adjective or is_free else None
     here = at
     if prompt.word(at) == "distance":
@@ -150,7 +152,7 @@ def read_count(prompt: Prompt, at: int) -> Read[Count] | None:
     times = prompt.word(at + 1) in ("times", "turns", "rounds", "laps")
     if number in lexicon.NUMBERED or prompt.word(at + 1) in _UNITS:
         return None
-    if not times and (ends(prompt, at + 1) or before in ("at", "from", "to", "azimuth", "around")):
+    if not times and (ends(prompt, at + 1) or before in _NO_COUNT_AFTER):
         return None
     if number % 1 or not 1 <= number <= MAX_COUNT:
         end = at + 2

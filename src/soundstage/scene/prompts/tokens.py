@@ -141,6 +141,10 @@ _TOKEN = re.compile(
 )
 
 
+_NEW_LINE = re.compile(r"\s*\n\s*(?:\n|[-*•\d(]|(?:a|an|the|some|then)\b|$)")
+"""A line end that begins a further sound; other ones only wrap a sentence."""
+
+
 def tokenize(text: str) -> Prompt:
     """The tokens of a prompt.
 
@@ -163,7 +167,7 @@ def _raw(text: str) -> Iterator[Token]:
     for match in _TOKEN.finditer(text):
         kind, start, end = match.lastgroup, match.start(), match.end()
         if kind == "space":
-            if "\n" in match[0]:
+            if "\n" in match[0] and _NEW_LINE.match(text, start):
                 yield Token(STOP, start, end)
         elif match["number"] is not None:
             yield from _number_and_unit(match)
