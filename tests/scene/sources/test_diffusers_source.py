@@ -168,3 +168,79 @@ def write_stable_audio(folder: Path) -> Path:
         scheduler=EDMDPMSolverMultistepScheduler(),
     ).save_pretrained(folder)
     return folder
+
+
+@pytest.mark.slow
+def test_a_tiny_random_audioldm_2_pipeline_is_read_from_a_folder(tmp_path: Path) -> None:
+    folder = write_audioldm_2(tmp_path / "audioldm2")
+    options = SourceOptions(place=str(folder), device="cpu", steps=2)
+    sound = load("diffusers", options).sound("dog", seconds=0.05, seed=1)
+    assert (sound.rate, sound.title) == (16_000, "AudioLDM 2")
+    assert 0 < len(sound.samples) <= 800
+    again = load("diffusers", options).sound("dog", seconds=0.05, seed=1)
+    np.testing.assert_array_equal(sound.samples, again.samples)
+
+
+def write_audioldm_2(folder: Path) -> Path:
+    import diffusers
+    import transformers
+
+    torch.manual_seed(0)
+    text = {"hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 1}
+    clap_text = {**text, "num_hidden_layers": 1, "vocab_size": 8, "pad_token_id": 1}
+    clap_audio = {
+        "spec_size": 8, "window_size": 4, "num_mel_bins": 8, "depths": [1, 1], "hidden_size": 192,
+        "num_attention_heads": [1, 1], "num_hidden_layers": 1, "patch_size": 2, "patch_stride": 2,
+        "patch_embed_input_channels": 4,
+    }  # fmt: skip
+    language_model = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(n_embd=16, n_head=1, n_layer=1, vocab_size=9, n_positions=99)
+    )
+    language_model.config.max_new_tokens = 8
+    vocoder = transformers.SpeechT5HifiGan(
+        transformers.SpeechT5HifiGanConfig(
+            model_in_dim=8, sampling_rate=16_000, upsample_initial_channel=16,
+            upsample_rates=[2, 2], upsample_kernel_sizes=[4, 4], normalize_before=False,
+        )
+    )  # fmt: skip
+    torch.nn.init.normal_(vocoder.conv_post.weight)  # the default is nearly silent
+    torch.nn.init.constant_(vocoder.conv_post.bias, 0.3)
+    letters = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", "d", "o", "g"]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁dog", -1.0)]
+    t5 = transformers.T5Config(
+        vocab_size=4, d_model=32, d_kv=4, d_ff=24, num_layers=1, num_heads=2
+    )  # fmt: skip
+    blocks = {"block_out_channels": (8, 16), "norm_num_groups": 8}
+    diffusers.AudioLDM2Pipeline(
+        vae=diffusers.AutoencoderKL(
+            in_channels=1, out_channels=1, latent_channels=4,
+            down_block_types=["DownEncoderBlock2D"] * 2, up_block_types=["UpDecoderBlock2D"] * 2,
+            **blocks,
+        ),
+        text_encoder=transformers.ClapModel(
+            transformers.ClapConfig(
+                text_config={**clap_text, "projection_dim": 8},
+                audio_config={**clap_audio, "projection_dim": 8},
+                projection_dim=16,
+            )
+        ),
+        text_encoder_2=transformers.T5EncoderModel(t5),
+        projection_model=diffusers.AudioLDM2ProjectionModel(16, 32, 16),
+        language_model=language_model,
+        tokenizer=transformers.RobertaTokenizerFast(
+            vocab={letter: index for index, letter in enumerate(letters)},
+            merges=[],
+            model_max_length=77,
+        ),
+        tokenizer_2=transformers.T5TokenizerFast(vocab=pieces, model_max_length=77, extra_ids=0),
+        feature_extractor=transformers.ClapFeatureExtractor(feature_size=8),
+        unet=diffusers.AudioLDM2UNet2DConditionModel(
+            layers_per_block=1, sample_size=32, in_channels=4, out_channels=4,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            cross_attention_dim=(8, 16), **blocks,
+        ),
+        scheduler=diffusers.DDIMScheduler(clip_sample=False, set_alpha_to_one=False),
+        vocoder=vocoder,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder

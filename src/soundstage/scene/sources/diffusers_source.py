@@ -5,7 +5,7 @@
 
 The folder is read with safetensors only, and nothing is downloaded. A stereo result is downmixed,
 since an HRTF set places a mono sound. The results for one seed are equal on one machine with the
-same number of threads. The code was tested with random networks of this layout; no published
+same number of threads. The code was tested with small random networks of both kinds; no published
 weights were run.
 """
 
@@ -79,7 +79,10 @@ def load(name: str, options: SourceOptions) -> "DiffusersSource":
     try:
         pipeline_class = getattr(import_module("diffusers"), class_name)
         pipeline = pipeline_class.from_pretrained(
-            str(folder), local_files_only=True, use_safetensors=True
+            str(folder),
+            local_files_only=True,
+            use_safetensors=True,
+            low_cpu_mem_usage=find_spec("accelerate") is not None,
         ).to(device)
     except Exception as error:  # of several libraries, with classes of their own
         raise WeightsError(
