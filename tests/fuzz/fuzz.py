@@ -119,7 +119,7 @@ def outcome_of(run: Callable[[Path], object], path: Path) -> tuple[str, str]:
     except SoundstageError as error:
         message = str(error)
         short = len(message.replace(str(path), "").replace(str(path.parent), "")) <= SENTENCE
-        if short and message.isprintable() and message.endswith("."):
+        if short and message.isprintable() and message.endswith((".", "?")):
             return "refused", message
         return "traceback", f"a bad sentence: {message[:2000]!r}"
     except BaseException:

@@ -263,6 +263,48 @@ def _manifest(path: Path) -> None:
         raise SoundstageError("all refuse it.")
 
 
+# Prompts and descriptions of `generate`
+
+_PROMPTS = (
+    "a dog barking behind me to the left, then a car passing from right to left, rain all around, "
+    "in a large hall, 8 seconds",
+    "EVENT: church bells & LOCATION: DOA 240",
+    "three birds at 2 o'clock, 30 degrees above me, 5 m away, quietly",
+)
+
+
+def _prompt_seeds(folder: Path) -> list[tuple[str, bytes]]:
+    return [(f"{number}.txt", text.encode()) for number, text in enumerate(_PROMPTS)]
+
+
+def _prompt(path: Path) -> None:
+    from soundstage.scene.options import read_prompt
+
+    description = read_prompt(path.read_bytes().decode("utf-8", "surrogateescape"))
+    assert description.events
+    assert all(event.text for event in description.events)
+
+
+def _description_seeds(folder: Path) -> list[tuple[str, bytes]]:
+    from soundstage.scene.prompts import parse_prompt
+
+    texts = [parse_prompt(prompt).to_json().encode() for prompt in _PROMPTS]
+    return [(f"{number}.json", text) for number, text in enumerate(texts)]
+
+
+def _description(path: Path) -> None:
+    from soundstage.scene.description import SceneDescription
+    from soundstage.scene.options import read_prompt
+
+    description = read_prompt(str(path))
+    again = path.with_name("again.json")
+    again.write_text(description.to_json(), encoding="utf-8")
+    read = read_prompt(str(again))
+    again.unlink()
+    assert isinstance(read, SceneDescription)
+    assert read == description
+
+
 TARGETS = {
     "sound": Target(lambda folder: audio_seeds(), _upmix, damage_bytes),
     "sofa": Target(_sofa_seeds, _sofa, damage_bytes),
@@ -270,5 +312,7 @@ TARGETS = {
     "recipe": Target(_recipe_seeds, _recipe, damage_text),
     "scene": Target(_scene_seeds, _scene, damage_text, _scene_neighbors),
     "trajectory": Target(_trajectory_seeds, _trajectory, damage_text),
+    "prompt": Target(_prompt_seeds, _prompt, damage_text),
+    "description": Target(_description_seeds, _description, damage_text),
     "manifest": Target(_manifest_seeds, _manifest, damage_text, _scene_neighbors),
 }

@@ -25,7 +25,9 @@ def run_here(name: str, count: int, folder: Path) -> dict[str, int]:
     return outcomes
 
 
-@pytest.mark.parametrize("name", ["recipe", "scene", "trajectory", "manifest"])
+@pytest.mark.parametrize(
+    "name", ["recipe", "scene", "trajectory", "manifest", "prompt", "description"]
+)
 def test_damaged_text_is_read_or_refused(name: str, tmp_path: Path) -> None:
     pytest.importorskip("pydantic")
     assert run_here(name, 20, tmp_path)["refused"] > 0
