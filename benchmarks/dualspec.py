@@ -119,12 +119,9 @@ class Bench:
         path = self.options.work / "probe.safetensors"
         clips = [clip for clip in event_clips(self.options.data) if clip.fold != self.options.fold]
         if not path.is_file():
-            tagger = load_clip_tagger(self.taggers[1])
-            points = [
-                tagger(torch.from_numpy(read_event(clip.path, RATE))[None, None], RATE).embeddings
-                for clip in clips
-            ]
-            save_file({"points": torch.cat(points).numpy()}, path)
+            paths = [clip.path for clip in clips]
+            points = self._pool.map(_embedded, paths, chunksize=32)
+            save_file({"points": np.concatenate(list(points))}, path)
         points = torch.from_numpy(load_file(path)["points"])
         return LinearProbe(points, [clip.label for clip in clips], self.classes)
 
@@ -142,12 +139,15 @@ _worker: dict[str, object] = {}
 def _set_up(taggers: Sequence[str], data: Path, fold: int) -> None:
     """Prepare a worker process."""
     torch.set_num_threads(1)
-    meter = ClipMeter(
-        [load_clip_tagger(tagger) for tagger in taggers],
-        load_localizer(),
-        systems.head_responses(),
-    )
-    _worker.update(meter=meter, data=data, fold=fold)
+    loaded = [load_clip_tagger(tagger) for tagger in taggers]
+    meter = ClipMeter(loaded, load_localizer(), systems.head_responses())
+    _worker.update(meter=meter, data=data, fold=fold, probed=loaded[-1])
+
+
+def _embedded(path: Path) -> np.ndarray:
+    """The embedding of a recording by the second tagger."""
+    sound = torch.from_numpy(read_event(path, RATE))
+    return _worker["probed"](sound[None, None], RATE).embeddings.numpy()
 
 
 def _measure(task: tuple[str, Sequence[SpatialPrompt], SamplingOptions]) -> dict[str, np.ndarray]:
