@@ -101,8 +101,8 @@ class TextUNet(nn.Module):
         )
         self.norm = ChannelNorm(widths[0])
         self.output = nn.Conv2d(widths[0], channels, 3, padding=1)
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)
+        for parameter in self.output.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self,

@@ -93,7 +93,8 @@ class _Scales(nn.Module):
         self.conc_se_layers = nn.ModuleList([_SqueezeExcitation(channels)])
 
     def forward(self, maps: Float[Tensor, "b c f t"]) -> Float[Tensor, "b c f t"]:
-        return self.conc_se_layers[0](maps)  # type: ignore[no-any-return]
+        scaled: Tensor = self.conc_se_layers[0](maps)
+        return scaled
 
 
 class _Block(nn.Module):
