@@ -182,7 +182,7 @@ def cost(name: str) -> Row:
     if name not in (*VARIANTS, MONO):
         return {}
     model = systems.variant("mono-mel" if name == MONO else name)
-    networks = [model.network, *model.vaes.values(), model.vocoder.network]
+    vocoder = sum(value.numel() for value in model.vocoder.network.parameters())
     azimuths = None if name == MONO else [90]
 
     def generate(seed: int) -> torch.Tensor:
@@ -197,7 +197,7 @@ def cost(name: str) -> Row:
     with FlopCounterMode(display=False) as counter:
         generate(0)
     return {
-        "parameters": float(sum(v.numel() for net in networks for v in net.parameters())),
+        "parameters": float(model.parameters + vocoder),
         "gflop": counter.get_total_flops() / 1e9 / seconds,
         "rtf": float(np.median(times)) / seconds,
     }

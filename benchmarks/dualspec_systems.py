@@ -25,9 +25,9 @@ from soundstage.corpora.spatial_events import (
     spatialize,
 )
 from soundstage.evaluation.spatial_generation import SpatialPrompt
-from soundstage.networks.models.spectrogram_vae import SpectrogramVAE, SpectrogramVAEConfig
+from soundstage.networks.models.spectrogram_vae import SpectrogramVAEConfig
 from soundstage.scene.api import GenerateOptions, SceneGenerator
-from soundstage.scene.dualspec.assembly import sound_of_latents
+from soundstage.scene.dualspec.assembly import reconstructed
 from soundstage.scene.dualspec.model import DualSpec, load_dualspec
 from soundstage.scene.dualspec.prompts import prompt_for
 from soundstage.scene.dualspec.sampling import SamplingOptions
@@ -38,8 +38,7 @@ from soundstage.weights import list_models
 from soundstage.weights.model import load_model
 
 VARIANTS = ("mel-base", "stft-base", "dualspec", "dualspec-d", "dualspec-p")
-VAES = {"mel-vae": "mel", "mono-mel-vae": "ears", "stft-vae": "stft", "dual-vae": "dual"}
-"""The autoencoders, and the latent of the generators that each one decodes."""
+VAES = ("mel-vae", "mono-mel-vae", "stft-vae", "dual-vae")
 VOCODER = "vocoder alone"
 MONO, LIBRARY, TRUE = "mono + hrtf", "library + hrtf", "true binaural"
 REFERENCE = "reference"
@@ -66,7 +65,7 @@ def make_system(name: str, data: Path, fold: int, sampling: SamplingOptions) -> 
     if name == MONO:
         return partial(_placed, variant("mono-mel"), sampling)
     if name in VAES or name == VOCODER:
-        return partial(_reconstructed, name, partial(_recorded, data, fold, 0))
+        return partial(_rebuilt, name, partial(_recorded, data, fold, 0))
     return partial(_generated, variant(name), sampling)
 
 
@@ -141,7 +140,7 @@ def _library(prompts: Sequence[SpatialPrompt]) -> Clips:
 def _placed(model: DualSpec, sampling: SamplingOptions, prompts: Sequence[SpatialPrompt]) -> Clips:
     events = [prompt_for(prompt.label) for prompt in prompts]
     seeds = [prompt.seed for prompt in prompts]
-    sounds = model.generate_prompts(events, events, seeds=seeds, options=sampling)
+    sounds = model.generate_prompts(events, seeds=seeds, options=sampling)
     return _at_azimuths(sounds[:, 0], prompts)
 
 
@@ -150,7 +149,6 @@ def _generated(
 ) -> Clips:
     return model.generate_prompts(
         [prompt.text for prompt in prompts],
-        [prompt_for(prompt.label) for prompt in prompts],
         seeds=[prompt.seed for prompt in prompts],
         options=sampling,
     )
@@ -166,17 +164,11 @@ def _of_length(sound: Float[Tensor, "*channels samples"]) -> Float[Tensor, "*cha
 
 
 @torch.inference_mode()
-def _reconstructed(name: str, recorded: System, prompts: Sequence[SpatialPrompt]) -> Clips:
+def _rebuilt(name: str, recorded: System, prompts: Sequence[SpatialPrompt]) -> Clips:
     """True clips through an autoencoder and back, or through log-mel bands and the vocoder."""
     sounds = recorded(prompts)
     vocoder = load_vocoder()
     if name == VOCODER:
         mel = log_mel(spectrogram(sounds.flatten(0, 1)))
         return vocoder.sound(mel).unflatten(0, sounds.shape[:2])
-    vae: SpectrogramVAE = load_model(name, SpectrogramVAEConfig).network
-    spectrum = spectrogram(sounds)
-    ears = vae.config.n_ears
-    latent = vae.encode(vae.features(spectrum.flatten(0, 1).unflatten(0, (-1, ears)))).mean
-    latent = latent.unflatten(0, (len(sounds), -1)).flatten(1, 2)  # of one ear after the other
-    kind = VAES[name]
-    return sound_of_latents({kind: latent}, {kind: vae}, vocoder)
+    return reconstructed(sounds, load_model(name, SpectrogramVAEConfig).network, vocoder)
