@@ -65,6 +65,7 @@ class SceneGenerator:
         if self._options.library is not None:
             of_source = replace(of_source, place=self._options.library)
         self._sounds = EventSounds(self._options.source, of_source, self._options.rate)
+        self._loading_notes = len(self._notes)  # on the files of a library, for every take
 
     @in_single_precision
     def compose(
@@ -90,7 +91,7 @@ class SceneGenerator:
         seconds = description.seconds if options.seconds is None else options.seconds
         if options.loop and seconds is not None and seconds > MAX_LOOP:
             raise OptionError(f"A loop has at most {MAX_LOOP:,g} s, not {seconds:,g}.")
-        self._notes.clear()
+        del self._notes[self._loading_notes :]
         layout = Layout(
             description,
             self._sounds,

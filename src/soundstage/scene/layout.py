@@ -35,6 +35,7 @@ from soundstage.scene.timing import Schedule, Span, schedule
 
 AIR_FROM = 15.0  # m: from here on air absorption is audible
 LEAST_PART = 0.1  # s that a delayed sound of an event keeps
+JUST_SHORTER = 0.99  # of the length of events; a smaller share is reported
 _GAIN_DIGITS, _TIME_DIGITS = 2, 4
 
 
@@ -110,7 +111,7 @@ class Layout:
             )
             progress((index + 1) / len(events))
         times = schedule(events, [draft.length for draft in drafts], self._options.seconds)
-        if times.share < 1:
+        if times.share < JUST_SHORTER:
             self._log(
                 f"Events are shortened to {100 * times.share:.0f} % of their length, to end "
                 f"within {times.seconds:g} s."
@@ -212,6 +213,11 @@ class Layout:
             self._log(
                 f"{quoted(draft.event.text)} is continued by crossfades: {sound.source} generates "
                 f"{sound.seconds:.1f} s."
+            )
+        if sound.is_binaural and self._options.room is not None:
+            self._log(
+                f"{quoted(draft.event.text)} is outside the room: {sound.source} generates both "
+                "ears in free field."
             )
         samples, played = stem(sound, playing)
         self._stems[file] = Audio(samples, sound.rate)

@@ -12,8 +12,7 @@ them, and `sounds/credits.json` names their authors.
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from soundstage.scene.sources.clip_analysis import (
     loudest_segment,
 )
 from soundstage.scene.sources.event_names import require_event, spoken, synonyms
+from soundstage.scene.sources.recording import LOUDEST, Recording
 from soundstage.scene.sources.source import MAX_SECONDS, DrySound, SourceOptions
 from soundstage.text_files import TextKind, read_json
 
@@ -43,23 +43,6 @@ LONG_SECONDS = 20.0  # of a file; only a part of a longer one is used
 PART_SECONDS = 10.0  # of that part, if no length is wanted
 LEAD_SHARE = 0.25  # of that part, before its most likely place
 MAX_SPEED_CHANGE = 0.04  # of a repeated recording: a voice stays that voice
-LOUDEST = ""
-"""In place of a class: the loudest places of a file."""
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A sound file of a library."""
-
-    path: Path
-    labels: Mapping[str, float]
-    """What its names, tags and classes say, with weights up to 1."""
-    title: str
-    credit: dict[str, str]
-    loopable: bool
-    seconds: float
-    places: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """Of a long file: in s, the best first, where a class is most likely; see `LOUDEST`."""
 
 
 def load(name: str, options: SourceOptions) -> "Library":

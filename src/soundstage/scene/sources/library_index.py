@@ -46,7 +46,7 @@ from soundstage.scene.sources.event_classifier import (
     class_names,
     class_probabilities,
 )
-from soundstage.scene.sources.library import LOUDEST, Recording
+from soundstage.scene.sources.recording import LOUDEST, Recording
 from soundstage.text_files import TextKind, read_json
 from soundstage.weights import model_card
 

@@ -1,0 +1,23 @@
+"""A recording in a library: what the library itself and its index of a folder both know of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+LOUDEST = ""
+"""In place of a class: the loudest places of a file."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A sound file of a library."""
+
+    path: Path
+    labels: Mapping[str, float]
+    """What its names, tags and classes say, with weights up to 1."""
+    title: str
+    credit: dict[str, str]
+    loopable: bool
+    seconds: float
+    places: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Of a long file: in s, the best first, where a class is most likely; see `LOUDEST`."""
