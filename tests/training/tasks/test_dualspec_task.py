@@ -202,8 +202,9 @@ def test_the_recipe_of_the_paper_trains_three_steps(events, vaes, tmp_path):
     assert 450e6 < sum(each.numel() for each in task.model.parameters()) < 600e6
     optimizer = torch.optim.SGD(task.model.parameters(), lr=0.01)
     for step in range(3):
+        batch = task.batch(step)
         with torch.autocast("cpu", torch.bfloat16):
-            loss = task.loss(*task.batch(step))
+            loss = task.loss(*batch)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
