@@ -56,8 +56,11 @@ class AzimuthLocalizer:
     Args:
         network: in evaluation mode.
 
-    >>> load_localizer().azimuths(spatialize(sound, horizontal_hrirs("kemar")))[:3]
-    tensor([ 0., 30., 60.])
+    >>> from soundstage.corpora.spatial_events import horizontal_hrirs
+    >>> noise = torch.randn(16_000, generator=torch.Generator().manual_seed(0))
+    >>> ears = spatialize(noise.expand(12, -1), horizontal_hrirs("kemar"))
+    >>> load_localizer().azimuths(ears)[1:5]
+    tensor([ 30.,  60.,  90., 120.])
     """
 
     rate = RATE
