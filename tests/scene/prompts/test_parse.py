@@ -227,6 +227,22 @@ def test_motion_gives_a_trajectory_and_rest_none(prompt, azimuths):
 
 
 @pytest.mark.parametrize(
+    ("prompt", "azimuths"),
+    [
+        ("a fly buzzing near my right ear then moving to my left ear", [-90, 0, 90]),
+        ("a dog on my left, then running to the right", [90, 0, -90]),
+        ("a car on the left, then driving away", [90, 90]),
+        ("a dog at 4 o'clock, then it runs to the left", [-120, -270]),
+    ],
+)
+def test_a_sound_moves_on_from_where_it_was(prompt, azimuths):
+    before, moving = parse_prompt(prompt).events
+    assert moving.text == before.text
+    assert moving.trajectory[0].azimuth == before.azimuth
+    assert [point.azimuth for point in moving.trajectory] == azimuths
+
+
+@pytest.mark.parametrize(
     "prompt",
     [
         "a voice from left to right",

@@ -15,6 +15,7 @@ from soundstage.scene.prompts.direction import (
     ContradictionError,
     Direction,
     direction_words,
+    wrapped,
 )
 from soundstage.scene.prompts.phrases import contradiction
 from soundstage.scene.prompts.segments import Item
@@ -57,6 +58,8 @@ def build_event(prompt: Prompt, clause: Clause, before: SceneEvent | None) -> Bu
     """
     text = before.text if clause.repeats and before else _wording(prompt, clause)
     stated = _motion(prompt, clause)
+    if clause.repeats and before and not (stated.origin or stated.path):
+        stated = _going_on(stated, _end_of(before))
     trajectory = trajectory_of(stated)
     notes: list[Understood] = []
     values: dict[str, Any] = {}
@@ -77,6 +80,22 @@ def build_event(prompt: Prompt, clause: Clause, before: SceneEvent | None) -> Bu
         if prompt.word(at) in lexicon.RELATIONS and prompt.word(at + 1) in lexicon.DETERMINERS
     ]
     return Built(SceneEvent(text, **values), tuple(notes))
+
+
+def _going_on(stated: Motion, end: Direction | None) -> Motion:
+    """The motion of a sound that was heard before: from there, or away from there."""
+    if stated.goal is not None:
+        return replace(stated, origin=end)
+    is_radial = stated.kinds & {"recede", "approach"}
+    return replace(stated, place=end) if is_radial and stated.place is None else stated
+
+
+def _end_of(event: SceneEvent) -> Direction | None:
+    """Where a sound is at its end."""
+    last = event.trajectory[-1] if event.trajectory else event
+    if last.azimuth is None:
+        return None
+    return Direction(azimuth=wrapped(last.azimuth), height=last.elevation)
 
 
 def _quantities(
