@@ -41,6 +41,16 @@ def test_an_event_follows_a_continuous_one_after_a_moment():
     assert spans(events, [RAIN, CAR]) == [(0.0, MOMENT + GAP + 4.0), (MOMENT + GAP, 4.0)]
 
 
+def test_a_continuous_event_that_follows_another_is_heard():
+    follows = [event(), event(after=0)]
+    assert spans(follows, [BARK, RAIN]) == [(0.0, 2.0), (2.0 + GAP, 5.0)]
+    late = [event(), event(start=3.0)]
+    assert spans(late, [BARK, RAIN]) == [(0.0, 2.0), (3.0, 5.0)]
+    times = schedule(follows, [BARK, RAIN], 1.5)
+    assert times.spans[1].seconds > 0
+    assert times.spans[1].end == pytest.approx(1.5, abs=1e-3)
+
+
 def test_events_that_are_too_long_are_shortened_by_one_factor():
     events = [event(), event(after=0), event(after=1, seconds=1.0)]
     times = schedule(events, [BARK, CAR, CAR], 5.0)

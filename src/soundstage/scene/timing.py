@@ -18,7 +18,7 @@ from soundstage.scene.description import SceneEvent
 GAP = 0.2  # s between an event and the one that follows it
 MOMENT = 1.5  # s of a continuous event before the one that follows it
 CONTINUOUS_SECONDS = 10.0  # of a scene without any other duration
-SHORTEST = 0.25  # s: an event is not shortened below it
+SHORTEST = 0.25  # s: an event is not shortened below it, and a continuous one not cut below it
 DIGITS = 4  # of times in a scene file
 LEAST_SHARE = 0.1  # of its duration that a shortened event keeps
 
@@ -87,12 +87,19 @@ def schedule(
 
 
 def _own_length(events: Sequence[SceneEvent], lengths: Sequence[Length]) -> float:
-    """The end of the last event; continuous events alone have a length of their own."""
+    """The end of the last event.
+
+    A continuous event counts only if it starts after the start of the scene ("a dog, then rain"),
+    or if there is no other; it then lasts `CONTINUOUS_SECONDS` at least.
+    """
     spans = _spans(events, lengths, 1.0, None)
-    ends = [
-        span.end for span, length in zip(spans, lengths, strict=True) if not length.is_continuous
-    ]
-    if ends:
+    ends = []
+    for event, span, length in zip(events, spans, lengths, strict=True):
+        if not length.is_continuous:
+            ends.append(span.end)
+        elif event.after is not None or event.start:
+            ends.append(span.start + min(length.seconds, CONTINUOUS_SECONDS))
+    if any(not length.is_continuous for length in lengths):
         return max(ends)
     return max(
         span.start + max(length.seconds, CONTINUOUS_SECONDS)
@@ -138,7 +145,7 @@ def _spans(
         if event.seconds is not None:
             duration = event.seconds
         elif length.is_continuous:
-            duration = max((seconds or 0.0) - start, 0.0)
+            duration = max((seconds or 0.0) - start, SHORTEST)
         else:
             duration = max(share * length.seconds, min(length.seconds, SHORTEST))
         spans.append(Span(round(start, DIGITS), round(duration, DIGITS)))
