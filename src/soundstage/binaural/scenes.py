@@ -2,8 +2,8 @@
 
 A `Source` is a sound, and where, when and how loud it plays. A `Scene` is sources with what they
 share: the length, the sample rate, and the room and the HRTF set that they are rendered with. A
-scene that is a loop repeats without a seam: what sounds on after its end, such as reverberation, is
-heard at its start. `scene_files` reads scenes.
+scene that is a loop repeats without a seam: sounds that cross its end, such as reverberation, go
+on at its start. `scene_files` reads scenes.
 
 A stereo sound without a position is rendered as two loudspeakers at 30 degrees to either side. A
 binaural sound goes to the ears as it is.

@@ -77,7 +77,7 @@ def generate(
         bool,
         typer.Option(
             "--loop",
-            help="A seamless loop: what sounds on after the end is heard at the start.",
+            help="A seamless loop: reverberation and sounds that cross the end go on at the start.",
             rich_help_panel=_SCENE,
         ),
     ] = False,

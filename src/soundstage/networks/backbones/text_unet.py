@@ -10,7 +10,7 @@ positions, attention to the text tokens τ, and a perceptron,
 
 c embeds the time of the diffusion and, which is ours, the mean of τ after a perceptron: a small
 network learns the condition much sooner than by attention alone. Vectors of rows and columns, ours
-too, say which frequency and which time a position is, which convolutions do not see.
+too, encode the frequency and time of a position, which convolutions do not see.
 """
 
 import math

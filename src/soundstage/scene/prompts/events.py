@@ -83,7 +83,7 @@ def build_event(prompt: Prompt, clause: Clause, before: SceneEvent | None) -> Bu
 
 
 def _going_on(stated: Motion, end: Direction | None) -> Motion:
-    """The motion of a sound that was heard before: from there, or away from there."""
+    """The motion of the sound of the event before: from its place, or away from it."""
     if stated.goal is not None:
         return replace(stated, origin=end)
     is_radial = stated.kinds & {"recede", "approach"}

@@ -1,4 +1,4 @@
-"""The index of a folder of sounds: what names, tags and the tagger say about each file.
+"""The index of a folder of sounds: labels of each file from its names, its tags and the tagger.
 
 A file is described by its name, by its folders, by its tags (title, comment, keywords, ...) and by
 the classes of the bundled tagger in windows of 1.92 s, at most `MAX_WINDOWS` of them, evenly spread
@@ -56,7 +56,7 @@ INDEX_KIND = TextKind("an index of sounds", 1 << 28)
 MAX_WINDOWS = 64  # analyzed of a file; those of a longer one are farther apart
 WINDOW_SECONDS = WINDOW / RATE
 MIN_PROBABILITY = 0.5  # of a class that a file is listed under
-CLASS_WEIGHT = 0.8  # of a class against a name: the tagger knows 50 classes, and errs
+CLASS_WEIGHT = 0.8  # of a class against a name: the tagger has 50 classes, and errs
 TAG_WEIGHT = 0.9  # of a tag: comments name places and equipment, too
 PLACES = 4  # kept of each class
 SHORTEST = 4_800  # samples at 16 kHz for the tagger, 0.3 s

@@ -1,4 +1,4 @@
-"""A recording in a library: what the library itself and its index of a folder both know of it."""
+"""A recording in a library: the record that the library shares with its index of a folder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Recording:
 
     path: Path
     labels: Mapping[str, float]
-    """What its names, tags and classes say, with weights up to 1."""
+    """From its names, tags and classes, with weights up to 1."""
     title: str
     credit: dict[str, str]
     loopable: bool

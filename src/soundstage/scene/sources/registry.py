@@ -136,7 +136,7 @@ class AutoSource:
     """The first source of `AUTO_ORDER` that has a sound for the words.
 
     With a folder of the user's sounds, the built-in library follows it. A source is loaded when it
-    is first needed; one that cannot be loaded is passed over, and the log says so.
+    is first needed; one that cannot be loaded is passed over, which is logged.
 
     Args:
         options: for all sources; `place` is the folder of the library.
