@@ -16,12 +16,11 @@ and unit deviation:
 The last two leave out the bin at 8 kHz, so that 256 rows can be halved.
 """
 
-from functools import cache
-
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from soundstage.spectra.cached_tensors import cached_tensor
 from soundstage.spectra.filterbanks import slaney_mel_filters
 from soundstage.spectra.stft import ShortWindowSTFT
 
@@ -81,7 +80,7 @@ def consistent_phases(
     return spectrum
 
 
-@cache
+@cached_tensor
 def _bands() -> Float[Tensor, "mels bins"]:
     """Slaney's triangles from 0 to 8 kHz, each with a sum of 1."""
     bands = slaney_mel_filters(MELS, FFT, RATE, 0, RATE / 2)

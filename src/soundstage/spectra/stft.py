@@ -9,12 +9,13 @@ the two is cross-faded without blocking (Crochiere 1980).
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
+
+from soundstage.spectra.cached_tensors import cached_tensor
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,10 @@ class STFT:
         """Frequencies from zero to Nyquist, both included."""
         return self.frame // 2 + 1
 
-    @cached_property
+    @property
     def window(self) -> Float[Tensor, " frame"]:
         """The periodic Hann window."""
-        return torch.hann_window(self.frame, dtype=torch.float32)
+        return _hann_window(self.frame, self.frame)
 
     def frames(self, length: int) -> int:
         """Number of frames that analyze `length` samples."""
@@ -78,11 +79,17 @@ class ShortWindowSTFT(STFT):
         if not 0 < 2 * self.hop <= self.length:
             raise ValueError("a window is at least two hops long")
 
-    @cached_property
+    @property
     def window(self) -> Float[Tensor, " frame"]:
         """The window with its zeros."""
-        beside = (self.frame - self.length) // 2
-        return F.pad(torch.hann_window(self.length, dtype=torch.float32), (beside, beside))
+        return _hann_window(self.length, self.frame)
+
+
+@cached_tensor
+def _hann_window(length: int, frame: int) -> Float[Tensor, " frame"]:
+    """A periodic Hann window of `length` samples in the middle of a frame."""
+    beside = (frame - length) // 2
+    return F.pad(torch.hann_window(length, dtype=torch.float32), (beside, beside))
 
 
 class AnalysisStream:

@@ -7,7 +7,6 @@ its range doubles, by merging cells, when a louder sample arrives.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from jaxtyping import Float
 
 from soundstage.audio import Source
 from soundstage.metrics.analysis import IID_RANGE_DB, Analysis, FrameBlock, analyze
+from soundstage.spectra.cached_tensors import cached_tensor
 from soundstage.stereo import BANDS, RATE, TRANSFORM, to_mid_side
 
 COLUMNS = 1024  # at most; even
@@ -136,7 +136,7 @@ class GoniometerHistogram:
         return shares @ self._counts @ shares.T
 
 
-@cache
+@cached_tensor
 def row_weights() -> Float[torch.Tensor, "rows bins"]:
     """Weights for the mean power of each row, with linear interpolation between bins."""
     points = 128  # per row; the highest row spans 47 bins

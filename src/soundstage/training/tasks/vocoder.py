@@ -7,7 +7,6 @@ discriminator sees the bins (`waveform_discriminator.py`).
 """
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from soundstage.corpora.spatial_events import horizontal_hrirs
 from soundstage.networks.models.vocoder import Vocoder, VocoderConfig
 from soundstage.networks.models.waveform_discriminator import WaveformDiscriminator, magnitudes
+from soundstage.spectra.cached_tensors import cached_tensor
 from soundstage.spectra.dual_spectra import RATE, normalized_log
 from soundstage.spectra.filterbanks import slaney_mel_filters
 from soundstage.training.adversarial import (
@@ -170,7 +170,7 @@ def log_bands(
     return normalized_log((bands @ spectrogram).float())
 
 
-@cache
+@cached_tensor
 def _bands(window: int) -> Float[Tensor, "mels bins"]:
     bands = slaney_mel_filters(window // SAMPLES_PER_BAND, window, RATE, 0, RATE / 2)
     return bands / bands.sum(dim=1, keepdim=True)
