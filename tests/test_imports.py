@@ -22,6 +22,7 @@ ORDER = [
     "evaluation",
     "training",
     "scene",
+    "restyling",
     "upmixing",
     "separation",
     "metrics",
