@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-FILES, INPUTS, PLACES = "Files", "Stereo inputs", "Places"  # sections of the help
+FILES, INPUTS, PLACES, FIELDS = "Files", "Stereo inputs", "Places", "Ambisonics"  # of the help
 
 Output = Annotated[
     str | None,
@@ -82,6 +82,24 @@ WriteStems = Annotated[
     typer.Option(
         help="Folder for the sources that the method places; they add up to the input.",
         rich_help_panel=PLACES,
+    ),
+]
+Ambix = Annotated[
+    int | None,
+    typer.Option(
+        "--ambix",
+        min=1,
+        max=3,
+        help="Write ambisonics of this order, 1 to 3: 4, 9 or 16 channels.",
+        rich_help_panel=FIELDS,
+    ),
+]
+Convention = Annotated[
+    str | None,
+    typer.Option(
+        "--convention",
+        help="Of ambisonics: ambix (ACN, SN3D; the default), n3d (ACN, N3D) or fuma.",
+        rich_help_panel=FIELDS,
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
