@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation, Slerp
 
 from soundstage.binaural.geometry import seen_from_head, to_spherical
-from soundstage.binaural.trajectories import FARTHEST, NEAREST, PointError, Trajectory
+from soundstage.binaural.pose_trajectory import PointError
+from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
 from soundstage.errors import OptionError
 
 MIRROR = np.array([1.0, -1.0, 1.0])

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from soundstage.audio import MAX_RATE, MIN_RATE
+from soundstage.binaural.pose_trajectory import PointError
 from soundstage.binaural.renderers import Renderer, RendererStream
 from soundstage.binaural.scenes import READ_FRAMES, Scene, Source, raised_cosine, scene_of
-from soundstage.binaural.trajectories import PointError
 from soundstage.errors import OptionError
 from soundstage.parallel import prefetch
 

@@ -2,46 +2,33 @@
 
 Positions are interpolated linearly in x, y and z, or *along the sphere*: linearly in azimuth (along
 the shorter arc), elevation and radius, so that an orbit given by a few azimuths keeps its radius
-and height. Orientations are interpolated by *slerp* (Shoemake 1985). Before its first point and
-after its last a source is at rest.
+and height. Orientations, and the rest at both ends, are those of every `PoseTrajectory`.
 
 The origin is the center of the listener's head; a trajectory keeps `NEAREST` away from it.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from soundstage.binaural.geometry import UPRIGHT, Poses, are_rotations, to_cartesian, to_spherical
-from soundstage.errors import OptionError
-
-if TYPE_CHECKING:
-    from scipy.spatial.transform import Slerp
+from soundstage.binaural.geometry import to_cartesian, to_spherical
+from soundstage.binaural.pose_trajectory import (
+    PoseTrajectory,
+    read_only,
+    refuse_not_finite,
+    refuse_points,
+    segment_distances,
+)
 
 NEAREST = 0.1  # m: just outside the head
 FARTHEST = 1_000.0  # m: a propagation delay of three seconds
 _ROUNDING = 1e-9  # tolerance of the bounds, in meters or degrees
 
 
-class PointError(OptionError):
-    """An invalid point of a trajectory; has its index `point` and the `reason`."""
-
-    def __init__(self, point: int, reason: str) -> None:
-        super().__init__(f"Point {point + 1} of the trajectory: {reason}")
-        self.point = point
-        self.reason = reason
-
-    def __reduce__(self) -> tuple[type["PointError"], tuple[int, str]]:
-        """For another process."""
-        return PointError, (self.point, self.reason)
-
-
 @dataclass(frozen=True, eq=False)
-class Trajectory:
+class Trajectory(PoseTrajectory):
     """The trajectory of a source around a head. Immutable.
 
     Attributes:
@@ -61,9 +48,6 @@ class Trajectory:
            [-2.,  0.,  0.]])
     """
 
-    times: Float[np.ndarray, " points"]
-    positions: Float[np.ndarray, "points 3"]
-    orientations: Float[np.ndarray, "points 4"] | None = None
     along_sphere: bool = False
 
     @classmethod
@@ -79,15 +63,15 @@ class Trajectory:
             OptionError: as the class; also if successive azimuths differ by a turn or more, since
                 the shorter arc would silently drop whole turns.
         """
-        spherical = _read_only("spherical points", spherical, (np.size(times), 3))
-        _refuse_not_finite(spherical)
+        spherical = read_only("spherical points", spherical, (np.size(times), 3))
+        refuse_not_finite(spherical)
         azimuth, elevation, radius = spherical.T
-        _refuse(
+        refuse_points(
             np.abs(elevation) > 90 + _ROUNDING,
             lambda point: f"the elevation is -90 to 90 degrees, not {elevation[point]:g}.",
         )
-        _refuse(radius < 0, lambda point: f"the radius of {radius[point]:g} m is negative.")
-        _refuse(
+        refuse_points(radius < 0, lambda point: f"the radius of {radius[point]:g} m is negative.")
+        refuse_points(
             np.abs(np.diff(azimuth, prepend=azimuth[:1])) >= 360,
             lambda point: (
                 f"the azimuth changes from {azimuth[point - 1]:g} to {azimuth[point]:g} degrees, "
@@ -96,60 +80,10 @@ class Trajectory:
         )
         return cls(times, to_cartesian(spherical), orientations, along_sphere=True)
 
-    def __post_init__(self) -> None:
-        if not np.size(self.times):
-            raise OptionError("A trajectory needs at least one point.")
-        points = np.size(self.times)
-        times = _read_only("times", self.times, (points,))
-        positions = _read_only("positions", self.positions, (points, 3))
-        object.__setattr__(self, "times", times)
-        object.__setattr__(self, "positions", positions)
-        _refuse_not_finite(np.column_stack([times, positions]))
-        _refuse(
-            np.diff(times, prepend=-np.inf) <= 0,
-            lambda point: (
-                f"its time {times[point]:.9g} s is not later than {times[point - 1]:.9g} s."
-            ),
-        )
-        self._check_distances()
-        if self.orientations is not None:
-            orientations = _read_only("orientations", self.orientations, (points, 4))
-            object.__setattr__(self, "orientations", orientations)
-            _refuse(
-                ~are_rotations(orientations),
-                lambda point: "its orientation is not a unit quaternion.",
-            )
-
-    def at(self, times: Float[np.ndarray, " times"]) -> Poses:
-        """Positions and orientations at given times, in seconds.
-
-        The pose at a time is the same to the bit whatever the other times are.
-        """
-        return Poses(self.positions_at(times), self._orientations_at(times))
-
     def positions_at(self, times: Float[np.ndarray, "*times"]) -> Float[np.ndarray, "*times 3"]:
         """Positions only, at a tenth of the cost."""
-        columns = [np.interp(times, self._knots, column) for column in self._columns]
-        positions = np.stack(columns, axis=-1)
+        positions = super().positions_at(times)
         return to_cartesian(positions) if self.along_sphere else positions
-
-    def delayed(self, seconds: float) -> "Trajectory":
-        """The same trajectory, later by this time, or earlier if it is negative."""
-        if not seconds or self.is_static:
-            return self
-        return replace(self, times=self.times + seconds)
-
-    @cached_property
-    def is_static(self) -> bool:
-        """Whether the position is constant."""
-        return bool((self.positions == self.positions[0]).all())
-
-    @cached_property
-    def is_rotating(self) -> bool:
-        """Whether the orientation changes."""
-        return self.orientations is not None and bool(
-            (self.orientations != self.orientations[0]).any()
-        )
 
     @cached_property
     def min_distance(self) -> float:
@@ -159,7 +93,7 @@ class Trajectory:
         return float(
             min(
                 np.linalg.norm(self.positions[0]),
-                _segment_distances(self.positions).min(initial=np.inf),
+                segment_distances(self.positions).min(initial=np.inf),
             )
         )
 
@@ -167,19 +101,6 @@ class Trajectory:
     def max_distance(self) -> float:
         """Largest distance from the center of the head, in meters."""
         return float(np.linalg.norm(self.positions, axis=1).max())
-
-    def _orientations_at(self, times: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 4"]:
-        if self._slerp is not None and len(times):
-            return self._slerp(np.clip(times, self.times[0], self.times[-1])).as_quat()
-        constant = UPRIGHT
-        if self.orientations is not None:
-            constant = self.orientations[0] / np.linalg.norm(self.orientations[0])
-        return np.tile(constant, (len(times), 1))
-
-    @cached_property
-    def _knots(self) -> Float[np.ndarray, " points"]:
-        """A writable copy of the times: `numpy.interp` copies a read-only array in each call."""
-        return self.times.copy()
 
     @cached_property
     def _columns(self) -> Float[np.ndarray, "3 points"]:
@@ -189,18 +110,10 @@ class Trajectory:
         azimuth, elevation, radius = to_spherical(self.positions).T
         return np.stack([_unwrapped(azimuth), elevation, radius])
 
-    @cached_property
-    def _slerp(self) -> "Slerp | None":
-        if self.orientations is None or len(self.times) == 1:
-            return None
-        from scipy.spatial.transform import Rotation, Slerp
-
-        return Slerp(self.times, Rotation.from_quat(self.orientations))
-
-    def _check_distances(self) -> None:
+    def _check_positions(self) -> None:
         with np.errstate(over="ignore"):
             distance = np.linalg.norm(self.positions, axis=1)
-        _refuse(
+        refuse_points(
             (distance < NEAREST - _ROUNDING) | (distance > FARTHEST + _ROUNDING),
             lambda point: (
                 f"the source is {distance[point]:.3g} m from the center of the head; "
@@ -208,8 +121,8 @@ class Trajectory:
             ),
         )
         if not self.along_sphere:
-            passing = _segment_distances(self.positions)
-            _refuse(
+            passing = segment_distances(self.positions)
+            refuse_points(
                 np.append(False, passing < NEAREST - _ROUNDING),
                 lambda point: (
                     "on the straight line to it the source passes the center of the head at "
@@ -218,37 +131,7 @@ class Trajectory:
             )
 
 
-def _read_only(name: str, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.array(values, dtype=float)
-    if array.shape != shape:
-        raise OptionError(
-            f"The {name} have the shape {array.shape}; with these times it must be {shape}."
-        )
-    array.flags.writeable = False
-    return array
-
-
-def _refuse(faulty: Bool[np.ndarray, " points"], reason: Callable[[int], str]) -> None:
-    if faulty.any():
-        point = int(faulty.argmax())
-        raise PointError(point, reason(point))
-
-
-def _refuse_not_finite(values: Float[np.ndarray, "points columns"]) -> None:
-    _refuse(~np.isfinite(values).all(axis=1), lambda _: "its time or position is not finite.")
-
-
 def _unwrapped(azimuth: Float[np.ndarray, " points"]) -> Float[np.ndarray, " points"]:
     """Azimuths without jumps: each step is −180 to 180 degrees."""
     turns = np.floor((180 + _ROUNDING - np.diff(azimuth)) / 360).cumsum()
     return azimuth + 360 * np.append(0, turns)
-
-
-def _segment_distances(
-    positions: Float[np.ndarray, "points 3"],
-) -> Float[np.ndarray, " segments"]:
-    """Distance of each line segment between two points from the origin, in meters."""
-    start, step = positions[:-1], np.diff(positions, axis=0)
-    length = np.maximum((step**2).sum(axis=1), _ROUNDING**2)
-    share = np.clip(-(start * step).sum(axis=1) / length, 0, 1)
-    return np.linalg.norm(start + share[:, None] * step, axis=1)

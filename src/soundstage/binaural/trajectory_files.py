@@ -25,8 +25,9 @@ from jaxtyping import Float
 
 from soundstage.binaural.binaural_speech_poses import POSE_RATE, from_tracked
 from soundstage.binaural.geometry import are_rotations
+from soundstage.binaural.pose_trajectory import PointError
 from soundstage.binaural.presets import RADIUS
-from soundstage.binaural.trajectories import PointError, Trajectory
+from soundstage.binaural.trajectories import Trajectory
 from soundstage.errors import InputError, quoted
 from soundstage.text_files import TextKind, csv_lines, parse_json, read_text
 

@@ -18,7 +18,7 @@ from jaxtyping import Float32
 from soundstage.audio import SoundReader, open_sound
 from soundstage.binaural import Poses, Trajectory, read_tracked, seen_by_receiver
 from soundstage.binaural.binaural_speech_poses import POSE_RATE
-from soundstage.binaural.trajectories import PointError
+from soundstage.binaural.pose_trajectory import PointError
 from soundstage.errors import InputError, OptionError
 
 RATE = 48_000  # Hz

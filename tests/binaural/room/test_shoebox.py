@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soundstage.binaural.pose_trajectory import PointError
 from soundstage.binaural.room.absorption import OCTAVE_BANDS
 from soundstage.binaural.room.shoebox import ShoeBox, parse_room, parse_rt60
-from soundstage.binaural.trajectories import PointError, Trajectory
+from soundstage.binaural.trajectories import Trajectory
 from soundstage.errors import OptionError
 
 lengths = st.floats(1, 100)

@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.binaural.geometry import SPEED_OF_SOUND, to_spherical
+from soundstage.binaural.pose_trajectory import PointError
 from soundstage.binaural.room.absorption import OCTAVE_BANDS
-from soundstage.binaural.trajectories import PointError, Trajectory
+from soundstage.binaural.trajectories import Trajectory
 from soundstage.errors import OptionError
 
 SIZES = (1.0, 100.0)  # m
