@@ -52,5 +52,5 @@ def test_files_of_different_runs_are_refused(tmp_path, second):
 
 
 def test_the_side_alone_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="side alone"):
+    with pytest.raises(OptionError, match="two channels"):
         measure_existing(tmp_path / "x.wav", two_files(tmp_path), FileOptions(outputs="side"))

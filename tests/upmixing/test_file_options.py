@@ -36,7 +36,7 @@ def write(path, sound, rate=44_100, subtype="PCM_16"):
         ({"codec_checks": ("wma:64",)}, "mp3, aac, opus, vorbis"),
         ({"codec_checks": ("mp3:1e3",)}, "such as mp3:128"),
         ({"codec_checks": ("mp3:" + "9" * 5000,)}, "from 8 to 512"),
-        ({"codec_checks": ("mp3:128",), "outputs": "side"}, "left and right, not mid and side"),
+        ({"codec_checks": ("mp3:128",), "outputs": "side"}, "left and right alone"),
     ],
 )
 def test_wrong_options_are_refused_in_a_sentence(wrong, reason):

@@ -47,3 +47,16 @@ def test_blocks_of_any_size_give_the_same_bytes() -> None:
     mid, sides = noise(3 * SEGMENT), noise(3 * SEGMENT, seed=1)[None]
     whole = limited(mid, sides, 0.3)
     assert np.array_equal(whole, limited(mid, sides, 0.3, (1, SEGMENT, SEGMENT + 1, 100_000)))
+
+
+def test_all_sides_of_a_field_have_the_gain_of_its_first() -> None:
+    mid = noise(2 * SEGMENT)
+    sides = torch.stack([noise(2 * SEGMENT, seed=seed) for seed in range(6)])
+    sides[:3] *= 2
+    stage = WidthLimit(0.3, 6, of_a_take=3)
+    made = torch.cat([stage.push(mid, sides), stage.finish()], dim=-1)
+    for first in (0, 3):
+        alone = limited(mid, sides[first : first + 1], 0.3)
+        assert torch.equal(made[first : first + 1], alone)
+        gains = made[first : first + 3] / sides[first : first + 3]
+        assert (gains - gains[:1]).abs().max() < 1e-5

@@ -10,7 +10,9 @@ from soundstage.cli.console import in_flags, say
 from soundstage.cli.options import (
     FILES,
     INPUTS,
+    Ambix,
     BitDepth,
+    Convention,
     Device,
     Downmix,
     DryRun,
@@ -68,6 +70,8 @@ def upmix(
         bool,
         typer.Option("--side-only", help="Write the side signal alone.", rich_help_panel=FILES),
     ] = False,
+    ambix: Ambix = None,
+    convention: Convention = None,
     proof: Annotated[
         bool,
         typer.Option(help="Read each result back and compare its mono sum.", rich_help_panel=FILES),
@@ -207,17 +211,17 @@ def upmix(
 ) -> None:
     """Turn mono recordings into stereo that folds down to the original."""
     from soundstage.cli.batch import print_plan, processes_for, run_files, watched
-    from soundstage.errors import OptionError
     from soundstage.listening.upmix_run import UpmixRun, draws_sheets
     from soundstage.upmixing.batch import parse_gain, with_one_gain
     from soundstage.upmixing.controls import Controls, as_seeds
-    from soundstage.upmixing.file_options import FileOptions
+    from soundstage.upmixing.file_options import FileOptions, outputs_for
     from soundstage.upmixing.jobs import UpmixWork, plan_jobs
     from soundstage.upmixing.registry import method_for
     from soundstage.upmixing.stage_options import stage_options
 
-    if mid_side and side_only:
-        raise OptionError("`mid_side` and `side_only` exclude each other: choose one.")
+    outputs = outputs_for(
+        mid_side=mid_side, side_only=side_only, ambix=ambix, convention=convention
+    )
     own_weights = str(weights) if weights else None
     method = method_for(method, own_weights)
     fixed_gain, one_gain = parse_gain(gain_db)
@@ -235,7 +239,7 @@ def upmix(
             overwrite=overwrite,
             rate=rate,
             bit_rate=None if bit_rate is None else 1000 * bit_rate,
-            outputs="mid-side" if mid_side else "side" if side_only else "stereo",
+            outputs=outputs,
             gain_db=fixed_gain,
             proof=proof,
             codec_checks=tuple(split_list(codec_checks)),
@@ -262,6 +266,7 @@ def upmix(
         sheet=draws_sheets(takes, sheet, note),
         page=listen,
         stems=write_stems,
+        outputs=outputs,
     )
     work.check_jobs(planned.jobs)
     if dry_run:

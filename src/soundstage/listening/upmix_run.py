@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from soundstage.audio.existing import EXISTS
 from soundstage.errors import OptionError, missing_extra
+from soundstage.upmixing.file_options import COMPARABLE
 from soundstage.upmixing.jobs import Job, UpmixWork
 
 if TYPE_CHECKING:
@@ -39,10 +40,11 @@ class UpmixRun:
         """
         outputs = self.work.options.outputs
         if job.page and outputs != "stereo":
-            raise OptionError("`listen` plays left and right, not mid and side: leave it out.")
+            raise OptionError("`listen` plays left and right alone: leave it out.")
         skipped = self.work.check(job)
         sheet, page = self._is_due(job.sheet), self._is_due(job.page)
-        if skipped and (skipped.reason != EXISTS or outputs == "side" or not (sheet or page)):
+        comparable = outputs in COMPARABLE
+        if skipped and (skipped.reason != EXISTS or not comparable or not (sheet or page)):
             return skipped
         if sheet:
             self._sheet(job)
@@ -87,8 +89,8 @@ class UpmixRun:
         return target is not None and not (self.work.skip_existing and target.exists())
 
     def _existing(self, job: Job) -> "UpmixResult | None":
-        """All takes of a job, measured from their files; None for the side alone."""
-        if self.work.options.outputs == "side":
+        """All takes of a job, measured from their files; None if they have no two channels."""
+        if self.work.options.outputs not in COMPARABLE:
             return None
         from soundstage.upmixing.existing_takes import measure_existing
 

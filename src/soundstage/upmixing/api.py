@@ -41,6 +41,7 @@ def upmix(
     weights: str | os.PathLike[str] | None = None,
     decoder: str = "prediction",
     device: str = "auto",
+    ambix: int | None = None,
 ) -> Audio | Any:
     """Upmix a whole sound. For many sounds, make an `Upmixer` once.
 
@@ -65,6 +66,7 @@ def upmix(
         weights: see there.
         decoder: see there.
         device: see there.
+        ambix: order of a sound field in place of stereo, 1 to 3, as for `Upmixer`.
 
     Returns:
         As `Upmixer` does.
@@ -96,6 +98,7 @@ def upmix(
         downmix=downmix,
         align=align,
         mix=mix,
+        ambix=ambix,
     )
 
 

@@ -24,7 +24,7 @@ from soundstage.stereo import BANDS, RATE, TRANSFORM, Parameters, band_sums
 from soundstage.stereo.descriptors import DESCRIPTORS, descriptors_of_sums
 from soundstage.stereo.encoding import SILENCE
 from soundstage.stereo.features import FEATURES, IID_LIMIT_DB, parameter_features
-from soundstage.upmixing.engine import MidSide, reproducible
+from soundstage.upmixing.engine import Block, reproducible
 
 PLACES = 41  # columns of a stage, one for each decibel from right to left
 _EPSILON = 1e-9
@@ -123,7 +123,7 @@ class TakesMeter:
         self._apart = torch.zeros(takes, takes, dtype=torch.float64)
         self._frames = 0
 
-    def push(self, blocks: Sequence[MidSide]) -> None:
+    def push(self, blocks: Sequence[Block]) -> None:
         """Add the next block of every take."""
         with reproducible():
             mids = [

@@ -6,6 +6,8 @@ The mid M goes to the method at the method's sample rate, the method generates t
 controls act on S, and S returns to the rate of the input, where it is added to M. M itself is never
 resampled: the fold-down is exact at every rate. Above half the method's rate (22 kHz) S is zero.
 
+A sound field (`sound_field`) has several sides; the first one is S. They all go the same way.
+
 Facts about the input, if they are known, add two stages: surface noise stays in the middle, and the
 width has a limit by content. The method then gets the mid without its clicks.
 
@@ -61,7 +63,8 @@ class UpmixMethod(Protocol):
     rate: int
     """Its sample rate in Hz."""
     n_outputs: int
-    """1: the side alone, with an exact fold-down. 2: a new mid, then the side."""
+    """1: the side alone, with an exact fold-down. 2: a new mid, then the side. 3, 8 or 15: the
+    sides of a sound field, which is no method of its own (`sound_field`)."""
 
     def stream(self, seeds: Sequence[int], /) -> SideStream:
         """Start a signal, with one take a seed; a take does not depend on the others."""
@@ -84,6 +87,25 @@ class MidSide(NamedTuple):
     def left_right(self) -> Float[np.ndarray, "2 frames"]:
         """The stereo block."""
         return np.stack(to_left_right(self.mid, self.side))
+
+
+class FieldBlock(NamedTuple):
+    """Blocks of a sound field: its mid, which is W, and its sides (`sound_field`)."""
+
+    mid: Float[np.ndarray, " frames"]
+    sides: Float[np.ndarray, "sides frames"]
+
+    @property
+    def side(self) -> Float[np.ndarray, " frames"]:
+        """That of the stereo image."""
+        return self.sides[0]
+
+    def left_right(self) -> Float[np.ndarray, "2 frames"]:
+        """Cardioids that face left and right."""
+        return np.stack(to_left_right(self.mid, self.side))
+
+
+Block = MidSide | FieldBlock
 
 
 class UpmixStream:
@@ -113,7 +135,7 @@ class UpmixStream:
             self._padding = 0  # nothing is resampled, and it would meet silence that is not there
         self._remover = None
         noise = channels.noise if channels else None
-        if noise and len(noise.clicks) and not controls.spread_noise and method.n_outputs == 1:
+        if noise and len(noise.clicks) and not controls.spread_noise and method.n_outputs != 2:
             self._remover = ClickRemover(noise.clicks_at(rate))
         self._to_method = StreamResampler(rate, method.rate, 1)
         with reproducible():
@@ -121,7 +143,7 @@ class UpmixStream:
             self._return = _ReturnPath(method, rate, controls, channels, len(seeds))
         self._method_input, self._mid = SampleQueue(), SampleQueue()
 
-    def push(self, mid: Float[np.ndarray, " frames"]) -> list[MidSide]:
+    def push(self, mid: Float[np.ndarray, " frames"]) -> list[Block]:
         """Mid and side of each take, as far as complete, all of one length.
 
         The takes share the mid, float64 if the input is, unless the method makes its own.
@@ -134,7 +156,7 @@ class UpmixStream:
             self._advance(self._to_method.push(mid[None].astype(np.float32, copy=False)))
         return self._ready(min(len(self._mid), len(self._return)))
 
-    def finish(self) -> list[MidSide]:
+    def finish(self) -> list[Block]:
         """The rest; in all, as many samples as were pushed."""
         silence = np.zeros((1, self._padding), np.float32)
         with reproducible():
@@ -158,7 +180,7 @@ class UpmixStream:
         self._return.push_mid(mid)
         self._return.push(self._stream.push(mid))
 
-    def _ready(self, count: int) -> list[MidSide]:
+    def _ready(self, count: int) -> list[Block]:
         return self._return.pop(self._mid.pop(count).numpy())
 
 
@@ -174,17 +196,22 @@ class _ReturnPath:
         takes: int,
     ) -> None:
         n_outputs = method.n_outputs
+        self._n_mids = 1 if n_outputs == 2 else 0
         width = 1.0 if controls.width is None else controls.width
         self._width, self._shape = np.float32(width), (takes, n_outputs)
+        self._n_sides = n_outputs - self._n_mids  # of a take
+        sides = takes * self._n_sides
         self._from_method = StreamResampler(method.rate, rate, takes * n_outputs)
         self._filters = []
         if controls.filters:
             response = torch.from_numpy(side_filter(controls, method.rate))
             self._filters = [
-                StreamingConvolver(response, advance=FILTER_TAPS // 2) for _ in range(takes)
+                StreamingConvolver(response, advance=FILTER_TAPS // 2) for _ in range(sides)
             ]
-        self._stages = SideStages(stages_of(controls, channels, method.rate, takes), takes)
-        self._new_mid = SampleQueue((takes, n_outputs - 1))  # waits for the changed side
+        self._stages = SideStages(
+            stages_of(controls, channels, method.rate, sides, of_a_take=self._n_sides), sides
+        )
+        self._new_mid = SampleQueue((takes, self._n_mids))  # waits for the changed side
         self._ready = SampleQueue((takes * n_outputs,))
 
     def __len__(self) -> int:
@@ -200,8 +227,8 @@ class _ReturnPath:
         if not self._filters and not self._stages:
             self._resample(outputs)
             return
-        self._new_mid.push(outputs[:, :-1])
-        sides = outputs[:, -1]
+        self._new_mid.push(outputs[:, : self._n_mids])
+        sides = outputs[:, self._n_mids :].flatten(0, 1)
         if self._filters:
             pairs = zip(self._filters, sides, strict=True)
             sides = torch.stack([each.push(side) for each, side in pairs])
@@ -215,21 +242,23 @@ class _ReturnPath:
             self._resample(self._with_mid(self._stages.finish()))
         self._ready.push(torch.from_numpy(self._from_method.finish()))
 
-    def pop(self, mid: Float[np.ndarray, " count"]) -> list[MidSide]:
+    def pop(self, mid: Float[np.ndarray, " count"]) -> list[Block]:
         """The takes, with the mid of the input or with one of the method."""
         outputs = self._ready.pop(mid.size).numpy().reshape(*self._shape, mid.size)
-        sides = outputs[:, -1] * self._width
+        sides = outputs[:, self._n_mids :] * self._width
         sides[np.abs(sides) < INAUDIBLE] = 0
-        replaced = self._shape[1] == 2
+        if self._n_sides > 1:
+            return [FieldBlock(mid, each) for each in sides]
         return [
-            MidSide(take[0] if replaced else mid, side)
+            MidSide(take[0] if self._n_mids else mid, side[0])
             for take, side in zip(outputs, sides, strict=True)
         ]
 
     def _with_mid(
-        self, sides: Float[Tensor, "takes ready"]
+        self, sides: Float[Tensor, "sides ready"]
     ) -> Float[Tensor, "takes n_outputs ready"]:
-        return torch.cat([self._new_mid.pop(sides.shape[-1]), sides[:, None]], dim=1)
+        of_takes = sides.unflatten(0, (-1, self._n_sides))
+        return torch.cat([self._new_mid.pop(sides.shape[-1]), of_takes], dim=1)
 
     def _resample(self, outputs: Float[Tensor, "takes n_outputs ready"]) -> None:
         samples = outputs.flatten(0, 1).contiguous().numpy()
@@ -244,7 +273,7 @@ def upmix_blocks(
     seeds: Sequence[int],
     controls: Controls | None = None,
     channels: Channels | None = None,
-) -> Iterator[list[MidSide]]:
+) -> Iterator[list[Block]]:
     """`UpmixStream` over an iterable of blocks.
 
     Yields:

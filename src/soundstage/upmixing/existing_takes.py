@@ -20,7 +20,7 @@ from soundstage.precision import in_single_precision
 from soundstage.stereo import to_mid_side
 from soundstage.upmixing.comparison import TakesMeter
 from soundstage.upmixing.engine import MidSide
-from soundstage.upmixing.file_options import FileOptions, plan_path
+from soundstage.upmixing.file_options import COMPARABLE, FileOptions, plan_path
 from soundstage.upmixing.plan import Plan
 from soundstage.upmixing.report import Report
 from soundstage.upmixing.upmix_files import UpmixResult
@@ -43,12 +43,12 @@ def measure_existing(
         As `upmix_to_files` does; in the reports the gain is NaN, and nothing is proven.
 
     Raises:
-        OptionError: the files hold the side alone.
+        OptionError: the files hold the side alone, or a sound field.
         InputError: a file cannot be read, or the plan that was written beside one.
         OutputError: the files differ in sample rate or length, or a file is not stereo.
     """
-    if options.outputs == "side":
-        raise OptionError("Files of the side alone cannot be compared: use `overwrite`.")
+    if options.outputs not in COMPARABLE:
+        raise OptionError("Only files of two channels can be compared: use `overwrite`.")
     with ExitStack() as stack:
         sounds = [stack.enter_context(open_sound(path)) for path in targets.values()]
         rate = sounds[0].rate

@@ -13,8 +13,16 @@ from soundstage.audio.formats import SoundFormat
 from soundstage.errors import OptionError, quoted
 from soundstage.upmixing.controls import Controls, check_mix
 
-OUTPUTS = {"stereo": 2, "mid-side": 2, "side": 1}
-"""What a file may hold, and the number of its channels."""
+OUTPUTS = {
+    "stereo": 2,
+    "mid-side": 2,
+    "side": 1,
+    **{f"{name}{n}": (n + 1) ** 2 for name in ("ambix", "n3d", "fuma") for n in (1, 2, 3)},
+}
+"""What a file may hold, and the number of its channels; `ambix1` is a sound field of order 1."""
+
+COMPARABLE = ("stereo", "mid-side")
+"""What holds a whole stereo image in two channels."""
 
 MAX_GAIN = 120.0  # dB
 
@@ -36,6 +44,50 @@ def plan_path(target: Path) -> Path:
     'song-stereo.wav.plan.json'
     """
     return target.with_name(f"{target.name}.plan.json")
+
+
+def field_order(outputs: str) -> int:
+    """Order of the sound field that a file holds; 0 for stereo, and for mid and side.
+
+    >>> field_order("ambix3"), field_order("mid-side")
+    (3, 0)
+    """
+    return int(outputs[-1]) if outputs[-1].isdigit() else 0
+
+
+def outputs_for(
+    *,
+    mid_side: bool = False,
+    side_only: bool = False,
+    ambix: int | None = None,
+    convention: str | None = None,
+) -> str:
+    """What a file is to hold, from options of which one at most is set.
+
+    Args:
+        mid_side: mid and side.
+        side_only: the side alone.
+        ambix: a sound field of this order.
+        convention: of the field, "ambix", "n3d" or "fuma".
+
+    Raises:
+        OptionError: two exclude each other, or there is no such convention or order.
+    """
+    chosen = {"mid_side": mid_side, "side_only": side_only, "ambix": ambix is not None}
+    names = [name for name, is_set in chosen.items() if is_set]
+    if len(names) > 1:
+        raise OptionError(f"`{names[0]}` and `{names[1]}` exclude each other: choose one.")
+    if ambix is None:
+        if convention is not None:
+            raise OptionError("`convention` is that of a sound field: give its order as `ambix`.")
+        return "mid-side" if mid_side else "side" if side_only else "stereo"
+    outputs = f"{convention or 'ambix'}{ambix}"
+    if outputs not in OUTPUTS or not field_order(outputs):
+        raise OptionError(
+            f"There is no sound field {quoted(outputs)}: the order is 1, 2 or 3, the `convention` "
+            "ambix, n3d or fuma."
+        )
+    return outputs
 
 
 class Codec(NamedTuple):
@@ -96,7 +148,8 @@ class FileOptions:
     bit_rate: int | None = None
     """Of a lossy result, in bit/s of all channels; by default a high one."""
     outputs: str = "stereo"
-    """"stereo": left and right; "mid-side": the mid, then the side; "side": the side alone."""
+    """"stereo": left and right; "mid-side": the mid, then the side; "side": the side alone;
+    "ambix1" to "ambix3", "n3d1", "fuma1", ...: a sound field of that convention and order."""
     gain_db: float | None = None
     """Gain of the result in dB; by default 0, or as far below as clipping demands."""
     proof: bool = True
@@ -132,9 +185,7 @@ class FileOptions:
                 raise OptionError(f"`gain_db` must be from -120 to 120 dB, not {gain:g}.")
             object.__setattr__(self, "gain_db", float(gain))
         if self.codec_checks and self.outputs != "stereo":
-            raise OptionError(
-                "`codec_checks` codes left and right, not mid and side: leave it out."
-            )
+            raise OptionError("`codec_checks` codes left and right alone: leave it out.")
         _ = self.codecs
 
     @property

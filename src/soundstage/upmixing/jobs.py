@@ -23,7 +23,7 @@ from soundstage.audio.name_templates import file_names
 from soundstage.audio.output_names import OutputPlan, distinct_paths, plan_outputs
 from soundstage.errors import OptionError
 from soundstage.parallel import Progress
-from soundstage.upmixing.file_options import FileOptions, plan_path
+from soundstage.upmixing.file_options import FileOptions, field_order, plan_path
 from soundstage.upmixing.registry import (
     DEFAULT_METHOD,
     METHODS,
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 NAME = "{stem}-stereo{ext}"
 TAKE_NAME = "{stem}-stereo-{take}{ext}"
-OWN_NAMES = r"(.+)-(?:stereo(?:-\d+)?|binaural)"
+FIELD_NAME = "{{stem}}.{outputs}{{ext}}"
+FIELD_TAKE_NAME = "{{stem}}-{{take}}.{outputs}{{ext}}"
+OWN_NAMES = r"(.+)(?:-(?:stereo(?:-\d+)?|binaural)|\.(?:ambix|n3d|fuma)[1-3])"
 SHEET_NAME = "{stem}-takes.png"
 PAGE_NAME = "{stem}-listen.html"
 STEMS_NAME = "{stem}"
@@ -110,6 +112,7 @@ def plan_jobs(
     sheet: bool = False,
     page: bool = False,
     stems: Path | None = None,
+    outputs: str = "stereo",
 ) -> Plan:
     """One job for every input; `soundstage.audio.output_names` says how results are named.
 
@@ -123,6 +126,7 @@ def plan_jobs(
         sheet: whether each input gets a contact sheet beside its first take.
         page: whether each input gets a listening page, likewise.
         stems: a folder, in which each input gets a folder for its sources.
+        outputs: what the files hold; a sound field has its convention and order in the name.
 
     Raises:
         InputError: an input does not exist.
@@ -135,7 +139,7 @@ def plan_jobs(
         inputs,
         output,
         name=name,
-        default_name=NAME if len(seeds) == 1 else TAKE_NAME,
+        default_name=_default_name(outputs, len(seeds)),
         suffix=suffix,
         fields=fields,
         own_names=OWN_NAMES,
@@ -160,6 +164,12 @@ def plan_jobs(
         )
     ]
     return Plan(jobs, [Skipped(str(path), [], OWN_RESULT) for path in plan.results])
+
+
+def _default_name(outputs: str, takes: int) -> str:
+    if field_order(outputs):
+        return (FIELD_NAME if takes == 1 else FIELD_TAKE_NAME).format(outputs=outputs)
+    return NAME if takes == 1 else TAKE_NAME
 
 
 def _beside(plan: OutputPlan, name: str | None) -> Sequence[Path | None]:

@@ -1,8 +1,8 @@
-"""What is written of mid and side: left and right, mid and side themselves, or the side alone.
+"""What is written of mid and side: left and right, mid and side themselves, the side, or a field.
 
 For integers mid and side are quantized first. Left and right are their sum and difference in whole
 steps, so that (L+R)/2 is a whole number too: the quantized mid. An input with the bit depth of the
-result, and a gain of 1, returns bit for bit.
+result, and a gain of 1, returns bit for bit. So does one in W, which FuMa alone turns down.
 """
 
 import numpy as np
@@ -10,19 +10,32 @@ from jaxtyping import Float, Int32
 
 from soundstage.audio import Quantizer, SoundFormat
 from soundstage.stereo import to_left_right
-from soundstage.upmixing.engine import MidSide
+from soundstage.upmixing.engine import Block, FieldBlock
+from soundstage.upmixing.file_options import field_order
 
 
-def channels_of(block: MidSide, outputs: str) -> Float[np.ndarray, "channels frames"]:
+def channels_of(block: Block, outputs: str) -> Float[np.ndarray, "channels frames"]:
     """The channels of a block.
 
     Args:
-        block: mid and side.
-        outputs: "stereo", "mid-side" or "side".
+        block: mid and side, or the sides of a field.
+        outputs: a key of `file_options.OUTPUTS`.
     """
+    if isinstance(block, FieldBlock):
+        return field_channels(block, outputs)
     if outputs == "side":
         return block.side[None]
     return np.stack(block) if outputs == "mid-side" else block.left_right()
+
+
+def field_channels(block: FieldBlock, outputs: str) -> Float[np.ndarray, "channels frames"]:
+    """The channels of a sound field, in the convention of the file."""
+    from soundstage.ambisonics.conventions import from_ambix
+    from soundstage.upmixing.sound_field import front
+
+    order = field_order(outputs)
+    sides = block.sides + front(order)[1:, None].astype(block.mid.dtype) * block.mid
+    return from_ambix(np.concatenate([block.mid[None], sides]), outputs[:-1])
 
 
 class OutputBlocks:
@@ -46,6 +59,8 @@ class OutputBlocks:
         if bits := form.integer_bits:
             self._bottom, self._top = -(1 << bits - 1), (1 << bits - 1) - 1
             self._quantizers = [Quantizer(bits, seed=2 * seed), Quantizer(bits, seed=2 * seed + 1)]
+        if outputs.startswith("fuma"):
+            self._dithers_mid = True  # W is the mid times √½
 
     @property
     def rounds_mid(self) -> bool:
@@ -53,17 +68,21 @@ class OutputBlocks:
         return self._dithers_mid
 
     def __call__(
-        self, block: MidSide
+        self, block: Block
     ) -> Float[np.ndarray, "channels frames"] | Int32[np.ndarray, "channels frames"]:
         """Whole steps of an integer format, or floats."""
         if self._quantizers:
             return self._in_steps(block).astype(np.int32)
         if self._is_double:
-            block = MidSide(*map(self._scaled, block))
+            block = type(block)(*map(self._scaled, block))
         return channels_of(block, self._outputs)
 
-    def _in_steps(self, block: MidSide) -> np.ndarray:
+    def _in_steps(self, block: Block) -> np.ndarray:
         for_mid, for_side = self._quantizers
+        if isinstance(block, FieldBlock):
+            channels = field_channels(block, self._outputs)
+            w = for_mid.quantize(self._scaled(channels[:1]), dither=self._dithers_mid)
+            return np.concatenate([w, for_side.quantize(self._scaled(channels[1:]))])
         side = for_side.quantize(self._scaled(block.side)).astype(np.int64)
         if self._outputs == "side":
             return side[None]

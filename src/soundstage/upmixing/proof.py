@@ -31,6 +31,7 @@ from soundstage.audio import (
 )
 from soundstage.audio.loudness import LoudnessMeter
 from soundstage.errors import InputError, OutputError, printable
+from soundstage.upmixing.file_options import field_order
 
 Signal = Float[np.ndarray, " frames"]
 Signals = Callable[[], Iterator[Signal]]
@@ -80,16 +81,21 @@ class Fold(NamedTuple):
     """How a file holds the mono input."""
 
     outputs: str
-    """"stereo", "mid-side" or "side"."""
+    """A key of `file_options.OUTPUTS`."""
     exact: bool
     """The steps of its mono sum are those of the input, without rounding."""
     free: bool
     """The method makes a mid of its own, so that nothing is demanded of the sum."""
 
+    @property
+    def gain(self) -> float:
+        """Of the mono input over the channel that holds it: FuMa turns W down."""
+        return math.sqrt(2) if self.outputs.startswith("fuma") else 1.0
+
     def of(self, block: Float[np.ndarray, "channels frames"]) -> Float[np.ndarray, " frames"]:
         """The mono sum of a block of the file, in double precision."""
-        if self.outputs == "mid-side":
-            return block[0].astype(np.float64)
+        if self.outputs == "mid-side" or field_order(self.outputs):
+            return block[0].astype(np.float64) * self.gain
         return block.mean(axis=0, dtype=np.float64)
 
 
@@ -156,8 +162,10 @@ def _tolerance(
     block: np.ndarray, form: SoundFormat, fold: Fold
 ) -> Float[np.ndarray, " frames"] | float:
     if bits := form.integer_bits:
-        return 0.0 if fold.exact else _ROUNDED / (1 << bits - 1)
-    return _EPSILON[form.encoding] * np.abs(block).sum(axis=0, dtype=np.float64) + _SMALLEST
+        return 0.0 if fold.exact else fold.gain * _ROUNDED / (1 << bits - 1)
+    roundings = 1 if fold.gain == 1 else 3  # of the gain, the product and the sample
+    scale = roundings * _EPSILON[form.encoding]
+    return scale * np.abs(block).sum(axis=0, dtype=np.float64) + _SMALLEST
 
 
 def _prove_lossy(

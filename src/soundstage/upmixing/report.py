@@ -8,11 +8,13 @@ from soundstage.audio.file_report import FileReport
 from soundstage.upmixing.codec_check import CodecCheck, loudness_facts
 from soundstage.upmixing.controls import Controls
 from soundstage.upmixing.downmix import Channels
+from soundstage.upmixing.file_options import field_order
 
 if TYPE_CHECKING:
     from soundstage.upmixing.plan import PlacedSource, Plan
 
 _KINDS = {"mid-side": "holds mid and side", "side": "holds the side alone"}
+_CONVENTIONS = {"ambix": "AmbiX (ACN, SN3D)", "n3d": "ACN and N3D", "fuma": "Furse-Malham (FuMa)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +23,7 @@ class Report(FileReport):
 
     source: str
     outputs: str
-    """"stereo", "mid-side" or "side"."""
+    """What the file holds, such as "stereo", "mid-side" or "ambix1"."""
     seed: int
     dual_mono: bool
     """The input had two equal channels."""
@@ -70,6 +72,8 @@ class Report(FileReport):
 
     def _facts(self) -> list[str]:
         facts = [_KINDS[self.outputs]] if self.outputs in _KINDS else []
+        if order := field_order(self.outputs):
+            facts = [f"{_CONVENTIONS[self.outputs[:-1]]} of order {order}"]
         facts += self._resampling()
         facts.append(f"width {self.width:.2f}, correlation {self.correlation:.2f}")
         if self.gain_requested:

@@ -81,11 +81,12 @@ class WidthLimit:
 
     Args:
         limit: of the width.
-        takes: number of sides, each with a gain of its own.
+        takes: number of sides.
+        of_a_take: number of sides that have one gain, that of the first of them.
     """
 
-    def __init__(self, limit: float, takes: int) -> None:
-        self._limit = limit * _MARGIN
+    def __init__(self, limit: float, takes: int, *, of_a_take: int = 1) -> None:
+        self._limit, self._of_a_take = limit * _MARGIN, of_a_take
         self._mids, self._sides = SampleQueue(), SampleQueue((takes,))
         self._held: Tensor | None = None  # the segment before, which waits for the next gain
         self._gain = torch.ones(takes)  # of the held segment
@@ -112,7 +113,8 @@ class WidthLimit:
     def _next(self, length: int) -> Float[Tensor, "takes ready"]:
         mid, sides = self._mids.pop(length), self._sides.pop(length)
         mid_power = mid.double().square().mean()
-        side_power = sides.double().square().mean(dim=-1)
+        side_power = sides[:: self._of_a_take].double().square().mean(dim=-1)
+        side_power = side_power.repeat_interleave(self._of_a_take)
         gain = self._gain
         if mid_power > SILENCE:
             width = 2 * (side_power / mid_power).sqrt()
@@ -136,7 +138,7 @@ class WidthLimit:
 
 
 def stages_of(
-    controls: Controls, channels: Channels | None, rate: int, takes: int
+    controls: Controls, channels: Channels | None, rate: int, takes: int, *, of_a_take: int = 1
 ) -> list[SideStage]:
     """The stages of an input; none if nothing is known about it.
 
@@ -145,6 +147,7 @@ def stages_of(
         channels: facts about the input.
         rate: of the method, in Hz.
         takes: number of sides.
+        of_a_take: number of sides of each take; the first is that of the stereo image.
     """
     stages: list[SideStage] = []
     if channels is None:
@@ -153,5 +156,5 @@ def stages_of(
         stages.append(HissCentering(channels.noise, rate, takes))
     limit = channels.content.max_width if channels.content else None
     if controls.width is None and limit is not None:
-        stages.append(WidthLimit(limit, takes))
+        stages.append(WidthLimit(limit, takes, of_a_take=of_a_take))
     return stages

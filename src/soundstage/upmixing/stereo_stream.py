@@ -9,7 +9,7 @@ from soundstage.audio.reading import MAX_SAMPLE
 from soundstage.audio.samples import as_samples
 from soundstage.errors import InputError
 from soundstage.precision import in_single_precision
-from soundstage.upmixing.engine import MidSide, UpmixStream
+from soundstage.upmixing.engine import Block, UpmixStream
 
 
 class StereoStream:
@@ -42,7 +42,7 @@ class StereoStream:
         """The remaining samples."""
         return self._stereo(self._stream.finish())
 
-    def _stereo(self, takes: list[MidSide]) -> np.ndarray | list[np.ndarray]:
+    def _stereo(self, takes: list[Block]) -> np.ndarray | list[np.ndarray]:
         blocks = [take.left_right() for take in takes]
         return blocks if self._several else blocks[0]
 

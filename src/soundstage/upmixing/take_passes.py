@@ -33,8 +33,8 @@ from soundstage.metrics import ImageMeter
 from soundstage.parallel import Progress, prefetch
 from soundstage.upmixing.comparison import TakesMeter
 from soundstage.upmixing.downmix import Channels, mid_blocks
-from soundstage.upmixing.engine import MidSide, UpmixMethod, upmix_blocks
-from soundstage.upmixing.file_options import OUTPUTS, FileOptions
+from soundstage.upmixing.engine import Block, FieldBlock, MidSide, UpmixMethod, upmix_blocks
+from soundstage.upmixing.file_options import OUTPUTS, FileOptions, field_order
 from soundstage.upmixing.outputs import OutputBlocks, channels_of
 from soundstage.upmixing.proof import Fold, FoldDown, Written, prove
 from soundstage.upmixing.song_pass import fit_to_song, needs_survey
@@ -70,7 +70,7 @@ class Take:
         assert self._writer is not None
         return self._writer
 
-    def measure(self, block: MidSide) -> None:
+    def measure(self, block: Block) -> None:
         """Peaks of what is written, and the image of the stereo."""
         stereo = block.left_right()
         outputs = self.result.outputs
@@ -113,6 +113,7 @@ class Passes:
         self._progress = progress or (lambda fraction: None)
         self._result = takes[0].result
         self._replaces_mid = method.n_outputs == 2
+        self._order = field_order(self._result.outputs)
         self.frames = 0
         self.mid_peak = TruePeakMeter(self._result.rate, 1)
         self.meter = None
@@ -189,13 +190,11 @@ class Passes:
     def _write_with_gain(self) -> None:
         """Upmix and measure, then write with one gain a take."""
         with ExitStack() as stack:
-            spools = [
-                stack.enter_context(Spool(take.writer.path, self.method.n_outputs))
-                for take in self._takes
-            ]
+            spooled = OUTPUTS[self._result.outputs] - 1 if self._order else self.method.n_outputs
+            spools = [stack.enter_context(Spool(take.writer.path, spooled)) for take in self._takes]
             for blocks in self._upmixed(share=_UPMIXED):
                 for spool, block in zip(spools, blocks, strict=True):
-                    spool.write(np.stack(block) if self._replaces_mid else block.side[None])
+                    spool.write(self._spooled(block))
             for take, spool in zip(self._takes, spools, strict=True):
                 take.gain = self._gain(take)
                 spool.rewind()
@@ -203,10 +202,22 @@ class Passes:
             done = 0
             for mid in stack.enter_context(closing(prefetch(self.mids()))):
                 for take, spool, output in zip(self._takes, spools, prepared, strict=True):
-                    made = spool.read(mid.size)
-                    take.write(output(MidSide(made[0] if self._replaces_mid else mid, made[-1])))
+                    take.write(output(self._unspooled(mid, spool.read(mid.size))))
                 done += mid.size
                 self._progress(_UPMIXED + (_WRITTEN - _UPMIXED) * done / max(self.frames, 1))
+
+    def _spooled(self, block: Block) -> Float[np.ndarray, "channels frames"]:
+        """What the input alone does not give back."""
+        if isinstance(block, FieldBlock):
+            return block.sides
+        return np.stack(block) if self._replaces_mid else block.side[None]
+
+    def _unspooled(
+        self, mid: Float[np.ndarray, " frames"], made: Float[np.ndarray, "channels frames"]
+    ) -> Block:
+        if self._order:
+            return FieldBlock(mid, made)
+        return MidSide(made[0] if self._replaces_mid else mid, made[-1])
 
     def _gain(self, take: Take) -> float:
         largest, requested = self.largest_gain(take), self._requested_gain()
@@ -238,10 +249,15 @@ class Passes:
             form, self._result.outputs, gain=take.gain, mid_fits=mid_fits, seed=take.seed
         )
 
-    def _upmixed(self, *, share: float) -> Iterator[list[MidSide]]:
+    def _upmixed(self, *, share: float) -> Iterator[list[Block]]:
         """The measured takes, block by block; `share` is the part of the work that this is."""
         rate, total = self._result.rate, self._total_frames()
         first = self._fit(share)
+        method = self.method
+        if self._order:
+            from soundstage.upmixing.sound_field import FieldMethod
+
+            method = FieldMethod(method, self._order)
         mids = self.mids() if self._result.form.is_floating else self._metered()
         seeds = [take.seed for take in self._takes]
         with (
@@ -250,7 +266,7 @@ class Passes:
                 prefetch(
                     upmix_blocks(
                         decoded,
-                        self.method,
+                        method,
                         rate,
                         seeds=seeds,
                         controls=self._options.controls,

@@ -20,8 +20,9 @@ from soundstage.precision import in_single_precision
 from soundstage.upmixing.controls import Controls, as_seeds, check_mix
 from soundstage.upmixing.downmix import inspect_channels, mid_blocks
 from soundstage.upmixing.engine import UpmixMethod, UpmixStream, upmix_blocks
-from soundstage.upmixing.file_options import FileOptions
+from soundstage.upmixing.file_options import FileOptions, outputs_for
 from soundstage.upmixing.generative.style import Style
+from soundstage.upmixing.outputs import channels_of
 from soundstage.upmixing.registry import check_method, load_method, method_for
 from soundstage.upmixing.report import Report
 from soundstage.upmixing.song_pass import fit_to_song
@@ -115,6 +116,7 @@ class Upmixer:
         downmix: bool = False,
         align: bool = False,
         mix: str = "mean",
+        ambix: int | None = None,
     ) -> Audio | Any:
         """Upmix a whole sound.
 
@@ -129,6 +131,8 @@ class Upmixer:
             downmix: fold down a stereo source instead of refusing it.
             align: align two channels of one recording (lag, gain, polarity), and sum them.
             mix: of aligned channels, "mean", or "best" with the least noise in every band.
+            ambix: order of a sound field in place of stereo, 1 to 3: AmbiX (ACN, SN3D), with W
+                equal to the source; see docs/ambisonics.md.
 
         Returns:
             Stereo at the rate and of the length of the source, or a list of it for several seeds;
@@ -140,12 +144,16 @@ class Upmixer:
         """
         check_mix(mix, align=align)
         controls = Controls(width, bass_mono, center_focus, spread_noise).for_style(self.style)
-        seeds = as_seeds(seed)
+        seeds, outputs = as_seeds(seed), outputs_for(ambix=ambix)
         with open_sound(source) as sound:
             channels = inspect_channels(
                 sound, downmix=downmix, align=align, mix=mix, content=controls.needs_inspection
             )
             method = fit_to_song(self.method, mid_blocks(sound, channels), sound.rate)
+            if ambix is not None:
+                from soundstage.upmixing.sound_field import FieldMethod
+
+                method = FieldMethod(method, ambix)
             blocks = upmix_blocks(
                 mid_blocks(sound, channels),
                 method,
@@ -154,7 +162,7 @@ class Upmixer:
                 controls=controls,
                 channels=channels,
             )
-            parts = [[take.left_right() for take in takes] for takes in blocks]
+            parts = [[channels_of(take, outputs) for take in takes] for takes in blocks]
             takes = [
                 Audio(np.concatenate(each, axis=1).astype(np.float32, copy=False), sound.rate)
                 for each in zip(*parts, strict=True)
@@ -204,7 +212,8 @@ class Upmixer:
             rate: of the result in Hz, 8,000 to 192,000; by default that of the source, or the next
                 that the format holds.
             bit_rate: of a lossy result, in bit/s of all channels; by default a high one.
-            outputs: "stereo" (left, right), "mid-side" (mid, side), or "side" (one channel).
+            outputs: "stereo" (left, right), "mid-side" (mid, side), "side" (one channel), or a
+                sound field of an order from 1 to 3: "ambix1" (ACN, SN3D), "n3d1", "fuma1".
             gain_db: of the result; by default 0, or as far below as clipping demands.
             proof: read the result back before it gets its name, and compare its mono sum with the
                 source.
