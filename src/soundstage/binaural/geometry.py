@@ -71,6 +71,18 @@ def rotate(
     return rotation.apply(flat, inverse=inverse).reshape(*points, 3)
 
 
+def from_angles(angles: Float[np.ndarray, "*points 3"]) -> Float[np.ndarray, "*points 4"]:
+    """Orientations by yaw to the left, then pitch up, then roll to the right, in degrees.
+
+    >>> from_angles(np.array([[90.0, 0.0, 0.0]])).round(3)
+    array([[0.   , 0.   , 0.707, 0.707]])
+    """
+    from scipy.spatial.transform import Rotation
+
+    turns = angles * (1, -1, 1)  # a rotation about y (left) pitches down
+    return Rotation.from_euler("ZYX", turns, degrees=True).as_quat()
+
+
 def are_rotations(quaternions: Float[np.ndarray, "*points 4"]) -> Bool[np.ndarray, "*points"]:
     """Whether quaternions are finite and their norm is not 0."""
     largest = np.abs(quaternions).max(axis=-1)

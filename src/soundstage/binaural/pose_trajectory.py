@@ -118,6 +118,11 @@ class PoseTrajectory:
             (self.orientations != self.orientations[0]).any()
         )
 
+    @property
+    def is_oriented(self) -> bool:
+        """Whether there are orientations."""
+        return self.orientations is not None
+
     @cached_property
     def _knots(self) -> Float[np.ndarray, " points"]:
         """A writable copy of the times: `numpy.interp` copies a read-only array in each call."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float, Float32
 
+from soundstage.binaural.listener import SeenTrajectory
 from soundstage.binaural.render_options import (
     PRETRAINED,
     NeuralOptions,
@@ -37,12 +38,16 @@ class Renderer(Protocol):
     """A binaural rendering method."""
 
     def stream(
-        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
+        self,
+        trajectory: Trajectory | SeenTrajectory,
+        rate: int,
+        *,
+        no_delay: float | None = None,
     ) -> RendererStream:
         """Start rendering a source.
 
         Args:
-            trajectory: of the source.
+            trajectory: of the source, in the scene or as seen from a head.
             rate: in Hz.
             no_delay: distance in meters at which the propagation delay is 0; by default the
                 smallest of the trajectory. Sources of one scene share the smallest of all.
@@ -54,7 +59,10 @@ class Renderer(Protocol):
 
 
 def render(
-    mono: Float[np.ndarray, " frames"], trajectory: Trajectory, rate: int, renderer: Renderer
+    mono: Float[np.ndarray, " frames"],
+    trajectory: Trajectory | SeenTrajectory,
+    rate: int,
+    renderer: Renderer,
 ) -> Float32[np.ndarray, "2 longer"]:
     """Render a source in memory, with its tail."""
     stream = renderer.stream(trajectory, rate)

@@ -85,6 +85,10 @@ class Trajectory(PoseTrajectory):
         positions = super().positions_at(times)
         return to_cartesian(positions) if self.along_sphere else positions
 
+    def angles_at(self, times: Float[np.ndarray, " times"]) -> Float[np.ndarray, "times 2"]:
+        """Azimuth without jumps, and elevation, in degrees; of a trajectory along the sphere."""
+        return np.stack([np.interp(times, self._knots, each) for each in self._columns[:2]], axis=1)
+
     @cached_property
     def min_distance(self) -> float:
         """Smallest distance from the center of the head, in meters."""

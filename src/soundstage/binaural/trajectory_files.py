@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 
 from soundstage.binaural.binaural_speech_poses import POSE_RATE, from_tracked
-from soundstage.binaural.geometry import are_rotations
+from soundstage.binaural.geometry import are_rotations, from_angles
 from soundstage.binaural.pose_trajectory import PointError
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.trajectories import Trajectory
@@ -216,10 +216,7 @@ def _trajectory(table: _Table) -> Trajectory:
     if "qx" in given:
         orientations = columns(QUATERNION)
     elif given.keys() & {*ANGLES}:
-        from scipy.spatial.transform import Rotation
-
-        angles = columns(ANGLES) * (1, -1, 1)  # a rotation about y (left) pitches down
-        orientations = Rotation.from_euler("ZYX", angles, degrees=True).as_quat()
+        orientations = from_angles(columns(ANGLES))
     if "x" in given:
         return Trajectory(given["time"], columns(CARTESIAN), orientations)
     return Trajectory.from_spherical(given["time"], columns(SPHERICAL), orientations)

@@ -10,7 +10,7 @@ equal-power crossfade, meant for uncorrelated signals, would peak at +3 dB in th
 
 *Fixed* (`PartitionedConvolver`). The response is split into partitions of one block,
 h = Σ_p h_p(n − p·B), so that a block takes one FFT of the input, one product for each partition,
-and one inverse FFT for each ear (uniformly partitioned overlap-save; Wefers 2015, §5).
+and one inverse FFT for each channel (uniformly partitioned overlap-save; Wefers 2015, §5).
 """
 
 import numpy as np
@@ -67,14 +67,15 @@ class CrossfadeConvolver:
 
 
 class PartitionedConvolver:
-    """Convolution of one signal with a response for each ear, in blocks of one size.
+    """Convolution of one signal with a response for each channel, in blocks of one size.
 
     Args:
-        response: of each ear, of any length.
+        response: of each channel, such as the ears, of any length; one tap is a gain, exactly.
         block: frames of a block.
     """
 
-    def __init__(self, response: Float32[np.ndarray, "ears taps"], block: int) -> None:
+    def __init__(self, response: Float32[np.ndarray, "channels taps"], block: int) -> None:
+        self._gains = response if response.shape[-1] == 1 else None
         partitions = -(-response.shape[-1] // block)
         padded = np.zeros((len(response), partitions * block), np.float32)
         padded[:, : response.shape[-1]] = response
@@ -83,9 +84,12 @@ class PartitionedConvolver:
         self._blocks = np.zeros((partitions, block + 1), np.complex64)  # newest first
         self._past = np.zeros(block, np.float32)
 
-    def push(self, sound: Float32[np.ndarray, " block"]) -> Float32[np.ndarray, "ears block"]:
+    def push(self, sound: Float32[np.ndarray, " block"]) -> Float32[np.ndarray, "channels block"]:
         """Filter the next block."""
+        if self._gains is not None:
+            return self._gains * sound
         self._blocks = np.roll(self._blocks, 1, axis=0)
         self._blocks[0] = fft.rfft(np.concatenate([self._past, sound]))
         self._past = sound
-        return fft.irfft((self._partitions * self._blocks).sum(axis=1))[:, self._block :]
+        spectra = [(each * self._blocks).sum(axis=0) for each in self._partitions]
+        return fft.irfft(np.stack(spectra))[:, self._block :]

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from soundstage.binaural.geometry import rotate
+from soundstage.binaural.listener import SeenTrajectory
 from soundstage.binaural.room.absorption import TAPS, minimum_phase_response
 from soundstage.binaural.trajectories import Trajectory
 
@@ -62,7 +63,7 @@ class Directivity:
 
 
 def towards_head(
-    trajectory: Trajectory,
+    trajectory: Trajectory | SeenTrajectory,
     emitted: Float[np.ndarray, "*points"],
     positions: Float[np.ndarray, "*points 3"],
     signs: Float[np.ndarray, "*#points 3"],
@@ -70,7 +71,7 @@ def towards_head(
     """Cosines of the angles between the axis of a mouth and the direction to the head.
 
     Args:
-        trajectory: of the talker, with orientations.
+        trajectory: of the talker, with orientations, along the same axes as the positions.
         emitted: time of emission, in seconds.
         positions: of the talker or its image at that time, in meters from the center of the head.
         signs: −1 along the axes in which an image is mirrored.

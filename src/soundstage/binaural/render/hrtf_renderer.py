@@ -1,9 +1,10 @@
 """`hrtf`: rendering with measured HRTFs, of a static or moving source, in the free field or a room.
 
 Three parts: the direct sound with the HRTF of its direction of arrival, early reflections with the
-HRTFs of theirs, and late reverberation as diffuse-field noise. For a static source all of them are
-one long filter; in a measured direction its direct part is the measured response. For a moving
-source delays follow the distance, with Doppler shift (`moving_source`).
+HRTFs of theirs, and late reverberation as diffuse-field noise. For a source at rest relative to the
+head all of them are one long filter; in a measured direction its direct part is the measured
+response. Otherwise delays follow the distance, with Doppler shift (`moving_source`). Late
+reverberation is isotropic: it is the same wherever a head turns or walks.
 
 The gain is 1 at 1.5 m, a usual distance of HRTF measurements, and inversely proportional to the
 distance. Delays count from the closest point of the trajectory: a distant source alone does not
@@ -17,8 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from soundstage.binaural.geometry import ORIGIN
 from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.hrtf.interpolation import HrtfInterpolator
+from soundstage.binaural.listener import SeenTrajectory, source_and_listener
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.render.delay_line import AFTER, DelayLine
 from soundstage.binaural.render.directivity import Directivity, towards_head
@@ -66,17 +69,25 @@ class HrtfRenderer:
         self._at_rate = lru_cache(_CACHED_RATES)(self._prepared)
 
     def stream(
-        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
+        self,
+        trajectory: Trajectory | SeenTrajectory,
+        rate: int,
+        *,
+        no_delay: float | None = None,
     ) -> MovingStream:
         """Start rendering a source; see `Renderer.stream`."""
+        source, listener = source_and_listener(trajectory)
+        center = ORIGIN if listener is None else listener.positions.mean(axis=0)
         if self._room:
-            self._room.check(trajectory)
+            self._room.check(source)
+            if listener is not None:
+                self._room.check_listener(listener)
         nearest = trajectory.min_distance if no_delay is None else no_delay
         model = DistanceModel(nearest, RADIUS)
-        return MovingStream(*self._parts(trajectory, self._at_rate(rate), model))
+        return MovingStream(*self._parts(trajectory, self._at_rate(rate, tuple(center)), model))
 
     def _parts(
-        self, trajectory: Trajectory, at: "_Prepared", model: DistanceModel
+        self, trajectory: Trajectory | SeenTrajectory, at: "_Prepared", model: DistanceModel
     ) -> tuple[list[MovingPart], Float32[np.ndarray, "2 taps"]]:
         """The time-varying parts, and the response of the fixed ones."""
         moving: list[MovingPart] = []
@@ -101,23 +112,24 @@ class HrtfRenderer:
         return moving, _summed(fixed)
 
     def _static_direct_sound(
-        self, trajectory: Trajectory, at: "_Prepared", model: DistanceModel
+        self, trajectory: Trajectory | SeenTrajectory, at: "_Prepared", model: DistanceModel
     ) -> Float32[np.ndarray, "2 taps"]:
         distance = trajectory.min_distance
-        response = at.interpolator.responses(trajectory.positions[:1])[0]
+        position = trajectory.positions_at(np.zeros(1))
+        response = at.interpolator.responses(position)[0]
         if self._air:
             air = at.absorption.filters[0, at.absorption.nearest(np.array(distance))]
             response = _convolve(response, air[None])
         if at.talker:
-            cosine = towards_head(trajectory, np.zeros(1), trajectory.positions[:1], np.ones(3))
+            cosine = towards_head(trajectory, np.zeros(1), position, np.ones(3))
             radiated = at.talker.filters[at.talker.nearest(cosine)]
             response = _convolve(response, radiated)
         return _delayed(
             np.float32(model.gain(distance)) * response, model.delay(distance, at.hrtf.rate)
         )
 
-    def _prepared(self, rate: int) -> "_Prepared":
-        """Data that do not depend on the source."""
+    def _prepared(self, rate: int, center: tuple[float, float, float]) -> "_Prepared":
+        """Data that do not depend on the source; `center` is the mean position of the head."""
         hrtf = self._hrtf.resampled(rate)
         interpolator = HrtfInterpolator(hrtf, nearest=self._nearest)
         room, talker = self._room, Directivity(rate) if self._talker else None
@@ -128,7 +140,11 @@ class HrtfRenderer:
             rate, wall_gains=room.reflection_gains, order=self._order, air=self._air
         )
         late = late_reverberation(
-            room, interpolator, order=self._order, seed=self._seed, reference=RADIUS
+            room.heard_from(center),
+            interpolator,
+            order=self._order,
+            seed=self._seed,
+            reference=RADIUS,
         )
         if talker:
             late = _convolve(late, talker.diffuse[None])

@@ -18,6 +18,7 @@ from jaxtyping import Float, Float32, Int
 
 from soundstage.binaural.hrtf.hrtf_set import HrtfSet
 from soundstage.binaural.hrtf.interpolation import HrtfInterpolator
+from soundstage.binaural.listener import SeenTrajectory, source_and_listener
 from soundstage.binaural.render.convolvers import CrossfadeConvolver
 from soundstage.binaural.render.directivity import Directivity, towards_head
 from soundstage.binaural.render.moving_stream import SampleLine
@@ -41,7 +42,7 @@ class DirectSound:
 
     Args:
         interpolator: of the HRTF set.
-        trajectory: of the source.
+        trajectory: of the source, in the scene or as seen from a head.
         distance_model: delay and gain by distance.
         air: absorption; None for none.
         talker: directivity of the source; None is omnidirectional.
@@ -54,12 +55,13 @@ class DirectSound:
     def __init__(
         self,
         interpolator: HrtfInterpolator,
-        trajectory: Trajectory,
+        trajectory: Trajectory | SeenTrajectory,
         distance_model: DistanceModel,
         air: AbsorptionFilters | None = None,
         talker: Directivity | None = None,
     ) -> None:
-        self._interpolator, self._trajectory = interpolator, trajectory
+        self._interpolator = interpolator
+        self._source, self._listener = source_and_listener(trajectory)
         self._distance_model, self._air, self._talker = distance_model, air, talker
         taps = interpolator.taps + (TAPS - 1) * ((air is not None) + (talker is not None))
         self._convolver = CrossfadeConvolver(2, taps, DIRECT_BLOCK)
@@ -80,7 +82,9 @@ class DirectSound:
     def _render(self, line: SampleLine, start: int, frames: int) -> Float32[np.ndarray, "2 frames"]:
         rate, model = self._interpolator.rate, self._distance_model
         controls = control_frames(start, frames, DIRECT_CONTROL)
-        arrived = arrivals(self._trajectory.positions_at, controls / rate, model.no_delay)
+        arrived = arrivals(
+            self._source.positions_at, controls / rate, model.no_delay, self._listener
+        )
         delays = self._interpolator.delays(arrived.positions).T
         delays += model.delay(arrived.distances, rate)
         delays = between_controls(delays, DIRECT_CONTROL).clip(0, self._max_delay)
@@ -94,7 +98,7 @@ class DirectSound:
             spectra *= self._air_spectra[self._air.nearest(arrived.distances[edges]), None]
         if self._talker and self._talker_spectra is not None:
             cosines = towards_head(
-                self._trajectory, arrived.emitted[edges], arrived.positions[edges], np.ones(3)
+                self._source, arrived.emitted[edges], arrived.paths[edges], np.ones(3)
             )
             spectra *= self._talker_spectra[self._talker.nearest(cosines), None]
         blocks = self._convolver.block_spectra(sound)
@@ -118,7 +122,7 @@ class NearestHrir:
 
     Args:
         hrtf: at the rate of the sound.
-        trajectory: of the source.
+        trajectory: of the source, in the scene or as seen from a head.
         images: `DIRECT` is the source itself.
         absorption: of walls, and of air.
         distance_model: delay and gain by distance.
@@ -134,13 +138,14 @@ class NearestHrir:
     def __init__(
         self,
         hrtf: HrtfSet,
-        trajectory: Trajectory,
+        trajectory: Trajectory | SeenTrajectory,
         images: Images,
         absorption: AbsorptionFilters,
         distance_model: DistanceModel,
         talker: Directivity | None = None,
     ) -> None:
-        self._hrtf, self._trajectory, self._images = hrtf, trajectory, images
+        self._hrtf, self._images = hrtf, images
+        self._source, self._listener = source_and_listener(trajectory)
         self._absorption, self._distance_model, self._talker = absorption, distance_model, talker
         responses = with_delays(hrtf)
         taps = responses.shape[-1] + (TAPS - 1) * (2 if talker else 1)
@@ -157,13 +162,13 @@ class NearestHrir:
         """The ear signals from the frame `start` on; `frames` is a multiple of the block."""
         rate, model = self._hrtf.rate, self._distance_model
         controls = control_frames(start, frames, IMAGE_CONTROL)
-        times = np.tile(controls / rate, (len(self._convolvers), 1))
-        arrived = arrivals(self._positions, times, model.no_delay)
+        times = (controls / rate)[None]  # the same of all images
+        arrived = arrivals(self._positions, times, model.no_delay, self._listener)
         delays, gains = model.delay(arrived.distances, rate), model.gain(arrived.distances)
         edges = slice(1, -1, IMAGE_BLOCK // IMAGE_CONTROL)
         nearest = self._hrtf.nearest(arrived.positions[:, edges])
         absorbed = self._absorption.nearest(arrived.distances[:, edges])
-        radiated = self._radiation(arrived.emitted[:, edges], arrived.positions[:, edges])
+        radiated = self._radiation(arrived.emitted[:, edges], arrived.paths[:, edges])
         frame = np.arange(start, start + frames)
         shape = (frames // IMAGE_BLOCK, 2, self._hrtf_spectra.shape[-1])
         at_start, at_end = np.zeros(shape, np.complex64), np.zeros(shape, np.complex64)
@@ -183,18 +188,18 @@ class NearestHrir:
     def _radiation(
         self,
         emitted: Float[np.ndarray, "images edges"],
-        positions: Float[np.ndarray, "images edges 3"],
+        paths: Float[np.ndarray, "images edges 3"],
     ) -> Int[np.ndarray, "images edges"] | None:
         """Index of the directivity filter of each image."""
         if self._talker is None:
             return None
         signs = self._images.signs[:, None]
-        return self._talker.nearest(towards_head(self._trajectory, emitted, positions, signs))
+        return self._talker.nearest(towards_head(self._source, emitted, paths, signs))
 
     def _positions(
-        self, times: Float[np.ndarray, "images times"]
+        self, times: Float[np.ndarray, "#images times"]
     ) -> Float[np.ndarray, "images times 3"]:
-        positions = self._trajectory.positions_at(times)
+        positions = self._source.positions_at(times)
         return self._images.signs[:, None] * positions + self._images.offsets[:, None]
 
 

@@ -1,6 +1,6 @@
 """Stream of a moving source: the sum of time-varying parts and one fixed filter.
 
-The sound is processed in chunks of one size, so that the result is the same to the bit for any size
+Its channels are the ears, or those of an ambisonic field. The sound is processed in chunks of one size, so that the result is the same to the bit for any size
 of the blocks that are pushed.
 """
 
@@ -39,7 +39,7 @@ class SampleLine(Protocol):
 
 
 class MovingPart(Protocol):
-    """A time-varying part of the ear signals."""
+    """A time-varying part of the ear signals, or of an ambisonic field."""
 
     @property
     def lead(self) -> int:
@@ -51,17 +51,19 @@ class MovingPart(Protocol):
         """Length of the response, in frames: largest delay plus taps."""
         ...
 
-    def chunk(self, line: SampleLine, start: int, frames: int) -> Float32[np.ndarray, "2 frames"]:
-        """The ear signals from the frame `start` on."""
+    def chunk(
+        self, line: SampleLine, start: int, frames: int
+    ) -> Float32[np.ndarray, "channels frames"]:
+        """The channels from the frame `start` on."""
         ...
 
 
 class MovingStream:
-    """The ear signals of one source.
+    """The ear signals of one source, or its ambisonic field.
 
     Args:
         moving: time-varying parts.
-        fixed: response of all fixed parts.
+        fixed: response of all fixed parts, for each channel.
         line: input of the time-varying parts.
 
     Attributes:
@@ -71,10 +73,11 @@ class MovingStream:
     def __init__(
         self,
         moving: Sequence[MovingPart],
-        fixed: Float32[np.ndarray, "2 taps"] = SILENCE,
+        fixed: Float32[np.ndarray, "channels taps"] = SILENCE,
         line: SampleLine | None = None,
     ) -> None:
-        self._moving, self._filter = moving, PartitionedConvolver(fixed, CHUNK)
+        self._moving, self._channels = moving, len(fixed)
+        self._filter = PartitionedConvolver(fixed, CHUNK)
         length = max((part.length for part in moving), default=0)
         self.tail = max(length, fixed.shape[-1]) - 1
         self._lead, self._length = max((part.lead for part in moving), default=0), length
@@ -85,22 +88,22 @@ class MovingStream:
         ] = []  # chunks on the line, not rendered yet
         self._rendered = self._pushed = 0
 
-    def push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "2 ready"]:
+    def push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "channels ready"]:
         """Append input; return the output that is ready."""
         self._pushed += len(mono)
         return self._push(mono)
 
-    def finish(self) -> Float32[np.ndarray, "2 rest"]:
+    def finish(self) -> Float32[np.ndarray, "channels rest"]:
         """The rest of the output: in all, `tail` frames more than the input."""
         if not self._pushed:
-            return np.zeros((2, 0), np.float32)
+            return np.zeros((self._channels, 0), np.float32)
         rest = self._pushed + self.tail - self._rendered
         silence = np.zeros(rest + 3 * CHUNK, np.float32)
         return self._push(silence)[:, :rest]
 
-    def _push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "2 ready"]:
+    def _push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "channels ready"]:
         self._sound = np.concatenate([self._sound, mono.astype(np.float32, copy=False)])
-        chunks = [np.zeros((2, 0), np.float32)]
+        chunks = [np.zeros((self._channels, 0), np.float32)]
         while len(self._sound) >= CHUNK:
             sound, self._sound = self._sound[:CHUNK], self._sound[CHUNK:]
             self._waiting.append(sound)
@@ -110,10 +113,10 @@ class MovingStream:
                 chunks.append(self._chunk(self._waiting.pop(0)))
         return np.concatenate(chunks, axis=-1)
 
-    def _chunk(self, sound: Float32[np.ndarray, " chunk"]) -> Float32[np.ndarray, "2 chunk"]:
-        ears = self._filter.push(sound)
+    def _chunk(self, sound: Float32[np.ndarray, " chunk"]) -> Float32[np.ndarray, "channels chunk"]:
+        channels = self._filter.push(sound)
         for part in self._moving:
-            ears += part.chunk(self._line, self._rendered, CHUNK)
+            channels += part.chunk(self._line, self._rendered, CHUNK)
         self._rendered += CHUNK
         self._line.forget(self._rendered - self._length)
-        return ears
+        return channels

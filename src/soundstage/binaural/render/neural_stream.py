@@ -21,6 +21,7 @@ from torch import Tensor
 
 from soundstage.audio import StreamResampler
 from soundstage.binaural.geometry import HEAD_RADIUS, SPEED_OF_SOUND, Poses
+from soundstage.binaural.listener import SeenTrajectory
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.render.pose_encoding import (
     NETWORK_RATE,
@@ -94,7 +95,7 @@ class NeuralStream:
 
     Args:
         model: the network.
-        trajectory: of the source; without orientations it faces the head.
+        trajectory: of the source, relative to the head; without orientations it faces the head.
         rate: in Hz.
         no_delay: distance in meters with zero delay to the near ear.
         as_recorded: keep the level of the training recordings instead of unit gain at 1.5 m.
@@ -107,7 +108,7 @@ class NeuralStream:
     def __init__(
         self,
         model: NeuralModel,
-        trajectory: Trajectory,
+        trajectory: Trajectory | SeenTrajectory,
         rate: int,
         *,
         no_delay: float,
@@ -193,7 +194,7 @@ class NeuralStream:
         poses = self._trajectory.at(
             (first + POSE_HOP * np.arange(length // POSE_HOP + 1)) / NETWORK_RATE
         )
-        if self._trajectory.orientations is None:
+        if not self._trajectory.is_oriented:
             poses = Poses(poses.positions, facing_head(poses.positions))
         positions = self._trajectory.positions_at(
             control_frames(first, length, CONTROL) / NETWORK_RATE
@@ -310,7 +311,11 @@ class NeuralRenderer(ABC):
         """The ear signals of a window."""
 
     def stream(
-        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
+        self,
+        trajectory: Trajectory | SeenTrajectory,
+        rate: int,
+        *,
+        no_delay: float | None = None,
     ) -> NeuralStream:
         """Start rendering a source; see `Renderer.stream`."""
         nearest = trajectory.min_distance if no_delay is None else no_delay

@@ -1,9 +1,9 @@
-"""Propagation delay and Doppler shift of a moving source.
+"""Propagation delay and Doppler shift between a moving source and a moving head.
 
-Sound that arrives at t was emitted at e by a source at the distance r(e). With the distance r₀ of
-zero delay,
+Sound that arrives at t was emitted at e by a source at s(e), at the distance r from the head, which
+is at h(t) and has the orientation R(t). With the distance r₀ of zero delay,
 
-    e = t − (r(e) − r₀)/c
+    p = R(t)⁻¹·(s(e) − h(t)),    r = |p|,    e = t − (r − r₀)/c
 
 This is solved by fixed-point iteration; each step reduces the error by the ratio of the speeds of
 source and sound. It is solved at control points only; between them values are
@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 from numpy.lib.stride_tricks import sliding_window_view
 
-from soundstage.binaural.geometry import SPEED_OF_SOUND
+from soundstage.binaural.geometry import SPEED_OF_SOUND, rotate
+from soundstage.binaural.listener import Listener
 
 _TOLERANCE = 1e-9  # s
 _MAX_STEPS = 60  # error of 2 ms at nine tenths of the speed of sound
@@ -51,7 +52,9 @@ class Arrivals(NamedTuple):
     """Emission of sound that arrives at given times, for one or several points of origin."""
 
     positions: Float64[np.ndarray, "*points times 3"]
-    """At the time of emission, in meters."""
+    """p: at the time of emission, in meters from the head and along its axes."""
+    paths: Float64[np.ndarray, "*points times 3"]
+    """s − h: the same, along the axes of the scene."""
     distances: Float64[np.ndarray, "*points times"]
     """In meters."""
     emitted: Float64[np.ndarray, "*points times"]
@@ -59,25 +62,35 @@ class Arrivals(NamedTuple):
 
 
 def arrivals(
-    positions: Positions, times: Float[np.ndarray, "*points times"], no_delay: float
+    positions: Positions,
+    times: Float[np.ndarray, "*#points times"],
+    no_delay: float,
+    listener: Listener | None = None,
 ) -> Arrivals:
     """Solve for the emission of sound that arrives at given times.
 
     Args:
-        positions: position of each point at given times, in meters from the center of the head.
+        positions: position of each point at given times, in meters.
         times: of arrival, in seconds.
         no_delay: r₀ in meters; no point comes closer.
+        listener: the head; None is in the origin, looking ahead.
     """
     emitted = times
+    head = None if listener is None else listener.positions_at(times)
     for _ in range(_MAX_STEPS):
-        at_emission = positions(emitted)
-        distances = np.sqrt((at_emission * at_emission).sum(axis=-1))
+        paths = positions(emitted)
+        if head is not None:
+            paths = paths - head
+        distances = np.sqrt((paths * paths).sum(axis=-1))
         solved = times - (distances - no_delay) / SPEED_OF_SOUND
         error = np.abs(solved - emitted).max()
         emitted = solved
         if error < _TOLERANCE:
             break
-    return Arrivals(at_emission, distances, emitted)
+    if listener is None:
+        return Arrivals(paths, paths, distances, emitted)
+    orientations = listener.orientations_at(times.ravel()).reshape(*times.shape, 4)
+    return Arrivals(rotate(paths, orientations, inverse=True), paths, distances, emitted)
 
 
 def control_frames(start: int, frames: int, step: int) -> Float64[np.ndarray, " controls"]:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from soundstage.binaural.geometry import HEAD_RADIUS, ear_positions
+from soundstage.binaural.listener import SeenTrajectory
 from soundstage.binaural.render.moving_stream import MovingStream, SampleLine
 from soundstage.binaural.render.propagation import DistanceModel, between_controls, control_frames
 from soundstage.binaural.trajectories import Trajectory
@@ -24,7 +25,11 @@ class WarpRenderer:
     """The method `warp`."""
 
     def stream(
-        self, trajectory: Trajectory, rate: int, *, no_delay: float | None = None
+        self,
+        trajectory: Trajectory | SeenTrajectory,
+        rate: int,
+        *,
+        no_delay: float | None = None,
     ) -> MovingStream:
         """Start rendering a source; see `Renderer.stream`."""
         nearest = trajectory.min_distance if no_delay is None else no_delay
@@ -42,7 +47,7 @@ class WarpedSound:
 
     lead = 0
 
-    def __init__(self, trajectory: Trajectory, rate: int, no_delay: float) -> None:
+    def __init__(self, trajectory: Trajectory | SeenTrajectory, rate: int, no_delay: float) -> None:
         self._trajectory, self._rate = trajectory, rate
         self._distance_model = DistanceModel(max(no_delay - HEAD_RADIUS, 0.0), 1.0)
         self._max_delay = self._distance_model.delay(trajectory.max_distance + HEAD_RADIUS, rate)

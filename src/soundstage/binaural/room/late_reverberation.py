@@ -1,4 +1,4 @@
-"""Late reverberation at the ears: a diffuse field that replaces image sources of high order.
+"""Late reverberation: a diffuse field that replaces image sources of high order.
 
 *Decay.* Image sources have the density 1/V. With the amplitude r₀/(c·t), where the direct sound has
 r₀/r, 4πc³t²/V of them arrive per second. So the squared impulse response in an octave band is
@@ -18,6 +18,10 @@ free field, and small above 1 kHz (Lindevald and Benade 1986).
 *Tail.* Gaussian noise with this power and coherence; with independent noises N of unit power
 
     L = √P_l·N₁,    R = √P_r·(γ*·N₁ + √(1 − |γ|²)·N₂)
+
+*Ambisonics.* In a diffuse field of unit power the channels are independent, and have the mean power
+of a harmonic over the sphere, which is 1/(2n + 1) at the degree n in SN3D (Zotter and Frank 2019,
+"Ambisonics", §A.3).
 
 Images up to an order are rendered separately, so the power is multiplied by the share of images of
 higher order (`image_sources.share_beyond`), which rises from 0 to 1.
@@ -66,21 +70,76 @@ def late_reverberation(
     Raises:
         OptionError: the order is out of its range.
     """
-    rate = interpolator.rate
-    envelope = _envelope(room, order, rate)
-    frames = len(envelope)
-    size = next_fast_len(frames, real=True)
-    frequencies = np.fft.rfftfreq(size, 1 / rate)
-    noise = np.random.default_rng(seed).standard_normal((2, size), dtype=np.float32)
-    ears = _diffuse_noise(rfft(noise), diffuse_field(interpolator).at(frequencies))
-    weights = band_weights(frequencies).astype(np.float32)
-    tail = np.zeros((2, frames), np.float32)
-    for rt60 in np.unique(room.decay_times):
-        bands = weights[room.decay_times == rt60].sum(axis=0)
-        decay = 10 ** (-3 * np.arange(frames) / (rate * rt60))
-        tail += decay.astype(np.float32) * irfft(ears * bands, size)[:, :frames]
-    power = 4 * np.pi * SPEED_OF_SOUND / room.volume / rate
-    return (reference * np.sqrt(power) * envelope).astype(np.float32) * tail
+    field = diffuse_field(interpolator)
+    tail = _Tail(room, order, interpolator.rate, reference)
+    noise = tail.noise(2, np.random.default_rng(seed))
+    return tail.decaying(_diffuse_noise(noise, field.at(tail.frequencies)))
+
+
+def ambisonic_reverberation(
+    room: ShoeBox, degree: int, rate: int, *, order: int, seed: int, reference: float
+) -> Float32[np.ndarray, "channels frames"]:
+    """The late reverberation as an ambisonic field.
+
+    Args:
+        room: with the position of the listener.
+        degree: highest degree of the field, its ambisonic order.
+        rate: in Hz.
+        order: see `late_reverberation`.
+        seed: see `late_reverberation`.
+        reference: see `late_reverberation`.
+
+    Returns:
+        The channels in ACN order and SN3D; the length is that of `late_reverberation`. Channels of
+        lower degrees do not depend on the highest.
+
+    Raises:
+        OptionError: the order is out of its range.
+    """
+    tail, generator = _Tail(room, order, rate, reference), np.random.default_rng(seed)
+    channels = [  # degree by degree, to bound the memory
+        tail.decaying(tail.noise(2 * n + 1, generator)) / np.float32(np.sqrt(2 * n + 1))
+        for n in range(degree + 1)
+    ]
+    return np.concatenate(channels)
+
+
+class _Tail:
+    """Onset, decay and length of late reverberation.
+
+    Args:
+        room: with the position of the head.
+        order: of the images that are rendered separately.
+        rate: in Hz.
+        reference: r₀ in meters.
+    """
+
+    def __init__(self, room: ShoeBox, order: int, rate: int, reference: float) -> None:
+        self._room, self._rate = room, rate
+        power = 4 * np.pi * SPEED_OF_SOUND / room.volume / rate
+        envelope = _envelope(room, order, rate)
+        self._envelope = (reference * np.sqrt(power) * envelope).astype(np.float32)
+        self._size = next_fast_len(len(envelope), real=True)
+        self.frequencies = np.fft.rfftfreq(self._size, 1 / rate)  # Hz
+
+    def noise(
+        self, channels: int, generator: np.random.Generator
+    ) -> Complex64[np.ndarray, "channels bins"]:
+        """Spectra of independent noises of unit power."""
+        return rfft(generator.standard_normal((channels, self._size), dtype=np.float32))
+
+    def decaying(
+        self, noise: Complex64[np.ndarray, "channels bins"]
+    ) -> Float32[np.ndarray, "channels frames"]:
+        """Noises with the decay of the room in each octave band."""
+        weights = band_weights(self.frequencies).astype(np.float32)
+        frames, decay_times = len(self._envelope), self._room.decay_times
+        tail = np.zeros((len(noise), frames), np.float32)
+        for rt60 in np.unique(decay_times):
+            bands = weights[decay_times == rt60].sum(axis=0)
+            decay = 10 ** (-3 * np.arange(frames) / (self._rate * rt60))
+            tail += decay.astype(np.float32) * irfft(noise * bands, self._size)[:, :frames]
+        return self._envelope * tail
 
 
 class DiffuseField(NamedTuple):

@@ -10,13 +10,14 @@ air absorption.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
 from soundstage.binaural.geometry import SPEED_OF_SOUND, to_spherical
-from soundstage.binaural.pose_trajectory import PointError
+from soundstage.binaural.listener import Listener
+from soundstage.binaural.pose_trajectory import PointError, refuse_points
 from soundstage.binaural.room.absorption import OCTAVE_BANDS
 from soundstage.binaural.trajectories import Trajectory
 from soundstage.errors import OptionError
@@ -29,6 +30,7 @@ EAR_HEIGHT = 1.5  # m, between seated and standing
 HEAD_SPACE = 0.1  # m from the center of the head to a wall
 SOURCE_SPACE = 0.05  # m from a source to a wall
 _EYRING = 24 * np.log(10) / SPEED_OF_SOUND  # s/m
+_ROUNDING = 1e-9  # m, tolerance of the bounds
 _STEP = 1.0  # degrees between checked points along the sphere; the sagitta at 100 m is 4 mm
 
 
@@ -42,7 +44,7 @@ class ShoeBox:
             `OCTAVE_BANDS`. None is that of walls that absorb a quarter of the energy, as in a
             furnished living room.
         listener: center of the head, in meters from the corner with the smallest x, y and z, at
-            least 0.1 m from the walls. None is the center of the floor, 1.5 m up, or half of the
+            least 0.1 m from the walls; of a head that walks, the origin of the scene. None is the center of the floor, 1.5 m up, or half of the
             height if the room is lower than 3 m.
 
     Raises:
@@ -122,19 +124,45 @@ class ShoeBox:
         positions = trajectory.at(times).positions
         lower, upper = self.walls
         space = np.minimum(positions - lower, upper - positions).min(axis=1)
-        if (space < SOURCE_SPACE - 1e-9).any():
-            first = int((space < SOURCE_SPACE - 1e-9).argmax())
-            position = ", ".join(f"{value:.2f}" for value in positions[first])
-            walls = ", ".join(
-                f"{name} = {low:.2f} and {high:.2f}"
-                for name, low, high in zip("xyz", lower, upper, strict=True)
-            )
+        if (space < SOURCE_SPACE - _ROUNDING).any():
+            first = int((space < SOURCE_SPACE - _ROUNDING).argmax())
             raise PointError(
                 int(points[first]),
-                f"at {times[first]:.4g} s the source is at ({position}) m, but relative to the "
-                f"head the walls of the room are at {walls} m; stay {SOURCE_SPACE:g} m away from "
+                f"at {times[first]:.4g} s the source is at ({_meters(positions[first])}) m, but "
+                f"relative to the head {self._walls_text()}; stay {SOURCE_SPACE:g} m away from "
                 "them or use a larger room.",
             )
+
+    def check_listener(self, listener: Listener) -> None:
+        """Refuse a head that leaves the room or comes within 10 cm of a wall.
+
+        Raises:
+            PointError: an OptionError with the index of the first point at which it does.
+        """
+        lower, upper = self.walls
+        positions = listener.positions
+        space = np.minimum(positions - lower, upper - positions).min(axis=1)
+        refuse_points(
+            space < HEAD_SPACE - _ROUNDING,
+            lambda point: (
+                f"at {listener.times[point]:.4g} s the head is at ({_meters(positions[point])}) m, "
+                f"but relative to the origin of the scene {self._walls_text()}; stay "
+                f"{HEAD_SPACE:g} m away from them or use a larger room."
+            ),
+        )
+
+    def heard_from(self, position: Sequence[float]) -> "ShoeBox":
+        """The same room with the head at a position relative to the one here, in meters."""
+        moved = np.array(position) - self.walls[0]
+        inside = moved.clip(HEAD_SPACE, np.array(self.size) - HEAD_SPACE)
+        return replace(self, listener=tuple(inside.tolist()))
+
+    def _walls_text(self) -> str:
+        walls = ", ".join(
+            f"{name} = {low:.2f} and {high:.2f}"
+            for name, low, high in zip("xyz", *self.walls, strict=True)
+        )
+        return f"the walls of the room are at {walls} m"
 
     def _check_rt60(self) -> None:
         rt60 = self._rt60_of(FURNISHED) if self.rt60 is None else self.rt60
@@ -249,6 +277,10 @@ def _three(name: str, values: Sequence[float]) -> tuple[float, float, float]:
         raise OptionError(f"The {name} is three numbers: x, y and z in meters.")
     x, y, z = (float(value) for value in values)
     return x, y, z
+
+
+def _meters(position: Float[np.ndarray, "3"]) -> str:
+    return ", ".join(f"{value:.2f}" for value in position)
 
 
 def _check_points(
