@@ -16,9 +16,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from soundstage.audio import MAX_RATE, MIN_RATE
+from soundstage.binaural.listener import SeenTrajectory
 from soundstage.binaural.pose_trajectory import PointError
 from soundstage.binaural.renderers import Renderer, RendererStream
 from soundstage.binaural.scenes import READ_FRAMES, Scene, Source, raised_cosine, scene_of
+from soundstage.binaural.trajectories import Trajectory
 from soundstage.errors import OptionError
 from soundstage.parallel import prefetch
 
@@ -57,10 +59,12 @@ class BinauralMix:
             raise OptionError(f"`rate` must be from {MIN_RATE:,} to {MAX_RATE:,} Hz, not {rate:,}.")
         self.rate = rate or scene.rate or max(source.sound.rate for source in scene.sources)
         self._frames = None if scene.seconds is None else max(round(scene.seconds * self.rate), 1)
-        placed = [source for source in scene.sources if not source.is_binaural]
-        nearest = min((source.trajectory.min_distance for source in placed), default=None)
+        seen = list(zip(scene.sources, scene.seen, strict=True))
+        distances = [each.min_distance for source, each in seen if not source.is_binaural]
+        nearest = min(distances, default=None)
         self._sources = [
-            _RenderedSource(source, renderer, self.rate, nearest) for source in scene.sources
+            _RenderedSource(source, trajectory, renderer, self.rate, nearest)
+            for source, trajectory in seen
         ]
         ends = [source.end for source in scene.sources]
         self._seconds = None if None in ends else max(end for end in ends if end is not None)
@@ -110,6 +114,7 @@ class _RenderedSource:
 
     Args:
         source: to render.
+        trajectory: of the source, in the scene or as seen from a head.
         renderer: of the scene.
         rate: in Hz.
         no_delay: see `Renderer.stream`.
@@ -121,9 +126,14 @@ class _RenderedSource:
     """
 
     def __init__(
-        self, source: Source, renderer: Renderer, rate: int, no_delay: float | None
+        self,
+        source: Source,
+        trajectory: Trajectory | SeenTrajectory,
+        renderer: Renderer,
+        rate: int,
+        no_delay: float | None,
     ) -> None:
-        self._source, self._rate = source, rate
+        self._source, self._trajectory, self._rate = source, trajectory, rate
         self.frames = self._silence = round(source.start * rate)
         self._stream = None if source.is_binaural else self._opened(renderer, no_delay)
         self.tail = self._stream.tail if self._stream else 0
@@ -145,7 +155,7 @@ class _RenderedSource:
 
     def _opened(self, renderer: Renderer, no_delay: float | None) -> RendererStream:
         """A stream whose time 0 is the start of the source: no silence is rendered."""
-        trajectory = self._source.trajectory
+        trajectory = self._trajectory
         since_start = trajectory.delayed(-self._silence / self._rate)
         try:
             return renderer.stream(since_start, self._rate, no_delay=no_delay)

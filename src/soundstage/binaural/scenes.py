@@ -1,9 +1,9 @@
 """Sources of a binaural scene: sounds with a position or a trajectory around the head.
 
 A `Source` is a sound, and where, when and how loud it plays. A `Scene` is sources with what they
-share: the length, the sample rate, and the room and the HRTF set that they are rendered with. A
-scene that is a loop repeats without a seam: sounds that cross its end, such as reverberation, go
-on at its start. `scene_files` reads scenes.
+share: the length, the sample rate, the listener's head, and the room and the HRTF set that they
+are rendered with. A scene that is a loop repeats without a seam: sounds that cross its end, such as
+reverberation, go on at its start. `scene_files` reads scenes.
 
 A stereo sound without a position is rendered as two loudspeakers at 30 degrees to either side. A
 binaural sound goes to the ears as it is.
@@ -18,6 +18,7 @@ from jaxtyping import Float, Float32
 
 from soundstage.audio import MAX_RATE, MIN_RATE, SoundReader, StreamResampler, open_sound
 from soundstage.audio import Source as AudioSource
+from soundstage.binaural.listener import Listener, SeenTrajectory, seen_by
 from soundstage.binaural.presets import constant
 from soundstage.binaural.render_options import RenderOptions
 from soundstage.binaural.trajectories import Trajectory
@@ -152,9 +153,12 @@ class Scene:
         bit_depth: such as "24"; None is that of the first source.
         options: HRTF set, room, air absorption and seed.
         tags: of the file, such as its title.
+        listener: the pose of the head; None is at rest in the origin, looking ahead.
+        seen: the trajectory of each source relative to the head; of a binaural sound, as it is.
 
     Raises:
-        OptionError: there is no source, or a value is out of its range.
+        OptionError: there is no source, a value is out of its range, or the head comes too close
+            to a source.
     """
 
     sources: Sequence[Source]
@@ -164,6 +168,8 @@ class Scene:
     bit_depth: str | None = None
     options: RenderOptions = field(default_factory=RenderOptions)
     tags: Mapping[str, str] = field(default_factory=dict)
+    listener: Listener | None = None
+    seen: tuple[Trajectory | SeenTrajectory, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.sources:
@@ -180,6 +186,15 @@ class Scene:
             raise OptionError(
                 f"`rate` must be from {MIN_RATE:,} to {MAX_RATE:,} Hz, not {self.rate:,}."
             )
+        object.__setattr__(self, "seen", tuple(map(self._seen, self.sources)))
+
+    def _seen(self, source: Source) -> Trajectory | SeenTrajectory:
+        if source.is_binaural:
+            return source.trajectory
+        try:
+            return seen_by(self.listener, source.trajectory)
+        except OptionError as error:
+            raise OptionError(f"{source.sound.name}: {error}") from error
 
 
 def scene_of(sources: "Sequence[Source] | Scene") -> Scene:

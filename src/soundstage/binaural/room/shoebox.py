@@ -44,8 +44,8 @@ class ShoeBox:
             `OCTAVE_BANDS`. None is that of walls that absorb a quarter of the energy, as in a
             furnished living room.
         listener: center of the head, in meters from the corner with the smallest x, y and z, at
-            least 0.1 m from the walls; of a head that walks, the origin of the scene. None is the center of the floor, 1.5 m up, or half of the
-            height if the room is lower than 3 m.
+            least 0.1 m from the walls; of a head that walks, the origin of the scene. None is the
+            center of the floor, 1.5 m up, or half of the height if the room is lower than 3 m.
 
     Raises:
         OptionError: a value is out of its range, or no absorption gives this reverberation time.
