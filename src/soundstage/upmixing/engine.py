@@ -36,6 +36,7 @@ from soundstage.upmixing.downmix import Channels
 from soundstage.upmixing.side_stages import SideStages, stages_of
 
 METHOD_BLOCK = 65_536  # samples at the method's rate, 1.5 s at 44.1 kHz
+FIELD_BLOCK = 16_384  # samples of all sides of a field at a time
 INAUDIBLE = 1e-9  # −180 dB: below it, the ringing of a filter in digital silence becomes silence
 NOT_FINITE = "The method computes samples that are not numbers: use other weights."
 FLUSH = 0.25  # seconds of silence after the signal, which empty the resamplers
@@ -224,6 +225,11 @@ class _ReturnPath:
     def push(self, outputs: Float[Tensor, "takes n_outputs ready"]) -> None:
         if not bool(torch.isfinite(outputs).all()):
             raise SoundstageError(NOT_FINITE)
+        # A field of 15 sides, of which a method delivers a long window at once, needs memory
+        for part in outputs.split(FIELD_BLOCK, dim=-1) if self._n_sides > 1 else [outputs]:
+            self._push(part)
+
+    def _push(self, outputs: Float[Tensor, "takes n_outputs ready"]) -> None:
         if not self._filters and not self._stages:
             self._resample(outputs)
             return
@@ -283,5 +289,19 @@ def upmix_blocks(
     for block in blocks:
         ready = stream.push(block)
         if ready[0].mid.size:
-            yield ready
-    yield stream.finish()
+            yield from _parts(ready)
+    yield from _parts(stream.finish())
+
+
+def _parts(takes: list[Block]) -> Iterator[list[Block]]:
+    """The same; a field in blocks that need little memory."""
+    if not isinstance(takes[0], FieldBlock):
+        yield takes
+        return
+    for start in range(0, max(takes[0].mid.size, 1), FIELD_BLOCK):
+        part = slice(start, start + FIELD_BLOCK)
+        yield [
+            FieldBlock(take.mid[part], take.sides[:, part])
+            for take in takes
+            if isinstance(take, FieldBlock)
+        ]

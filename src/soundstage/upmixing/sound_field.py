@@ -32,6 +32,7 @@ from soundstage.ambisonics.conventions import channels_of
 from soundstage.ambisonics.harmonics import harmonics
 from soundstage.errors import OptionError
 from soundstage.seeding import combined_seed
+from soundstage.separation.masking import BLOCK
 from soundstage.separation.separator import SourceStream
 from soundstage.spectra import AnalysisStream, SampleQueue, SynthesisStream
 from soundstage.stereo import TRANSFORM, DecoderStream
@@ -137,7 +138,8 @@ class FieldStream:
         direct[:, Y] = sides
         self._direct.push(direct)
         for take, rest in zip(self._diffuse, sides - direct[:, 0], strict=True):
-            take.push(rest)
+            for part in rest.split(BLOCK):  # a separator may deliver long windows at once
+                take.push(part)
 
     def _ready(self) -> Float[Tensor, "takes channels ready"]:
         count = min(len(take.ready) for take in self._diffuse)
@@ -229,8 +231,11 @@ class BandDirections:
     ) -> Float[Tensor, "takes channels ready"]:
         """See `DirectParts`."""
         self._owed += mid.shape[-1]
-        products = self._products(self._mid.push(mid), self._sides.push(sides))
-        return self._placed(self._mean.push(products))
+        ready = [sides.new_zeros(len(sides), channels_of(self._order), 0)]
+        for part, of_takes in zip(mid.split(BLOCK), sides.split(BLOCK, dim=-1), strict=True):
+            products = self._products(self._mid.push(part), self._sides.push(of_takes))
+            ready.append(self._placed(self._mean.push(products)))
+        return torch.cat(ready, dim=-1)
 
     def finish(self) -> Float[Tensor, "takes channels rest"]:
         """See `DirectParts`."""
