@@ -17,6 +17,8 @@ from .hrtf.hrtf_set import HrtfSet
 from .hrtf.interpolation import AlignedResponses, HrtfInterpolator
 from .hrtf.sofa import read_hrtf
 from .hrtf.ssr_file import read_ssr_hrirs
+from .listener import Listener, SeenTrajectory
+from .listener_options import ListenerOptions
 from .presets import approach, constant, fly_by, orbit
 from .render.hrtf_renderer import HrtfRenderer
 from .render_options import (
@@ -30,7 +32,7 @@ from .room.shoebox import ShoeBox
 from .scene_files import read_scene, scene_from, scene_text
 from .scenes import Scene, Source, sources_of
 from .trajectories import Trajectory
-from .trajectory_files import read_tracked, read_trajectory
+from .trajectory_files import read_listener, read_tracked, read_trajectory
 from .trajectory_options import TrajectoryOptions
 
 __all__ = [
@@ -43,12 +45,15 @@ __all__ = [
     "HrtfRenderer",
     "HrtfSet",
     "Job",
+    "Listener",
+    "ListenerOptions",
     "NeuralOptions",
     "Poses",
     "RenderOptions",
     "Renderer",
     "RendererStream",
     "Scene",
+    "SeenTrajectory",
     "ShoeBox",
     "Source",
     "Trajectory",
@@ -67,6 +72,7 @@ __all__ = [
     "orbit",
     "plan_jobs",
     "read_hrtf",
+    "read_listener",
     "read_scene",
     "read_ssr_hrirs",
     "read_tracked",

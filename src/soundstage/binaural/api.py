@@ -7,6 +7,8 @@ import numpy as np
 
 from soundstage.audio import Audio
 from soundstage.audio import Source as AudioSource
+from soundstage.binaural.listener import Listener
+from soundstage.binaural.listener_options import ListenerOptions
 from soundstage.binaural.mixing import BinauralMix
 from soundstage.binaural.render_options import (
     DEFAULT_RENDERER,
@@ -15,9 +17,9 @@ from soundstage.binaural.render_options import (
 )
 from soundstage.binaural.renderers import Renderer, load_renderer
 from soundstage.binaural.room.shoebox import ShoeBox
-from soundstage.binaural.scenes import sources_of
+from soundstage.binaural.scenes import Scene, sources_of
 from soundstage.binaural.trajectories import Trajectory
-from soundstage.binaural.trajectory_files import read_trajectory
+from soundstage.binaural.trajectory_files import read_listener, read_trajectory
 from soundstage.binaural.trajectory_options import TrajectoryOptions
 from soundstage.errors import OptionError
 from soundstage.precision import in_single_precision
@@ -31,6 +33,10 @@ def binauralize(
     azimuth: float | None = None,
     elevation: float | None = None,
     distance: float | None = None,
+    listener: Listener | str | Path | None = None,
+    yaw: float | None = None,
+    pitch: float | None = None,
+    roll: float | None = None,
     method: str | Renderer = DEFAULT_RENDERER,
     hrtf: str | Path | None = None,
     room: ShoeBox | None = None,
@@ -54,6 +60,10 @@ def binauralize(
         azimuth: of a source at rest, in degrees counter-clockwise.
         elevation: in degrees up.
         distance: in meters, by default 1.5.
+        listener: the pose of the head over time, or a file of it.
+        yaw: of a head at rest, in degrees to the left.
+        pitch: in degrees up.
+        roll: in degrees to the right.
         method: one of `RENDERERS`, or a loaded renderer such as `HrtfRenderer(load_hrtf())`.
         hrtf: a SOFA file or a bundled HRTF set, by default KEMAR; of `hrtf`.
         room: a `ShoeBox`; None is the free field; of `hrtf`.
@@ -92,9 +102,16 @@ def binauralize(
     elif position.is_set:
         raise OptionError("`trajectory` sets the position: leave out azimuth and the like.")
     elif not isinstance(trajectory, Trajectory):
-        trajectory = read_trajectory(trajectory)
-    sources = sources_of(source, trajectory, downmix=downmix)
+        trajectory = read_trajectory(trajectory, around_head=listener is None)
+    turned = ListenerOptions(yaw, pitch, roll)
+    if listener is None:
+        listener = turned.build()
+    elif turned.is_set:
+        raise OptionError("`listener` sets the orientation: leave out yaw and the like.")
+    elif not isinstance(listener, Listener):
+        listener = read_listener(listener)
+    scene = Scene(sources_of(source, trajectory, downmix=downmix), listener=listener)
     if isinstance(method, str):
         method = load_renderer(method, options, neural, device=device)
-    mix = BinauralMix(sources, method, tail=tail, rate=rate)
+    mix = BinauralMix(scene, method, tail=tail, rate=rate)
     return Audio(np.concatenate(list(mix.blocks()), axis=-1), mix.rate)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from soundstage.audio.existing import (
 from soundstage.audio.name_templates import file_names
 from soundstage.audio.output_names import distinct_paths, plan_outputs
 from soundstage.binaural.binaural_files import BinauralReport, render_file
+from soundstage.binaural.listener_options import ListenerOptions
 from soundstage.binaural.render_options import (
     DEFAULT_RENDERER,
     NeuralOptions,
@@ -48,6 +49,7 @@ class Job:
         trajectory: options; none for a scene.
         downmix: fold stereo down.
         replaces_input: whether the target is among the inputs.
+        listener: options of the head; those of a scene apply where there are none.
     """
 
     source: Path
@@ -56,6 +58,7 @@ class Job:
     trajectory: TrajectoryOptions
     downmix: bool
     replaces_input: bool = False
+    listener: ListenerOptions = field(default_factory=ListenerOptions)
 
     def scene(self) -> Scene:
         """Open the sources.
@@ -64,11 +67,16 @@ class Job:
             InputError: a file cannot be read.
             OptionError: the trajectory is impossible.
         """
+        listener = self.listener.build()
         if self.source.suffix.lower() == SCENE:
-            return read_scene(self.source)
-        options = self.trajectory
-        trajectory = options.build(_seconds(self.source)) if options.is_set else None
-        return Scene(sources_of(self.source, trajectory, downmix=self.downmix))
+            scene = read_scene(self.source)
+            return scene if listener is None else replace(scene, listener=listener)
+        options, trajectory = self.trajectory, None
+        if options.is_set:
+            around_head = listener is None
+            trajectory = options.build(_seconds(self.source), around_head=around_head)
+        sources = sources_of(self.source, trajectory, downmix=self.downmix)
+        return Scene(sources, listener=listener)
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ def plan_jobs(
     name: str | None = None,
     suffix: str | None = None,
     plot: bool = False,
+    listener: ListenerOptions | None = None,
 ) -> Plan:
     """Plan one job for each input; reads no sound.
 
@@ -100,6 +109,7 @@ def plan_jobs(
         name: template with {stem} and {ext}.
         suffix: of the results; by default that of each input, .wav for a scene.
         plot: whether each input gets a trajectory plot beside its result.
+        listener: options of the head, for every input.
 
     Raises:
         InputError: an input does not exist.
@@ -116,7 +126,15 @@ def plan_jobs(
         pictures = distinct_paths(plan.found, folders, file_names(PLOT_NAME))
     results = {*plan.results}
     jobs = [
-        Job(found.path, target, picture, trajectory, downmix, replaces_input=target in results)
+        Job(
+            found.path,
+            target,
+            picture,
+            trajectory,
+            downmix,
+            replaces_input=target in results,
+            listener=listener or ListenerOptions(),
+        )
         for found, target, (picture,) in zip(plan.found, targets, pictures, strict=True)
     ]
     for job in jobs:

@@ -36,6 +36,16 @@ def from_tracked(tracked: Float[np.ndarray, "*points 7"]) -> Poses:
     return Poses(tracked[..., :3] * _MIRROR + rotate(MOUTH, orientations) - EARS, orientations)
 
 
+def head_from_tracked(receiver: Float[np.ndarray, "*points 7"]) -> Poses:
+    """Convert tracked poses of a head to the pose of its ears' midpoint, as `from_tracked`.
+
+    >>> head_from_tracked(np.array([1.0, 0.5, 0.0, 0.0, 0.0, 0.0, 1.0])).positions.round(6)
+    array([ 1. , -0.5,  0. ])
+    """
+    orientations = receiver[..., 3:] * _MIRROR_QUATERNION
+    return Poses(receiver[..., :3] * _MIRROR + rotate(EARS, orientations) - EARS, orientations)
+
+
 def seen_by_receiver(
     transmitter: Float[np.ndarray, "points 7"], receiver: Float[np.ndarray, "points 7"]
 ) -> Poses:

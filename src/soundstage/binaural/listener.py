@@ -215,7 +215,9 @@ def seen_by(listener: Listener | None, trajectory: Trajectory) -> "Trajectory | 
     Raises:
         OptionError: the source comes too close, or is too far away.
     """
-    return trajectory if listener is None else SeenTrajectory(trajectory, listener)
+    if listener is None and trajectory.around_head:
+        return trajectory
+    return SeenTrajectory(trajectory, listener or Listener.turned())
 
 
 def source_and_listener(

@@ -24,10 +24,13 @@ Of the scene only the sources are required:
     seconds, loop                  length of the result in s; true if its end continues at its start
     rate, bit_depth                sample rate in Hz and bit depth, unless the user asks for others
     room                           size and optionally rt60 and listener, in meters and s
+    listener                       pose of the head: yaw, pitch and roll in degrees and x, y and z
+                                   in meters, or the trajectory of the head
     hrtf, air, seed                HRTF set, air absorption, seed of the late reverberation
     tags                           of the result, such as {"title": "..."}
 
-Times of a trajectory count from the start of the scene. File names are relative to the scene.
+Times of a trajectory count from the start of the scene, positions from the listener's head, or from
+its place in the room if the scene has a listener. File names are relative to the scene.
 """
 
 import json
@@ -36,15 +39,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from soundstage.audio import Audio, open_sound
 from soundstage.audio import Source as AudioSource
 from soundstage.audio.formats import BIT_DEPTHS
+from soundstage.binaural.listener import Listener
 from soundstage.binaural.presets import RADIUS, constant
 from soundstage.binaural.render_options import RenderOptions
 from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.binaural.scenes import MAX_START, Scene, Source, sources_of
 from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
-from soundstage.binaural.trajectory_files import read_trajectory, trajectory_of_points
+from soundstage.binaural.trajectory_files import (
+    listener_of_points,
+    read_listener,
+    read_trajectory,
+    trajectory_of_points,
+)
 from soundstage.errors import InputError, OptionError, quoted
 from soundstage.text_files import TextKind, read_json
 
@@ -67,9 +78,12 @@ FLAGS = ("downmix", "loop", "binaural")
 FIELDS = ("file", "trajectory", *RANGES, *FLAGS)
 SCENE_FIELDS = (
     *("sources", "seconds", "loop", "rate", "bit_depth"),
-    *("room", "hrtf", "air", "seed", "tags"),
+    *("room", "listener", "hrtf", "air", "seed", "tags"),
 )
 ROOM_FIELDS = ("size", "rt60", "listener")
+ANGLES = ("yaw", "pitch", "roll")
+PLACE = ("x", "y", "z")
+TURN = 360.0  # degrees
 
 
 def read_scene(path: str | Path) -> Scene:
@@ -105,9 +119,12 @@ def scene_from(
     except (InputError, OptionError) as error:
         raise InputError(f"{name}: {error}") from error
     sources: list[Source] = []
+    around_head = "listener" not in shared
     for number, entry in enumerate(entries, start=1):
         try:
-            sources += _sources(entry, shared.get("seconds"), folder, sounds or {})
+            sources += _sources(
+                entry, shared.get("seconds"), folder, sounds or {}, around_head=around_head
+            )
         except (InputError, OptionError) as error:
             raise InputError(f"{name}, source {number}: {error}") from error
     try:
@@ -146,6 +163,8 @@ def _shared(content: dict[str, Any], folder: Path) -> dict[str, Any]:
         hrtf = _name(content, "hrtf")
         hrtf = str(folder / hrtf) if hrtf.lower().endswith(".sofa") else hrtf
     room = _room(content["room"]) if "room" in content else None
+    if "listener" in content:
+        shared["listener"] = _listener(content["listener"], folder)
     seed = _whole("seed", content.get("seed", 0))
     tags = content.get("tags", {})
     if not isinstance(tags, dict) or not all(isinstance(text, str) for text in tags.values()):
@@ -166,8 +185,32 @@ def _room(content: Any) -> ShoeBox:
     return ShoeBox(content["size"], content.get("rt60"), content.get("listener"))
 
 
+def _listener(content: Any, folder: Path) -> Listener:
+    if not isinstance(content, dict) or not content:
+        raise InputError(
+            f'a listener is an object such as {{"yaw": 30}} or {{"trajectory": "pose.csv"}}, '
+            f"not {quoted(content)}."
+        )
+    _check_names(content, ("trajectory", *ANGLES, *PLACE))
+    if "trajectory" not in content:
+        angles = {name: _number(name, content.get(name, 0.0), -TURN, TURN) for name in ANGLES}
+        place = [_number(name, content.get(name, 0.0), -FARTHEST, FARTHEST) for name in PLACE]
+        return Listener.turned(**angles, position=np.array(place))
+    if len(content) > 1:
+        others = " and ".join(name for name in content if name != "trajectory")
+        raise InputError(f"the listener has a trajectory and {others}; leave out one of them.")
+    if isinstance(content["trajectory"], list):
+        return listener_of_points(content["trajectory"], "listener")
+    return read_listener(folder / _name(content, "trajectory"))
+
+
 def _sources(
-    entry: Any, scene_end: float | None, folder: Path, sounds: Mapping[str, Audio]
+    entry: Any,
+    scene_end: float | None,
+    folder: Path,
+    sounds: Mapping[str, Audio],
+    *,
+    around_head: bool,
 ) -> list[Source]:
     if not isinstance(entry, dict):
         raise InputError(f"a source is an object such as {{...}}, not {quoted(entry)}.")
@@ -182,7 +225,7 @@ def _sources(
     }
     trajectory = None
     if "trajectory" in entry:
-        trajectory = _trajectory(entry, folder)
+        trajectory = _trajectory(entry, folder, around_head=around_head)
     elif position:
         trajectory = constant(*(values[name] for name in POSITION))
     length = values["length"] if "length" in entry else None
@@ -211,10 +254,11 @@ def _opened(file: str, folder: Path, sounds: Mapping[str, Audio]) -> AudioSource
     return sounds[file] if file in sounds else folder / file
 
 
-def _trajectory(entry: dict[str, Any], folder: Path) -> Trajectory:
+def _trajectory(entry: dict[str, Any], folder: Path, *, around_head: bool) -> Trajectory:
     if isinstance(entry["trajectory"], list):
-        return trajectory_of_points(entry["trajectory"], "trajectory")
-    return read_trajectory(folder / _name(entry, "trajectory"))
+        points = entry["trajectory"]
+        return trajectory_of_points(points, "trajectory", around_head=around_head)
+    return read_trajectory(folder / _name(entry, "trajectory"), around_head=around_head)
 
 
 def _check_names(content: dict[str, Any], known: tuple[str, ...]) -> None:

@@ -37,6 +37,8 @@ class Trajectory(PoseTrajectory):
         orientations: quaternions x y z w of any nonzero norm; None is upright, looking ahead.
         along_sphere: interpolate along the sphere; an arc of exactly half a turn is
             counter-clockwise.
+        around_head: whether the head is in the origin; False of a head that is elsewhere, from
+            which `SeenTrajectory` keeps the distance.
 
     Raises:
         OptionError: there is no point, or the arrays have different lengths.
@@ -49,6 +51,7 @@ class Trajectory(PoseTrajectory):
     """
 
     along_sphere: bool = False
+    around_head: bool = True
 
     @classmethod
     def from_spherical(
@@ -117,14 +120,15 @@ class Trajectory(PoseTrajectory):
     def _check_positions(self) -> None:
         with np.errstate(over="ignore"):
             distance = np.linalg.norm(self.positions, axis=1)
+        nearest = NEAREST if self.around_head else 0.0
         refuse_points(
-            (distance < NEAREST - _ROUNDING) | (distance > FARTHEST + _ROUNDING),
+            (distance < nearest - _ROUNDING) | (distance > FARTHEST + _ROUNDING),
             lambda point: (
                 f"the source is {distance[point]:.3g} m from the center of the head; "
-                f"{NEAREST:g} to {FARTHEST:,g} m are possible."
+                f"{nearest:g} to {FARTHEST:,g} m are possible."
             ),
         )
-        if not self.along_sphere:
+        if self.around_head and not self.along_sphere:
             passing = segment_distances(self.positions)
             refuse_points(
                 np.append(False, passing < NEAREST - _ROUNDING),

@@ -71,8 +71,12 @@ class TrajectoryOptions:
         """Whether any option is given, which a stereo file cannot follow."""
         return self != TrajectoryOptions()
 
-    def build(self, seconds: float) -> Trajectory | None:
+    def build(self, seconds: float, *, around_head: bool = True) -> Trajectory | None:
         """The trajectory of a sound of this duration; None if no option is given.
+
+        Args:
+            seconds: duration of the sound.
+            around_head: see `Trajectory`; of a trajectory file.
 
         Raises:
             InputError: the trajectory file cannot be used.
@@ -84,7 +88,7 @@ class TrajectoryOptions:
         distance = RADIUS if self.distance is None else self.distance
         duration = min(max(seconds, DURATIONS[0]), DURATIONS[1])
         if self.trajectory is not None:
-            return read_trajectory(self.trajectory)
+            return read_trajectory(self.trajectory, around_head=around_head)
         if self.orbit is not None:
             check_range("orbit", abs(self.orbit), TURNS)
             return orbit(

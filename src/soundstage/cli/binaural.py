@@ -83,8 +83,15 @@ def binaural(
         typer.Option(help="Reverberation time in seconds, or as 125:0.6,1000:0.4,8000:0.3."),
     ] = None,
     listener: Annotated[
-        str | None, typer.Option(help="Position of the head in the room, such as 2,2,1.5.")
+        list[str] | None,
+        typer.Option(
+            help="Position of the head in the room, such as 2,2,1.5, or a file of its pose over "
+            "time (.csv, .json); repeat the option for both."
+        ),
     ] = None,
+    yaw: Annotated[float | None, typer.Option(help="Head turned to the left, degrees.")] = None,
+    pitch: Annotated[float | None, typer.Option(help="Head turned up, degrees.")] = None,
+    roll: Annotated[float | None, typer.Option(help="Head tilted to the right, degrees.")] = None,
     hrtf: Annotated[
         str | None, typer.Option(help="A SOFA file, or kemar, the bundled HRTF set.")
     ] = None,
@@ -117,16 +124,19 @@ def binaural(
 ) -> None:
     """Render sounds around the listener's head, for headphones."""
     from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
+    from soundstage.binaural.listener_options import ListenerOptions, place_and_file
     from soundstage.binaural.render_options import NeuralOptions, RenderOptions, renderer_for
     from soundstage.binaural.room.shoebox import room_of
     from soundstage.binaural.trajectory_options import TrajectoryOptions
     from soundstage.cli.batch import print_plan, processes_for, run_files
 
+    place, pose = place_and_file(listener or ())
+    head = ListenerOptions(yaw, pitch, roll, pose)
     options = TrajectoryOptions(azimuth, elevation, distance, trajectory, orbit, fly_by, approach)
     own_weights = tuple(map(str, weights or ()))
     work = BinauralWork(
         renderer_for(method, own_weights),
-        RenderOptions(hrtf, room_of(room, rt60, listener), nearest, air, seed),
+        RenderOptions(hrtf, room_of(room, rt60, place), nearest, air, seed),
         NeuralOptions(own_weights, steps, temperature),
         device=device,
         tail=tail,
@@ -135,7 +145,16 @@ def binaural(
         overwrite=overwrite,
         skip_existing=skip_existing,
     )
-    plan = plan_jobs(inputs, output, options, downmix=downmix, name=name, suffix=suffix, plot=plot)
+    plan = plan_jobs(
+        inputs,
+        output,
+        options,
+        downmix=downmix,
+        name=name,
+        suffix=suffix,
+        plot=plot,
+        listener=head,
+    )
     if dry_run:
         rows = (_planned(job, skip_existing=skip_existing) for job in plan.jobs)
         print_plan(rows, plan.skipped, json_output=json_output)
