@@ -11,6 +11,7 @@ from .errors import (
 from .evaluation import evaluate, fitness
 from .listening import write_listening_page
 from .metrics import analyze
+from .restyling import restyle
 from .scene import generate
 from .separation import SEPARATORS, load_separator, separate, separate_to_files
 from .upmixing import (
@@ -51,6 +52,7 @@ __all__ = [
     "load_separator",
     "model_card",
     "register_method",
+    "restyle",
     "separate",
     "separate_to_files",
     "upmix",

@@ -13,12 +13,7 @@ So the three add up to M and l − r to S, whatever the powers are. Chance makes
 seem to have something in common over few bins; only a coherence above `CHANCE` counts as such.
 A source between the center and a side is both in part, and moves by a part. In a song without a
 center C is 0, and l and r are the channels themselves.
-
-What sounds in both channels alike, without coherence, and falls in level is reverberation. Its
-share of l and r, from 0 to 1, is measured too, so that it can stay where it is.
 """
-
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Complex, Float
@@ -35,17 +30,6 @@ CHANCE = 0.35  # coherence that independent sources have in a tile
 BINS, FRAMES = 5, 3  # of a tile, around each bin
 FLOOR = 1e-6  # of the power in a tile, in which a silent direction has a share
 TINY = 1e-12
-DECAY_FRAMES = 4  # over which a level must fall to be reverberation, 93 ms
-DECAY_DB = (0.5, 2.5)  # fall over these frames, from none to all; 1.7 dB is a decay of 3.3 s
-
-
-class Split(NamedTuple):
-    """Frames of the directions of a mix."""
-
-    parts: Complex[Tensor, "3 bins frames"]
-    """Left, center and right; they add up to the mid."""
-    reverberation: Float[Tensor, "bins frames"]
-    """Share of the left and the right that is diffuse, 0 to 1."""
 
 
 class DirectionStream:
@@ -58,36 +42,29 @@ class DirectionStream:
     def __init__(self, *, has_center: bool) -> None:
         self._has_center = has_center
         self._waiting = SampleQueue((2, TRANSFORM.bins))
-        self._moments: Tensor | None = None  # from `_BEFORE` frames before the first waiting one
+        self._moments = torch.zeros(3, TRANSFORM.bins, FRAMES // 2)  # and of neighbors before
 
-    def push(self, spectrogram: Complex[Tensor, "2 bins frames"]) -> Split:
-        """The frames whose neighbors are complete."""
+    def push(
+        self, spectrogram: Complex[Tensor, "2 bins frames"]
+    ) -> Complex[Tensor, "3 bins ready"]:
+        """Left, center and right of the oldest frames whose neighbors are complete."""
         self._waiting.push(spectrogram)
-        return self._split(_moments(spectrogram), ahead=FRAMES // 2)
+        return self._split(_moments(spectrogram))
 
-    def finish(self) -> Split:
+    def finish(self) -> Complex[Tensor, "3 bins rest"]:
         """The remaining frames."""
-        return self._split(torch.zeros(3, TRANSFORM.bins, FRAMES // 2), ahead=FRAMES // 2)
+        return self._split(torch.zeros(3, TRANSFORM.bins, FRAMES // 2))
 
-    def _split(self, moments: Float[Tensor, "3 bins frames"], *, ahead: int) -> Split:
-        if self._moments is None:
-            self._moments = torch.zeros(3, TRANSFORM.bins, _BEFORE)
+    def _split(self, moments: Float[Tensor, "3 bins frames"]) -> Complex[Tensor, "3 bins ready"]:
         self._moments = torch.cat([self._moments, moments], dim=-1)
-        count = max(self._moments.shape[-1] - _BEFORE - ahead, 0)
+        count = max(self._moments.shape[-1] - 2 * (FRAMES // 2), 0)
         left, right = self._waiting.pop(count)
-        if not count:
-            return Split(left.new_zeros(3, TRANSFORM.bins, 0), torch.zeros(TRANSFORM.bins, 0))
-        smooth = F.avg_pool2d(self._moments, (BINS, FRAMES), 1, (BINS // 2, 0))
-        self._moments = self._moments[..., count:]
-        now, before = smooth[..., DECAY_FRAMES:], smooth[..., : smooth.shape[-1] - DECAY_FRAMES]
         center = torch.zeros_like(left)
-        if self._has_center:
-            center = _center(left, right, now)
-        parts = torch.stack([(left - center) / 2, center, (right - center) / 2])
-        return Split(parts, _reverberation(now, before))
-
-
-_BEFORE = DECAY_FRAMES + FRAMES // 2
+        if count and self._has_center:
+            means = F.avg_pool2d(self._moments, (BINS, FRAMES), 1, (BINS // 2, 0))
+            center = _center(left, right, means)
+        self._moments = self._moments[..., count:]
+        return torch.stack([(left - center) / 2, center, (right - center) / 2])
 
 
 def _moments(spectrogram: Complex[Tensor, "2 bins frames"]) -> Float[Tensor, "3 bins frames"]:
@@ -113,15 +90,3 @@ def _center(
     whole = 4 * at_left * at_right + common * (at_left + at_right)
     share = common / whole.clamp(min=TINY**2)
     return share * (at_right * left + at_left * right)
-
-
-def _reverberation(
-    now: Float[Tensor, "3 bins frames"], before: Float[Tensor, "3 bins frames"]
-) -> Float[Tensor, "bins frames"]:
-    """Share of the left and the right without coherence that is alike in both, and falls."""
-    left, right, cross = now
-    low, high = torch.minimum(left, right), torch.maximum(left, right)
-    alike = (low - cross.abs()).clamp(min=0) / high.clamp(min=TINY)
-    fall = 10 * torch.log10((before[:2] + TINY) / (now[:2] + TINY)).amin(dim=0)
-    start, end = DECAY_DB
-    return alike * ((fall - start) / (end - start)).clamp(0, 1)

@@ -23,12 +23,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from soundstage.audio import StreamResampler
 from soundstage.errors import SoundstageError
-from soundstage.restyling.directions import DIRECTIONS, PANS, DirectionStream, Split
+from soundstage.restyling.directions import DIRECTIONS, PANS, DirectionStream
+from soundstage.restyling.reverberation import ReverberationStream
 from soundstage.restyling.survey import Stage
 from soundstage.separation.masking import sharpened
 from soundstage.separation.separator import MaskStream
@@ -48,6 +49,7 @@ from soundstage.upmixing.methods.separate import LARGEST, SHARPNESS, diffuse_gai
 from soundstage.upmixing.plan import Plan
 
 COHERENCE = "decorrelate"  # weights with the coherence of music in each band
+DIFFUSE = 3.0  # of the diffuse part over that of `separate`, whose panned sources are wider
 PIECE = 16  # frames that are moved at a time, so that long windows of masks need no memory
 
 
@@ -146,12 +148,15 @@ class _SideChange:
         self._analysis = AnalysisStream(TRANSFORM, (2,))
         self._directions = DirectionStream(has_center=stage.has_center)
         self._parts = SampleQueue((len(DIRECTIONS), TRANSFORM.bins))
-        self._reverberation = SampleQueue((TRANSFORM.bins,))
+        self._reverberation, self._diffuse_shares = (
+            ReverberationStream(),
+            SampleQueue((TRANSFORM.bins,)),
+        )
         self._shares = [SampleQueue((_count(stage, k), TRANSFORM.bins)) for k in range(3)]
         self._direct = [SynthesisStream(TRANSFORM) for _ in plans]
         self._direct_ready = [SampleQueue() for _ in plans]
         self._decoder = DecoderStream([plan.seed for plan in plans])
-        self._gain = diffuse_gain(load_coherence(COHERENCE))[:, None]
+        self._gain = DIFFUSE * diffuse_gain(load_coherence(COHERENCE))[:, None]
         self._mid = SampleQueue((TRANSFORM.bins,))
         self._diffuse_energy = [SampleQueue((self._gain.shape[0],)) for _ in plans]
         self._diffuse = SampleQueue((len(plans),))
@@ -165,6 +170,7 @@ class _SideChange:
         self._mid.push(self._decoder.finish_analysis())
         self._split(self._directions.push(self._analysis.finish()))
         self._split(self._directions.finish())
+        self._diffuse_shares.push(self._reverberation.finish())
         for queue, masks in zip(self._shares, self._masks, strict=True):
             if masks:
                 queue.push(sharpened(masks.finish(), SHARPNESS))
@@ -175,10 +181,10 @@ class _SideChange:
         self._diffuse.push(self._decoder.finish()[:, 0])
         return self._ready()
 
-    def _split(self, split: Split) -> None:
-        self._parts.push(split.parts)
-        self._reverberation.push(split.reverberation)
-        each = zip(self._shares, self._masks, split.parts, strict=True)
+    def _split(self, parts: Complex[Tensor, "3 bins frames"]) -> None:
+        self._parts.push(parts)
+        self._diffuse_shares.push(self._reverberation.push(parts[::2]))
+        each = zip(self._shares, self._masks, parts, strict=True)
         for queue, masks, part in each:
             if masks:
                 queue.push(sharpened(masks.push(part), SHARPNESS))
@@ -189,13 +195,13 @@ class _SideChange:
         needed = [
             len(queue) for queue, masks in zip(self._shares, self._masks, strict=True) if masks
         ]
-        count = min([len(self._parts), *needed])
+        count = min([len(self._diffuse_shares), *needed])
         for start in range(0, count, PIECE):
             self._move_frames(min(PIECE, count - start))
         self._decode()
 
     def _move_frames(self, count: int) -> None:
-        parts, dry = self._parts.pop(count), 1 - self._reverberation.pop(count)
+        parts, dry = self._parts.pop(count), 1 - self._diffuse_shares.pop(count)
         each = zip(self._shares, self._masks, strict=True)
         shares = [queue.pop(count) if masks else None for queue, masks in each]
         for take, moves in enumerate(self._moves):

@@ -48,7 +48,7 @@ LEAN = 4.0  # cost of a gain in the side of the sources beside the lead
 MOST_TRIED = 8  # sources of which all sides are tried; the faintest further ones keep theirs
 GOOD = 0.6  # of the best merit, from which on an assignment is a take
 COMPRESSION = 0.3  # loudness grows as energy^0.3
-TYPICAL_WIDTH = MUSIC["width"][3]  # of a style; as wide as these places without one
+MEDIAN = 3  # among the percentiles of music; a style with this value changes nothing
 
 Array = np.ndarray
 
@@ -67,7 +67,8 @@ def make_plans(
         stage: the song.
         seeds: one a take.
         options: requested places, in words and as a plan.
-        style: words about instruments are requests, and a width scales all places.
+        style: words about instruments are requests; a width scales all places, and a diffuseness
+            the diffuse parts.
         requested: further requests by name, such as those of a reference; the others go first.
 
     Raises:
@@ -78,9 +79,9 @@ def make_plans(
     found = dict(requested or {})
     if stage.sources:
         found |= stage_requests(stage.infos, plan=options.plan, words=words, place=options.place)
-    width = 1.0 if style is None or style.width is None else style.width / TYPICAL_WIDTH
+    width, diffuse = _factors(style)
     arrangements = place_stage(stage)
-    diffuseness = own_diffuseness(stage.infos)
+    diffuseness = [diffuse * each for each in own_diffuseness(stage.infos)]
     plans = []
     for seed in seeds:
         pans = arrangements[seed % len(arrangements)]
@@ -173,6 +174,14 @@ def _ordered(
         far = [min(float(np.abs(each - other).sum()) for other in kept) for each in left]
         kept.append(left.pop(int(np.argmax(far))))
     return kept
+
+
+def _factors(style: Style | None) -> tuple[float, float]:
+    """Of all places, and of the diffuse parts alone, by a style."""
+    values = style.requested() if style else {}
+    pairs = [(values.get(name), MUSIC[name][MEDIAN]) for name in ("width", "diffuseness")]
+    width, diffuse = (1.0 if value is None else value / typical for value, typical in pairs)
+    return width, diffuse
 
 
 def _placed(info: "SourceInfo", place: Place) -> PlacedSource:

@@ -144,11 +144,11 @@ class _DirectionSurvey:
         self._energies = torch.zeros(len(DIRECTIONS), dtype=torch.float64)
 
     def push(self, stereo: Float[Tensor, "2 length"]) -> None:
-        self._push(self._directions.push(self._analysis.push(stereo)).parts)
+        self._push(self._directions.push(self._analysis.push(stereo)))
 
     def finish(self, stage: Stage) -> Stage:
-        self._push(self._directions.push(self._analysis.finish()).parts)
-        self._push(self._directions.finish().parts)
+        self._push(self._directions.push(self._analysis.finish()))
+        self._push(self._directions.finish())
         self._feed(self._synthesis.finish())
         fitted = [cast("MaskSeparator", survey.finish()) for survey in self._surveys]
         shares = (self._energies / self._energies.sum().clamp(min=1e-20)).tolist()

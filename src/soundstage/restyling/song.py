@@ -1,0 +1,155 @@
+"""The passes over a stereo song before it is restyled.
+
+    inspect: is it stereo? errors of the channels → survey of the corrected channels → plans
+
+Each pass reads the song from its start, in bounded memory. Mono, in one channel or in two, has no
+mix to restyle.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float
+
+from soundstage.audio import SoundReader
+from soundstage.errors import InputError, OptionError
+from soundstage.restyling.correction_meter import CorrectionMeter
+from soundstage.restyling.corrections import Corrections, corrected_blocks
+from soundstage.restyling.placing import make_plans
+from soundstage.restyling.survey import Stage, survey_stage
+from soundstage.separation.separator import SongSeparator
+from soundstage.stereo import MidSideMeter
+from soundstage.upmixing.engine import reproducible
+from soundstage.upmixing.generative.style import Style, parse_style
+from soundstage.upmixing.plan import Plan
+from soundstage.upmixing.stage_options import StageOptions
+
+READ_FRAMES = 1 << 16  # frames read at a time
+SCALED = ("width", "diffuseness")  # of a style
+
+
+@dataclass(frozen=True)
+class RestyleOptions:
+    """Checked options of restyling.
+
+    Raises:
+        OptionError: `amount` is out of its range, or the style has values that no place has.
+    """
+
+    amount: float = 1.0
+    """0 leaves all as it is, 1 moves the sources to their places."""
+    correct: bool = True
+    """Whether lag, balance and treble of the channels are corrected first."""
+    stage: StageOptions = field(default_factory=StageOptions)
+    """Requested places."""
+    style: Style | None = None
+    """Words about instruments are requests; a width and a diffuseness scale all places."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.amount, bool) or not isinstance(self.amount, int | float):
+            raise OptionError(f"`amount` must be a number, not {self.amount!r}.")
+        if not 0 <= self.amount <= 1:
+            raise OptionError(f"`amount` must be from 0 to 1, not {self.amount:g}.")
+        others = [
+            name for name in (self.style.requested() if self.style else ()) if name not in SCALED
+        ]
+        if others:
+            raise OptionError(
+                f"A style of restyling has {' and '.join(SCALED)}, and places of instruments, but "
+                f"no {others[0]}."
+            )
+
+    @property
+    def has_requests(self) -> bool:
+        """Whether places are requested, which a modern mix gets too."""
+        return bool(self.stage.requested or self.style)
+
+
+def restyle_style(text: str | Style | None) -> Style | None:
+    """A style in which "bass" and "drums" are instruments.
+
+    Raises:
+        OptionError: a word is unknown, or a value out of its range.
+    """
+    return parse_style(text, places=True) if isinstance(text, str) else text
+
+
+@dataclass(frozen=True)
+class SurveyedSong:
+    """What the passes found in a song."""
+
+    corrections: Corrections
+    stage: Stage
+    plans: tuple[Plan, ...]
+    """One a take."""
+
+
+def survey_song(
+    sound: SoundReader,
+    seeds: Sequence[int],
+    options: RestyleOptions,
+    *,
+    separator: SongSeparator | None = None,
+) -> SurveyedSong:
+    """All passes before the last one.
+
+    Args:
+        sound: the song.
+        seeds: one a take.
+        options: of restyling.
+        separator: by masks; None for `stems`.
+
+    Raises:
+        InputError: it is not stereo.
+        OptionError: a place is requested for a source that the song does not have.
+    """
+    corrections = inspect_stereo(sound, correct=options.correct)
+    stage = survey_stage(
+        lambda: corrected_blocks(sound.blocks(READ_FRAMES), corrections),
+        sound.rate,
+        separator=separator,
+        always=options.has_requests,
+    )
+    plans = make_plans(stage, seeds, options=options.stage, style=options.style)
+    return SurveyedSong(corrections, stage, tuple(plans))
+
+
+def inspect_stereo(sound: SoundReader, *, correct: bool = True) -> Corrections:
+    """Check that a sound is a stereo mix, and measure the errors of its channels.
+
+    Args:
+        sound: is read once.
+        correct: whether errors are measured; without, there are none.
+
+    Raises:
+        InputError: it has one channel, two with the same signal, or more.
+    """
+    if sound.channels == 1:
+        raise InputError(f"{sound.name} is mono: use `upmix` to make it stereo.")
+    if sound.channels > 2:
+        raise InputError(
+            f"{sound.name} has {sound.channels} channels, but restyling takes two: export a stereo "
+            "version."
+        )
+    mid_side, errors = MidSideMeter(), CorrectionMeter(sound.rate)
+    for block in sound.blocks(READ_FRAMES):
+        mid_side.push(block)
+        if correct:
+            with reproducible():
+                errors.push(block)
+    if mid_side.is_dual_mono():
+        raise InputError(
+            f"{sound.name} has the same sound in both channels: use `upmix` to make it stereo."
+        )
+    if not correct:
+        return Corrections(sound.rate)
+    with reproducible():
+        return errors.corrections()
+
+
+def song_blocks(
+    sound: SoundReader, corrections: Corrections
+) -> Iterator[Float[np.ndarray, "2 frames"]]:
+    """The corrected channels of a song, from its start."""
+    return corrected_blocks(sound.blocks(READ_FRAMES), corrections)
