@@ -18,7 +18,7 @@ from soundstage.binaural import (
     to_spherical,
 )
 from soundstage.binaural.geometry import SPEED_OF_SOUND
-from soundstage.binaural.render.hrtf_renderer import CHUNK
+from soundstage.binaural.render.moving_stream import CHUNK
 from soundstage.binaural.renderers import render
 from soundstage.errors import OptionError
 from spheres import RATE, grid, sphere_head, spread

@@ -112,6 +112,12 @@ class Images(NamedTuple):
     offsets: Float[np.ndarray, "images 3"]
     reflections: Int[np.ndarray, " images"]
 
+    def at(
+        self, positions: Float[np.ndarray, "#images times 3"]
+    ) -> Float[np.ndarray, "images times 3"]:
+        """Positions of the images for positions of the source."""
+        return self.signs[:, None] * positions + self.offsets[:, None]
+
 
 DIRECT = Images(np.ones((1, 3)), np.zeros((1, 3)), np.zeros(1, np.int64))
 """The source itself."""
@@ -199,8 +205,7 @@ class NearestHrir:
     def _positions(
         self, times: Float[np.ndarray, "#images times"]
     ) -> Float[np.ndarray, "images times 3"]:
-        positions = self._source.positions_at(times)
-        return self._images.signs[:, None] * positions + self._images.offsets[:, None]
+        return self._images.at(self._source.positions_at(times))
 
 
 def with_delays(hrtf: HrtfSet) -> Float32[np.ndarray, "directions 2 taps"]:

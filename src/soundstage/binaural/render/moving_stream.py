@@ -1,7 +1,7 @@
 """Stream of a moving source: the sum of time-varying parts and one fixed filter.
 
-Its channels are the ears, or those of an ambisonic field. The sound is processed in chunks of one size, so that the result is the same to the bit for any size
-of the blocks that are pushed.
+Its channels are the ears, or those of an ambisonic field. The sound is processed in chunks of one
+size, so that the result is the same to the bit for any size of the blocks that are pushed.
 """
 
 from collections.abc import Sequence

@@ -45,6 +45,7 @@ class AbsorptionFilters:
         air: apply air absorption.
 
     Attributes:
+        has_air: whether air absorption is applied.
         filters: by reflections, then by distance.
     """
 
@@ -56,6 +57,7 @@ class AbsorptionFilters:
         order: int = 0,
         air: bool = False,
     ) -> None:
+        self.has_air = air
         self._distances = np.geomspace(NEAREST, FARTHEST, STEPS) if air else np.ones(1)
         per_meter = air_attenuation(OCTAVE_BANDS) if air else np.zeros(len(OCTAVE_BANDS))
         per_wall = np.zeros(len(OCTAVE_BANDS)) if wall_gains is None else 20 * np.log10(wall_gains)

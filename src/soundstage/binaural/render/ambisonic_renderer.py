@@ -1,0 +1,93 @@
+"""Rendering of moving sources to an ambisonic field, in the free field or a room.
+
+Distance, Doppler shift, walls and air are those of the `hrtf` renderer, in the same parts: the
+direct sound and early reflections as plane waves from their directions of arrival, and late
+reverberation as a diffuse field. So W is what an omnidirectional microphone in the place of the
+head records: the sound with a gain of 1 at 1.5 m, and inversely proportional to the distance.
+"""
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from soundstage.ambisonics.conventions import channels_of
+from soundstage.ambisonics.harmonics import harmonics
+from soundstage.binaural.listener import SeenTrajectory
+from soundstage.binaural.presets import RADIUS
+from soundstage.binaural.render.directivity import Directivity
+from soundstage.binaural.render.moving_field import EncodedImages
+from soundstage.binaural.render.moving_source import Images
+from soundstage.binaural.render.propagation import DistanceModel
+from soundstage.binaural.render.room_renderer import REFLECTIONS, RoomRenderer
+from soundstage.binaural.room.absorption import AbsorptionFilters
+from soundstage.binaural.room.late_reverberation import ambisonic_reverberation
+from soundstage.binaural.room.shoebox import ShoeBox
+from soundstage.binaural.trajectories import Trajectory
+
+
+class AmbisonicRenderer(RoomRenderer):
+    """An ambisonic microphone in the free field or in a room; its channels are AmbiX.
+
+    Args:
+        order: of the field, 1 to 3.
+        room: None is the free field.
+        reflections: highest order of the early reflections; the rest is late reverberation.
+        air: apply air absorption, which is audible from some 20 m on.
+        talker: whether the source has the directivity of a talker (`directivity`), oriented by its
+            trajectory; otherwise it is omnidirectional.
+        seed: of the late reverberation.
+
+    Raises:
+        OptionError: there is no such order.
+    """
+
+    def __init__(
+        self,
+        order: int,
+        *,
+        room: ShoeBox | None = None,
+        reflections: int = REFLECTIONS,
+        air: bool = False,
+        talker: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            channels_of(order),
+            room=room,
+            reflections=reflections,
+            air=air,
+            talker=talker,
+            seed=seed,
+        )
+        self.order = order
+
+    def _receiver(self, rate: int) -> "_Microphone":
+        return _Microphone(self.order, rate)
+
+
+class _Microphone:
+    """A `Receiver`: a field of an order at a sample rate in Hz."""
+
+    def __init__(self, order: int, rate: int) -> None:
+        self._order, self._rate = order, rate
+
+    def moving(
+        self,
+        trajectory: Trajectory | SeenTrajectory,
+        images: Images,
+        absorption: AbsorptionFilters,
+        distance_model: DistanceModel,
+        talker: Directivity | None,
+    ) -> EncodedImages:
+        return EncodedImages(
+            self._order, self._rate, trajectory, images, absorption, distance_model, talker
+        )
+
+    def at_rest(self, position: Float[np.ndarray, "1 3"]) -> Float32[np.ndarray, "channels 1"]:
+        return harmonics(position, self._order).T.astype(np.float32)
+
+    def late_reverberation(
+        self, room: ShoeBox, *, order: int, seed: int
+    ) -> Float32[np.ndarray, "channels frames"]:
+        return ambisonic_reverberation(
+            room, self._order, self._rate, order=order, seed=seed, reference=RADIUS
+        )
