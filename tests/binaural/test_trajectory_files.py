@@ -1,13 +1,21 @@
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from soundstage.binaural.binaural_speech_poses import from_tracked
+from soundstage.binaural.binaural_speech_poses import from_tracked, seen_by_receiver
 from soundstage.binaural.geometry import rotate
-from soundstage.binaural.trajectory_files import KIND, read_tracked, read_trajectory
+from soundstage.binaural.listener import SeenTrajectory
+from soundstage.binaural.trajectory_files import (
+    KIND,
+    listener_of_points,
+    read_listener,
+    read_tracked,
+    read_trajectory,
+)
 from soundstage.errors import InputError
 
 AHEAD = np.array([1.0, 0.0, 0.0])
@@ -168,4 +176,77 @@ def test_a_gigabyte_is_refused_before_reading(name, tmp_path):
     path.touch()
     os.truncate(path, 1_000_000_000)  # sparse
     with pytest.raises(InputError, match=f"{path}: has 1,000,000,000 .* {KIND.most_bytes:,}"):
+        read_trajectory(path)
+
+
+def head(folder, name, content):
+    return read_listener(write(folder, name, content))
+
+
+def test_a_head_has_a_place_and_an_orientation(tmp_path):
+    found = head(tmp_path, "pose.csv", "time,x,y,z,yaw,pitch\n0,1,2,0.5,90,0\n2,1,-2,0.5,90,30\n")
+    np.testing.assert_array_equal(found.positions, [[1, 2, 0.5], [1, -2, 0.5]])
+    looks = rotate(AHEAD, found.at(found.times).orientations)
+    np.testing.assert_allclose(looks, [[0, 1, 0], [0, np.sqrt(0.75), 0.5]], atol=1e-12)
+
+
+def test_a_head_is_in_the_origin_and_looks_ahead_by_default(tmp_path):
+    turning = head(tmp_path, "turning.json", '[{"time": 0, "yaw": -90}, {"time": 1, "yaw": 90}]')
+    assert not turning.positions.any()
+    np.testing.assert_allclose(turning.at(np.array([0.5])).orientations, [[0, 0, 0, 1]], atol=1e-12)
+    walking = head(tmp_path, "walking.csv", "time,y\n0,0\n1,2\n")
+    assert walking.orientations is None
+    np.testing.assert_array_equal(walking.positions[1], [0, 2, 0])
+
+
+def test_wrapped_angles_of_a_head_tracker_turn_the_short_way(tmp_path):
+    found = head(tmp_path, "pose.csv", "time,yaw\n0,170\n1,-170\n")
+    look = rotate(AHEAD, found.at(np.array([0.5])).orientations)
+    np.testing.assert_allclose(look, [[-1, 0, 0]], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("time,azimuth\n0,30\n", "unknown 'azimuth'; known: time, x, y, z, qx"),
+        ("time,yaw\n0,0\n1,360\n", "line 3: the yaw changes from 0 to 360 degrees, a turn"),
+        ("time,x\n0,1001\n", "line 2: the head is 1001 m"),
+        ("time,yaw,qx\n0,0,0\n", "not both"),
+        ("yaw\n0\n", "'time' is missing"),
+        ("time,yaw\n0,left\n", "line 2: yaw must be a number"),
+        ("time,yaw\n", "no points"),
+    ],
+)
+def test_a_head_that_cannot_be_is_refused_with_its_line(content, what, tmp_path):
+    with pytest.raises(InputError, match=re.escape(what)):
+        head(tmp_path, "pose.csv", content)
+
+
+def test_points_of_a_head_are_numbered():
+    with pytest.raises(InputError, match="listener, point 2: 'yaw' is missing"):
+        listener_of_points([{"time": 0, "yaw": 1}, {"time": 1}], "listener")
+
+
+def test_tracked_heads_see_sources_as_the_data_set_does(tmp_path):
+    rng = np.random.default_rng(0)
+    talker, receiver = (
+        np.concatenate([place + 0.2 * rng.standard_normal((5, 3)), rng.standard_normal((5, 4))], 1)
+        for place in ([2.0, 1.0, 0.0], [0.0, 0.0, 0.0])
+    )
+    files = []
+    for name, poses in (("tx.txt", talker), ("rx.txt", receiver)):
+        files.append(tmp_path / name)
+        np.savetxt(files[-1], poses)
+    seen = SeenTrajectory(read_trajectory(files[0]), read_listener(files[1]))
+    found, expected = seen.at(np.arange(5) / 120), seen_by_receiver(talker, receiver)
+    np.testing.assert_allclose(found.positions, expected.positions, atol=1e-9)
+    np.testing.assert_allclose(
+        rotate(AHEAD, found.orientations), rotate(AHEAD, expected.orientations), atol=1e-9
+    )
+
+
+def test_a_source_may_be_in_the_origin_of_a_head_that_walks(tmp_path):
+    path = write(tmp_path, "path.csv", "time,x,y,z\n0,0,0,0\n1,1,0,0\n")
+    assert not read_trajectory(path, around_head=False).positions[0].any()
+    with pytest.raises(InputError, match="line 2: the source is 0 m"):
         read_trajectory(path)

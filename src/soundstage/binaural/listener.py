@@ -117,7 +117,7 @@ class SeenTrajectory:
         for distance, time in (nearest, farthest):
             if not NEAREST - _ROUNDING <= distance <= FARTHEST + _ROUNDING:
                 raise OptionError(
-                    f"At {time:.4g} s the source is {distance:.3g} m from the center of the head; "
+                    f"At {time:.4g} s the source is {distance:,.4g} m from the center of the head; "
                     f"{NEAREST:g} to {FARTHEST:,g} m are possible."
                 )
 
@@ -178,7 +178,7 @@ class SeenTrajectory:
             distances = np.linalg.norm(paths, axis=1)
             passing = np.append(distances[:1], segment_distances(paths))
             closest, remotest = int(passing.argmin()), int(distances.argmax())
-            nearest = min(nearest, _Distance(float(passing[closest]), float(some[closest])))
+            nearest = min(nearest, _passing(paths, some, closest))
             remote = _Distance(float(distances[remotest]), float(some[remotest]))
             farthest = max(farthest, remote)
         return _Extremes(nearest, farthest)
@@ -207,6 +207,18 @@ class _Distance(NamedTuple):
 class _Extremes(NamedTuple):
     nearest: _Distance
     farthest: _Distance
+
+
+def _passing(
+    paths: Float[np.ndarray, "times 3"], times: Float[np.ndarray, " times"], point: int
+) -> _Distance:
+    """The smallest distance on the straight line to a point from the one before."""
+    before = max(point - 1, 0)
+    step = paths[point] - paths[before]
+    length = float(step @ step)
+    share = float(np.clip(-(paths[before] @ step) / length, 0, 1)) if length else 0.0
+    distance = float(np.linalg.norm(paths[before] + share * step))
+    return _Distance(distance, float(times[before] + share * (times[point] - times[before])))
 
 
 def seen_by(listener: Listener | None, trajectory: Trajectory) -> "Trajectory | SeenTrajectory":
