@@ -17,7 +17,7 @@ from .hrtf.hrtf_set import HrtfSet
 from .hrtf.interpolation import AlignedResponses, HrtfInterpolator
 from .hrtf.sofa import read_hrtf
 from .hrtf.ssr_file import read_ssr_hrirs
-from .listener import Listener, SeenTrajectory
+from .listener import Listener, SeenTrajectory, seen_by
 from .listener_options import ListenerOptions
 from .presets import approach, constant, fly_by, orbit
 from .render.hrtf_renderer import HrtfRenderer
@@ -81,6 +81,7 @@ __all__ = [
     "rotate",
     "scene_from",
     "scene_text",
+    "seen_by",
     "seen_by_receiver",
     "seen_from_head",
     "sources_of",

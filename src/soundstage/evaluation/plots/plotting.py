@@ -25,7 +25,7 @@ from soundstage.stereo.encoding import BAND_EDGES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection, QuadMesh
+    from matplotlib.collections import LineCollection, PathCollection, QuadMesh
     from matplotlib.image import AxesImage
 
 MapKind = Literal["iid", "coherence"]
@@ -149,7 +149,7 @@ class Canvas:
 
     def color_bar(
         self,
-        image: "AxesImage | PathCollection | QuadMesh",
+        image: "AxesImage | LineCollection | PathCollection | QuadMesh",
         place: "Axes",
         label: str,
         *,

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from soundstage.audio import open_sound
 from soundstage.binaural import Source
+from soundstage.evaluation.plots.head import draw_head
 from soundstage.evaluation.plots.image_analysis import HIGHEST_HZ, LOWEST_HZ, ROWS, ColumnStore
 from soundstage.evaluation.plots.plotting import (
     INK,
@@ -29,7 +30,6 @@ from soundstage.evaluation.plots.top_view import (
     COLORS,
     GROUND,
     draw_arrows,
-    draw_head,
     draw_walls,
     set_scale,
 )

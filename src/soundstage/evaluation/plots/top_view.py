@@ -2,7 +2,8 @@
 
 A trajectory is colored by time, from dark to bright, starts at a ring, and has arrows in the
 direction of travel. A second panel shows its azimuth over time, since turns of an orbit cover one
-another from above. A source at rest is a blue point. The walls of a room are drawn.
+another from above. A source at rest is a blue point. The walls of a room are drawn, and the path of
+a head that walks, with lines where it looks; azimuths are relative to the head.
 """
 
 import math
@@ -13,12 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from soundstage.binaural import HEAD_RADIUS, ShoeBox, Source
+from soundstage.binaural import (
+    HEAD_RADIUS,
+    Listener,
+    SeenTrajectory,
+    ShoeBox,
+    Source,
+    Trajectory,
+    seen_by,
+)
+from soundstage.evaluation.plots.head import draw_head, draw_head_path, head_path
 from soundstage.evaluation.plots.plotting import INK, LARGE, SMALL, Canvas, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.collections import PathCollection
+    from matplotlib.collections import LineCollection, PathCollection
 
 LEFT, TOP, SIZE, BELOW = 110, 120, 1060, 90  # pixels around and of the panel
 STRIP, STRIP_BELOW, LEGEND = 200, 70, 60  # pixels of the panel of azimuths, and below it
@@ -54,13 +64,25 @@ class TopView:
         self._target, self._overwrite = target, overwrite
         self._new_canvas(0)  # refuses an unusable target early
 
-    def draw(self, sources: Sequence[Source], room: ShoeBox | None, *, title: str) -> None:
+    def draw(
+        self,
+        sources: Sequence[Source],
+        room: ShoeBox | None,
+        *,
+        title: str,
+        listener: Listener | None = None,
+    ) -> None:
         """Draw the sources and write the file.
 
         Raises:
             OutputError: the file cannot be written.
         """
-        seconds = _rounded(max(_times(source)[-1] for source in sources))
+        seen = [
+            source.trajectory if source.is_binaural else seen_by(listener, source.trajectory)
+            for source in sources
+        ]
+        end = max(map(_end, sources, seen))
+        seconds = _rounded(end)
         legend = LEGEND if len(sources) > 1 else 0
         canvas = self._new_canvas(STRIP + STRIP_BELOW + legend if seconds else 0)
         canvas.text(LEFT, 44, shortened(title, _TITLE), size=LARGE, bold=True)
@@ -68,11 +90,14 @@ class TopView:
         axes = canvas.panel(LEFT, TOP, SIZE, SIZE)
         axes.set_facecolor(GROUND)
         paths = [source.trajectory.positions_at(_times(source)) for source in sources]
-        set_scale(axes, paths, room)
-        draw_head(axes)
+        walked = [] if listener is None else [head_path(listener, end)]
+        set_scale(axes, [*paths, *walked], room)
+        draw_head(axes, None if listener is None else listener.at(np.zeros(1)))
         if room:
             draw_walls(axes, room)
-        moving = None
+        moving: PathCollection | LineCollection | None = None
+        if listener is not None and seconds:
+            moving = draw_head_path(axes, listener, end, seconds)
         for source, path in zip(sources, paths, strict=True):
             moving = draw_path(axes, path, _times(source), seconds) or moving
         _label(axes, sources[:_LABELED], paths)
@@ -80,7 +105,7 @@ class TopView:
             bar = canvas.panel(LEFT + SIZE - BAR, 32, BAR, 14)
             canvas.color_bar(moving, bar, "seconds", ends=True)
             strip = canvas.panel(LEFT, TOP + SIZE + BELOW, SIZE, STRIP)
-            _draw_azimuths(strip, sources, paths, seconds)
+            _draw_azimuths(strip, sources, seen, seconds)
         canvas.save()
 
     def _new_canvas(self, extra: int) -> Canvas:
@@ -92,12 +117,19 @@ def _name(source: Source, longest: int) -> str:
     return shortened(Path(source.sound.name).name, longest) + _SIDES.get(source.channel, "")
 
 
-def _times(source: Source) -> Float[np.ndarray, " points"]:
+def _times(
+    source: Source, trajectory: Trajectory | SeenTrajectory | None = None
+) -> Float[np.ndarray, " points"]:
     """Times of the plotted points, in seconds; 0 for a source at rest."""
-    if source.trajectory.is_static:
+    if (trajectory or source.trajectory).is_static:
         return np.zeros(1)
     end = source.end or max(float(source.trajectory.times[-1]), source.start)
     return np.linspace(source.start, min(end, source.start + LONGEST), POINTS)
+
+
+def _end(source: Source, seen: Trajectory | SeenTrajectory) -> float:
+    """Time of the last plotted point of a source, in seconds; 0 at rest relative to the head."""
+    return float(max(_times(source)[-1], _times(source, seen)[-1]))
 
 
 def _rounded(seconds: float) -> float:
@@ -131,19 +163,6 @@ def set_scale(
     axes.set_ylabel("behind  ←  meters  →  ahead", fontsize=SMALL, color=INK)
     axes.grid(color="#dcdce2", linewidth=1)
     axes.set_axisbelow(True)
-
-
-def draw_head(axes: "Axes") -> None:
-    """A head with nose and ears, not smaller than visible."""
-    from matplotlib.patches import Circle, Polygon
-
-    start, end = axes.get_xlim()
-    radius = max(HEAD_RADIUS, 0.018 * (end - start))
-    nose = radius * np.array([[-0.35, 0.9], [0.0, 1.35], [0.35, 0.9]])
-    axes.add_patch(Polygon(nose, facecolor=INK))
-    for side in (-1, 1):
-        axes.add_patch(Circle((side * radius, 0), 0.25 * radius, facecolor=INK))
-    axes.add_patch(Circle((0, 0), radius, facecolor=INK))
 
 
 def draw_walls(axes: "Axes", room: ShoeBox) -> None:
@@ -197,14 +216,15 @@ def draw_arrows(axes: "Axes", path: Float[np.ndarray, "points 2"]) -> None:
 def _draw_azimuths(
     axes: "Axes",
     sources: Sequence[Source],
-    paths: Sequence[Float[np.ndarray, "points 3"]],
+    seen: Sequence[Trajectory | SeenTrajectory],
     seconds: float,
 ) -> None:
     """Azimuth over time; a line breaks where it passes behind the head."""
     axes.set_facecolor(GROUND)
-    for number, (source, path) in enumerate(zip(sources, paths, strict=True)):
+    for number, (source, trajectory) in enumerate(zip(sources, seen, strict=True)):
+        times = _times(source, trajectory)
+        path = trajectory.positions_at(times)
         degrees = np.degrees(np.arctan2(path[:, 1], path[:, 0]))
-        times = _times(source)
         if len(path) == 1:
             times, degrees = np.array([0.0, seconds]), np.repeat(degrees, 2)
         jumps = np.r_[False, np.abs(np.diff(degrees)) > 180]
