@@ -27,6 +27,8 @@ DIRECTIONS = ("left", "center", "right")
 PANS = (1.0, 0.0, -1.0)
 """Gain of each direction in the side."""
 CHANCE = 0.35  # coherence that independent sources have in a tile
+ONE_SOURCE = (0.9, 0.97)  # coherence of a tile, from several sources to one
+MODERATE = (0.6, 0.72)  # |pan| from where a source stays to where it is hard-panned: 12 to 16 dB
 BINS, FRAMES = 5, 3  # of a tile, around each bin
 FLOOR = 1e-6  # of the power in a tile, in which a silent direction has a share
 TINY = 1e-12
@@ -62,7 +64,9 @@ class DirectionStream:
         center = torch.zeros_like(left)
         if count and self._has_center:
             means = F.avg_pool2d(self._moments, (BINS, FRAMES), 1, (BINS // 2, 0))
-            center = _center(left, right, means)
+            moved = 1 - _between(means)
+            left, right = moved * left, moved * right
+            center = _center(left, right, moved**2 * means)
         self._moments = self._moments[..., count:]
         return torch.stack([(left - center) / 2, center, (right - center) / 2])
 
@@ -73,6 +77,20 @@ def _moments(spectrogram: Complex[Tensor, "2 bins frames"]) -> Float[Tensor, "3 
     power = spectrogram.real.square() + spectrogram.imag.square()
     cross = left.real * right.real + left.imag * right.imag
     return torch.cat([power, cross[None]])
+
+
+def _between(moments: Float[Tensor, "3 bins frames"]) -> Float[Tensor, "bins frames"]:
+    """Share of a tile that one source at a moderate pan has, 0 to 1."""
+    left, right, cross = moments
+    coherence = cross / (left * right).sqrt().clamp(min=TINY)
+    ratio = (left.minimum(right) / left.maximum(right).clamp(min=TINY)).sqrt()
+    pan = (1 - ratio) / (1 + ratio)
+    return _ramp(coherence, ONE_SOURCE) * (1 - _ramp(pan, MODERATE))
+
+
+def _ramp(values: Float[Tensor, "*shape"], ends: tuple[float, float]) -> Float[Tensor, "*shape"]:
+    start, end = ends
+    return ((values - start) / (end - start)).clamp(0, 1)
 
 
 def _center(

@@ -27,7 +27,7 @@ from soundstage.stereo import RATE, TRANSFORM
 CELLS = 41  # of the histogram; an odd number has one for the center
 HARD = 0.75  # |a| from here on counts as hard-panned: 17 dB
 CENTRAL = 0.2  # |a| up to here counts as the center: 3.5 dB
-NEED = (0.14, 0.28)  # share of hard-panned sound from which, and in full, a song is restyled
+NEED = (0.13, 0.2)  # share of hard-panned sound from which, and in full, a song is restyled
 COMMON = 0.03  # share of power in a band that both channels share, from which there is a center
 LOWEST = 40.0  # Hz; below it there is rumble
 BANDS = len(BALANCE_EDGES) - 1
