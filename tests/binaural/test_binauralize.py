@@ -8,7 +8,7 @@ import torch
 
 from sounds import noise
 from soundstage import Audio, binauralize
-from soundstage.binaural import HrtfRenderer, constant, orbit
+from soundstage.binaural import HrtfRenderer, Listener, constant, orbit
 from soundstage.binaural.renderers import render
 from soundstage.errors import InputError, OptionError
 from spheres import RATE, grid, sphere_head
@@ -40,6 +40,24 @@ def test_positions_and_trajectory_files_are_accepted(tmp_path) -> None:
     assert binauralize(SOUND, path, method=RENDERER) == expected
     with pytest.raises(OptionError, match="sets the position"):
         binauralize(SOUND, path, azimuth=80, method=RENDERER)
+
+
+def test_a_head_is_turned_or_follows_a_file(tmp_path) -> None:
+    expected = binauralize(SOUND, azimuth=-20, method=RENDERER)
+    found = binauralize(SOUND, azimuth=10, yaw=30, method=RENDERER)
+    np.testing.assert_allclose(found.samples, expected.samples, atol=1e-6)
+    assert binauralize(SOUND, azimuth=10, listener=Listener.turned(30), method=RENDERER) == found
+    path = tmp_path / "pose.csv"
+    path.write_text("time,yaw\n0,30\n")
+    assert binauralize(SOUND, azimuth=10, listener=path, method=RENDERER) == found
+    with pytest.raises(OptionError, match="leave out yaw"):
+        binauralize(SOUND, listener=path, yaw=3, method=RENDERER)
+
+
+def test_stereo_loudspeakers_stay_where_they_are_when_the_head_turns() -> None:
+    pair = Audio(np.stack([SOUND.samples[0], np.zeros(5000)]), RATE)
+    found = binauralize(pair, yaw=30, method=RENDERER).samples  # looks at the left one
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
 
 
 def test_stereo_is_rendered_as_two_loudspeakers() -> None:

@@ -59,11 +59,15 @@ def test_a_missing_file_and_an_angle_that_is_no_number_are_refused(tmp_path):
         (["2,2,1.5"], "2,2,1.5", None),
         (["walks/pose.JSON"], None, Path("walks/pose.JSON")),
         (["pose.csv", "2,2,1.5"], "2,2,1.5", Path("pose.csv")),
-        (["pose.wav"], "pose.wav", None),  # refused as a position
     ],
 )
 def test_a_place_in_the_room_and_a_file_are_told_apart(values, place, file):
     assert place_and_file(values) == (place, file)
+
+
+def test_other_files_are_refused():
+    with pytest.raises(OptionError, match=r"or a file of the pose \(\.csv, .*not 'pose\.wav'"):
+        place_and_file(["pose.wav"])
 
 
 @pytest.mark.parametrize("values", [["a.csv", "b.csv"], ["1,1,1", "2,2,2"]])

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +7,19 @@ import pytest
 import soundfile
 
 from soundstage.audio import Audio, read_metadata
-from soundstage.binaural import ShoeBox, read_scene, render_file, scene_from, scene_text
+from soundstage.binaural import (
+    ListenerOptions,
+    ShoeBox,
+    constant,
+    read_scene,
+    render_file,
+    scene_from,
+    scene_text,
+    seen_from_head,
+    to_spherical,
+)
 from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
+from soundstage.binaural.geometry import from_angles
 from soundstage.binaural.render_options import RenderOptions
 from soundstage.binaural.trajectory_options import TrajectoryOptions
 from soundstage.errors import InputError
@@ -113,6 +125,66 @@ def test_what_a_source_cannot_have_is_refused_with_its_number(folder, entry, rea
     with pytest.raises(InputError, match="source 1") as refused:
         read_scene(scene(folder, entry))
     assert reason in str(refused.value)
+
+
+def test_a_scene_has_a_head_that_is_turned(folder):
+    listener = {"yaw": 30, "pitch": -10, "x": 0.5}
+    found = read_scene(scene(folder, MONO | {"azimuth": 50}, listener=listener))
+    position, orientation = found.listener.at(np.zeros(1))
+    np.testing.assert_allclose(position, [[0.5, 0, 0]])
+    np.testing.assert_allclose(orientation, from_angles(np.array([[30.0, -10.0, 0.0]])))
+    (seen,) = found.seen
+    expected = seen_from_head(constant(50).positions, position, orientation)
+    np.testing.assert_allclose(to_spherical(seen.positions_at(np.zeros(1))), expected)
+
+
+def test_a_scene_has_a_head_that_walks(folder):
+    points = [{"time": 0, "x": 0, "yaw": 0}, {"time": 2, "x": 1, "yaw": 90}]
+    (folder / "pose.csv").write_text("time,x,yaw\n0,0,0\n2,1,90\n")
+    for trajectory in (points, "pose.csv"):
+        found = read_scene(scene(folder, listener={"trajectory": trajectory})).listener
+        pose = found.at(np.array([1.0]))
+        np.testing.assert_allclose(pose.positions, [[0.5, 0, 0]])
+        np.testing.assert_allclose(pose.orientations, from_angles(np.array([[45.0, 0, 0]])))
+
+
+def test_with_a_listener_a_source_may_stand_in_the_origin(folder):
+    here = MONO | {"trajectory": [{"time": 0, "x": 0, "y": 0, "z": 0}]}
+    assert read_scene(scene(folder, here, listener={"x": 1})).seen[0].min_distance == 1
+    with pytest.raises(InputError, match="source 1: trajectory, point 1: the source is 0 m"):
+        read_scene(scene(folder, here))
+
+
+def test_the_head_of_the_user_takes_the_place_of_that_of_a_scene(folder):
+    path = scene(folder, listener={"yaw": 30})
+    (job,) = plan_jobs([path], None, TrajectoryOptions()).jobs
+    assert job.scene().listener is not None
+    own = ListenerOptions(yaw=-60)
+    (job,) = plan_jobs([path], None, TrajectoryOptions(), listener=own).jobs
+    found = job.scene().listener.at(np.zeros(1)).orientations
+    np.testing.assert_allclose(found, from_angles(np.array([[-60.0, 0, 0]])))
+
+
+@pytest.mark.parametrize(
+    ("listener", "reason"),
+    [
+        (30, "a listener is an object such as"),
+        ({}, "a listener is an object such as"),
+        ({"azimuth": 30}, "unknown 'azimuth'; known: trajectory, yaw"),
+        ({"yaw": "left"}, "yaw must be -360 to 360"),
+        ({"x": 1001}, "x must be -1000 to 1,000"),
+        ({"trajectory": "pose.csv", "yaw": 3}, "has a trajectory and yaw"),
+        ({"trajectory": 3}, "trajectory must be the name of a file"),
+        ({"trajectory": "nowhere.csv"}, "nowhere.csv: cannot be read"),
+        ({"trajectory": [{"time": 0, "radius": 1}]}, "listener, point 1: unknown 'radius'"),
+        ({"x": 1.5}, "mono.wav: At 0 s the source is 0 m"),
+    ],
+)
+def test_an_impossible_head_is_refused_with_the_scene(folder, listener, reason):
+    path = scene(folder, listener=listener)
+    with pytest.raises(InputError, match=re.escape(reason)) as refused:
+        read_scene(path)
+    assert str(refused.value).startswith(str(path))
 
 
 def test_sounds_in_memory_stand_for_files_and_the_text_is_read_again(folder):

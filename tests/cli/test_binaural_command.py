@@ -140,6 +140,47 @@ def test_every_renderer_option_changes_the_result(binaural, mono, tmp_path, alwa
     assert plain != changed == again
 
 
+def test_a_turned_head_and_a_pose_file_turn_the_scene(binaural, mono, tmp_path):
+    (tmp_path / "pose.csv").write_text("time,yaw\n0,-90\n")
+    for name, options in {
+        "yaw": ["--yaw", -90],
+        "file": ["--listener", tmp_path / "pose.csv"],
+        "azimuth": ["--azimuth", 90],
+    }.items():
+        code, _, err = binaural(mono, "-o", tmp_path / f"{name}.wav", *options)
+        assert (code, err) == (0, "")
+    expected = ears(tmp_path / "azimuth.wav")
+    for name in ("yaw", "file"):
+        np.testing.assert_allclose(ears(tmp_path / f"{name}.wav"), expected, atol=1e-3)
+
+
+def test_a_head_walks_in_a_room_from_its_place(binaural, mono, tmp_path):
+    (tmp_path / "pose.csv").write_text("time,y\n0,0\n0.3,-1\n")
+    walk = ["--azimuth", 90, "--listener", tmp_path / "pose.csv", *ROOM]
+    code, _, err = binaural(mono, "--listener", "3,2.5,1.5", *walk)
+    assert (code, err) == (0, "")
+    code, _, err = binaural(mono, "--listener", "3,1,1.5", "-o", tmp_path / "out.wav", *walk)
+    assert code == 2
+    assert "at 0.3 s the head is at (0.00, -1.00, 0.00) m" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["--listener", "pose.csv", "--yaw", 3], "leave out --yaw"),
+        (["--listener", "nowhere.csv"], "nowhere.csv: cannot be read"),
+        (["--listener", "pose.wav"], "not 'pose.wav'"),
+        (["--listener", "2,2,1.5"], "A room needs a size"),
+        (["--pitch", "nan"], "must be finite"),
+    ],
+)
+def test_an_impossible_head_is_refused(binaural, mono, options, what):
+    code, out, err = binaural(mono, *options)
+    assert (code, out) == (2, "")
+    assert what in err
+    assert not (mono.parent / "mono-binaural.wav").exists()
+
+
 def test_stereo_uses_two_loudspeakers_and_a_downmix_one_position(binaural, stereo, tmp_path):
     code, out, _ = binaural(stereo)
     assert code == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from soundstage.binaural.listener import Listener
 from soundstage.binaural.trajectory_files import SUFFIXES, read_listener
-from soundstage.errors import OptionError
+from soundstage.errors import OptionError, quoted
 
 ANGLES = ("yaw", "pitch", "roll")
 
@@ -63,13 +63,19 @@ def place_and_file(values: Sequence[str]) -> tuple[str | None, Path | None]:
         values: a position such as "2,2,1.5", the name of a file, or both.
 
     Raises:
-        OptionError: there are two of a kind.
+        OptionError: a value is neither, or there are two of a kind.
 
     >>> place_and_file(["2,2,1.5"])
     ('2,2,1.5', None)
     """
     files = [each for each in values if Path(each).suffix.lower() in SUFFIXES]
     places = [each for each in values if each not in files]
+    unclear = [each for each in places if "," not in each]
+    if unclear:
+        raise OptionError(
+            "`listener` is a position in the room in meters, such as 2,2,1.5, or a file of the "
+            f"pose ({', '.join(SUFFIXES)}), not {quoted(unclear[0])}."
+        )
     for each in (files, places):
         if len(each) > 1:
             raise OptionError(

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from soundstage.binaural.listener import Listener
 from soundstage.binaural.pose_trajectory import PointError
 from soundstage.binaural.room.absorption import OCTAVE_BANDS
 from soundstage.binaural.room.shoebox import ShoeBox, parse_room, parse_rt60
@@ -105,6 +106,19 @@ def test_the_first_point_outside_of_the_room_is_named(far: list) -> None:
     with pytest.raises(PointError, match=r"at 2 s .* x = -3\.00 and 3\.00, y = -2\.00") as refused:
         BOX.check(path)
     assert refused.value.point == 2
+
+
+@pytest.mark.parametrize("far", [[2.91, 0, 0], [0, -1.91, 0], [0, 0, 1.41]])
+def test_the_first_point_at_which_a_head_is_too_close_to_a_wall_is_named(far: list) -> None:
+    head = Listener(np.arange(3.0), np.array([[2.9, 1.9, -1.4], [0, 0, 0], far]))
+    with pytest.raises(PointError, match=r"at 2 s the head is .* origin of the scene") as refused:
+        BOX.check_listener(head)
+    assert refused.value.point == 2
+
+
+def test_a_room_heard_from_elsewhere_has_its_listener_there() -> None:
+    assert BOX.heard_from((1.0, -0.5, 0.25)).listener == (4.0, 1.5, 1.75)
+    assert BOX.heard_from((2.9 + 1e-12, 0, 0)).listener == (5.9, 2.0, 1.5)
 
 
 def test_an_arc_along_the_sphere_may_not_cross_a_wall() -> None:
