@@ -18,6 +18,7 @@ from soundstage.errors import InputError, OptionError, quoted
 Convention = Literal["ambix", "n3d", "fuma"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
 ORDERS = (1, 2, 3)
+_NAMES = {"ambix": "AmbiX (ACN, SN3D)", "n3d": "ACN and N3D", "fuma": "Furse-Malham (FuMa)"}
 
 
 _FUMA_CHANNELS = (0, 3, 1, 2, 6, 7, 5, 8, 4, 12, 13, 11, 14, 10, 15, 9)
@@ -54,6 +55,32 @@ def order_of(channels: int) -> int:
     if order not in ORDERS or channels_of(order) != channels:
         raise InputError(f"Ambisonics of order 1, 2 or 3 has 4, 9 or 16 channels, not {channels}.")
     return order
+
+
+def describe(order: int, convention: str) -> str:
+    """Convention and order in words.
+
+    >>> describe(3, "ambix")
+    'AmbiX (ACN, SN3D) of order 3'
+    """
+    return f"{_NAMES[convention]} of order {order}"
+
+
+def field_label(order: int | None, convention: str | None = None) -> str | None:
+    """What the name of a file says of its field; None for no field.
+
+    Raises:
+        OptionError: there is no such order or convention, or a convention without an order.
+
+    >>> field_label(3), field_label(1, "fuma")
+    ('ambix3', 'fuma1')
+    """
+    if order is None:
+        if convention is not None:
+            raise OptionError("`convention` is that of a sound field: give its order as `ambix`.")
+        return None
+    _convention(channels_of(order), convention or "ambix")
+    return f"{convention or 'ambix'}{order}"
 
 
 def to_ambix(samples: np.ndarray, convention: str) -> np.ndarray:

@@ -42,6 +42,7 @@ def binauralize(
     room: ShoeBox | None = None,
     nearest: bool = False,
     air: bool = False,
+    ambix: int | None = None,
     weights: Sequence[str | Path] = (),
     steps: int | None = None,
     temperature: float | None = None,
@@ -69,6 +70,7 @@ def binauralize(
         room: a `ShoeBox`; None is the free field; of `hrtf`.
         nearest: take the nearest measured direction instead of interpolating; of `hrtf`.
         air: apply air absorption; of `hrtf`.
+        ambix: order of an ambisonic field in place of ear signals, 1 to 3; leave out the HRTF set.
         weights: files made by `soundstage train`; of a neural method.
         steps: diffusion steps, 1 to 200; of `binauralgrad`.
         temperature: scale of the diffusion noise, 0 to 1; of `binauralgrad`.
@@ -79,7 +81,8 @@ def binauralize(
         rate: sample rate of the result in Hz; None is that of the source.
 
     Returns:
-        Left and right ear, in floating point: never clipped.
+        Left and right ear, or the 4, 9 or 16 channels of the field (ACN order, SN3D), in floating
+        point: never clipped.
 
     Raises:
         InputError: the source cannot be read, is empty or not finite, has more than two channels,
@@ -92,7 +95,7 @@ def binauralize(
     >>> bool(abs(left).max() > abs(right).max())
     True
     """
-    options = RenderOptions(None if hrtf is None else str(hrtf), room, nearest, air, seed)
+    options = RenderOptions(None if hrtf is None else str(hrtf), room, nearest, air, seed, ambix)
     neural = NeuralOptions(tuple(map(str, weights)), steps, temperature)
     if not isinstance(method, str) and (options, neural) != (RenderOptions(), NeuralOptions()):
         raise OptionError("A loaded renderer has its options already: give them when loading it.")

@@ -1,4 +1,4 @@
-"""Binaural files: render the sources, mix, prevent clipping, quantize, write.
+"""Files of scenes, binaural or ambisonic: render the sources, mix, prevent clipping, write.
 
 Floating-point formats are written while rendering. For all others the gain depends on the peak of
 the whole result, which is kept meanwhile in an unnamed temporary file beside the target. Reading,
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from soundstage.ambisonics.conventions import describe, from_ambix, order_of
 from soundstage.audio import (
     Metadata,
     Quantizer,
@@ -25,8 +26,8 @@ from soundstage.audio import (
     supported_rate,
 )
 from soundstage.audio.file_report import FileReport
-from soundstage.binaural.mixing import BinauralMix, Stereo
-from soundstage.binaural.renderers import Renderer
+from soundstage.binaural.mixing import BinauralMix, Channels
+from soundstage.binaural.renderers import BINAURAL, Renderer
 from soundstage.binaural.scenes import Scene, Source, scene_of
 from soundstage.errors import OutputError
 from soundstage.parallel import Progress, prefetch
@@ -37,13 +38,19 @@ RENDERING = 0.8  # share of the progress before the gain is known
 
 @dataclass(frozen=True, kw_only=True)
 class BinauralReport(FileReport):
-    """Result of rendering a binaural file."""
+    """Result of rendering a binaural file, or that of an ambisonic field."""
 
     sources: list[str]
     """File of each source; a stereo file on two loudspeakers appears twice."""
+    order: int | None = None
+    """Of an ambisonic field; None of ear signals."""
+    convention: str | None = None
+    """Of an ambisonic field: "ambix", "n3d" or "fuma"."""
 
     def _facts(self) -> list[str]:
         facts = self._resampling()
+        if self.order is not None and self.convention is not None:
+            facts.insert(0, describe(self.order, self.convention))
         if len(self.sources) > 1:
             facts.append(f"{len(self.sources)} sources")
         return facts + self._attenuation()
@@ -59,6 +66,7 @@ def render_file(
     tail: bool = True,
     bit_depth: str | None = None,
     rate: int | None = None,
+    convention: str = "ambix",
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> BinauralReport:
@@ -76,6 +84,7 @@ def render_file(
             source.
         rate: sample rate in Hz, 8,000 to 192,000; by default that of the scene, or the highest of
             the sources, or the next that the format holds.
+        convention: of the channels of an ambisonic field: "ambix", "n3d" or "fuma".
         overwrite: whether to replace an existing target.
         progress: callback.
 
@@ -106,7 +115,7 @@ def render_file(
     with SoundWriter(
         target,
         rate=mix.rate,
-        channels=2,
+        channels=mix.channels,
         format=form,
         metadata=first.metadata if alone else tags or Metadata(),
         source_rate=first.rate,
@@ -114,7 +123,7 @@ def render_file(
         expected_frames=mix.expected_frames,
         picture_from=first.path if alone else None,
     ) as writer:
-        written = _write(mix, writer, progress or (lambda _: None))
+        written = _write(mix, convention, writer, progress or (lambda _: None))
     return BinauralReport(
         sources=[source.sound.name for source in scene.sources],
         target=str(target),
@@ -124,6 +133,8 @@ def render_file(
         container=writer.format.container,
         encoding=writer.format.encoding,
         method=method,
+        order=None if mix.channels == BINAURAL else order_of(mix.channels),
+        convention=None if mix.channels == BINAURAL else convention,
         gain_db=decibels(written.gain),
         true_peak_db=decibels(written.peak.true_peak * written.gain),
         seconds=time.perf_counter() - started,
@@ -151,17 +162,17 @@ class _Written:
     gain: float = 1.0
 
 
-def _write(mix: BinauralMix, writer: SoundWriter, progress: Progress) -> _Written:
-    written = _Written(TruePeakMeter(mix.rate, 2))
+def _write(mix: BinauralMix, convention: str, writer: SoundWriter, progress: Progress) -> _Written:
+    written = _Written(TruePeakMeter(mix.rate, mix.channels))
     bits = writer.format.integer_bits
     if bits is None and not writer.format.is_lossy:
-        for block in _measured(mix, written, progress, share=1.0):
+        for block in _measured(mix, convention, written, progress, share=1.0):
             writer.write(block)
         written.peak.finish()
         return written
-    with Spool(writer.path, 2) as spool:
+    with Spool(writer.path, mix.channels) as spool:
         sizes = []
-        for block in _measured(mix, written, progress, share=RENDERING):
+        for block in _measured(mix, convention, written, progress, share=RENDERING):
             spool.write(block)
             sizes.append(block.shape[1])
         written.peak.finish()
@@ -177,11 +188,13 @@ def _write(mix: BinauralMix, writer: SoundWriter, progress: Progress) -> _Writte
 
 
 def _measured(
-    mix: BinauralMix, written: _Written, progress: Progress, *, share: float
-) -> Iterator[Stereo]:
+    mix: BinauralMix, convention: str, written: _Written, progress: Progress, *, share: float
+) -> Iterator[Channels]:
     """The blocks of a mix, with their peak and number of frames measured."""
     expected = mix.sound_frames
     for block in prefetch(mix.blocks()):
+        if mix.channels != BINAURAL:
+            block = from_ambix(block, convention)
         written.peak.push(block)
         written.frames += block.shape[1]
         yield block

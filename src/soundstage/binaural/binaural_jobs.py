@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
+from soundstage.ambisonics.conventions import field_label
 from soundstage.audio import open_sound
 from soundstage.audio.existing import (
     EXISTS,
@@ -33,6 +34,9 @@ from soundstage.parallel import Progress, Work
 
 NAME = "{stem}-binaural{ext}"
 OWN_NAMES = "(.+)-binaural"
+FIELD_NAME = "{{stem}}.{field}{{ext}}"
+OWN_FIELD_NAMES = r"(.+)(?:-binaural|\.(?:ambix|n3d|fuma)[1-3])"
+FIELD_METHOD = "ambix"  # in reports
 PLOT_NAME = "{stem}-trajectory.png"
 SCENE = ".json"
 MAX_RENDERERS = 4  # of scenes with options of their own, loaded at a time
@@ -98,6 +102,8 @@ def plan_jobs(
     suffix: str | None = None,
     plot: bool = False,
     listener: ListenerOptions | None = None,
+    ambix: int | None = None,
+    convention: str | None = None,
 ) -> Plan:
     """Plan one job for each input; reads no sound.
 
@@ -110,14 +116,19 @@ def plan_jobs(
         suffix: of the results; by default that of each input, .wav for a scene.
         plot: whether each input gets a trajectory plot beside its result.
         listener: options of the head, for every input.
+        ambix: order of an ambisonic field in place of ear signals; named in its file.
+        convention: of the field, one of `CONVENTIONS`; None is AmbiX.
 
     Raises:
         InputError: an input does not exist.
         OptionError: the template is not understood, the output is one file for several inputs, or a
-            scene is combined with a trajectory.
+            scene is combined with a trajectory, or there is no such order or convention.
     """
+    default_name, own_names = NAME, OWN_NAMES
+    if label := field_label(ambix, convention):
+        default_name, own_names = FIELD_NAME.format(field=label), OWN_FIELD_NAMES
     plan = plan_outputs(
-        inputs, output, name=name, default_name=NAME, suffix=suffix, own_names=OWN_NAMES
+        inputs, output, name=name, default_name=default_name, suffix=suffix, own_names=own_names
     )
     targets = [target for (target,) in plan.targets]
     pictures: Sequence[tuple[Path | None, ...]] = [(None,)] * len(targets)
@@ -155,6 +166,7 @@ class BinauralWork:
         tail: see `render_file`.
         bit_depth: see `render_file`.
         rate: see `render_file`.
+        convention: see `render_file`.
         overwrite: see `render_file`.
         skip_existing: whether results that exist are left as they are, without an error.
 
@@ -169,11 +181,13 @@ class BinauralWork:
     tail: bool = True
     bit_depth: str | None = None
     rate: int | None = None
+    convention: str | None = None
     overwrite: bool = False
     skip_existing: bool = False
 
     def __post_init__(self) -> None:
         check_renderer(self.method, self.options, self.neural)
+        field_label(self.options.ambix, self.convention)
         if self.skip_existing and self.overwrite:
             raise OptionError("`skip_existing` and `overwrite` exclude each other: choose one.")
 
@@ -226,10 +240,11 @@ class BinauralWork:
             scene,
             job.target,
             renderers(self.options_of(scene)),
-            method=self.method,
+            method=self.method if self.options.ambix is None else FIELD_METHOD,
             tail=self.tail,
             bit_depth=self.bit_depth,
             rate=self.rate,
+            convention=self.convention or "ambix",
             overwrite=self.overwrite,
             progress=progress,
         )

@@ -1,8 +1,8 @@
-"""The sum of rendered sources: a scene as one stream of ear signals.
+"""The sum of rendered sources: a scene as one stream of ear signals, or of an ambisonic field.
 
 Each source is rendered from its start on, in a thread of its own where nothing is shared between
 them. A scene of known length is cut with a short fade, or filled up with silence. A loop is the sum
-of all its repetitions: the part of the ear signals y beyond the length N is added to the start,
+of all its repetitions: the part of the signals y beyond the length N is added to the start,
 
     z(n) = Σ_k y(n + k·N),    0 ≤ n < N
 
@@ -18,7 +18,7 @@ from jaxtyping import Float32
 from soundstage.audio import MAX_RATE, MIN_RATE
 from soundstage.binaural.listener import SeenTrajectory
 from soundstage.binaural.pose_trajectory import PointError
-from soundstage.binaural.renderers import Renderer, RendererStream
+from soundstage.binaural.renderers import BINAURAL, Renderer, RendererStream
 from soundstage.binaural.scenes import READ_FRAMES, Scene, Source, raised_cosine, scene_of
 from soundstage.binaural.trajectories import Trajectory
 from soundstage.errors import OptionError
@@ -26,7 +26,7 @@ from soundstage.parallel import prefetch
 
 END_FADE = 0.05  # s, at the end of a scene of known length: short enough for a last attack
 
-Stereo = Float32[np.ndarray, "2 frames"]
+Channels = Float32[np.ndarray, "channels frames"]
 
 
 class BinauralMix:
@@ -39,10 +39,12 @@ class BinauralMix:
         rate: sample rate in Hz; by default that of the scene, or the highest of the sources.
 
     Attributes:
+        channels: those of the renderer.
         rate: sample rate in Hz.
 
     Raises:
-        OptionError: there is no source, the rate is out of its range, or a position is impossible.
+        OptionError: there is no source, the rate is out of its range, a position is impossible, or
+            ear signals are among the sources of a field.
     """
 
     def __init__(
@@ -54,11 +56,17 @@ class BinauralMix:
         rate: int | None = None,
     ) -> None:
         scene = scene_of(sources)
-        self._tail, self._loop = tail, scene.loop
+        self._tail, self._loop, self.channels = tail, scene.loop, renderer.channels
         if rate is not None and not MIN_RATE <= rate <= MAX_RATE:
             raise OptionError(f"`rate` must be from {MIN_RATE:,} to {MAX_RATE:,} Hz, not {rate:,}.")
         self.rate = rate or scene.rate or max(source.sound.rate for source in scene.sources)
         self._frames = None if scene.seconds is None else max(round(scene.seconds * self.rate), 1)
+        for source in scene.sources:
+            if source.is_binaural and self.channels != BINAURAL:
+                raise OptionError(
+                    f"{source.sound.name} holds ear signals, which have no direction in an "
+                    "ambisonic field: leave it out, or render for headphones."
+                )
         seen = list(zip(scene.sources, scene.seen, strict=True))
         distances = [each.min_distance for source, each in seen if not source.is_binaural]
         nearest = min(distances, default=None)
@@ -84,20 +92,20 @@ class BinauralMix:
             return frames
         return frames + max(source.tail for source in self._sources)
 
-    def blocks(self) -> Iterator[Stereo]:
-        """The ear signals."""
+    def blocks(self) -> Iterator[Channels]:
+        """The channels."""
         signals = [source.blocks() for source in self._sources]
         if len(signals) > 1 and all(source.is_independent for source in self._sources):
             signals = [prefetch(signal, size=1) for signal in signals]
-        mixed = _mixed(signals)
+        mixed = _mixed(signals, self.channels)
         if self._frames is None:
             yield from self._with_tail(mixed)
         elif self._loop:
-            yield from _wrapped(mixed, self._frames)
+            yield from _wrapped(mixed, self.channels, self._frames)
         else:
-            yield from _fitted(mixed, self._frames, round(END_FADE * self.rate))
+            yield from _fitted(mixed, self.channels, self._frames, round(END_FADE * self.rate))
 
-    def _with_tail(self, mixed: Iterator[Stereo]) -> Iterator[Stereo]:
+    def _with_tail(self, mixed: Iterator[Channels]) -> Iterator[Channels]:
         frames = 0
         for block in mixed:
             if not self._tail:  # a source that has not ended is never ahead of the mix
@@ -110,7 +118,7 @@ class BinauralMix:
 
 
 class _RenderedSource:
-    """The ear signals of one source.
+    """The ear signals or the field of one source.
 
     Args:
         source: to render.
@@ -134,16 +142,17 @@ class _RenderedSource:
         no_delay: float | None,
     ) -> None:
         self._source, self._trajectory, self._rate = source, trajectory, rate
+        self._channels = renderer.channels
         self.frames = self._silence = round(source.start * rate)
         self._stream = None if source.is_binaural else self._opened(renderer, no_delay)
         self.tail = self._stream.tail if self._stream else 0
         sound = source.sound
         self.is_independent = sound.path is not None or sound.format.container == "memory"
 
-    def blocks(self) -> Iterator[Stereo]:
-        """The ear signals, after silence until the start."""
+    def blocks(self) -> Iterator[Channels]:
+        """The channels, after silence until the start."""
         for done in range(0, self._silence, READ_FRAMES):
-            yield np.zeros((2, min(READ_FRAMES, self._silence - done)), np.float32)
+            yield np.zeros((self._channels, min(READ_FRAMES, self._silence - done)), np.float32)
         blocks = self._source.blocks(self._rate)
         if self._source.sound.path is not None:
             blocks = prefetch(blocks)
@@ -164,9 +173,9 @@ class _RenderedSource:
             raise
 
 
-def _mixed(signals: Sequence[Iterator[Stereo]]) -> Iterator[Stereo]:
+def _mixed(signals: Sequence[Iterator[Channels]], channels: int) -> Iterator[Channels]:
     """Sum of signals with blocks of different sizes, as long as the longest."""
-    waiting = [np.zeros((2, 0), np.float32) for _ in signals]
+    waiting = [np.zeros((channels, 0), np.float32) for _ in signals]
     active = dict(enumerate(signals))
     while active:
         for number, signal in list(active.items()):
@@ -183,7 +192,9 @@ def _mixed(signals: Sequence[Iterator[Stereo]]) -> Iterator[Stereo]:
             waiting = [block[:, size:] for block in waiting]
 
 
-def _fitted(blocks: Iterator[Stereo], frames: int, fade: int) -> Iterator[Stereo]:
+def _fitted(
+    blocks: Iterator[Channels], channels: int, frames: int, fade: int
+) -> Iterator[Channels]:
     """Exactly this many frames: what is longer fades out, what is shorter ends in silence."""
     done, fade = 0, min(fade, frames)
     for block in blocks:
@@ -196,12 +207,12 @@ def _fitted(blocks: Iterator[Stereo], frames: int, fade: int) -> Iterator[Stereo
         if done == frames:
             return
     for start in range(done, frames, READ_FRAMES):
-        yield np.zeros((2, min(READ_FRAMES, frames - start)), np.float32)
+        yield np.zeros((channels, min(READ_FRAMES, frames - start)), np.float32)
 
 
-def _wrapped(blocks: Iterator[Stereo], frames: int) -> Iterator[Stereo]:
+def _wrapped(blocks: Iterator[Channels], channels: int, frames: int) -> Iterator[Channels]:
     """One period of the repetition: what is beyond its end is added to its start."""
-    period = np.zeros((2, frames), np.float32)
+    period = np.zeros((channels, frames), np.float32)
     at = 0
     for block in blocks:
         while block.shape[1]:

@@ -6,6 +6,7 @@ Imports neither PyTorch nor a method and reads no file.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from soundstage.ambisonics.conventions import channels_of
 from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.errors import OptionError, WeightsError, quoted
 from soundstage.weights.family import read_family
@@ -43,9 +44,13 @@ class RenderOptions(NamedTuple):
     """Apply air absorption."""
     seed: int = 0
     """Seed of the late reverberation, or of the noise of `binauralgrad`."""
+    ambix: int | None = None
+    """Order of an ambisonic field in place of ear signals, 1 to 3; needs no HRTF set."""
 
     def over(self, others: "RenderOptions") -> "RenderOptions":
-        """These options, and the others where these are the defaults."""
+        """These options, and the others where these are the defaults; a field has no HRTF set."""
+        if self.ambix is not None:
+            others = others._replace(hrtf=None, nearest=False)
         usual = RenderOptions()._asdict()
         given = {name: value for name, value in self._asdict().items() if value != usual[name]}
         return others._replace(**given)
@@ -109,6 +114,14 @@ def check_renderer(
     options, neural = options or RenderOptions(), neural or NeuralOptions()
     if name not in RENDERERS:
         raise OptionError(f"Unknown renderer {name!r}: choose {', '.join(RENDERERS)}.")
+    if options.ambix is not None:
+        channels_of(options.ambix)
+        if name != DEFAULT_RENDERER:
+            raise OptionError(f"{name} renders for two ears: leave out `ambix`, or `method`.")
+        if options.hrtf is not None or options.nearest:
+            raise OptionError(
+                "A sound field is made without a head: leave out `hrtf` and `nearest`, or `ambix`."
+            )
     if name != "hrtf" and options._replace(seed=0) != RenderOptions():
         raise OptionError(
             f"{name} has no HRTF set, room or air absorption: leave these out, or use hrtf."

@@ -1,7 +1,8 @@
 """The interface of binaural renderers, and loading one by its name.
 
-A renderer turns mono sound and a trajectory into the two ear signals, block by block. The names are
-in `render_options`; `load_renderer` imports the method.
+A renderer turns mono sound and a trajectory into the two ear signals, or into the channels of an
+ambisonic field, block by block. The names are in `render_options`; `load_renderer` imports the
+method.
 """
 
 from typing import Protocol
@@ -18,24 +19,29 @@ from soundstage.binaural.render_options import (
 )
 from soundstage.binaural.trajectories import Trajectory
 
+BINAURAL = 2  # channels of ear signals; an ambisonic field has 4, 9 or 16
+
 
 class RendererStream(Protocol):
-    """The ear signals of one source."""
+    """The ear signals of one source, or its ambisonic field."""
 
     tail: int
     """Frames of output after the end of the input."""
 
-    def push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "2 ready"]:
+    def push(self, mono: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, "channels ready"]:
         """Append input; return the output that is ready. Block sizes do not affect the result."""
         ...
 
-    def finish(self) -> Float32[np.ndarray, "2 rest"]:
+    def finish(self) -> Float32[np.ndarray, "channels rest"]:
         """The rest of the output: in all, `tail` frames more than the input."""
         ...
 
 
 class Renderer(Protocol):
-    """A binaural rendering method."""
+    """A method of rendering."""
+
+    channels: int
+    """2 of ear signals, left first, or 4, 9 or 16 of an ambisonic field (ACN order, SN3D)."""
 
     def stream(
         self,
@@ -63,7 +69,7 @@ def render(
     trajectory: Trajectory | SeenTrajectory,
     rate: int,
     renderer: Renderer,
-) -> Float32[np.ndarray, "2 longer"]:
+) -> Float32[np.ndarray, "channels longer"]:
     """Render a source in memory, with its tail."""
     stream = renderer.stream(trajectory, rate)
     return np.concatenate([stream.push(mono), stream.finish()], axis=-1)
@@ -91,6 +97,12 @@ def load_renderer(
     """
     options, neural = options or RenderOptions(), neural or NeuralOptions()
     check_renderer(name, options, neural)
+    if options.ambix is not None:
+        from soundstage.binaural.render.ambisonic_renderer import AmbisonicRenderer
+
+        return AmbisonicRenderer(
+            options.ambix, room=options.room, air=options.air, seed=options.seed
+        )
     if name == "hrtf":
         from soundstage.binaural.hrtf.bundled import load_hrtf
         from soundstage.binaural.render.hrtf_renderer import HrtfRenderer

@@ -1,4 +1,4 @@
-"""`soundstage binaural`: sound files in, binaural files for headphones out."""
+"""`soundstage binaural`: sound files in, binaural files for headphones out, or ambisonics."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ import typer
 
 from soundstage.cli.console import in_flags, say
 from soundstage.cli.options import (
+    Ambix,
     BitDepth,
+    Convention,
     Device,
     DryRun,
     FileJobs,
@@ -105,6 +107,8 @@ def binaural(
     plot: Annotated[
         bool, typer.Option("--plot", help="Plot the trajectory: {stem}-trajectory.png.")
     ] = False,
+    ambix: Ambix = None,
+    convention: Convention = None,
     seed: Seed = 0,
     bit_depth: BitDepth = None,
     rate: Rate = None,
@@ -122,7 +126,7 @@ def binaural(
     json_output: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Render sounds around the listener's head, for headphones."""
+    """Render sounds around the listener's head, for headphones, or as ambisonics."""
     from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
     from soundstage.binaural.listener_options import ListenerOptions, place_and_file
     from soundstage.binaural.render_options import NeuralOptions, RenderOptions, renderer_for
@@ -136,12 +140,13 @@ def binaural(
     own_weights = tuple(map(str, weights or ()))
     work = BinauralWork(
         renderer_for(method, own_weights),
-        RenderOptions(hrtf, room_of(room, rt60, place), nearest, air, seed),
+        RenderOptions(hrtf, room_of(room, rt60, place), nearest, air, seed, ambix),
         NeuralOptions(own_weights, steps, temperature),
         device=device,
         tail=tail,
         bit_depth=bit_depth,
         rate=rate,
+        convention=convention,
         overwrite=overwrite,
         skip_existing=skip_existing,
     )
@@ -154,6 +159,8 @@ def binaural(
         suffix=suffix,
         plot=plot,
         listener=head,
+        ambix=ambix,
+        convention=convention,
     )
     if dry_run:
         rows = (_planned(job, skip_existing=skip_existing) for job in plan.jobs)
@@ -196,7 +203,9 @@ class _Runner:
             if job.picture:
                 scene = job.scene()
                 room = self.work.options_of(scene).room
-                self._top_view(job.picture).draw(scene.sources, room, title=job.source.name)
+                self._top_view(job.picture).draw(
+                    scene.sources, room, title=job.source.name, listener=scene.listener
+                )
                 values["picture"] = str(job.picture)
                 lines.append(f"{job.picture}: trajectory")
             return values, lines

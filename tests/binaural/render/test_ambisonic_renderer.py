@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.signal import fftconvolve, firwin
 
 from sounds import cut, decibels, noise
+from soundstage.ambisonics.encoding import control_points, encode
 from soundstage.ambisonics.harmonics import harmonics
 from soundstage.binaural import HrtfRenderer, ShoeBox, Trajectory, constant, fly_by, orbit
 from soundstage.binaural.geometry import SPEED_OF_SOUND
@@ -66,18 +67,28 @@ def test_a_moving_source_is_encoded_in_its_direction(order: int) -> None:
     assert decibels(field - expected, expected) < -90
 
 
+@pytest.mark.parametrize("distance", [0.3, 0.8])
+def test_a_near_source_has_curved_wavefronts(distance: float) -> None:
+    path = orbit(4, 3, radius=distance)
+    field = render(SOUND, path, RATE, renderer())[:, : SOUND.size]
+    positions = path.positions_at(control_points(SOUND.size) / RATE)
+    expected = 1.5 / distance * encode(SOUND, positions, 3, rate=RATE)
+    assert decibels(field - expected, expected) < -70
+
+
 def test_w_of_a_source_at_rest_is_its_sound_to_the_bit() -> None:
     sound = SOUND.astype(np.float32)
     assert np.array_equal(render(sound, constant(70, 20, 1.5), RATE, renderer())[0], sound)
 
 
+@pytest.mark.parametrize("distance", [1.7, 0.4])
 @pytest.mark.parametrize("options", [{}, {"room": True}, {"talker": True}, {"air": True}])
-def test_a_hardly_moving_source_equals_one_at_rest(options) -> None:
-    position = constant(40, 10, 1.7).positions[0]
+def test_a_hardly_moving_source_equals_one_at_rest(options, distance: float) -> None:
+    position = constant(40, 10, distance).positions[0]
     path = Trajectory(np.array([0.0, 1e4]), np.stack([position, position * (1 + 1e-9)]))
     sound = SOUND * np.hanning(SOUND.size)
     moving = render(sound, path, RATE, renderer(2, **options))
-    static = render(sound, constant(40, 10, 1.7), RATE, renderer(2, **options))
+    static = render(sound, constant(40, 10, distance), RATE, renderer(2, **options))
     shorter = min(moving.shape[1], static.shape[1])
     assert decibels(moving[:, :shorter] - static[:, :shorter], static) < -100
 

@@ -1,20 +1,21 @@
 """Rendering of moving sources to an ambisonic field, in the free field or a room.
 
-Distance, Doppler shift, walls and air are those of the `hrtf` renderer, in the same parts: the
-direct sound and early reflections as plane waves from their directions of arrival, and late
-reverberation as a diffuse field. So W is what an omnidirectional microphone in the place of the
-head records: the sound with a gain of 1 at 1.5 m, and inversely proportional to the distance.
+Distance, Doppler shift, walls and air are those of every `RoomRenderer`. The direct sound and early
+reflections are encoded in their directions of arrival (`moving_field`), and late reverberation is a
+diffuse field. So W is what an omnidirectional microphone in the place of the head records: the
+sound with a gain of 1 at 1.5 m, and inversely proportional to the distance.
 """
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from soundstage.ambisonics.conventions import channels_of
-from soundstage.ambisonics.harmonics import harmonics
+from soundstage.ambisonics.harmonics import degrees, harmonics
+from soundstage.ambisonics.near_field import NearField
 from soundstage.binaural.listener import SeenTrajectory
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.render.directivity import Directivity
-from soundstage.binaural.render.moving_field import EncodedImages
+from soundstage.binaural.render.moving_field import NEAR, NEAR_FIELD_DECAY, EncodedImages
 from soundstage.binaural.render.moving_source import Images
 from soundstage.binaural.render.propagation import DistanceModel
 from soundstage.binaural.render.room_renderer import REFLECTIONS, RoomRenderer
@@ -82,8 +83,15 @@ class _Microphone:
             self._order, self._rate, trajectory, images, absorption, distance_model, talker
         )
 
-    def at_rest(self, position: Float[np.ndarray, "1 3"]) -> Float32[np.ndarray, "channels 1"]:
-        return harmonics(position, self._order).T.astype(np.float32)
+    def at_rest(self, position: Float[np.ndarray, "1 3"]) -> Float32[np.ndarray, "channels taps"]:
+        values = harmonics(position, self._order).T
+        distance = np.linalg.norm(position, axis=-1)
+        if distance[0] < NEAR:
+            near = NearField(self._order, self._rate)
+            impulse = np.eye(1, round(NEAR_FIELD_DECAY * self._rate))[0]
+            weights = near.weights(distance).T
+            values = values * near.degrees(near.push(impulse), weights)[degrees(self._order)]
+        return values.astype(np.float32)
 
     def late_reverberation(
         self, room: ShoeBox, *, order: int, seed: int

@@ -18,6 +18,7 @@ from soundstage.binaural.render.moving_source import DIRECT, DirectSound, Images
 from soundstage.binaural.render.moving_stream import MovingPart
 from soundstage.binaural.render.propagation import DistanceModel
 from soundstage.binaural.render.room_renderer import REFLECTIONS, RoomRenderer
+from soundstage.binaural.renderers import BINAURAL
 from soundstage.binaural.room.absorption import AbsorptionFilters
 from soundstage.binaural.room.late_reverberation import late_reverberation
 from soundstage.binaural.room.shoebox import ShoeBox
@@ -50,7 +51,9 @@ class HrtfRenderer(RoomRenderer):
         nearest: bool = False,
         seed: int = 0,
     ) -> None:
-        super().__init__(2, room=room, reflections=reflections, air=air, talker=talker, seed=seed)
+        super().__init__(
+            BINAURAL, room=room, reflections=reflections, air=air, talker=talker, seed=seed
+        )
         self._hrtf, self._nearest = hrtf, nearest
 
     def _receiver(self, rate: int) -> "_Ears":

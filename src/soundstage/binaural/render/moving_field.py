@@ -8,14 +8,16 @@ its distance, adds to the channel with the harmonic Y
 Walls attenuate all images of one number of reflections alike, so that their filters stand before
 the delay lines, one for each number of reflections and not one for each image. Harmonics are those
 at control points, with a linear crossfade between; the zeroth is 1, so that W is the sound of an
-omnidirectional microphone to the bit.
+omnidirectional microphone to the bit. Direct sound from nearer than 1.5 m has curved wavefronts
+(`ambisonics.near_field`); reflections are plane waves.
 """
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from soundstage.ambisonics.conventions import channels_of
-from soundstage.ambisonics.harmonics import harmonics
+from soundstage.ambisonics.harmonics import degrees, harmonics
+from soundstage.ambisonics.near_field import REFERENCE, NearField
 from soundstage.binaural.listener import SeenTrajectory, source_and_listener
 from soundstage.binaural.render.convolvers import CrossfadeConvolver
 from soundstage.binaural.render.delay_line import AFTER, DelayLine
@@ -36,6 +38,9 @@ from soundstage.binaural.render.propagation import (
 )
 from soundstage.binaural.room.absorption import TAPS, AbsorptionFilters
 from soundstage.binaural.trajectories import Trajectory
+
+NEAR_FIELD_DECAY = 0.06  # s: the slowest pole, of degree 1, decays by 120 dB
+NEAR = REFERENCE - 1e-6  # m: a source at 1.5 m, but for rounding, is not near
 
 
 class EncodedImages:
@@ -80,7 +85,11 @@ class EncodedImages:
         )
         farthest = trajectory.max_distance + np.linalg.norm(images.offsets, axis=-1).max()
         self._max_delay = distance_model.delay(float(farthest), rate)
+        is_near = not walls and trajectory.min_distance < NEAR
+        self._near_field = NearField(order, rate) if is_near else None
+        self._of_degree = np.arange(order + 1)[:, None, None] == degrees(order)
         taps = 1 + (TAPS - 1) * (bool(walls) + has_air + (talker is not None))
+        taps += round(NEAR_FIELD_DECAY * rate) if is_near else 0
         self.length = int(np.ceil(self._max_delay)) + taps
         self._rise = (np.arange(self._control) / self._control).astype(np.float32)
 
@@ -98,7 +107,13 @@ class EncodedImages:
             self._radiation.filter(sounds, arrived, self._control)
         for reflected in self._reflected.values():
             reflected.line.forget(start + frames - self._max_delay)
-        return self._encoded(sounds, harmonics(arrived.positions[:, 1:-1], self._order))
+        values = harmonics(arrived.positions[:, 1:-1], self._order)
+        if self._near_field:
+            weights = self._near_field.weights(arrived.distances[0]).T
+            curved = between_controls(weights, self._control).astype(np.float32)
+            sounds = self._near_field.degrees(self._near_field.push(sounds[0]), curved)
+            values = values * self._of_degree
+        return self._encoded(sounds, values)
 
     def _sounds(
         self, line: SampleLine, arrived: Arrivals, frame: Float[np.ndarray, " frames"]
