@@ -79,6 +79,7 @@ def workspace(tmp_path, monkeypatch, sources):
     for name in ("voice.wav", "steps.wav"):
         soundfile.write(tmp_path / name, mono[: RATE // 4], RATE)
     (tmp_path / "walk.csv").write_text("time,azimuth\n0,0\n0.2,90\n")
+    (tmp_path / "head.csv").write_text("time,x,yaw\n0,0,0\n0.2,0.5,90\n")
     scene = [{"file": "voice.wav", "azimuth": 30}, {"file": "steps.wav", "trajectory": "walk.csv"}]
     (tmp_path / "scene.json").write_text(json.dumps({"sources": scene}))
     write_sofa(tmp_path / "my-head.sofa", sphere_head(grid(45)))
