@@ -265,14 +265,27 @@ def sum_filters(
         share = np.interp(frequency, measured, right / (left + right))
     sign = -1.0 if alignment.inverted else 1.0
     gains = (level * share, sign * level / gain * (1 - share))
-    responses, advances = [], []
-    for wanted, late in zip(gains, (-alignment.lag, alignment.lag), strict=True):
-        whole, rest = divmod(max(late, 0.0), 1)
-        spectrum = wanted * np.exp(2j * np.pi * frequency * rest)
-        response = np.roll(np.fft.irfft(spectrum, DESIGN_SIZE), TAPS // 2)[:TAPS]
-        responses.append(response * np.kaiser(TAPS, KAISER))
-        advances.append(TAPS // 2 + int(whole))
-    return responses, (advances[0], advances[1])
+    filters = [
+        delay_filter(wanted, late)
+        for wanted, late in zip(gains, (-alignment.lag, alignment.lag), strict=True)
+    ]
+    return [response for response, _ in filters], (filters[0][1], filters[1][1])
+
+
+def delay_filter(
+    gains: Float[np.ndarray, " design"], late: float
+) -> tuple[Float[np.ndarray, " taps"], int]:
+    """Impulse response with linear phase that advances a late channel, and its index of time zero.
+
+    Args:
+        gains: at the frequencies of a transform of `DESIGN_SIZE`.
+        late: samples; a channel that is early stays in time.
+    """
+    whole, rest = divmod(max(late, 0.0), 1)
+    frequency = np.fft.rfftfreq(DESIGN_SIZE)  # cycles a sample
+    spectrum = gains * np.exp(2j * np.pi * frequency * rest)
+    response = np.roll(np.fft.irfft(spectrum, DESIGN_SIZE), TAPS // 2)[:TAPS]
+    return response * np.kaiser(TAPS, KAISER), TAPS // 2 + int(whole)
 
 
 def _no_sums(frame: int) -> Sums:
