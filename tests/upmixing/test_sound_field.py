@@ -114,7 +114,7 @@ def test_methods_with_a_mid_of_their_own_have_no_field() -> None:
 
 @pytest.mark.parametrize("order", [0, 4])
 def test_there_are_orders_1_to_3(order: int) -> None:
-    with pytest.raises(OptionError, match="order is 1, 2 or 3"):
+    with pytest.raises(OptionError, match="is 1, 2 or 3, not"):
         field(song(5_000).numpy(), order=order)
 
 

@@ -17,6 +17,7 @@ from soundstage.errors import InputError, OptionError, quoted
 
 Convention = Literal["ambix", "n3d", "fuma"]
 CONVENTIONS: tuple[Convention, ...] = get_args(Convention)
+DEFAULT_CONVENTION: Convention = "ambix"
 ORDERS = (1, 2, 3)
 _NAMES = {"ambix": "AmbiX (ACN, SN3D)", "n3d": "ACN and N3D", "fuma": "Furse-Malham (FuMa)"}
 
@@ -79,8 +80,23 @@ def field_label(order: int | None, convention: str | None = None) -> str | None:
         if convention is not None:
             raise OptionError("`convention` is that of a sound field: give its order as `ambix`.")
         return None
-    _convention(channels_of(order), convention or "ambix")
-    return f"{convention or 'ambix'}{order}"
+    convention = convention or DEFAULT_CONVENTION
+    _convention(channels_of(order), convention)
+    return f"{convention}{order}"
+
+
+def check_convention(convention: str) -> Convention:
+    """The convention of that name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    for known in CONVENTIONS:
+        if convention == known:
+            return known
+    raise OptionError(
+        f"There is no convention {quoted(convention)}: choose one of {', '.join(CONVENTIONS)}."
+    )
 
 
 def to_ambix(samples: np.ndarray, convention: str) -> np.ndarray:
@@ -111,12 +127,11 @@ def _convention(channels: int, convention: str) -> tuple[np.ndarray, np.ndarray]
     """ACN of each channel in the file, and gains over SN3D by ACN."""
     order_of(channels)
     acn = np.arange(channels)
-    if convention == "ambix":
-        return acn, np.ones(channels)
-    if convention == "n3d":
-        return acn, np.sqrt(2 * np.sqrt(acn).astype(int) + 1)
-    if convention == "fuma":
-        return np.array(_FUMA_CHANNELS[:channels]), np.array([_MAX_N[n] for n in range(channels)])
-    raise OptionError(
-        f"There is no convention {quoted(convention)}: choose one of {', '.join(CONVENTIONS)}."
-    )
+    match check_convention(convention):
+        case "ambix":
+            return acn, np.ones(channels)
+        case "n3d":
+            return acn, np.sqrt(2 * np.sqrt(acn).astype(int) + 1)
+        case "fuma":
+            gains = np.array([_MAX_N[n] for n in range(channels)])
+            return np.array(_FUMA_CHANNELS[:channels]), gains

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from soundstage.ambisonics.conventions import CONVENTIONS, ORDERS, field_label
 from soundstage.audio.formats import SoundFormat
 from soundstage.errors import OptionError, quoted
 from soundstage.upmixing.controls import Controls, check_mix
@@ -17,7 +18,7 @@ OUTPUTS = {
     "stereo": 2,
     "mid-side": 2,
     "side": 1,
-    **{f"{name}{n}": (n + 1) ** 2 for name in ("ambix", "n3d", "fuma") for n in (1, 2, 3)},
+    **{f"{name}{order}": (order + 1) ** 2 for name in CONVENTIONS for order in ORDERS},
 }
 """What a file may hold, and the number of its channels; `ambix1` is a sound field of order 1."""
 
@@ -77,17 +78,9 @@ def outputs_for(
     names = [name for name, is_set in chosen.items() if is_set]
     if len(names) > 1:
         raise OptionError(f"`{names[0]}` and `{names[1]}` exclude each other: choose one.")
-    if ambix is None:
-        if convention is not None:
-            raise OptionError("`convention` is that of a sound field: give its order as `ambix`.")
-        return "mid-side" if mid_side else "side" if side_only else "stereo"
-    outputs = f"{convention or 'ambix'}{ambix}"
-    if outputs not in OUTPUTS or not field_order(outputs):
-        raise OptionError(
-            f"There is no sound field {quoted(outputs)}: the order is 1, 2 or 3, the `convention` "
-            "ambix, n3d or fuma."
-        )
-    return outputs
+    if label := field_label(ambix, convention):
+        return label
+    return "mid-side" if mid_side else "side" if side_only else "stereo"
 
 
 class Codec(NamedTuple):

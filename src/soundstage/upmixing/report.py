@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from soundstage.ambisonics.conventions import describe
 from soundstage.audio.file_report import FileReport
 from soundstage.upmixing.codec_check import CodecCheck, loudness_facts
 from soundstage.upmixing.controls import Controls
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from soundstage.upmixing.plan import PlacedSource, Plan
 
 _KINDS = {"mid-side": "holds mid and side", "side": "holds the side alone"}
-_CONVENTIONS = {"ambix": "AmbiX (ACN, SN3D)", "n3d": "ACN and N3D", "fuma": "Furse-Malham (FuMa)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Report(FileReport):
     def _facts(self) -> list[str]:
         facts = [_KINDS[self.outputs]] if self.outputs in _KINDS else []
         if order := field_order(self.outputs):
-            facts = [f"{_CONVENTIONS[self.outputs[:-1]]} of order {order}"]
+            facts = [describe(order, self.outputs[:-1])]
         facts += self._resampling()
         facts.append(f"width {self.width:.2f}, correlation {self.correlation:.2f}")
         if self.gain_requested:
