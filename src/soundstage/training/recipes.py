@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from soundstage.documents import recipe_path
 from soundstage.errors import OptionError, quoted, shortened
 from soundstage.text_files import TextKind, read_yaml
+from soundstage.training.field_recipes import AmbisonicRecipe
 from soundstage.training.recipe_base import (
     BaseNetworkRecipe,
     BaseRecipe,
@@ -366,6 +367,7 @@ NetworkRecipe = (
     | AutoregressiveRecipe
     | DiffusionRecipe
     | DiffStereoRecipe
+    | AmbisonicRecipe
     | WaveNetRecipe
     | WarpNetRecipe
     | BinauralGradRecipe

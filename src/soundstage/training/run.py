@@ -15,6 +15,7 @@ from soundstage.errors import OptionError, OutputError
 from soundstage.parallel import Progress, resolve_device
 from soundstage.training.checkpoints import checkpoint_path
 from soundstage.training.distributed import is_rank_zero, run_distributed, world_size
+from soundstage.training.field_recipes import AmbisonicRecipe
 from soundstage.training.logs import Log, tensorboard_logs
 from soundstage.training.loop import run_loop
 from soundstage.training.recipes import (
@@ -38,6 +39,7 @@ from soundstage.training.scene_recipes import (
     SpectrogramVAERecipe,
     VocoderRecipe,
 )
+from soundstage.training.tasks.ambisonic import AmbisonicTask
 from soundstage.training.tasks.binaural_regression import BinauralRegressionTask
 from soundstage.training.tasks.binauralgrad import BinauralGradTask
 from soundstage.training.tasks.diffstereo import DiffStereoTask
@@ -64,6 +66,7 @@ TASKS: dict[type, Callable[[Any, Path, int], NetworkTask]] = {
     AutoregressiveRecipe: StereoTokensTask.open,
     DiffusionRecipe: DiffusionTask.open,
     DiffStereoRecipe: DiffStereoTask.open,
+    AmbisonicRecipe: AmbisonicTask.open,
     WaveNetRecipe: BinauralRegressionTask.open,
     WarpNetRecipe: BinauralRegressionTask.open,
     BinauralGradRecipe: BinauralGradTask.open,
