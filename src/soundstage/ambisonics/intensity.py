@@ -46,7 +46,7 @@ class FieldMoments:
     def push(self, field: Float[np.ndarray, "channels frames"]) -> None:
         """The next frames of AmbiX channels."""
         rows = field.astype(np.float64)
-        self._sums += np.einsum("if,jf->ij", rows, rows)
+        self._sums += rows @ rows.T
         self.frames += field.shape[1]
 
     def mean(self) -> Float[np.ndarray, "channels channels"]:
