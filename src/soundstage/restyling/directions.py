@@ -10,9 +10,11 @@ and the Wiener filter of this mixture, which reproduces L and R exactly, becomes
     C = P_c·(P_r·L + P_l·R)/(4·P_l·P_r + P_c·(P_l + P_r)),    l = (L − C)/2,    r = (R − C)/2
 
 So the three add up to M and l − r to S, whatever the powers are. Chance makes independent sources
-seem to have something in common over few bins; only a coherence above `CHANCE` counts as such.
-A source between the center and a side is both in part, and moves by a part. In a song without a
-center C is 0, and l and r are the channels themselves.
+seem to have something in common over few bins; only a coherence above `CHANCE` counts as such. In a
+song without a center C is 0, and l and r are the channels themselves.
+
+A tile with one source at a moderate pan, coherent and louder on one side, belongs to no direction:
+it stays where it is. It is left out of the three, which then add up to the rest of M.
 """
 
 import torch
@@ -28,6 +30,7 @@ PANS = (1.0, 0.0, -1.0)
 """Gain of each direction in the side."""
 CHANCE = 0.35  # coherence that independent sources have in a tile
 ONE_SOURCE = (0.9, 0.97)  # coherence of a tile, from several sources to one
+OFF_CENTER = (0.08, 0.2)  # |pan| from the center to a source beside it: 1.4 to 3.5 dB
 MODERATE = (0.6, 0.72)  # |pan| from where a source stays to where it is hard-panned: 12 to 16 dB
 BINS, FRAMES = 5, 3  # of a tile, around each bin
 FLOOR = 1e-6  # of the power in a tile, in which a silent direction has a share
@@ -85,7 +88,7 @@ def _between(moments: Float[Tensor, "3 bins frames"]) -> Float[Tensor, "bins fra
     coherence = cross / (left * right).sqrt().clamp(min=TINY)
     ratio = (left.minimum(right) / left.maximum(right).clamp(min=TINY)).sqrt()
     pan = (1 - ratio) / (1 + ratio)
-    return _ramp(coherence, ONE_SOURCE) * (1 - _ramp(pan, MODERATE))
+    return _ramp(coherence, ONE_SOURCE) * _ramp(pan, OFF_CENTER) * (1 - _ramp(pan, MODERATE))
 
 
 def _ramp(values: Float[Tensor, "*shape"], ends: tuple[float, float]) -> Float[Tensor, "*shape"]:

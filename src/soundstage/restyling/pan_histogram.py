@@ -29,6 +29,8 @@ HARD = 0.75  # |a| from here on counts as hard-panned: 17 dB
 CENTRAL = 0.2  # |a| up to here counts as the center: 3.5 dB
 NEED = (0.13, 0.2)  # share of hard-panned sound from which, and in full, a song is restyled
 COMMON = 0.03  # share of power in a band that both channels share, from which there is a center
+SIGNIFICANT = 3.0  # deviations of the share that chance gives to a short song
+OVERLAP = 6.0  # bins and frames that count as one, as windows overlap
 LOWEST = 40.0  # Hz; below it there is rumble
 BANDS = len(BALANCE_EDGES) - 1
 CENTERS = np.linspace(-1, 1, CELLS)
@@ -43,6 +45,8 @@ class PanHistogram:
     """Sum of |L| + |R|, by `BALANCE_EDGES` and `CENTERS`."""
     powers: Float[np.ndarray, "bands 3"]
     """Sums of |L|², |R|² and Re⟨L, R⟩."""
+    frames: int
+    """Of the song."""
 
     @property
     def bands(self) -> Float[np.ndarray, "bands cells"]:
@@ -90,7 +94,8 @@ class PanHistogram:
         both = left + right
         is_audible = both > 1e-4 * both.sum()
         shares = 2 * cross / np.where(both > 0, both, 1)
-        return bool((shares[is_audible] > COMMON).any())
+        chance = np.sqrt(OVERLAP / (np.bincount(_BAND, minlength=BANDS) * max(self.frames, 1)))
+        return bool((shares > COMMON + SIGNIFICANT * chance)[is_audible].any())
 
 
 class PanMeter:
@@ -98,10 +103,11 @@ class PanMeter:
 
     def __init__(self) -> None:
         self._amplitudes = np.zeros(BANDS * CELLS)
-        self._powers = np.zeros((BANDS, 3))
+        self._powers, self._frames = np.zeros((BANDS, 3)), 0
 
     def push(self, spectrogram: Complex[Tensor, "2 bins frames"]) -> None:
         """Measure the next frames."""
+        self._frames += spectrogram.shape[-1]
         first, last = _BIN_RANGE
         left, right = spectrogram[:, first:last]
         levels = spectrogram[:, first:last].abs().double()
@@ -117,7 +123,8 @@ class PanMeter:
 
     def finish(self) -> PanHistogram:
         """The histogram of all frames."""
-        return PanHistogram(self._amplitudes.reshape(BANDS, CELLS).copy(), self._powers.copy())
+        amplitudes = self._amplitudes.reshape(BANDS, CELLS).copy()
+        return PanHistogram(amplitudes, self._powers.copy(), self._frames)
 
 
 def pan_histogram(blocks: Iterable[Float[Tensor, "2 length"]]) -> PanHistogram:
