@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from soundstage.ambisonics.conventions import describe, from_ambix, order_of
+from soundstage.ambisonics.conventions import DEFAULT_CONVENTION, describe, from_ambix, order_of
 from soundstage.audio import (
     Metadata,
     Quantizer,
@@ -27,12 +27,14 @@ from soundstage.audio import (
 )
 from soundstage.audio.file_report import FileReport
 from soundstage.binaural.mixing import BinauralMix, Channels
-from soundstage.binaural.renderers import BINAURAL, Renderer
+from soundstage.binaural.render_options import BINAURAL
+from soundstage.binaural.renderers import Renderer
 from soundstage.binaural.scenes import Scene, Source, scene_of
 from soundstage.errors import OutputError
 from soundstage.parallel import Progress, prefetch
 from soundstage.precision import in_single_precision
 
+FIELD_METHOD = "ambix"  # in reports, where ear signals have the name of a renderer
 RENDERING = 0.8  # share of the progress before the gain is known
 
 
@@ -66,7 +68,7 @@ def render_file(
     tail: bool = True,
     bit_depth: str | None = None,
     rate: int | None = None,
-    convention: str = "ambix",
+    convention: str = DEFAULT_CONVENTION,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> BinauralReport:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-from soundstage.ambisonics.conventions import field_label
+from soundstage.ambisonics.conventions import DEFAULT_CONVENTION, field_label
 from soundstage.audio import open_sound
 from soundstage.audio.existing import (
     EXISTS,
@@ -17,7 +17,7 @@ from soundstage.audio.existing import (
 )
 from soundstage.audio.name_templates import file_names
 from soundstage.audio.output_names import distinct_paths, plan_outputs
-from soundstage.binaural.binaural_files import BinauralReport, render_file
+from soundstage.binaural.binaural_files import FIELD_METHOD, BinauralReport, render_file
 from soundstage.binaural.listener_options import ListenerOptions
 from soundstage.binaural.render_options import (
     DEFAULT_RENDERER,
@@ -36,7 +36,6 @@ NAME = "{stem}-binaural{ext}"
 OWN_NAMES = "(.+)-binaural"
 FIELD_NAME = "{{stem}}.{field}{{ext}}"
 OWN_FIELD_NAMES = r"(.+)(?:-binaural|\.(?:ambix|n3d|fuma)[1-3])"
-FIELD_METHOD = "ambix"  # in reports
 PLOT_NAME = "{stem}-trajectory.png"
 SCENE = ".json"
 MAX_RENDERERS = 4  # of scenes with options of their own, loaded at a time
@@ -244,7 +243,7 @@ class BinauralWork:
             tail=self.tail,
             bit_depth=self.bit_depth,
             rate=self.rate,
-            convention=self.convention or "ambix",
+            convention=self.convention or DEFAULT_CONVENTION,
             overwrite=self.overwrite,
             progress=progress,
         )

@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from soundstage.audio import MAX_RATE, MIN_RATE
-from soundstage.binaural.listener import SeenTrajectory
+from soundstage.binaural.listener import Listener, SeenTrajectory
 from soundstage.binaural.pose_trajectory import PointError
-from soundstage.binaural.renderers import BINAURAL, Renderer, RendererStream
+from soundstage.binaural.render_options import BINAURAL
+from soundstage.binaural.renderers import FieldRenderer, FieldStream, Renderer, RendererStream
 from soundstage.binaural.scenes import READ_FRAMES, Scene, Source, raised_cosine, scene_of
 from soundstage.binaural.trajectories import Trajectory
 from soundstage.errors import OptionError
@@ -68,10 +69,10 @@ class BinauralMix:
                     "ambisonic field: leave it out, or render for headphones."
                 )
         seen = list(zip(scene.sources, scene.seen, strict=True))
-        distances = [each.min_distance for source, each in seen if not source.is_binaural]
+        distances = [each.min_distance for source, each in seen if source.is_placed]
         nearest = min(distances, default=None)
         self._sources = [
-            _RenderedSource(source, trajectory, renderer, self.rate, nearest)
+            _RenderedSource(source, trajectory, renderer, self.rate, nearest, scene.listener)
             for source, trajectory in seen
         ]
         ends = [source.end for source in scene.sources]
@@ -126,6 +127,7 @@ class _RenderedSource:
         renderer: of the scene.
         rate: in Hz.
         no_delay: see `Renderer.stream`.
+        listener: the head.
 
     Attributes:
         frames: frames of the sound so far, without the tail.
@@ -140,12 +142,18 @@ class _RenderedSource:
         renderer: Renderer,
         rate: int,
         no_delay: float | None,
+        listener: Listener | None,
     ) -> None:
         self._source, self._trajectory, self._rate = source, trajectory, rate
         self._channels = renderer.channels
         self.frames = self._silence = round(source.start * rate)
-        self._stream = None if source.is_binaural else self._opened(renderer, no_delay)
-        self.tail = self._stream.tail if self._stream else 0
+        self._stream: RendererStream | None = None
+        self._field: FieldStream | None = None
+        if source.field is not None:
+            self._field = self._opened_field(source.field.order, renderer, listener)
+        elif not source.is_binaural:
+            self._stream = self._opened(renderer, no_delay)
+        self.tail = max((each.tail for each in (self._stream, self._field) if each), default=0)
         sound = source.sound
         self.is_independent = sound.path is not None or sound.format.container == "memory"
 
@@ -158,9 +166,13 @@ class _RenderedSource:
             blocks = prefetch(blocks)
         for block in blocks:
             self.frames += block.shape[1]
-            yield self._stream.push(block[0]) if self._stream else block
-        if self._stream:
-            yield self._stream.finish()
+            if self._stream:
+                yield self._stream.push(block[0])
+            else:
+                yield self._field.push(block) if self._field else block
+        for stream in (self._stream, self._field):
+            if stream:
+                yield stream.finish()
 
     def _opened(self, renderer: Renderer, no_delay: float | None) -> RendererStream:
         """A stream whose time 0 is the start of the source: no silence is rendered."""
@@ -171,6 +183,18 @@ class _RenderedSource:
         except PointError:  # in the times of the scene
             renderer.stream(trajectory, self._rate, no_delay=no_delay)
             raise
+
+    def _opened_field(
+        self, order: int, renderer: Renderer, listener: Listener | None
+    ) -> FieldStream:
+        """A stream whose time 0 is the start of the source."""
+        if not isinstance(renderer, FieldRenderer):
+            raise OptionError(
+                f"{self._source.sound.name} is a sound field, which only hrtf renders: leave out "
+                "`method`."
+            )
+        since_start = None if listener is None else listener.delayed(-self._silence / self._rate)
+        return renderer.field_stream(order, self._rate, since_start)
 
 
 def _mixed(signals: Sequence[Iterator[Channels]], channels: int) -> Iterator[Channels]:

@@ -4,13 +4,14 @@ Imports neither PyTorch nor a method and reads no file.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from soundstage.ambisonics.conventions import channels_of
 from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.errors import OptionError, WeightsError, quoted
 from soundstage.weights.family import read_family
 
+BINAURAL = 2  # channels of ear signals; an ambisonic field has 4, 9 or 16
 DEFAULT_RENDERER = "hrtf"
 RENDERERS = {
     "hrtf": "measured HRTFs, in the free field or in a room",
@@ -31,6 +32,10 @@ PRETRAINED = {
 MAX_STEPS = 200  # diffusion steps in training (Leng et al. 2022, §4)
 
 
+FieldDecoding = Literal["magls", "loudspeakers"]
+DECODERS: tuple[FieldDecoding, ...] = get_args(FieldDecoding)
+
+
 class RenderOptions(NamedTuple):
     """Options of `hrtf`; the other renderers use the seed only."""
 
@@ -46,6 +51,8 @@ class RenderOptions(NamedTuple):
     """Seed of the late reverberation, or of the noise of `binauralgrad`."""
     ambix: int | None = None
     """Order of an ambisonic field in place of ear signals, 1 to 3; needs no HRTF set."""
+    decoding: FieldDecoding = "magls"
+    """Of sound fields to the ears: "magls", or "loudspeakers"."""
 
     def over(self, others: "RenderOptions") -> "RenderOptions":
         """These options, and the others where these are the defaults; a field has no HRTF set."""
@@ -118,10 +125,15 @@ def check_renderer(
         channels_of(options.ambix)
         if name != DEFAULT_RENDERER:
             raise OptionError(f"{name} renders for two ears: leave out `ambix`, or `method`.")
-        if options.hrtf is not None or options.nearest:
+        if options.hrtf is not None or options.nearest or options.decoding != DECODERS[0]:
             raise OptionError(
-                "A sound field is made without a head: leave out `hrtf` and `nearest`, or `ambix`."
+                "A sound field is made without a head: leave out `hrtf`, `nearest` and `decoder`, "
+                "or `ambix`."
             )
+    if options.decoding not in DECODERS:
+        raise OptionError(
+            f"Unknown decoder {quoted(options.decoding)}: choose {', '.join(DECODERS)}."
+        )
     if name != "hrtf" and options._replace(seed=0) != RenderOptions():
         raise OptionError(
             f"{name} has no HRTF set, room or air absorption: leave these out, or use hrtf."

@@ -5,12 +5,12 @@ ambisonic field, block by block. The names are in `render_options`; `load_render
 method.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32
 
-from soundstage.binaural.listener import SeenTrajectory
+from soundstage.binaural.listener import Listener, SeenTrajectory
 from soundstage.binaural.render_options import (
     PRETRAINED,
     NeuralOptions,
@@ -18,8 +18,6 @@ from soundstage.binaural.render_options import (
     check_renderer,
 )
 from soundstage.binaural.trajectories import Trajectory
-
-BINAURAL = 2  # channels of ear signals; an ambisonic field has 4, 9 or 16
 
 
 class RendererStream(Protocol):
@@ -60,6 +58,38 @@ class Renderer(Protocol):
 
         Raises:
             OptionError: a position is impossible, for example outside of the room.
+        """
+        ...
+
+
+class FieldStream(Protocol):
+    """The ear signals of a sound field, or the field as a head hears it."""
+
+    tail: int
+    """Frames of output after the end of the input."""
+
+    def push(
+        self, field: Float[np.ndarray, "inputs frames"]
+    ) -> Float32[np.ndarray, "channels ready"]:
+        """Append input; return the output that is ready. Block sizes do not affect the result."""
+        ...
+
+    def finish(self) -> Float32[np.ndarray, "channels rest"]:
+        """The rest of the output: in all, `tail` frames more than the input."""
+        ...
+
+
+@runtime_checkable
+class FieldRenderer(Renderer, Protocol):
+    """A method that also renders recorded sound fields."""
+
+    def field_stream(self, order: int, rate: int, listener: Listener | None = None) -> FieldStream:
+        """Start rendering a sound field.
+
+        Args:
+            order: of the field, which is AmbiX.
+            rate: in Hz.
+            listener: the head; its position does not matter, since a field has one point.
         """
         ...
 
@@ -112,6 +142,7 @@ def load_renderer(
             room=options.room,
             nearest=options.nearest,
             air=options.air,
+            decoding=options.decoding,
             seed=options.seed,
         )
     if name == "warp":

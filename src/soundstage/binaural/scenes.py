@@ -6,7 +6,8 @@ are rendered with. A scene that is a loop repeats without a seam: sounds that cr
 reverberation, go on at its start. `scene_files` reads scenes.
 
 A stereo sound without a position is rendered as two loudspeakers at 30 degrees to either side. A
-binaural sound goes to the ears as it is.
+binaural sound goes to the ears as it is. A recorded sound field (ambisonics) is all around: it
+turns when the head does, and cannot be walked in.
 """
 
 import math
@@ -16,6 +17,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Float32
 
+from soundstage.ambisonics.conventions import channels_of, to_ambix
+from soundstage.ambisonics.field_formats import (
+    FIELD_CHANNELS,
+    FieldFormat,
+    field_format,
+    is_field,
+)
 from soundstage.audio import MAX_RATE, MIN_RATE, SoundReader, StreamResampler, open_sound
 from soundstage.audio import Source as AudioSource
 from soundstage.binaural.listener import Listener, SeenTrajectory, seen_by
@@ -48,6 +56,7 @@ class Source:
         fade_in: in seconds, from its start, with a raised cosine.
         fade_out: in seconds, before its end.
         is_binaural: both channels are ear signals; the trajectory is for plots only.
+        field: order and convention of a recorded sound field, which has no trajectory.
 
     Raises:
         OptionError: a value is not finite or out of its range, a loop or a fade-out has no end, or
@@ -64,6 +73,7 @@ class Source:
     fade_in: float = 0.0
     fade_out: float = 0.0
     is_binaural: bool = False
+    field: FieldFormat | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.gain):
@@ -90,12 +100,28 @@ class Source:
                 f"{self.sound.name} has {self.sound.channels} channel"
                 f"{'s' * (self.sound.channels > 1)}; binaural sound has two."
             )
+        if self.field is not None and self.sound.channels != channels_of(self.field.order):
+            raise OptionError(
+                f"{self.sound.name} has {self.sound.channels} channels; a sound field of order "
+                f"{self.field.order} has {channels_of(self.field.order)}."
+            )
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it has a place in the scene: it is neither ear signals nor a sound field."""
+        return not self.is_binaural and self.field is None
 
     def blocks(self, rate: int) -> Iterator[Float32[np.ndarray, "channels frames"]]:
-        """The sound at a sample rate, from its start on: one channel, or two of binaural sound."""
-        resampler = StreamResampler(self.sound.rate, rate, 2 if self.is_binaural else 1)
+        """The sound at a sample rate, from its start on.
+
+        One channel, two of binaural sound, or all of a sound field in AmbiX.
+        """
+        channels = 1 if self.is_placed else self.sound.channels
+        resampler = StreamResampler(self.sound.rate, rate, channels)
         for block in self._played():
-            if not self.is_binaural:
+            if self.field is not None:
+                block = to_ambix(block, self.field.convention)
+            elif not self.is_binaural:
                 mono = block.mean(axis=0) if self.channel is None else block[self.channel]
                 block = mono[None]
             yield resampler.push((self.gain * block).astype(np.float32))
@@ -154,7 +180,8 @@ class Scene:
         options: HRTF set, room, air absorption and seed.
         tags: of the file, such as its title.
         listener: the pose of the head; None is at rest in the origin, looking ahead.
-        seen: the trajectory of each source relative to the head; of a binaural sound, as it is.
+        seen: the trajectory of each source relative to the head; of a binaural sound or a sound
+            field, as it is.
 
     Raises:
         OptionError: there is no source, a value is out of its range, or the head comes too close
@@ -189,7 +216,7 @@ class Scene:
         object.__setattr__(self, "seen", tuple(map(self._seen, self.sources)))
 
     def _seen(self, source: Source) -> Trajectory | SeenTrajectory:
-        if source.is_binaural:
+        if not source.is_placed:
             return source.trajectory
         try:
             return seen_by(self.listener, source.trajectory)
@@ -209,25 +236,33 @@ def sources_of(
     downmix: bool = False,
     gain: float = 1.0,
     start: float = 0.0,
+    convention: str | None = None,
 ) -> list[Source]:
-    """The sources of a sound: one for mono, two loudspeakers for stereo.
+    """The sources of a sound: one for mono or a sound field, two loudspeakers for stereo.
 
     Args:
-        source: whatever `open_sound` takes, or an open sound, with one or two channels.
+        source: whatever `open_sound` takes, or an open sound, with one or two channels, or those of
+            an ambisonic field.
         trajectory: None puts mono ahead and stereo on two loudspeakers.
         downmix: fold stereo down to one source.
         gain: linear.
         start: in seconds.
+        convention: of a sound field: "ambix", "n3d" or "fuma"; None is that of the file.
 
     Raises:
-        InputError: the sound cannot be read, has more than two channels, or is stereo with one
-            trajectory for both channels.
+        InputError: the sound cannot be read, has more than two channels and is no sound field, is
+            a field with a trajectory, or is stereo with one trajectory for both channels.
     """
     sound = source if isinstance(source, SoundReader) else open_sound(source)
+    if convention is not None or is_field(sound):
+        return [_field_source(sound, trajectory, downmix, gain, start, convention)]
     if sound.channels > 2:
+        hint = ""
+        if sound.channels in FIELD_CHANNELS:
+            hint = ", or give the `convention` of an ambisonic field"
         raise InputError(
             f"{sound.name} has {sound.channels} channels; a source has one: export one channel or "
-            "a stereo version."
+            f"a stereo version{hint}."
         )
     if sound.channels == 1 or downmix or (trajectory is not None and is_dual_mono(sound)):
         return [Source(sound, trajectory or constant(0.0), None, gain, start)]
@@ -240,6 +275,23 @@ def sources_of(
         Source(sound, constant(azimuth), channel, gain * LOUDSPEAKER_GAIN, start)
         for channel, azimuth in enumerate((LOUDSPEAKERS, -LOUDSPEAKERS))
     ]
+
+
+def _field_source(
+    sound: SoundReader,
+    trajectory: Trajectory | None,
+    downmix: bool,
+    gain: float,
+    start: float,
+    convention: str | None,
+) -> Source:
+    if trajectory is not None or downmix:
+        raise InputError(
+            f"{sound.name} is a sound field, with sounds all around: leave out its position and "
+            "`downmix`; turn the head with `yaw` in place of it."
+        )
+    found = field_format(sound, convention)
+    return Source(sound, constant(0.0), None, gain, start, field=found)
 
 
 def raised_cosine(share: Float[np.ndarray, " frames"]) -> Float32[np.ndarray, " frames"]:

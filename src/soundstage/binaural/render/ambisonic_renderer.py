@@ -12,9 +12,10 @@ from jaxtyping import Float, Float32
 from soundstage.ambisonics.conventions import channels_of
 from soundstage.ambisonics.harmonics import degrees, harmonics
 from soundstage.ambisonics.near_field import NearField
-from soundstage.binaural.listener import SeenTrajectory
+from soundstage.binaural.listener import Listener, SeenTrajectory
 from soundstage.binaural.presets import RADIUS
 from soundstage.binaural.render.directivity import Directivity
+from soundstage.binaural.render.field_stream import TurnedField
 from soundstage.binaural.render.moving_field import NEAR, NEAR_FIELD_DECAY, EncodedImages
 from soundstage.binaural.render.moving_source import Images
 from soundstage.binaural.render.propagation import DistanceModel
@@ -60,6 +61,10 @@ class AmbisonicRenderer(RoomRenderer):
             seed=seed,
         )
         self.order = order
+
+    def field_stream(self, order: int, rate: int, listener: Listener | None = None) -> TurnedField:
+        """Start turning a sound field; see `FieldRenderer.field_stream`."""
+        return TurnedField(order, rate, listener, self.channels)
 
     def _receiver(self, rate: int) -> "_Microphone":
         return _Microphone(self.order, rate)

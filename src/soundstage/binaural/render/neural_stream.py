@@ -34,7 +34,7 @@ from soundstage.binaural.render.pose_encoding import (
     uses_distance_law,
 )
 from soundstage.binaural.render.propagation import between_controls, control_frames
-from soundstage.binaural.renderers import BINAURAL
+from soundstage.binaural.render_options import BINAURAL
 from soundstage.binaural.trajectories import FARTHEST, NEAREST, Trajectory
 from soundstage.errors import SoundstageError, WeightsError
 from soundstage.networks.backbones.neural_warp import warp

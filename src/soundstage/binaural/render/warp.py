@@ -16,7 +16,7 @@ from soundstage.binaural.geometry import HEAD_RADIUS, ear_positions
 from soundstage.binaural.listener import SeenTrajectory
 from soundstage.binaural.render.moving_stream import MovingStream, SampleLine
 from soundstage.binaural.render.propagation import DistanceModel, between_controls, control_frames
-from soundstage.binaural.renderers import BINAURAL
+from soundstage.binaural.render_options import BINAURAL
 from soundstage.binaural.trajectories import Trajectory
 
 CONTROL = 32  # frames between control points
