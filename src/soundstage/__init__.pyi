@@ -10,7 +10,7 @@ from .errors import (
 )
 from .evaluation import evaluate, fitness
 from .listening import write_listening_page
-from .metrics import analyze
+from .metrics import analyze, analyze_field
 from .restyling import restyle
 from .scene import generate
 from .separation import SEPARATORS, load_separator, separate, separate_to_files
@@ -44,6 +44,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "analyze",
+    "analyze_field",
     "binauralize",
     "evaluate",
     "fitness",

@@ -124,3 +124,37 @@ def test_one_picture_cannot_show_nine_files(refused, mono, tmp_path):
         copy.write_bytes(mono.read_bytes())
     assert "1 to 8 files" in refused("analyze", *copies, "--plot", tmp_path / "picture.png")
     assert not (tmp_path / "picture.png").exists()
+
+
+@pytest.fixture
+def field(tmp_path):
+    path = tmp_path / "walk.ambix1.wav"
+    sound = 0.1 * song(RATE).numpy()
+    soundfile.write(path, np.stack([sound, 0 * sound, 0 * sound, sound], axis=1), RATE)
+    return path
+
+
+def test_ambisonics_has_directions(command, field, tmp_path):
+    picture = tmp_path / "walk.png"
+    code, out, err = command("analyze", field, "--plot", picture)
+    assert (code, err) == (0, "")
+    assert "AmbiX (ACN, SN3D) of order 1." in out
+    assert "Most of the sound comes from ahead (0°)." in out
+    assert "octave, Hz" in out
+    assert picture.read_bytes()[1:4] == b"PNG"
+    record = json.loads(command("analyze", field, "--json")[1].splitlines()[0])
+    assert record["kind"] == "ambisonics"
+    assert record["convention"] == "ambix"
+    stated = json.loads(
+        command("analyze", field, "--convention", "fuma", "--json")[1].splitlines()[0]
+    )
+    assert stated["elevation"] == pytest.approx(90)  # the fourth channel is Z in FuMa
+
+
+def test_a_convention_is_for_ambisonics_alone(command, stereo, field):
+    code, _, err = command("analyze", stereo, "--convention", "fuma")
+    assert code == 2
+    assert "no ambisonics" in err
+    code, _, err = command("analyze", field, "--convention", "acn")
+    assert code == 2
+    assert "choose one of ambix, n3d, fuma" in err

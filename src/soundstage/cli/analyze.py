@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from soundstage.cli.options import FileJobs, Inputs, Json, NoProgress, Overwrite
+from soundstage.cli.console import in_flags
+from soundstage.cli.options import Convention, FileJobs, Inputs, Json, NoProgress, Overwrite
 
 if TYPE_CHECKING:
     from soundstage.parallel import Progress, Work
@@ -19,7 +20,11 @@ class _Measured(NamedTuple):
     values: dict[str, Any]
     verdict: list[str]
     figures: list[tuple[str, str]]
+    columns: tuple[str, ...]
+    """Of the bands."""
     bands: list[tuple[str, ...]]
+    map: list[str]
+    """Of a sound field."""
 
 
 def analyze(
@@ -27,15 +32,17 @@ def analyze(
     plot: Annotated[
         Path | None,
         typer.Option(
-            help="PNG to draw: mid, side, goniometer and bands; of 2 to 8 files, one row each."
+            help="PNG to draw: mid, side, goniometer and bands, or directions of ambisonics; of 2 "
+            "to 8 files, one row each."
         ),
     ] = None,
+    convention: Convention = None,
     jobs: FileJobs = None,
     overwrite: Overwrite = False,
     json_output: Json = False,
     quiet: NoProgress = False,
 ) -> None:
-    """Say what a file is and what to do with it; measure level, image and 34 bands."""
+    """Say what a file is and what to do with it; measure level, image or directions, and bands."""
     from soundstage.audio.file_paths import expand_inputs
     from soundstage.cli.batch import processes_for, run_files
 
@@ -46,7 +53,7 @@ def analyze(
         plot_side_by_side({str(source): source for source in sources}, plot, overwrite=overwrite)
         plot = None
     run_files(
-        partial(_load, plot, overwrite),
+        partial(_load, plot, overwrite, convention),
         sources,
         sources,
         records=lambda measured: [{"source": measured.source, **measured.values}],
@@ -60,20 +67,61 @@ def analyze(
     )
 
 
-def _load(plot: Path | None, overwrite: bool) -> "Work[Path, _Measured]":
+def _load(plot: Path | None, overwrite: bool, convention: str | None) -> "Work[Path, _Measured]":
+    from soundstage.ambisonics.field_formats import FIELD_CHANNELS
+    from soundstage.audio import open_sound
+    from soundstage.errors import OptionError
     from soundstage.evaluation import band_rows, plot_analysis, summary_rows, verdict
+    from soundstage.evaluation.analysis_text import BAND_COLUMNS
     from soundstage.metrics import analyze as measure
 
     def work(source: Path, progress: "Progress") -> _Measured:
+        if open_sound(source).channels in FIELD_CHANNELS:
+            return _of_field(source, plot, convention, progress, overwrite=overwrite)
+        if convention is not None:
+            raise OptionError(
+                f"{source} is no ambisonics, which has 4, 9 or 16 channels: leave out `convention`."
+            )
         if plot:
             result = plot_analysis(source, plot, overwrite=overwrite, progress=progress)
         else:
             result = measure(source, progress=progress)
         said = verdict(result, str(source))
         values = result.as_dict() | {"verdict": said}
-        return _Measured(str(source), values, said, summary_rows(result), [*band_rows(result)])
+        bands: list[tuple[str, ...]] = [*band_rows(result)]
+        return _Measured(str(source), values, said, summary_rows(result), BAND_COLUMNS, bands, [])
 
     return work
+
+
+def _of_field(
+    source: Path,
+    plot: Path | None,
+    convention: str | None,
+    progress: "Progress",
+    *,
+    overwrite: bool,
+) -> _Measured:
+    from soundstage.evaluation import field_text
+    from soundstage.evaluation.plots.field_figure import plot_field
+    from soundstage.metrics.field_analysis import analyze_field
+
+    if plot:
+        result = plot_field(
+            source, plot, convention=convention, overwrite=overwrite, progress=progress
+        )
+    else:
+        result = analyze_field(source, convention=convention, progress=progress)
+    said = [in_flags(line) for line in field_text.field_verdict(result, str(source))]
+    return _Measured(
+        str(source),
+        result.as_dict() | {"verdict": said},
+        said,
+        field_text.field_rows(result),
+        field_text.FIELD_BAND_COLUMNS,
+        field_text.field_band_rows(result),
+        field_text.map_lines(result),
+    )
 
 
 def _print(measured: _Measured) -> None:
@@ -81,13 +129,12 @@ def _print(measured: _Measured) -> None:
     from rich.table import Table
 
     from soundstage.errors import printable
-    from soundstage.evaluation.analysis_text import BAND_COLUMNS
 
     figures = Table(box=None, show_header=False, pad_edge=False)
     for row in measured.figures:
         figures.add_row(*row)
     bands = Table(box=None, pad_edge=False)
-    for column in BAND_COLUMNS:
+    for column in measured.columns:
         bands.add_column(column, justify="right", no_wrap=True)
     for cells in measured.bands:
         bands.add_row(*cells)
@@ -97,3 +144,5 @@ def _print(measured: _Measured) -> None:
         console.print("  " + printable(line), soft_wrap=True)
     for part in ("", figures, "", bands, ""):
         console.print(part)
+    for line in measured.map:
+        console.print("  " + line, soft_wrap=True)

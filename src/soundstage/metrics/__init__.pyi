@@ -12,6 +12,7 @@ from .catalog import BINAURAL_METRICS, CLIP_METRICS, SET_METRICS, Column, Metric
 from .content import Content, ContentMeter
 from .embeddings import Embedding, load_embedding
 from .fidelity import fold_down_error, log_spectral_distance, mrstft_distance, si_snr
+from .field_analysis import FieldAnalysis, analyze_field
 from .frechet import (
     GaussianPool,
     audio_pool,
@@ -76,6 +77,7 @@ __all__ = [
     "Content",
     "ContentMeter",
     "Embedding",
+    "FieldAnalysis",
     "GaussianPool",
     "ImageMeter",
     "LocalizationScores",
@@ -88,6 +90,7 @@ __all__ = [
     "Tiles",
     "amplitude_l2",
     "analyze",
+    "analyze_field",
     "angular_errors",
     "artifact",
     "audio_pool",

@@ -189,7 +189,7 @@ def analyze(
         if sound.channels > 2:
             raise InputError(
                 f"{sound.name} has {sound.channels} channels; analysis takes one or two: "
-                "export a pair of them."
+                "export a pair of them, or use `analyze_field` for ambisonics."
             )
         level, image = TruePeakMeter(sound.rate, sound.channels), ImageMeter()
         coder, source_meter = _ParameterMeter(sound.rate, observer), SourceMeter(sound.rate)
