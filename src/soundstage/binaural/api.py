@@ -12,12 +12,13 @@ from soundstage.binaural.listener_options import ListenerOptions
 from soundstage.binaural.mixing import BinauralMix
 from soundstage.binaural.render_options import (
     DEFAULT_RENDERER,
+    FieldDecoding,
     NeuralOptions,
     RenderOptions,
 )
 from soundstage.binaural.renderers import Renderer, load_renderer
 from soundstage.binaural.room.shoebox import ShoeBox
-from soundstage.binaural.scenes import Scene, sources_of
+from soundstage.binaural.scenes import Scene, check_fields, sources_of
 from soundstage.binaural.trajectories import Trajectory
 from soundstage.binaural.trajectory_files import read_listener, read_trajectory
 from soundstage.binaural.trajectory_options import TrajectoryOptions
@@ -42,7 +43,9 @@ def binauralize(
     room: ShoeBox | None = None,
     nearest: bool = False,
     air: bool = False,
+    decoder: FieldDecoding = "magls",
     ambix: int | None = None,
+    convention: str | None = None,
     weights: Sequence[str | Path] = (),
     steps: int | None = None,
     temperature: float | None = None,
@@ -55,7 +58,8 @@ def binauralize(
     """Render a sound for headphones.
 
     Args:
-        source: a path, a file object, an `Audio` or (samples, rate), with one or two channels.
+        source: a path, a file object, an `Audio` or (samples, rate), with one or two channels, or
+            the 4, 9 or 16 of a sound field.
         trajectory: a `Trajectory` or a file of one. Without it and without a position, mono is
             ahead and stereo on two loudspeakers.
         azimuth: of a source at rest, in degrees counter-clockwise.
@@ -70,7 +74,9 @@ def binauralize(
         room: a `ShoeBox`; None is the free field; of `hrtf`.
         nearest: take the nearest measured direction instead of interpolating; of `hrtf`.
         air: apply air absorption; of `hrtf`.
+        decoder: of sound fields to the ears: "magls", or "loudspeakers"; of `hrtf`.
         ambix: order of an ambisonic field in place of ear signals, 1 to 3; leave out the HRTF set.
+        convention: of a sound field: "ambix", "n3d" or "fuma"; None is what its file says.
         weights: files made by `soundstage train`; of a neural method.
         steps: diffusion steps, 1 to 200; of `binauralgrad`.
         temperature: scale of the diffusion noise, 0 to 1; of `binauralgrad`.
@@ -95,7 +101,9 @@ def binauralize(
     >>> bool(abs(left).max() > abs(right).max())
     True
     """
-    options = RenderOptions(None if hrtf is None else str(hrtf), room, nearest, air, seed, ambix)
+    options = RenderOptions(
+        None if hrtf is None else str(hrtf), room, nearest, air, seed, ambix, decoder
+    )
     neural = NeuralOptions(tuple(map(str, weights)), steps, temperature)
     if not isinstance(method, str) and (options, neural) != (RenderOptions(), NeuralOptions()):
         raise OptionError("A loaded renderer has its options already: give them when loading it.")
@@ -113,8 +121,10 @@ def binauralize(
         raise OptionError("`listener` sets the orientation: leave out yaw and the like.")
     elif not isinstance(listener, Listener):
         listener = read_listener(listener)
-    scene = Scene(sources_of(source, trajectory, downmix=downmix), listener=listener)
+    sources = sources_of(source, trajectory, downmix=downmix, convention=convention)
+    scene = Scene(sources, listener=listener)
     if isinstance(method, str):
+        check_fields(scene, method, options)
         method = load_renderer(method, options, neural, device=device)
     mix = BinauralMix(scene, method, tail=tail, rate=rate)
     return Audio(np.concatenate(list(mix.blocks()), axis=-1), mix.rate)

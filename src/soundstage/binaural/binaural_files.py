@@ -7,7 +7,7 @@ rendering and writing run in three threads.
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,8 @@ class BinauralReport(FileReport):
     """Of an ambisonic field; None of ear signals."""
     convention: str | None = None
     """Of an ambisonic field: "ambix", "n3d" or "fuma"."""
+    fields: list[str] = field(default_factory=list)
+    """Order and convention of each source that is a sound field, and how they are known."""
 
     def _facts(self) -> list[str]:
         facts = self._resampling()
@@ -56,6 +58,9 @@ class BinauralReport(FileReport):
         if len(self.sources) > 1:
             facts.append(f"{len(self.sources)} sources")
         return facts + self._attenuation()
+
+    def _details(self) -> list[str]:
+        return [*(f"sound field {each}" for each in self.fields), *super()._details()]
 
 
 @in_single_precision
@@ -137,12 +142,24 @@ def render_file(
         method=method,
         order=None if mix.channels == BINAURAL else order_of(mix.channels),
         convention=None if mix.channels == BINAURAL else convention,
+        fields=_fields(scene),
         gain_db=decibels(written.gain),
         true_peak_db=decibels(written.peak.true_peak * written.gain),
         seconds=time.perf_counter() - started,
         carried=writer.receipt.carried,
         not_carried=(writer.receipt.not_carried if alone or tags else _left_behind(scene.sources)),
     )
+
+
+def _fields(scene: Scene) -> list[str]:
+    """What is known of each source that is a sound field."""
+    walks = scene.listener is not None and scene.listener.positions.any()
+    note = "; it stays the same wherever the head walks" if walks else ""
+    return [
+        f"{source.sound.name}: {source.field.sentence}{note}"
+        for source in scene.sources
+        if source.field is not None
+    ]
 
 
 def _left_behind(sources: Sequence[Source]) -> tuple[str, ...]:

@@ -6,7 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
-from soundstage.ambisonics.conventions import DEFAULT_CONVENTION, field_label
+from soundstage.ambisonics.conventions import (
+    DEFAULT_CONVENTION,
+    check_convention,
+    field_label,
+)
 from soundstage.audio import open_sound
 from soundstage.audio.existing import (
     EXISTS,
@@ -27,7 +31,7 @@ from soundstage.binaural.render_options import (
 )
 from soundstage.binaural.renderers import Renderer, load_renderer
 from soundstage.binaural.scene_files import read_scene
-from soundstage.binaural.scenes import READ_FRAMES, Scene, sources_of
+from soundstage.binaural.scenes import READ_FRAMES, Scene, check_fields, sources_of
 from soundstage.binaural.trajectory_options import TrajectoryOptions
 from soundstage.errors import OptionError
 from soundstage.parallel import Progress, Work
@@ -53,6 +57,7 @@ class Job:
         downmix: fold stereo down.
         replaces_input: whether the target is among the inputs.
         listener: options of the head; those of a scene apply where there are none.
+        convention: of a source that is a sound field; None is what the file says.
     """
 
     source: Path
@@ -62,6 +67,7 @@ class Job:
     downmix: bool
     replaces_input: bool = False
     listener: ListenerOptions = field(default_factory=ListenerOptions)
+    convention: str | None = None
 
     def scene(self) -> Scene:
         """Open the sources.
@@ -78,7 +84,9 @@ class Job:
         if options.is_set:
             around_head = listener is None
             trajectory = options.build(_seconds(self.source), around_head=around_head)
-        sources = sources_of(self.source, trajectory, downmix=self.downmix)
+        sources = sources_of(
+            self.source, trajectory, downmix=self.downmix, convention=self.convention
+        )
         return Scene(sources, listener=listener)
 
 
@@ -116,7 +124,8 @@ def plan_jobs(
         plot: whether each input gets a trajectory plot beside its result.
         listener: options of the head, for every input.
         ambix: order of an ambisonic field in place of ear signals; named in its file.
-        convention: of the field, one of `CONVENTIONS`; None is AmbiX.
+        convention: of that field, one of `CONVENTIONS`, by default AmbiX; without it, of inputs
+            that are sound fields, by default what they say.
 
     Raises:
         InputError: an input does not exist.
@@ -124,7 +133,9 @@ def plan_jobs(
             scene is combined with a trajectory, or there is no such order or convention.
     """
     default_name, own_names = NAME, OWN_NAMES
-    if label := field_label(ambix, convention):
+    if convention is not None:
+        check_convention(convention)
+    if label := field_label(ambix, None if ambix is None else convention):
         default_name, own_names = FIELD_NAME.format(field=label), OWN_FIELD_NAMES
     plan = plan_outputs(
         inputs, output, name=name, default_name=default_name, suffix=suffix, own_names=own_names
@@ -144,12 +155,15 @@ def plan_jobs(
             downmix,
             replaces_input=target in results,
             listener=listener or ListenerOptions(),
+            convention=convention if ambix is None else None,
         )
         for found, target, (picture,) in zip(plan.found, targets, pictures, strict=True)
     ]
     for job in jobs:
-        if job.source.suffix.lower() == SCENE and (trajectory.is_set or downmix):
-            raise OptionError(f"{job.source}: a scene sets its own positions and downmix.")
+        if job.source.suffix.lower() == SCENE and (trajectory.is_set or downmix or job.convention):
+            raise OptionError(
+                f"{job.source}: a scene sets its own positions, downmix and conventions."
+            )
     return Plan(jobs, [Skipped(str(path), [], OWN_RESULT) for path in plan.results])
 
 
@@ -186,7 +200,8 @@ class BinauralWork:
 
     def __post_init__(self) -> None:
         check_renderer(self.method, self.options, self.neural)
-        field_label(self.options.ambix, self.convention)
+        if self.options.ambix is not None:
+            field_label(self.options.ambix, self.convention)
         if self.skip_existing and self.overwrite:
             raise OptionError("`skip_existing` and `overwrite` exclude each other: choose one.")
 
@@ -203,7 +218,10 @@ class BinauralWork:
         """
         if self.skip_existing and not missing_targets([job.target]):
             return Skipped(str(job.source), [str(job.target)], EXISTS)
-        check_renderer(self.method, self.options_of(job.scene()), self.neural)
+        scene = job.scene()
+        options = self.options_of(scene)
+        check_renderer(self.method, options, self.neural)
+        check_fields(scene, self.method, options)
         check_replaceable(
             job.source,
             [job.target],

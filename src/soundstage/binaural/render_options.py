@@ -110,6 +110,18 @@ def check_sampling(steps: int | None, temperature: float | None) -> None:
         raise OptionError(f"`temperature` must be 0 to 1, not {temperature:g}.")
 
 
+def check_decoder(name: str) -> FieldDecoding:
+    """The decoder of that name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    for known in DECODERS:
+        if name == known:
+            return known
+    raise OptionError(f"Unknown decoder {quoted(name)}: choose {' or '.join(DECODERS)}.")
+
+
 def check_renderer(
     name: str, options: RenderOptions | None = None, neural: NeuralOptions | None = None
 ) -> None:
@@ -130,10 +142,7 @@ def check_renderer(
                 "A sound field is made without a head: leave out `hrtf`, `nearest` and `decoder`, "
                 "or `ambix`."
             )
-    if options.decoding not in DECODERS:
-        raise OptionError(
-            f"Unknown decoder {quoted(options.decoding)}: choose {', '.join(DECODERS)}."
-        )
+    check_decoder(options.decoding)
     if name != "hrtf" and options._replace(seed=0) != RenderOptions():
         raise OptionError(
             f"{name} has no HRTF set, room or air absorption: leave these out, or use hrtf."

@@ -18,6 +18,7 @@ Of a source only the file is required:
     fade_in, fade_out              s
     downmix                        true folds stereo down
     binaural                       true sends both channels to the ears as they are
+    convention                     of a sound field: "ambix", "n3d" or "fuma", unless it says so
 
 Of the scene only the sources are required:
 
@@ -41,6 +42,7 @@ from typing import Any
 
 import numpy as np
 
+from soundstage.ambisonics.conventions import check_convention
 from soundstage.audio import Audio, open_sound
 from soundstage.audio import Source as AudioSource
 from soundstage.audio.formats import BIT_DEPTHS
@@ -75,7 +77,7 @@ RANGES = {  # minimum, maximum and default of the values of a source
 }
 POSITION = ("azimuth", "elevation", "distance")
 FLAGS = ("downmix", "loop", "binaural")
-FIELDS = ("file", "trajectory", *RANGES, *FLAGS)
+FIELDS = ("file", "trajectory", "convention", *RANGES, *FLAGS)
 SCENE_FIELDS = (
     *("sources", "seconds", "loop", "rate", "bit_depth"),
     *("room", "listener", "hrtf", "air", "seed", "tags"),
@@ -246,7 +248,17 @@ def _sources(
         placed = trajectory or constant(0.0)
         source = Source(sound, placed, None, gain, start, is_binaural=True)
         return [replace(source, **played)]
-    sources = sources_of(sound, trajectory, downmix=flags["downmix"], gain=gain, start=start)
+    convention = None
+    if "convention" in entry:
+        convention = check_convention(str(entry["convention"]))
+    sources = sources_of(
+        sound,
+        trajectory,
+        downmix=flags["downmix"],
+        gain=gain,
+        start=start,
+        convention=convention,
+    )
     return [replace(source, **played) for source in sources]
 
 

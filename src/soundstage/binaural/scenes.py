@@ -28,7 +28,7 @@ from soundstage.audio import MAX_RATE, MIN_RATE, SoundReader, StreamResampler, o
 from soundstage.audio import Source as AudioSource
 from soundstage.binaural.listener import Listener, SeenTrajectory, seen_by
 from soundstage.binaural.presets import constant
-from soundstage.binaural.render_options import RenderOptions
+from soundstage.binaural.render_options import DEFAULT_RENDERER, RenderOptions
 from soundstage.binaural.trajectories import Trajectory
 from soundstage.errors import InputError, OptionError
 from soundstage.stereo import is_dual_mono
@@ -227,6 +227,24 @@ class Scene:
 def scene_of(sources: "Sequence[Source] | Scene") -> Scene:
     """The scene, or the one that has just these sources."""
     return sources if isinstance(sources, Scene) else Scene(tuple(sources))
+
+
+def check_fields(scene: Scene, method: str, options: RenderOptions) -> None:
+    """Refuse options that recorded sound fields do not have.
+
+    Raises:
+        OptionError: a method for mono sounds, or a room or air around nothing but fields.
+    """
+    fields = [source.sound.name for source in scene.sources if source.field is not None]
+    if fields and method != DEFAULT_RENDERER:
+        raise OptionError(
+            f"{fields[0]} is a sound field, which {method} does not render: leave out `method`."
+        )
+    if len(fields) == len(scene.sources) and (options.room is not None or options.air):
+        raise OptionError(
+            f"{fields[0]} is a recorded sound field with a room of its own: leave out `room` and "
+            "`air`."
+        )
 
 
 def sources_of(

@@ -1,4 +1,4 @@
-"""`soundstage binaural`: sound files in, binaural files for headphones out, or ambisonics."""
+"""`soundstage binaural`: sounds and sound fields in, files for headphones out, or ambisonics."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -107,6 +107,9 @@ def binaural(
     plot: Annotated[
         bool, typer.Option("--plot", help="Plot the trajectory: {stem}-trajectory.png.")
     ] = False,
+    decoder: Annotated[
+        str, typer.Option(help="Of sound fields to the ears: magls or loudspeakers.")
+    ] = "magls",
     ambix: Ambix = None,
     convention: Convention = None,
     seed: Seed = 0,
@@ -129,18 +132,24 @@ def binaural(
     """Render sounds around the listener's head, for headphones, or as ambisonics."""
     from soundstage.binaural.binaural_jobs import BinauralWork, plan_jobs
     from soundstage.binaural.listener_options import ListenerOptions, place_and_file
-    from soundstage.binaural.render_options import NeuralOptions, RenderOptions, renderer_for
+    from soundstage.binaural.render_options import (
+        NeuralOptions,
+        RenderOptions,
+        check_decoder,
+        renderer_for,
+    )
     from soundstage.binaural.room.shoebox import room_of
     from soundstage.binaural.trajectory_options import TrajectoryOptions
     from soundstage.cli.batch import print_plan, processes_for, run_files
 
+    decoding = check_decoder(decoder)
     place, pose = place_and_file(listener or ())
     head = ListenerOptions(yaw, pitch, roll, pose)
     options = TrajectoryOptions(azimuth, elevation, distance, trajectory, orbit, fly_by, approach)
     own_weights = tuple(map(str, weights or ()))
     work = BinauralWork(
         renderer_for(method, own_weights),
-        RenderOptions(hrtf, room_of(room, rt60, place), nearest, air, seed, ambix),
+        RenderOptions(hrtf, room_of(room, rt60, place), nearest, air, seed, ambix, decoding),
         NeuralOptions(own_weights, steps, temperature),
         device=device,
         tail=tail,

@@ -72,16 +72,17 @@ class TopView:
         title: str,
         listener: Listener | None = None,
     ) -> None:
-        """Draw the sources and write the file.
+        """Draw the sources, but for sound fields, which are all around, and write the file.
 
         Raises:
             OutputError: the file cannot be written.
         """
+        sources = [source for source in sources if source.field is None]
         seen = [
             source.trajectory if source.is_binaural else seen_by(listener, source.trajectory)
             for source in sources
         ]
-        end = max(map(_end, sources, seen))
+        end = max(map(_end, sources, seen), default=0.0)
         seconds = _rounded(end)
         legend = LEGEND if len(sources) > 1 else 0
         canvas = self._new_canvas(STRIP + STRIP_BELOW + legend if seconds else 0)
