@@ -80,6 +80,9 @@ def workspace(tmp_path, monkeypatch, sources):
         soundfile.write(tmp_path / name, mono[: RATE // 4], RATE)
     (tmp_path / "walk.csv").write_text("time,azimuth\n0,0\n0.2,90\n")
     (tmp_path / "head.csv").write_text("time,x,yaw\n0,0,0\n0.2,0.5,90\n")
+    soundfile.write(
+        tmp_path / "forest.ambix1.wav", 0.1 * generator.standard_normal((RATE, 4)), RATE
+    )
     scene = [{"file": "voice.wav", "azimuth": 30}, {"file": "steps.wav", "trajectory": "walk.csv"}]
     (tmp_path / "scene.json").write_text(json.dumps({"sources": scene}))
     write_sofa(tmp_path / "my-head.sofa", sphere_head(grid(45)))
