@@ -1,16 +1,14 @@
-"""The passes over an input that make its takes: survey, upmix and measure, write, prove.
+"""The passes over an input that make its takes: make and measure, write, prove.
 
-A method that places the sources of a song reads the input once before, see `song_pass`.
-Floating-point formats with a known gain are written at once. All others need the gain of the whole
-result first: the side waits in an unnamed temporary file beside the target (4 bytes a sample) while
-the peaks are measured, and the mid is read a second time for writing. The takes of an input are
-made together: the input is read as often as for one take, and each take has its own temporary file
-and gain. To prove a take its input is read once more.
-
-Decoding, the method, and encoding run in a pipeline of threads, which changes no sample.
+What makes the takes is up to a subclass: `upmix_passes`, or that of restyling. Floating-point
+formats with a known gain are written at once. All others need the gain of the whole result first:
+the side waits in an unnamed temporary file beside the target (4 bytes a sample) while the peaks are
+measured, and the mid is read a second time for writing. The takes of an input are made together:
+the input is read as often as for one take, and each take has its own temporary file and gain. To
+prove a take its input is read once more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from typing import NamedTuple
 
@@ -25,19 +23,16 @@ from soundstage.audio import (
     TruePeakMeter,
     decibels,
     largest_gain,
-    resampled_blocks,
     resampled_frames,
 )
 from soundstage.errors import OptionError
 from soundstage.metrics import ImageMeter
 from soundstage.parallel import Progress, prefetch
 from soundstage.upmixing.comparison import TakesMeter
-from soundstage.upmixing.downmix import Channels, mid_blocks
-from soundstage.upmixing.engine import Block, FieldBlock, MidSide, UpmixMethod, upmix_blocks
-from soundstage.upmixing.file_options import OUTPUTS, FileOptions, field_order
+from soundstage.upmixing.engine import Block, FieldBlock, MidSide
+from soundstage.upmixing.file_options import OUTPUTS, field_order
 from soundstage.upmixing.outputs import OutputBlocks, channels_of
 from soundstage.upmixing.proof import Fold, FoldDown, Written, prove
-from soundstage.upmixing.song_pass import fit_to_song, needs_survey
 
 # Shares of the work, for the progress, where the gain must be known before writing
 _UPMIXED, _WRITTEN = 0.8, 0.9
@@ -83,56 +78,66 @@ class Take:
         self.written.add(block)
 
 
-class Passes:
-    """All takes of one input.
+class TakePasses:
+    """All takes of one input; what makes them is that of a subclass.
 
     Args:
         sound: the input.
-        channels: of the input.
         takes: with a writer each, unless they are only measured.
-        method: with its weights.
-        options: of all takes.
         progress: called with the finished fraction.
-
-    Attributes:
-        method: fitted to the song once its takes are upmixed.
+        gain_db: of the result; None is 0, or as far below as clipping demands.
+        replaces_mid: whether the takes have mids of their own.
     """
 
     def __init__(
         self,
         sound: SoundReader,
-        channels: Channels,
         takes: list[Take],
-        method: UpmixMethod,
-        options: FileOptions,
         progress: Progress | None,
+        *,
+        gain_db: float | None,
+        replaces_mid: bool = False,
     ) -> None:
-        self._sound, self._channels, self._takes = sound, channels, takes
-        self.method: UpmixMethod = method
-        self._options = options
+        self._sound, self._takes, self._gain_db = sound, takes, gain_db
         self._progress = progress or (lambda fraction: None)
         self._result = takes[0].result
-        self._replaces_mid = method.n_outputs == 2
+        self._replaces_mid = replaces_mid
         self._order = field_order(self._result.outputs)
         self.frames = 0
         self.mid_peak = TruePeakMeter(self._result.rate, 1)
         self.meter = None
         if len(takes) > 1:
             seeds = [take.seed for take in takes]
-            self.meter = TakesMeter(self._result.rate, seeds, shared_mid=not self._replaces_mid)
+            self.meter = TakesMeter(self._result.rate, seeds, shared_mid=not replaces_mid)
+
+    def mids(self) -> Iterator[Float[np.ndarray, " frames"]]:
+        """The mid that the takes share, from its start, at the rate of the result."""
+        raise NotImplementedError
+
+    def _made(self, share: float) -> Generator[list[Block], None, None]:
+        """The takes, block by block, after all that comes before; see `_share_before`."""
+        raise NotImplementedError
+
+    def _share_before(self, share: float) -> float:
+        """The part of `share` that is done before the first block of the takes."""
+        return 0.0
+
+    def _mid_fits(self) -> bool:
+        """Whether the mid has no finer steps than the file."""
+        return False
 
     @property
     def keeps_mid(self) -> bool:
-        """Whether the mono sum is the input."""
+        """Whether the mono sum is the mid."""
         return not self._replaces_mid
 
     def measure(self) -> None:
-        """Upmix without writing."""
-        for _ in self._upmixed(share=1.0):
+        """Make the takes without writing."""
+        for _ in self._measured(share=1.0):
             pass
 
     def write(self) -> None:
-        """Upmix, measure and write.
+        """Make, measure and write the takes.
 
         Raises:
             OptionError: the requested gain would clip.
@@ -143,7 +148,7 @@ class Passes:
             self._write_with_gain()
 
     def prove(self) -> None:
-        """Complete all files and compare them with the input, before any of them gets its name."""
+        """Complete all files and compare them with the mid, before any of them gets its name."""
         self._progress(_WRITTEN)
         for done, take in enumerate(self._takes, start=1):
             fold = Fold(
@@ -159,12 +164,6 @@ class Passes:
                 take.written,
             )
             self._progress(_WRITTEN + (1 - _WRITTEN) * done / len(self._takes))
-
-    def mids(self) -> Iterator[Float[np.ndarray, " frames"]]:
-        """The mono input, from its start, at the rate of the result."""
-        return resampled_blocks(
-            mid_blocks(self._sound, self._channels), self._sound.rate, self._result.rate
-        )
 
     def scaled_mids(self, gain: float) -> Iterator[Float[np.ndarray, " frames"]]:
         """The same times a gain, in double precision."""
@@ -183,16 +182,16 @@ class Passes:
         for take in self._takes:
             take.gain = self._requested_gain() or 1.0
         prepared = [self._output_blocks(take) for take in self._takes]
-        for blocks in self._upmixed(share=_WRITTEN):
+        for blocks in self._measured(share=_WRITTEN):
             for take, output, block in zip(self._takes, prepared, blocks, strict=True):
                 take.write(output(block))
 
     def _write_with_gain(self) -> None:
-        """Upmix and measure, then write with one gain a take."""
+        """Make and measure, then write with one gain a take."""
         with ExitStack() as stack:
-            spooled = OUTPUTS[self._result.outputs] - 1 if self._order else self.method.n_outputs
+            spooled = OUTPUTS[self._result.outputs] - 1 if self._order else 1 + self._replaces_mid
             spools = [stack.enter_context(Spool(take.writer.path, spooled)) for take in self._takes]
-            for blocks in self._upmixed(share=_UPMIXED):
+            for blocks in self._measured(share=_UPMIXED):
                 for spool, block in zip(spools, blocks, strict=True):
                     spool.write(self._spooled(block))
             for take, spool in zip(self._takes, spools, strict=True):
@@ -231,51 +230,23 @@ class Passes:
         return min(requested, largest)
 
     def _requested_gain(self) -> float | None:
-        wanted = self._options.gain_db
+        wanted = self._gain_db
         return None if wanted is None else 10 ** (wanted / 20)
 
     def _output_blocks(self, take: Take) -> OutputBlocks:
-        form, source_bits = self._result.form, self._sound.format.integer_bits
-        depth_suffices = bool(
-            form.integer_bits and source_bits and source_bits <= form.integer_bits
-        )
-        mid_fits = (
-            depth_suffices
-            and self._channels.identical
-            and self._result.rate == self._sound.rate
-            and not self._replaces_mid
-        )
         return OutputBlocks(
-            form, self._result.outputs, gain=take.gain, mid_fits=mid_fits, seed=take.seed
+            self._result.form,
+            self._result.outputs,
+            gain=take.gain,
+            mid_fits=self._mid_fits(),
+            seed=take.seed,
         )
 
-    def _upmixed(self, *, share: float) -> Iterator[list[Block]]:
-        """The measured takes, block by block; `share` is the part of the work that this is."""
-        rate, total = self._result.rate, self._total_frames()
-        first = self._fit(share)
-        method = self.method
-        if self._order:
-            from soundstage.upmixing.sound_field import FieldMethod
-
-            method = FieldMethod(method, self._order)
-        mids = self.mids() if self._result.form.is_floating else self._metered()
-        seeds = [take.seed for take in self._takes]
-        with (
-            closing(prefetch(mids)) as decoded,
-            closing(
-                prefetch(
-                    upmix_blocks(
-                        decoded,
-                        method,
-                        rate,
-                        seeds=seeds,
-                        controls=self._options.controls,
-                        channels=self._channels,
-                    )
-                )
-            ) as upmixed,
-        ):
-            for blocks in upmixed:
+    def _measured(self, *, share: float) -> Iterator[list[Block]]:
+        """The takes, measured, block by block; `share` is the part of the work that this is."""
+        first, total = self._share_before(share), self._total_frames()
+        with closing(self._made(share)) as made:
+            for blocks in made:
                 for take, block in zip(self._takes, blocks, strict=True):
                     take.measure(block)
                 if self.meter:
@@ -297,27 +268,9 @@ class Passes:
             return resampled_frames(self._sound.frames, self._sound.rate, rate)
         return round(seconds * rate) if seconds else None
 
-    def _fit(self, share: float) -> float:
-        """Fit the method to the song; the part of the work that is done then."""
-        if not needs_survey(self.method):
-            return 0.0
-        total, done = self._total_frames(), share * _SURVEYED
-
-        def counted(
-            mids: Iterator[Float[np.ndarray, " frames"]],
-        ) -> Iterator[Float[np.ndarray, " frames"]]:
-            frames = 0
-            for mid in mids:
-                yield mid
-                frames += mid.size
-                if total:
-                    self._progress(done * min(frames / total, 1))
-
-        with closing(prefetch(self.mids())) as decoded:
-            self.method = fit_to_song(self.method, counted(decoded), self._result.rate)
-        return done
-
     def _metered(self) -> Iterator[Float[np.ndarray, " frames"]]:
+        """The mid; its peak is measured where a gain depends on it."""
         for mid in self.mids():
-            self.mid_peak.push(mid[None])
+            if not self._result.form.is_floating:
+                self.mid_peak.push(mid[None])
             yield mid

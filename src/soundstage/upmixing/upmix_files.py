@@ -33,7 +33,8 @@ from soundstage.upmixing.engine import UpmixMethod
 from soundstage.upmixing.file_options import OUTPUTS, FileOptions, plan_path
 from soundstage.upmixing.report import Report, facts_of
 from soundstage.upmixing.song_pass import plans_of
-from soundstage.upmixing.take_passes import Passes, Result, Take
+from soundstage.upmixing.take_passes import Result, Take
+from soundstage.upmixing.upmix_passes import UpmixPasses
 
 if TYPE_CHECKING:
     from soundstage.upmixing.plan import Plan
@@ -91,7 +92,7 @@ def upmix_to_files(
             for seed in as_seeds(list(targets))
         ]
         channels = _inspected(sound, options)
-        passes = Passes(sound, channels, takes, load(), options, progress)
+        passes = UpmixPasses(sound, channels, takes, load(), options, progress)
         passes.write()
         plans = _plans(passes, takes, options)
         if options.proof:
@@ -151,7 +152,7 @@ def measure_gain(
             return 0.0
         takes = [Take(seed, result) for seed in as_seeds(list(targets))]
         channels = _inspected(sound, options)
-        passes = Passes(sound, channels, takes, load(), options, progress)
+        passes = UpmixPasses(sound, channels, takes, load(), options, progress)
         passes.measure()
         return decibels(min(1.0, *(passes.largest_gain(take) for take in takes)))
 
@@ -195,7 +196,7 @@ def _writer(sound: SoundReader, target: Path, result: Result, options: FileOptio
     )
 
 
-def _plans(passes: Passes, takes: list[Take], options: FileOptions) -> "Sequence[Plan | None]":
+def _plans(passes: UpmixPasses, takes: list[Take], options: FileOptions) -> "Sequence[Plan | None]":
     """The plan of each take; None for a method that gives nothing a place.
 
     Raises:
@@ -233,7 +234,7 @@ def _encoding_facts(source: SoundFormat, result: SoundFormat) -> list[str]:
 def _report(
     sound: SoundReader,
     channels: Channels,
-    passes: Passes,
+    passes: UpmixPasses,
     take: Take,
     codec_checks: tuple[CodecCheck, ...],
     options: FileOptions,
