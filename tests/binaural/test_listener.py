@@ -29,6 +29,7 @@ from soundstage.binaural.geometry import SPEED_OF_SOUND, from_angles
 from soundstage.binaural.listener import seen_by
 from soundstage.binaural.mixing import BinauralMix
 from soundstage.binaural.pose_trajectory import PointError
+from soundstage.binaural.render.ambisonic_renderer import AmbisonicRenderer
 from soundstage.binaural.render.propagation import arrivals
 from soundstage.binaural.render.warp import WarpRenderer
 from soundstage.binaural.renderers import render
@@ -52,6 +53,8 @@ PATHS = {"static": constant(40, 10, 1.1), "line": LINE, "orbit": CIRCLE}
 def renderer(name: str):
     if name == "warp":
         return WarpRenderer()
+    if name == "ambisonic":
+        return AmbisonicRenderer(3)
     options = {
         "interpolated": {},
         "nearest": {"nearest": True, "talker": True},
@@ -79,7 +82,7 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("name", ["interpolated", "nearest", "talker", "warp"])
+@pytest.mark.parametrize("name", ["interpolated", "nearest", "talker", "warp", "ambisonic"])
 def test_a_turned_head_equals_sources_turned_the_other_way(path: str, name: str) -> None:
     seen = SeenTrajectory(PATHS[path], Listener.turned(yaw=30))
     found = render(SOUND, seen, RATE, renderer(name))
@@ -88,7 +91,7 @@ def test_a_turned_head_equals_sources_turned_the_other_way(path: str, name: str)
     assert difference(found, expected) < -100
 
 
-@pytest.mark.parametrize("name", ["interpolated", "talker", "warp"])
+@pytest.mark.parametrize("name", ["interpolated", "talker", "warp", "ambisonic"])
 def test_a_turning_head_equals_a_source_that_orbits_the_other_way(name: str) -> None:
     times = np.linspace(0, 1, 4)
     yaws = from_angles(np.array([[120.0 * k, 0, 0] for k in range(4)]))
