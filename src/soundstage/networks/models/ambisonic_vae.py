@@ -16,7 +16,8 @@ rate. The small one differs, to run ten times faster than real time on one threa
       x_b(t) = Σ_j g_bj(t) · (h_j * w_b)(t),     h_0 = 1,   h_1 a learned filter over `taps` frames
 
   for X and Y each, so that a result scales with its input. h_1 is the room.
-- c is constant over a signal, as places are in a song, and modulates every scale of the decoder.
+- c is constant over a signal, as places are in a song. It modulates every scale of the decoder, and
+  is a linear input of the gains.
 - The posterior sees the whole field: the normalized intensities W·X and W·Y in every band.
 """
 
@@ -157,7 +158,7 @@ class AmbisonicVAE(nn.Module):
         *skips, lowest = self.encoder(features)
         cond = latent[..., 0] if self.config.is_constant else None
         x = self.decoder(self.middle(lowest, latent), skips, cond)
-        return self.ends.synthesize(x, coefficients)[..., : mid.shape[-1]]
+        return self.ends.synthesize(x, coefficients, cond)[..., : mid.shape[-1]]
 
     def _padded(self, sound: Tensor) -> Tensor:
         """Of whole frames at the lowest rate; the lapped transform adds a frame."""
@@ -232,7 +233,7 @@ class _StereoPosterior(nn.Module):
 
 
 class _BandPosterior(nn.Module):
-    """Of a network of bands: the mean over time of what intensities tell."""
+    """Of a network of bands: from intensities in every frame, and over the whole signal."""
 
     def __init__(self, config: AmbisonicVAEConfig) -> None:
         super().__init__()
@@ -240,6 +241,7 @@ class _BandPosterior(nn.Module):
         self.patch = config.patch
         self.stem = nn.Conv1d(3 * config.patch, channels, 1)
         self.units = nn.ModuleList(ResidualUnit(channels, dilation=each) for each in (1, 2))
+        self.whole = nn.Linear(2 * config.patch, channels)
         self.head = nn.Linear(channels, 2 * config.latent_dim)
 
     def forward(self, sound: Float[Tensor, "batch 3 samples"]) -> Float[Tensor, "batch twice 1"]:
@@ -252,7 +254,9 @@ class _BandPosterior(nn.Module):
         x = self.stem(features.flatten(1, 2))
         for unit in self.units:
             x = unit(x)
-        output: Tensor = self.head(F.elu(x).mean(dim=-1))[..., None]
+        means = products.mean(dim=-1) / (power.mean(dim=-1) + TINY).repeat(1, 2)
+        pooled = F.elu(x).mean(dim=-1) + self.whole(means.clamp(-2, 2))
+        output: Tensor = self.head(pooled)[..., None]
         return output
 
 
@@ -270,9 +274,9 @@ class _Waves(nn.Module):
         return self.first(sound), sound
 
     def synthesize(
-        self, x: Float[Tensor, "batch channels samples"], sound: Tensor
+        self, x: Float[Tensor, "batch channels samples"], sound: Tensor, cond: None
     ) -> Float[Tensor, "batch 2 samples"]:
-        """X and Y; the sound is not needed."""
+        """X and Y from the activations alone."""
         output: Tensor = self.last(F.elu(x))
         return output
 
@@ -285,6 +289,7 @@ class _Lapped(nn.Module):
         self.patch, self.taps = config.patch, config.taps
         self.first = nn.Conv1d(self.patch, config.channels[0], 1)
         self.last = nn.Conv1d(config.channels[0], 2 * BRANCHES * self.patch, 1)
+        self.places = nn.Linear(config.latent_dim, 2 * BRANCHES * self.patch)
         self.room = nn.Parameter(0.3 * torch.randn(2 * self.patch, 1, self.taps))
 
     def analyze(self, sound: Float[Tensor, "batch 1 samples"]) -> tuple[Tensor, Tensor]:
@@ -293,10 +298,14 @@ class _Lapped(nn.Module):
         return self.first(_log_levels(_smoothed(bands.square()))), bands
 
     def synthesize(
-        self, x: Float[Tensor, "batch channels frames"], bands: Float[Tensor, "batch bands frames"]
+        self,
+        x: Float[Tensor, "batch channels frames"],
+        bands: Float[Tensor, "batch bands frames"],
+        cond: Float[Tensor, "batch dim"],
     ) -> Float[Tensor, "batch 2 samples"]:
         """X and Y by gains of w and of the room."""
-        gains = torch.tanh(self.last(F.elu(x)).float()).unflatten(1, (BRANCHES, 2, self.patch))
+        logits = self.last(F.elu(x)) + self.places(cond)[..., None]
+        gains = torch.tanh(logits.float()).unflatten(1, (BRANCHES, 2, self.patch))
         twice = bands.repeat(1, 2, 1)
         delayed = F.conv1d(F.pad(twice, (self.taps, -1)), self.room, groups=2 * self.patch)
         direct, room = twice.unflatten(1, (2, -1)), delayed.float().unflatten(1, (2, -1))
