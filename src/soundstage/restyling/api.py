@@ -8,7 +8,8 @@ import numpy as np
 from soundstage.audio import Audio, Source, open_sound
 from soundstage.precision import in_single_precision
 from soundstage.restyling.engine import RestyleStream
-from soundstage.restyling.song import RestyleOptions, restyle_style, song_blocks, survey_song
+from soundstage.restyling.options import RestyleOptions, restyle_style
+from soundstage.restyling.song import song_blocks, survey_song
 from soundstage.upmixing.controls import as_seeds
 from soundstage.upmixing.generative.style import Style
 from soundstage.upmixing.plan import Plan
