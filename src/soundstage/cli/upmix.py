@@ -211,7 +211,7 @@ def upmix(
 ) -> None:
     """Turn mono recordings into stereo that folds down to the original."""
     from soundstage.cli.batch import print_plan, processes_for, run_files, watched
-    from soundstage.listening.upmix_run import UpmixRun, draws_sheets
+    from soundstage.listening.takes_run import TakesRun, draws_sheets
     from soundstage.upmixing.batch import parse_gain, with_one_gain
     from soundstage.upmixing.controls import Controls, as_seeds
     from soundstage.upmixing.file_options import FileOptions, outputs_for
@@ -278,7 +278,7 @@ def upmix(
     if one_gain:
         with watched(sources, shown=not (quiet or json_output), verb="measured") as progress:
             work = with_one_gain(work, planned.jobs, jobs=processes, progress=progress)
-    runner = UpmixRun(work)
+    runner = TakesRun(work)
     run_files(
         runner.load,
         planned.jobs,

@@ -1,3 +1,3 @@
-from .before_after import write_listening_page, write_upmix_page
+from .before_after import write_listening_page, write_takes_page
 
-__all__ = ["write_listening_page", "write_upmix_page"]
+__all__ = ["write_listening_page", "write_takes_page"]

@@ -34,8 +34,8 @@ from soundstage.evaluation.report.sound import (
     playback_loudness,
     quality_for,
 )
-from soundstage.upmixing.report import Report, place_of
-from soundstage.upmixing.upmix_files import UpmixResult
+from soundstage.upmixing.report import TakeReport, place_of
+from soundstage.upmixing.take_files import TakesResult
 
 BEFORE = "before"
 MAX_VERSIONS = 33  # before, and 32 takes
@@ -132,19 +132,19 @@ def write_listening_page(
     write_atomically(target, page, overwrite=overwrite)
 
 
-def write_upmix_page(
+def write_takes_page(
     source: Source,
-    result: UpmixResult,
+    result: TakesResult,
     target: str | Path,
     *,
     overwrite: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> None:
-    """Write the listening page of an upmixed file: the input and all its takes.
+    """Write the listening page of an upmixed or restyled file: the input and all its takes.
 
     Args:
         source: the input.
-        result: of `upmix_to_files`; the written files are read.
+        result: of `upmix_to_files` or `restyle_to_files`; the written files are read.
         target: HTML file to write.
         overwrite: replace an existing target.
         progress: called with the fraction done, 0 to 1.
@@ -163,7 +163,7 @@ def write_upmix_page(
         source,
         {name: Path(report.target) for name, report in zip(names, reports, strict=True)},
         target,
-        title=f"{Path(reports[0].source).name}, upmixed by {reports[0].method}",
+        title=f"{Path(reports[0].source).name}, {reports[0].made}",
         facts={name: _facts(report) for name, report in zip(names, reports, strict=True)},
         overwrite=overwrite,
         progress=progress,
@@ -183,7 +183,7 @@ def check_page(target: Path, *, overwrite: bool) -> None:
     check_matplotlib()
 
 
-def _facts(report: Report) -> dict[str, str]:
+def _facts(report: TakeReport) -> dict[str, str]:
     error = report.fold_down_error_db
     facts = {
         "file": Path(report.target).name,

@@ -23,7 +23,8 @@ from .report import Report
 from .song_pass import fit_to_song, make_side, plans_of
 from .stage_options import StageOptions
 from .stereo_stream import StereoStream
-from .upmix_files import UpmixResult, measure_gain
+from .take_files import TakesResult
+from .upmix_files import measure_gain
 from .upmixer import Upmixer
 
 __all__ = [
@@ -46,8 +47,8 @@ __all__ = [
     "Style",
     "Take",
     "TakesComparison",
+    "TakesResult",
     "UpmixMethod",
-    "UpmixResult",
     "UpmixStream",
     "UpmixWork",
     "Upmixer",

@@ -23,7 +23,7 @@ from soundstage.upmixing.engine import MidSide
 from soundstage.upmixing.file_options import COMPARABLE, FileOptions, plan_path
 from soundstage.upmixing.plan import Plan
 from soundstage.upmixing.report import Report
-from soundstage.upmixing.upmix_files import UpmixResult
+from soundstage.upmixing.take_files import TakesResult
 
 READ_FRAMES = 1 << 16  # frames read at a time
 
@@ -31,7 +31,7 @@ READ_FRAMES = 1 << 16  # frames read at a time
 @in_single_precision
 def measure_existing(
     source: Path, targets: Mapping[int, Path], options: FileOptions
-) -> UpmixResult:
+) -> TakesResult:
     """Reports and comparison of takes that exist as files.
 
     Args:
@@ -102,7 +102,7 @@ def measure_existing(
                 targets.items(), sounds, peaks, images, strict=True
             )
         ]
-    return UpmixResult(reports, meter.comparison() if meter else None)
+    return TakesResult(reports, meter.comparison() if meter else None)
 
 
 def _blocks(sounds: list[SoundReader]) -> Iterator[tuple[np.ndarray, ...]]:

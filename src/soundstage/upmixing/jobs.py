@@ -36,7 +36,7 @@ from soundstage.upmixing.stage_options import StageOptions
 
 if TYPE_CHECKING:
     from soundstage.upmixing.engine import UpmixMethod
-    from soundstage.upmixing.upmix_files import UpmixResult
+    from soundstage.upmixing.take_files import TakesResult
 
 NAME = "{stem}-stereo{ext}"
 TAKE_NAME = "{stem}-stereo-{take}{ext}"
@@ -114,7 +114,7 @@ def plan_jobs(
     stems: Path | None = None,
     outputs: str = "stereo",
 ) -> Plan:
-    """One job for every input; `soundstage.audio.output_names` says how results are named.
+    """One upmix job for every input; `soundstage.audio.output_names` says how results are named.
 
     Args:
         inputs: files and folders.
@@ -133,16 +133,64 @@ def plan_jobs(
         OptionError: the template is not understood, results would have one name, or the output is
             one file for several inputs.
     """
-    used = find_method(method).name
-    fields = [{"method": used, "seed": seed, "take": n} for n, seed in enumerate(seeds, start=1)]
+    return plan_takes(
+        inputs,
+        output,
+        method=method,
+        method_in_names=find_method(method).name,
+        seeds=seeds,
+        name=name,
+        default_name=_default_name(outputs, len(seeds)),
+        own_names=OWN_NAMES,
+        suffix=suffix,
+        sheet=sheet,
+        page=page,
+        stems=stems,
+    )
+
+
+def plan_takes(
+    inputs: Sequence[Path],
+    output: str | os.PathLike[str] | None,
+    *,
+    method: str,
+    method_in_names: str,
+    seeds: Sequence[int],
+    name: str | None,
+    default_name: str,
+    own_names: str,
+    suffix: str | None = None,
+    sheet: bool = False,
+    page: bool = False,
+    stems: Path | None = None,
+) -> Plan:
+    """One job for every input, whatever makes its takes; see `plan_jobs`.
+
+    Args:
+        inputs: see there.
+        output: see there.
+        method: see there.
+        method_in_names: what {method} is in the template.
+        seeds: see there.
+        name: see there.
+        default_name: template if `name` is None.
+        own_names: pattern of the stems of results, as for `plan_outputs`.
+        suffix: see there.
+        sheet: see there.
+        page: see there.
+        stems: see there.
+    """
+    fields = [
+        {"method": method_in_names, "seed": seed, "take": n} for n, seed in enumerate(seeds, 1)
+    ]
     plan = plan_outputs(
         inputs,
         output,
         name=name,
-        default_name=_default_name(outputs, len(seeds)),
+        default_name=default_name,
         suffix=suffix,
         fields=fields,
-        own_names=OWN_NAMES,
+        own_names=own_names,
     )
     sheets = _beside(plan, SHEET_NAME if sheet else None)
     pages = _beside(plan, PAGE_NAME if page else None)
@@ -186,66 +234,37 @@ def _in_folder(plan: OutputPlan, folder: Path) -> Sequence[Path]:
     return [path for (path,) in distinct_paths(plan.found, places, file_names(STEMS_NAME))]
 
 
-Work = Callable[[Job, Progress], "UpmixResult"]
+Work = Callable[[Job, Progress], "TakesResult"]
 
 
-@dataclass(frozen=True)
-class UpmixWork:
-    """Options of all jobs of a run; it can be pickled and loaded in every process.
+@dataclass(frozen=True, kw_only=True)
+class TakesWork:
+    """Options of all jobs of a run, whatever makes their takes; it can be pickled.
 
     Raises:
-        OptionError: an option is unknown, or the method does not have it.
+        OptionError: results are to be left and replaced.
     """
 
-    method: str = DEFAULT_METHOD
-    weights: str | None = None
-    style: str | None = None
-    decoder: str = "prediction"
-    device: str = "auto"
-    stage: StageOptions = field(default_factory=StageOptions)
-    """Places, plan and stems, of methods that place sources."""
     options: FileOptions = field(default_factory=FileOptions)
-    """Of the files; `load` fills in the method and the style."""
+    """Of the files."""
     skip_existing: bool = False
     """Whether results that exist are left as they are, without an error."""
-    registered: Method | None = field(init=False, default=None)
-    """The method, if the program has registered it: worker processes do so too."""
 
     def __post_init__(self) -> None:
-        check_method(
-            self.method,
-            weights=self.weights,
-            decoder=self.decoder,
-            style=self.style,
-            stage=self.stage,
-        )
-        if (self.options.write_plan or self.options.write_stems) and not self._places_sources:
-            option = "write_plan" if self.options.write_plan else "write_stems"
-            raise OptionError(
-                f"{self.method} gives nothing a place, so it has no `{option}`; these methods do: "
-                f"{', '.join(each.name for each in METHODS.values() if each.places_sources)}."
-            )
-        object.__setattr__(self, "registered", METHODS.registered.get(self.method))
         if self.skip_existing and self.options.overwrite:
             raise OptionError("`skip_existing` and `overwrite` exclude each other: choose one.")
 
     @property
-    def _places_sources(self) -> bool:
-        return find_method(self.method).places_sources
+    def reported_options(self) -> FileOptions:
+        """Those of the files, with the method and the style for the reports."""
+        raise NotImplementedError
 
-    def check_jobs(self, jobs: Sequence[Job]) -> None:
-        """Check what all jobs together must be.
-
-        Raises:
-            OptionError: there are stems, but several inputs.
-        """
-        if self.stage.stems and len(jobs) > 1:
-            raise OptionError(
-                f"`stems` are of one recording, but there are {len(jobs)} inputs: give one."
-            )
+    def load(self) -> Work:
+        """The function that does a job; weights are loaded with the first usable input."""
+        raise NotImplementedError
 
     def check(self, job: Job) -> Skipped | None:
-        """What can be said about a job without loading a method.
+        """What can be said about a job without loading weights.
 
         Returns:
             Why there is nothing to do, or None.
@@ -267,11 +286,85 @@ class UpmixWork:
         if self.options.write_plan:
             for target in targets:
                 check_target(plan_path(target), overwrite=self.options.overwrite)
-        if folder := self._stems_due(job):
+        return None
+
+    def missing(self, job: Job) -> list[Path]:
+        """The targets of a job that have to be made.
+
+        Raises:
+            OutputError: an existing one is damaged.
+        """
+        return missing_targets(job.targets) if self.skip_existing else job.targets
+
+    def due(self, job: Job) -> dict[int, Path]:
+        """The same by seed."""
+        missing = {*self.missing(job)}
+        return {take.seed: take.target for take in job.takes if take.target in missing}
+
+
+@dataclass(frozen=True)
+class UpmixWork(TakesWork):
+    """Options of all jobs of an upmix; it can be pickled and loaded in every process.
+
+    Raises:
+        OptionError: an option is unknown, or the method does not have it.
+    """
+
+    method: str = DEFAULT_METHOD
+    weights: str | None = None
+    style: str | None = None
+    decoder: str = "prediction"
+    device: str = "auto"
+    stage: StageOptions = field(default_factory=StageOptions)
+    """Places, plan and stems, of methods that place sources."""
+    registered: Method | None = field(init=False, default=None)
+    """The method, if the program has registered it: worker processes do so too."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_method(
+            self.method,
+            weights=self.weights,
+            decoder=self.decoder,
+            style=self.style,
+            stage=self.stage,
+        )
+        if (self.options.write_plan or self.options.write_stems) and not self._places_sources:
+            option = "write_plan" if self.options.write_plan else "write_stems"
+            raise OptionError(
+                f"{self.method} gives nothing a place, so it has no `{option}`; these methods do: "
+                f"{', '.join(each.name for each in METHODS.values() if each.places_sources)}."
+            )
+        object.__setattr__(self, "registered", METHODS.registered.get(self.method))
+
+    @property
+    def _places_sources(self) -> bool:
+        return find_method(self.method).places_sources
+
+    @property
+    def reported_options(self) -> FileOptions:
+        """Those of the files, with the method and the style for the reports."""
+        return replace(self.options, method=self.method, style=self.style)
+
+    def check_jobs(self, jobs: Sequence[Job]) -> None:
+        """Check what all jobs together must be.
+
+        Raises:
+            OptionError: there are stems, but several inputs.
+        """
+        if self.stage.stems and len(jobs) > 1:
+            raise OptionError(
+                f"`stems` are of one recording, but there are {len(jobs)} inputs: give one."
+            )
+
+    def check(self, job: Job) -> Skipped | None:
+        """What can be said about a job without loading a method; see `TakesWork.check`."""
+        skipped = super().check(job)
+        if skipped is None and (folder := self._stems_due(job)):
             from soundstage.separation.source_folders import check_folder
 
             check_folder(folder, overwrite=self.options.overwrite)
-        return None
+        return skipped
 
     def load(self) -> Work:
         """The function that does a job; weights are loaded with the first usable input."""
@@ -280,10 +373,8 @@ class UpmixWork:
         loaded, options = self._loader()
 
         def work(job: Job, progress: Progress | None = None) -> Any:
-            missing = {*self.missing(job)}
-            targets = {take.seed: take.target for take in job.takes if take.target in missing}
             own = replace(options, write_stems=self._stems_due(job))
-            return upmix_to_files(job.source, targets, loaded, own, progress)
+            return upmix_to_files(job.source, self.due(job), loaded, own, progress)
 
         return work
 
@@ -312,7 +403,7 @@ class UpmixWork:
             device=self.device,
             stage=self.stage,
         )
-        return cache(load), replace(self.options, method=self.method, style=self.style)
+        return cache(load), self.reported_options
 
     def _stems_due(self, job: Job) -> Path | None:
         """The folder for the sources, unless it holds some that are left as they are."""
@@ -321,11 +412,3 @@ class UpmixWork:
         from soundstage.separation.source_folders import own_files
 
         return None if own_files(job.stems) else job.stems
-
-    def missing(self, job: Job) -> list[Path]:
-        """The targets of a job that have to be made.
-
-        Raises:
-            OutputError: an existing one is damaged.
-        """
-        return missing_targets(job.targets) if self.skip_existing else job.targets

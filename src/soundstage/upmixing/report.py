@@ -18,17 +18,13 @@ _KINDS = {"mid-side": "holds mid and side", "side": "holds the side alone"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(FileReport):
-    """Facts about one written take; of takes that were made together, `seconds` is a share."""
+class TakeReport(FileReport):
+    """Facts about one take in a file; of takes that were made together, `seconds` is a share."""
 
     source: str
     outputs: str
     """What the file holds, such as "stereo", "mid-side" or "ambix1"."""
     seed: int
-    dual_mono: bool
-    """The input had two equal channels."""
-    downmixed: bool
-    """The input was stereo and was folded down."""
     exact_fold_down: bool
     """Whether (L+R)/2 is the input to rounding, gain apart; not with lossy formats or "mixing"."""
     proven: bool
@@ -49,14 +45,15 @@ class Report(FileReport):
     """Requested style."""
     codec_checks: tuple[CodecCheck, ...] = ()
     """The mono sum after each codec that the result was tried with."""
-    content: str | None = None
-    """"speech", "solo", "music", "noise" or "silence"; None if the options do not depend on it."""
-    lag: float | None = None
-    """Of two channels of the input, in samples by which right is later; None for one channel."""
     plan: "Plan | None" = None
     """Who stands where; None for a method that gives nothing a place."""
     facts: tuple[str, ...] = ()
-    """Half sentences about the input: its channels, its content, its noise."""
+    """Half sentences about the input."""
+
+    @property
+    def made(self) -> str:
+        """What became of the input, for a title."""
+        raise NotImplementedError
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; see `finite`."""
@@ -80,12 +77,6 @@ class Report(FileReport):
             facts.append(f"gain {self.gain_db:+.2f} dB as requested")
         else:
             facts += self._attenuation()
-        if self.dual_mono:
-            facts.append("the input had two equal channels")
-        if self.downmixed:
-            facts.append("the input was folded down")
-        if not self.exact_fold_down:
-            facts.append("the fold-down is not exact")
         return facts
 
     def _details(self) -> list[str]:
@@ -107,6 +98,35 @@ class Report(FileReport):
         if self.fold_down_lag:
             facts.append(f"{self.fold_down_lag} frames late")
         return ", ".join(facts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(TakeReport):
+    """Facts about one upmixed take."""
+
+    dual_mono: bool
+    """The input had two equal channels."""
+    downmixed: bool
+    """The input was stereo and was folded down."""
+    content: str | None = None
+    """"speech", "solo", "music", "noise" or "silence"; None if the options do not depend on it."""
+    lag: float | None = None
+    """Of two channels of the input, in samples by which right is later; None for one channel."""
+
+    @property
+    def made(self) -> str:
+        """What became of the input, for a title."""
+        return f"upmixed by {self.method}"
+
+    def _facts(self) -> list[str]:
+        facts = super()._facts()
+        if self.dual_mono:
+            facts.append("the input had two equal channels")
+        if self.downmixed:
+            facts.append("the input was folded down")
+        if not self.exact_fold_down:
+            facts.append("the fold-down is not exact")
+        return facts
 
 
 def places_of(plan: "Plan") -> str:

@@ -4,49 +4,34 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from soundstage.atomic_files import check_target
 from soundstage.audio import (
-    SoundFormat,
     SoundReader,
-    SoundWriter,
     Source,
     decibels,
-    is_same_file,
     open_sound,
-    output_format,
-    resampled_frames,
-    supported_rate,
 )
-from soundstage.errors import OptionError, OutputError
+from soundstage.errors import OptionError
 from soundstage.open_files import check_open_files
 from soundstage.parallel import Progress
 from soundstage.precision import in_single_precision
 from soundstage.separation.separation_files import SourceOptions, write_sources
 from soundstage.separation.source_folders import check_folder
 from soundstage.upmixing.codec_check import CodecCheck, check_codecs
-from soundstage.upmixing.comparison import TakesComparison
 from soundstage.upmixing.controls import as_seeds
 from soundstage.upmixing.downmix import Channels, inspect_channels, mid_blocks
 from soundstage.upmixing.engine import UpmixMethod
-from soundstage.upmixing.file_options import OUTPUTS, FileOptions, plan_path
+from soundstage.upmixing.file_options import FileOptions, plan_path
 from soundstage.upmixing.report import Report, facts_of
 from soundstage.upmixing.song_pass import plans_of
-from soundstage.upmixing.take_passes import Result, Take
+from soundstage.upmixing.take_files import TakesResult, encoding_facts, result_of, take_writer
+from soundstage.upmixing.take_passes import Take
 from soundstage.upmixing.upmix_passes import UpmixPasses
 
 if TYPE_CHECKING:
     from soundstage.upmixing.plan import Plan
-
-
-class UpmixResult(NamedTuple):
-    """The takes of one input."""
-
-    reports: list[Report]
-    """One a take."""
-    comparison: TakesComparison | None
-    """Differences of several takes."""
 
 
 @in_single_precision
@@ -56,7 +41,7 @@ def upmix_to_files(
     load: Callable[[], UpmixMethod],
     options: FileOptions,
     progress: Progress | None = None,
-) -> UpmixResult:
+) -> TakesResult:
     """Upmix a mono input into one file a take, and compare the takes.
 
     A take is the same file, byte for byte, alone and beside others. After an error none is left.
@@ -86,9 +71,13 @@ def upmix_to_files(
         check_folder(options.write_stems, overwrite=options.overwrite)
     with ExitStack() as stack:
         sound = stack.enter_context(open_sound(source))
-        result = _result(sound, targets, options)
+        result = result_of(sound, targets, options)
         takes = [
-            Take(seed, result, stack.enter_context(_writer(sound, targets[seed], result, options)))
+            Take(
+                seed,
+                result,
+                stack.enter_context(take_writer(sound, targets[seed], result, options)),
+            )
             for seed in as_seeds(list(targets))
         ]
         channels = _inspected(sound, options)
@@ -119,7 +108,7 @@ def upmix_to_files(
         _report(sound, channels, passes, take, tuple(checked), options, seconds, plan)
         for take, checked, plan in zip(takes, checks, plans, strict=True)
     ]
-    return UpmixResult(reports, passes.meter.comparison() if passes.meter else None)
+    return TakesResult(reports, passes.meter.comparison() if passes.meter else None)
 
 
 @in_single_precision
@@ -147,7 +136,7 @@ def measure_gain(
         WeightsError: `load` cannot use the weights.
     """
     with open_sound(source) as sound:
-        result = _result(sound, targets, options)
+        result = result_of(sound, targets, options)
         if result.form.is_floating:
             return 0.0
         takes = [Take(seed, result) for seed in as_seeds(list(targets))]
@@ -164,35 +153,6 @@ def _inspected(sound: SoundReader, options: FileOptions) -> Channels:
         align=options.align,
         mix=options.mix,
         content=options.controls.needs_inspection,
-    )
-
-
-def _result(sound: SoundReader, targets: Mapping[int, Path], options: FileOptions) -> Result:
-    suffixes = {path.suffix.lower() for path in targets.values()}
-    if len(suffixes) > 1:
-        raise OptionError("The takes of an input have one format: give all targets one suffix.")
-    form = output_format(
-        sound.format, "".join(suffixes), options.bit_depth, lossy=options.bit_rate is not None
-    )
-    return Result(form, options.rate or supported_rate(form, sound.rate), options.outputs)
-
-
-def _writer(sound: SoundReader, target: Path, result: Result, options: FileOptions) -> SoundWriter:
-    if is_same_file(sound.path, target):
-        raise OutputError(f"{target} is the source itself: choose another name.")
-    frames = sound.frames and resampled_frames(sound.frames, sound.rate, result.rate)
-    return SoundWriter(
-        target,
-        rate=result.rate,
-        channels=OUTPUTS[result.outputs],
-        format=result.form,
-        metadata=sound.metadata,
-        source_rate=sound.rate,
-        bit_rate=options.bit_rate,
-        overwrite=options.overwrite,
-        expected_frames=frames,
-        picture_from=sound.path,
-        keep_original=options.keep_original,
     )
 
 
@@ -222,13 +182,6 @@ def _write_stems(sound: SoundReader, channels: Channels, method: Any, options: F
         exact=channels.identical,
         options=SourceOptions(overwrite=options.overwrite, method=options.method),
     )
-
-
-def _encoding_facts(source: SoundFormat, result: SoundFormat) -> list[str]:
-    """That a lossy encoding becomes another one, which the container of the result may impose."""
-    if not (source.is_lossy and result.is_lossy) or source.encoding == result.encoding:
-        return []
-    return [f"the encoding changes from {source.encoding} to {result.encoding}"]
 
 
 def _report(
@@ -275,7 +228,7 @@ def _report(
         plan=plan,
         facts=(
             *sound.notes,
-            *_encoding_facts(sound.format, form),
+            *encoding_facts(sound.format, form),
             *facts_of(options.controls, channels),
         ),
     )

@@ -21,7 +21,7 @@ from soundstage.evaluation.plots.stage_diagram import draw_stage, shown_sources,
 from soundstage.metrics.analysis import BAND_EDGES_HZ
 from soundstage.upmixing.comparison import PLACES, Stage, TakesComparison
 from soundstage.upmixing.plan_differences import places_sentence
-from soundstage.upmixing.upmix_files import Report
+from soundstage.upmixing.report import TakeReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ class ContactSheet:
         self._target, self._overwrite = target, overwrite
         self._new_canvas([])  # refuses an unusable target early
 
-    def _new_canvas(self, reports: Sequence[Report]) -> None:
+    def _new_canvas(self, reports: Sequence[TakeReport]) -> None:
         """A canvas with room for the stages of the takes."""
         rows = [len(shown_sources(report.plan.sources)) for report in reports if report.plan]
         self._stage = stage_height(max(rows)) if rows else 0
@@ -74,7 +74,7 @@ class ContactSheet:
         height = self._bottom + 156
         self._canvas = Canvas(self._target, height=height, overwrite=self._overwrite)
 
-    def draw(self, reports: Sequence[Report], comparison: TakesComparison) -> None:
+    def draw(self, reports: Sequence[TakeReport], comparison: TakesComparison) -> None:
         """Draw the takes and write the picture.
 
         Args:
@@ -100,7 +100,7 @@ class ContactSheet:
             self._canvas.text(LEFT + 360, below + 6 + 26 * line, text, size=SMALL, faint=True)
         self._canvas.save()
 
-    def _heading(self, reports: Sequence[Report], comparison: TakesComparison) -> None:
+    def _heading(self, reports: Sequence[TakeReport], comparison: TakesComparison) -> None:
         canvas, first = self._canvas, reports[0]
         canvas.text(LEFT, 34, f"{self._takes} takes of {self._title}", size=LARGE, bold=True)
         facts = [first.method, f"{first.frames / first.rate:.1f} s"]
@@ -115,7 +115,7 @@ class ContactSheet:
     def _panel(
         self,
         number: int,
-        report: Report,
+        report: TakeReport,
         stage: Stage,
         left: float,
         top: float,

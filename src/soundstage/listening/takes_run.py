@@ -1,23 +1,23 @@
-"""A run of `upmix` over files: takes, and what is made beside them to compare them.
+"""A run of `upmix` or `restyle` over files: takes, and what is made beside them to compare them.
 
 These are a contact sheet of several takes, and a listening page.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from soundstage.audio.existing import EXISTS
 from soundstage.errors import OptionError, missing_extra
 from soundstage.upmixing.file_options import COMPARABLE
-from soundstage.upmixing.jobs import Job, UpmixWork
+from soundstage.upmixing.jobs import Job, TakesWork
 
 if TYPE_CHECKING:
     from soundstage.audio.existing import Skipped
     from soundstage.evaluation.plots.contact_sheet import ContactSheet
     from soundstage.parallel import Progress, Work
-    from soundstage.upmixing.upmix_files import UpmixResult
+    from soundstage.upmixing.take_files import TakesResult
 
 
 class RunResult(NamedTuple):
@@ -28,13 +28,13 @@ class RunResult(NamedTuple):
 
 
 @dataclass(frozen=True)
-class UpmixRun:
+class TakesRun:
     """Makes the takes of each input, their contact sheet and their page; it can be pickled."""
 
-    work: UpmixWork
+    work: TakesWork
 
     def check(self, job: Job) -> "Skipped | None":
-        """What can be said about a job without loading a method; see `UpmixWork.check`.
+        """What can be said about a job without loading weights; see `TakesWork.check`.
 
         Takes that exist are no reason to skip a job while their sheet or page is missing.
         """
@@ -88,14 +88,14 @@ class UpmixRun:
         """Whether a sheet or page is wanted, and not to be left as it is."""
         return target is not None and not (self.work.skip_existing and target.exists())
 
-    def _existing(self, job: Job) -> "UpmixResult | None":
+    def _existing(self, job: Job) -> "TakesResult | None":
         """All takes of a job, measured from their files; None if they have no two channels."""
         if self.work.options.outputs not in COMPARABLE:
             return None
         from soundstage.upmixing.existing_takes import measure_existing
 
-        options = replace(self.work.options, method=self.work.method, style=self.work.style)
-        return measure_existing(job.source, {take.seed: take.target for take in job.takes}, options)
+        targets = {take.seed: take.target for take in job.takes}
+        return measure_existing(job.source, targets, self.work.reported_options)
 
     def _sheet(self, job: Job) -> "ContactSheet":
         from soundstage.evaluation.plots.contact_sheet import ContactSheet
@@ -108,14 +108,14 @@ class UpmixRun:
             overwrite=self.work.options.overwrite,
         )
 
-    def _write_page(self, job: Job, result: "UpmixResult") -> None:
-        from soundstage.listening.before_after import write_upmix_page
+    def _write_page(self, job: Job, result: "TakesResult") -> None:
+        from soundstage.listening.before_after import write_takes_page
 
         assert job.page is not None
-        write_upmix_page(job.source, result, job.page, overwrite=self.work.options.overwrite)
+        write_takes_page(job.source, result, job.page, overwrite=self.work.options.overwrite)
 
 
-def _places(result: "UpmixResult") -> tuple[dict[str, Any], list[str]]:
+def _places(result: "TakesResult") -> tuple[dict[str, Any], list[str]]:
     """How far the places of the takes are apart, for JSON and as a line; empty without places."""
     plans = [report.plan for report in result.reports if report.plan]
     if len(plans) < 2:

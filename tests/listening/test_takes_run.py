@@ -7,7 +7,7 @@ import soundfile
 
 from sounds import RATE, song
 from soundstage.errors import OptionError, OutputError
-from soundstage.listening.upmix_run import UpmixRun
+from soundstage.listening.takes_run import TakesRun
 from soundstage.upmixing.file_options import FileOptions
 from soundstage.upmixing.jobs import UpmixWork, plan_jobs
 from soundstage.upmixing.stage_options import StageOptions
@@ -29,7 +29,7 @@ def jobs_of(source, *, seeds=(0,), sheet=False):
 
 def run_of(**options):
     skip = options.pop("skip_existing", False)
-    return UpmixRun(UpmixWork("comb", options=FileOptions(**options), skip_existing=skip))
+    return TakesRun(UpmixWork("comb", options=FileOptions(**options), skip_existing=skip))
 
 
 def make(run, job):
@@ -109,7 +109,7 @@ def test_the_page_and_the_lines_say_who_stands_where(mono, tmp_path):
         options=FileOptions(write_plan=True),
     )
     (job,) = plan_jobs([mono], None, method="separate", seeds=(0, 1), page=True, sheet=True).jobs
-    result = make(UpmixRun(work), job)
+    result = make(TakesRun(work), job)
     assert "Places of two takes differ by 0.0 dB on average." in result.lines
     assert any("percussive 5.0 dB left" in line for line in result.lines)
     page = job.page.read_text()
@@ -119,6 +119,6 @@ def test_the_page_and_the_lines_say_who_stands_where(mono, tmp_path):
     assert compared["place_differences_db"] == [[0, 0], [0, 0]]
     # Made again from the takes that exist, with the plans beside them
     job.sheet.unlink()
-    again = make(UpmixRun(replace(work, skip_existing=True)), job)
+    again = make(TakesRun(replace(work, skip_existing=True)), job)
     assert "Places of two takes differ by 0.0 dB on average." in again.lines
     assert job.sheet.exists()

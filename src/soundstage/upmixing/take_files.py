@@ -1,0 +1,82 @@
+"""The files of the takes of one input: their format, their writers, and what they became."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from soundstage.audio import (
+    SoundFormat,
+    SoundReader,
+    SoundWriter,
+    is_same_file,
+    output_format,
+    resampled_frames,
+    supported_rate,
+)
+from soundstage.errors import OptionError, OutputError
+from soundstage.upmixing.comparison import TakesComparison
+from soundstage.upmixing.file_options import OUTPUTS, FileOptions
+from soundstage.upmixing.report import TakeReport
+from soundstage.upmixing.take_passes import Result
+
+
+class TakesResult(NamedTuple):
+    """The takes of one input."""
+
+    reports: Sequence[TakeReport]
+    """One a take."""
+    comparison: TakesComparison | None
+    """Differences of several takes."""
+
+
+def result_of(sound: SoundReader, targets: Mapping[int, Path], options: FileOptions) -> Result:
+    """Format, rate and kind of all takes.
+
+    Args:
+        sound: the input.
+        targets: files by seed, all with one suffix, which chooses the container.
+        options: of all takes.
+
+    Raises:
+        OptionError: the suffixes differ, or the format cannot be written with these options.
+    """
+    suffixes = {path.suffix.lower() for path in targets.values()}
+    if len(suffixes) > 1:
+        raise OptionError("The takes of an input have one format: give all targets one suffix.")
+    form = output_format(
+        sound.format, "".join(suffixes), options.bit_depth, lossy=options.bit_rate is not None
+    )
+    return Result(form, options.rate or supported_rate(form, sound.rate), options.outputs)
+
+
+def take_writer(
+    sound: SoundReader, target: Path, result: Result, options: FileOptions
+) -> SoundWriter:
+    """The writer of a take; the file appears when it is complete.
+
+    Raises:
+        OutputError: the target is the source, exists, or cannot be written.
+    """
+    if is_same_file(sound.path, target):
+        raise OutputError(f"{target} is the source itself: choose another name.")
+    frames = sound.frames and resampled_frames(sound.frames, sound.rate, result.rate)
+    return SoundWriter(
+        target,
+        rate=result.rate,
+        channels=OUTPUTS[result.outputs],
+        format=result.form,
+        metadata=sound.metadata,
+        source_rate=sound.rate,
+        bit_rate=options.bit_rate,
+        overwrite=options.overwrite,
+        expected_frames=frames,
+        picture_from=sound.path,
+        keep_original=options.keep_original,
+    )
+
+
+def encoding_facts(source: SoundFormat, result: SoundFormat) -> list[str]:
+    """That a lossy encoding becomes another one, which the container of the result may impose."""
+    if not (source.is_lossy and result.is_lossy) or source.encoding == result.encoding:
+        return []
+    return [f"the encoding changes from {source.encoding} to {result.encoding}"]
