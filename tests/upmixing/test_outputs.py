@@ -133,3 +133,22 @@ def test_the_gain_is_that_of_what_is_written(tmp_path):
         report = COMB.file(source, target, outputs=outputs, width=0.7)
         assert (report.gain_db < 0) is turned_down
         assert np.abs(read_all(target)).max() <= 1
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24, 32])
+@given(data=st.data())
+def test_half_steps_of_a_stereo_input_keep_their_sum(bits, data):
+    """(L+R)/2 of two whole numbers may be half a step; rounding it cost half of the noise floor."""
+    full = 1 << bits - 1
+    whole = st.integers(-full, full - 1)
+    stereo = data.draw(arrays(np.int64, (2, 12), elements=whole))
+    made = data.draw(arrays(np.float64, 12, elements=st.floats(-1, 1)))
+    form, own = SoundFormat("WAV", f"PCM_{bits}"), (stereo[0] - stereo[1]) / (2 * full)
+    for side, fits in ((made, False), (own, True)):
+        blocks = OutputBlocks(
+            form, "stereo", gain=1.0, mid_fits=True, in_halves=True, side_fits=fits, seed=0
+        )
+        left, right = blocks(MidSide(stereo.sum(axis=0) / (2 * full), side)).astype(np.int64)
+        assert np.array_equal(left + right, stereo.sum(axis=0))
+        assert -full <= min(left.min(), right.min()) <= max(left.max(), right.max()) < full
+    assert np.array_equal([left, right], stereo)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from soundstage.parallel import Work
+    from soundstage.upmixing.jobs import Job
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -195,6 +196,21 @@ def print_plan(
             print_records([{"status": "skipped"} | each._asdict()])
         else:
             say(f"{each.source}  (skipped: {each.reason})")
+
+
+def planned_takes(job: "Job", *, skip_existing: bool) -> Iterator[tuple[Record, str]]:
+    """What is planned of the takes of an input, for JSON and as lines."""
+    for record, take in zip(job.as_dicts(), job.takes, strict=True):
+        exists = skip_existing and take.target.exists()
+        note = "exists" if exists else f"{job.method}, seed {take.seed}"
+        status = {"status": "skipped" if exists else "planned"}
+        yield status | record, f"{job.source} -> {take.target}  ({note})"
+    if job.sheet:
+        sheet = {"source": str(job.source), "sheet": str(job.sheet)}
+        yield {"status": "planned"} | sheet, f"{job.sheet}  (contact sheet)"
+    if job.page:
+        page = {"source": str(job.source), "page": str(job.page)}
+        yield {"status": "planned"} | page, f"{job.page}  (listening page)"
 
 
 def _sorted(numbered: Iterable[tuple[int, R]]) -> Iterator[tuple[int, R]]:

@@ -21,6 +21,7 @@ from soundstage.cli.help_sections import SectionedCommand
 from soundstage.cli.models import models
 from soundstage.cli.multitracks import multitracks
 from soundstage.cli.prepare import prepare
+from soundstage.cli.restyle import restyle
 from soundstage.cli.separate import separate
 from soundstage.cli.simulate import simulate
 from soundstage.cli.streams import BROKEN_PIPE, Streams
@@ -58,10 +59,10 @@ def _options(
     pass
 
 
-COMMANDS: list[Callable[..., None]] = [upmix, separate, binaural, generate, analyze, evaluate]
-COMMANDS += [fitness, models, styles, prepare, simulate, multitracks, train, docs]
+COMMANDS: list[Callable[..., None]] = [upmix, restyle, separate, binaural, generate, analyze]
+COMMANDS += [evaluate, fitness, models, styles, prepare, simulate, multitracks, train, docs]
 for command in COMMANDS:
-    kind = SectionedCommand if command in (upmix, separate, binaural, generate) else None
+    kind = SectionedCommand if command in (upmix, restyle, separate, binaural, generate) else None
     app.command(name=command.__name__, cls=kind)(with_messages(command))
 
 

@@ -1,8 +1,7 @@
 """`soundstage upmix`: mono files in, stereo files out."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -36,7 +35,7 @@ from soundstage.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from soundstage.upmixing.jobs import Job
+    pass
 
 
 _STEREO, _TAKES = "Stereo image", "Takes"  # sections of the help
@@ -210,7 +209,7 @@ def upmix(
     quiet: Quiet = False,
 ) -> None:
     """Turn mono recordings into stereo that folds down to the original."""
-    from soundstage.cli.batch import print_plan, processes_for, run_files, watched
+    from soundstage.cli.batch import planned_takes, print_plan, processes_for, run_files, watched
     from soundstage.listening.takes_run import TakesRun, draws_sheets
     from soundstage.upmixing.batch import parse_gain, with_one_gain
     from soundstage.upmixing.controls import Controls, as_seeds
@@ -270,7 +269,7 @@ def upmix(
     )
     work.check_jobs(planned.jobs)
     if dry_run:
-        rows = (_planned(job, skip_existing=skip_existing) for job in planned.jobs)
+        rows = (planned_takes(job, skip_existing=skip_existing) for job in planned.jobs)
         print_plan(rows, planned.skipped, json_output=json_output)
         return
     sources = [job.source for job in planned.jobs]
@@ -291,18 +290,3 @@ def upmix(
         json_output=json_output,
         quiet=quiet,
     )
-
-
-def _planned(job: "Job", *, skip_existing: bool) -> Iterator[tuple[dict[str, Any], str]]:
-    """What is planned, for JSON and as lines."""
-    for record, take in zip(job.as_dicts(), job.takes, strict=True):
-        exists = skip_existing and take.target.exists()
-        note = "exists" if exists else f"{job.method}, seed {take.seed}"
-        status = {"status": "skipped" if exists else "planned"}
-        yield status | record, f"{job.source} -> {take.target}  ({note})"
-    if job.sheet:
-        sheet = {"source": str(job.source), "sheet": str(job.sheet)}
-        yield {"status": "planned"} | sheet, f"{job.sheet}  (contact sheet)"
-    if job.page:
-        page = {"source": str(job.source), "page": str(job.page)}
-        yield {"status": "planned"} | page, f"{job.page}  (listening page)"

@@ -1,8 +1,8 @@
 from .api import restyle
 from .corrections import Corrections
 from .engine import RestyleStream
-from .pan_histogram import PanHistogram
 from .options import RestyleOptions
+from .pan_histogram import PanHistogram
 from .placing import make_plans
 from .song import SurveyedSong, survey_song
 from .survey import Stage, StageSource, survey_stage

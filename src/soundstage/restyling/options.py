@@ -6,6 +6,7 @@ from soundstage.errors import OptionError
 from soundstage.upmixing.generative.style import Style, parse_style
 from soundstage.upmixing.stage_options import StageOptions
 
+METHOD = "restyle"  # in reports, plans and names of files
 SCALED = ("width", "diffuseness")  # of a style
 
 

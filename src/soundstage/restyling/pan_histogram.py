@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
+from soundstage.audio import StreamResampler
 from soundstage.separation.stage_balance import BALANCE_EDGES
 from soundstage.spectra import AnalysisStream
 from soundstage.stereo import RATE, TRANSFORM
@@ -125,6 +126,32 @@ class PanMeter:
         """The histogram of all frames."""
         amplitudes = self._amplitudes.reshape(BANDS, CELLS).copy()
         return PanHistogram(amplitudes, self._powers.copy(), self._frames)
+
+
+class PanHistogramStream:
+    """The histogram of a stereo signal of any rate, block by block.
+
+    Args:
+        rate: in Hz.
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._resampler = StreamResampler(rate, RATE, 2)
+        self._analysis, self._meter = AnalysisStream(TRANSFORM, (2,)), PanMeter()
+
+    def push(self, stereo: Float[np.ndarray, "2 frames"]) -> None:
+        """Measure the next frames."""
+        block = self._resampler.push(np.array(stereo, np.float32))  # a caller may reuse its buffer
+        self._measure(block)
+
+    def finish(self) -> PanHistogram:
+        """The histogram of all frames."""
+        self._measure(self._resampler.finish())
+        self._meter.push(self._analysis.finish())
+        return self._meter.finish()
+
+    def _measure(self, block: Float[np.ndarray, "2 frames"]) -> None:
+        self._meter.push(self._analysis.push(torch.from_numpy(np.ascontiguousarray(block))))
 
 
 def pan_histogram(blocks: Iterable[Float[Tensor, "2 length"]]) -> PanHistogram:

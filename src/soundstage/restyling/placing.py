@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from soundstage.restyling.options import METHOD
 from soundstage.restyling.survey import Stage
 from soundstage.separation.placement import (
     Place,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     from soundstage.separation.separator import SourceInfo
 
-NAME = "restyle"
 CENTER = 1  # index of the direction
 MODERATE = 0.75  # of the amounts of an upmix: 7 to 9 dB, far from a hard pan
 NEAR_LEAD_DB = 4.5  # of a source in the direction of the lead; a part of the lead is in it
@@ -98,7 +98,7 @@ def make_plans(
                     for info, pan, own in rows
                 ),
                 seed,
-                NAME,
+                METHOD,
             )
         )
     return plans

@@ -14,17 +14,20 @@ from jaxtyping import Float
 
 from soundstage.audio import SoundReader
 from soundstage.errors import InputError
+from soundstage.parallel import Progress
 from soundstage.restyling.correction_meter import CorrectionMeter
 from soundstage.restyling.corrections import Corrections, corrected_blocks
 from soundstage.restyling.options import RestyleOptions
 from soundstage.restyling.placing import make_plans
-from soundstage.restyling.survey import Stage, survey_stage
+from soundstage.restyling.survey import Read, Stage, survey_stage
 from soundstage.separation.separator import SongSeparator
 from soundstage.stereo import MidSideMeter
 from soundstage.upmixing.engine import reproducible
 from soundstage.upmixing.plan import Plan
 
 READ_FRAMES = 1 << 16  # frames read at a time
+_PASSES = (0.0, 0.15), (0.15, 0.3), (0.3, 1.0)
+"""Shares of the work of each pass."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ def survey_song(
     options: RestyleOptions,
     *,
     separator: SongSeparator | None = None,
+    progress: Progress | None = None,
 ) -> SurveyedSong:
     """All passes before the last one.
 
@@ -51,14 +55,27 @@ def survey_song(
         seeds: one a take.
         options: of restyling.
         separator: by masks; None for `stems`.
+        progress: called with the finished fraction.
 
     Raises:
         InputError: it is not stereo.
         OptionError: a place is requested for a source that the song does not have.
     """
-    corrections = inspect_stereo(sound, correct=options.correct)
+    passes = iter(_PASSES)
+
+    def read() -> Iterator[Float[np.ndarray, "2 frames"]]:
+        """The song from its start, with the progress of this pass."""
+        first, last = next(passes)
+        done = 0
+        for block in sound.blocks(READ_FRAMES):
+            yield block
+            done += block.shape[1]
+            if progress and sound.frames:
+                progress(first + (last - first) * min(done / sound.frames, 1.0))
+
+    corrections = inspect_stereo(sound, read, correct=options.correct)
     stage = survey_stage(
-        lambda: corrected_blocks(sound.blocks(READ_FRAMES), corrections),
+        lambda: corrected_blocks(read(), corrections),
         sound.rate,
         separator=separator,
         always=options.has_requests,
@@ -67,11 +84,12 @@ def survey_song(
     return SurveyedSong(corrections, stage, tuple(plans))
 
 
-def inspect_stereo(sound: SoundReader, *, correct: bool = True) -> Corrections:
+def inspect_stereo(sound: SoundReader, read: Read, *, correct: bool = True) -> Corrections:
     """Check that a sound is a stereo mix, and measure the errors of its channels.
 
     Args:
-        sound: is read once.
+        sound: the song.
+        read: reads it, once.
         correct: whether errors are measured; without, there are none.
 
     Raises:
@@ -85,7 +103,7 @@ def inspect_stereo(sound: SoundReader, *, correct: bool = True) -> Corrections:
             "version."
         )
     mid_side, errors = MidSideMeter(), CorrectionMeter(sound.rate)
-    for block in sound.blocks(READ_FRAMES):
+    for block in read():
         mid_side.push(block)
         if correct:
             with reproducible():

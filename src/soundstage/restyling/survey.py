@@ -88,7 +88,7 @@ class Stage:
         """Half a sentence about the mix."""
         left, right = self.histogram.hard_left, self.histogram.hard_right
         if not self.need:
-            return "a modern mix: little is to be done"
+            return "modern, little is to be done"
         center = "with a center" if self.has_center else "with an empty center"
         return f"{100 * left:.0f} % hard left, {100 * right:.0f} % hard right, {center}"
 

@@ -87,6 +87,9 @@ class TakePasses:
         progress: called with the finished fraction.
         gain_db: of the result; None is 0, or as far below as clipping demands.
         replaces_mid: whether the takes have mids of their own.
+
+    Attributes:
+        takes: as given.
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class TakePasses:
         gain_db: float | None,
         replaces_mid: bool = False,
     ) -> None:
-        self._sound, self._takes, self._gain_db = sound, takes, gain_db
+        self.takes, self._sound, self._gain_db = takes, sound, gain_db
         self._progress = progress or (lambda fraction: None)
         self._result = takes[0].result
         self._replaces_mid = replaces_mid
@@ -122,8 +125,15 @@ class TakePasses:
         """The part of `share` that is done before the first block of the takes."""
         return 0.0
 
+    _in_halves = False
+    """Whether the mid is that of a stereo file, of which half steps fit too."""
+
     def _mid_fits(self) -> bool:
         """Whether the mid has no finer steps than the file."""
+        return False
+
+    def _side_fits(self) -> bool:
+        """The same of the side."""
         return False
 
     @property
@@ -150,7 +160,7 @@ class TakePasses:
     def prove(self) -> None:
         """Complete all files and compare them with the mid, before any of them gets its name."""
         self._progress(_WRITTEN)
-        for done, take in enumerate(self._takes, start=1):
+        for done, take in enumerate(self.takes, start=1):
             fold = Fold(
                 self._result.outputs,
                 exact=not self._output_blocks(take).rounds_mid,
@@ -163,7 +173,7 @@ class TakePasses:
                 lambda gain=take.gain: self.scaled_mids(gain),  # type: ignore[misc]
                 take.written,
             )
-            self._progress(_WRITTEN + (1 - _WRITTEN) * done / len(self._takes))
+            self._progress(_WRITTEN + (1 - _WRITTEN) * done / len(self.takes))
 
     def scaled_mids(self, gain: float) -> Iterator[Float[np.ndarray, " frames"]]:
         """The same times a gain, in double precision."""
@@ -179,28 +189,28 @@ class TakePasses:
 
     def _write_at_once(self) -> None:
         """Write floating point, which does not clip."""
-        for take in self._takes:
+        for take in self.takes:
             take.gain = self._requested_gain() or 1.0
-        prepared = [self._output_blocks(take) for take in self._takes]
+        prepared = [self._output_blocks(take) for take in self.takes]
         for blocks in self._measured(share=_WRITTEN):
-            for take, output, block in zip(self._takes, prepared, blocks, strict=True):
+            for take, output, block in zip(self.takes, prepared, blocks, strict=True):
                 take.write(output(block))
 
     def _write_with_gain(self) -> None:
         """Make and measure, then write with one gain a take."""
         with ExitStack() as stack:
             spooled = OUTPUTS[self._result.outputs] - 1 if self._order else 1 + self._replaces_mid
-            spools = [stack.enter_context(Spool(take.writer.path, spooled)) for take in self._takes]
+            spools = [stack.enter_context(Spool(take.writer.path, spooled)) for take in self.takes]
             for blocks in self._measured(share=_UPMIXED):
                 for spool, block in zip(spools, blocks, strict=True):
                     spool.write(self._spooled(block))
-            for take, spool in zip(self._takes, spools, strict=True):
+            for take, spool in zip(self.takes, spools, strict=True):
                 take.gain = self._gain(take)
                 spool.rewind()
-            prepared = [self._output_blocks(take) for take in self._takes]
+            prepared = [self._output_blocks(take) for take in self.takes]
             done = 0
             for mid in stack.enter_context(closing(prefetch(self.mids()))):
-                for take, spool, output in zip(self._takes, spools, prepared, strict=True):
+                for take, spool, output in zip(self.takes, spools, prepared, strict=True):
                     take.write(output(self._unspooled(mid, spool.read(mid.size))))
                 done += mid.size
                 self._progress(_UPMIXED + (_WRITTEN - _UPMIXED) * done / max(self.frames, 1))
@@ -239,6 +249,8 @@ class TakePasses:
             self._result.outputs,
             gain=take.gain,
             mid_fits=self._mid_fits(),
+            in_halves=self._in_halves,
+            side_fits=self._side_fits(),
             seed=take.seed,
         )
 
@@ -247,7 +259,7 @@ class TakePasses:
         first, total = self._share_before(share), self._total_frames()
         with closing(self._made(share)) as made:
             for blocks in made:
-                for take, block in zip(self._takes, blocks, strict=True):
+                for take, block in zip(self.takes, blocks, strict=True):
                     take.measure(block)
                 if self.meter:
                     self.meter.push(blocks)
@@ -256,7 +268,7 @@ class TakePasses:
                 if total:
                     self._progress(first + (share - first) * min(self.frames / total, 1))
         self.mid_peak.finish()
-        for take in self._takes:
+        for take in self.takes:
             take.peak.finish()
         if self.meter:
             self.meter.finish()

@@ -76,7 +76,7 @@ class UpmixPasses(TakePasses):
                         decoded,
                         method,
                         self._result.rate,
-                        seeds=[take.seed for take in self._takes],
+                        seeds=[take.seed for take in self.takes],
                         controls=self._controls,
                         channels=self._channels,
                     )
