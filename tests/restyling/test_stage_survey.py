@@ -25,7 +25,8 @@ def by_name(stage):
 
 def test_sources_of_each_channel_are_found():
     stage = surveyed(two_track()[0])
-    assert stage.need == 1 and not stage.has_center
+    assert stage.need == 1
+    assert not stage.has_center
     found = by_name(stage)
     assert {"left-lows", "left-highs", "right-highs"} <= found.keys()
     assert [found[name].present for name in ("left-lows", "right-highs")] == [1, -1]
@@ -56,10 +57,12 @@ def test_an_empty_direction_is_one_silent_source():
 def test_a_modern_mix_ends_after_the_histogram():
     stereo = torch.stack([sounds.song(RATE), 0.8 * sounds.song(RATE)]).numpy()
     stage = surveyed(stereo, separator=object())  # which is not used
-    assert stage.sources == () and stage.strength == 0
+    assert stage.sources == ()
+    assert stage.strength == 0
     assert "modern" in stage.describe()
     requested = surveyed(stereo, always=True)
-    assert requested.strength == 1 and requested.sources
+    assert requested.strength == 1
+    assert requested.sources
 
 
 @pytest.mark.parametrize("rate", [RATE, 48_000])

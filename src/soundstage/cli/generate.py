@@ -1,4 +1,4 @@
-"""`soundstage generate`: a sentence in, spatial sound for headphones out."""
+"""`soundstage generate`: a sentence in, spatial sound for headphones out, or ambisonics."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from soundstage.cli.console import in_flags, progress_bar, say
-from soundstage.cli.options import FILES, Device, Json, Overwrite, Quiet
+from soundstage.cli.options import FILES, Ambix, Convention, Device, Json, Overwrite, Quiet
 
 if TYPE_CHECKING:
     from soundstage.evaluation.plots.scene_figure import SceneFigure
@@ -142,6 +142,8 @@ def generate(
             min=0, help="Random seed; the same seed, the same result.", rich_help_panel=_TAKES
         ),
     ] = 0,
+    ambix: Ambix = None,
+    convention: Convention = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     dry_run: Annotated[
@@ -150,7 +152,7 @@ def generate(
     json_output: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Generate spatial sound for headphones from a sentence."""
+    """Generate spatial sound from a sentence, for headphones or as ambisonics."""
     from soundstage.cli.batch import print_records, run_files
     from soundstage.scene.options import GenerateOptions, read_prompt, understood_lines
     from soundstage.scene.sources.source import SourceOptions
@@ -166,6 +168,8 @@ def generate(
         room,
         hrtf,
         bit_depth,
+        ambix,
+        convention,
     )
     planned = plan_takes(
         " ".join(event.text for event in description.events),
@@ -177,6 +181,8 @@ def generate(
         scene=scene,
         stems=stems,
         picture=plot,
+        ambix=ambix,
+        convention=convention,
     )
     if dry_run and json_output:
         record: dict[str, Any] = {"status": "planned"}
@@ -214,7 +220,7 @@ def generate(
         report = work(take, progress)
         if take.picture is not None:
             figure = _figure(take.picture, overwrite=overwrite)
-            figure.draw(report.composed, take.target)
+            figure.draw(report.composed, take.target, report.rendered.convention)
         return report
 
     run_files(

@@ -1,7 +1,8 @@
 """`generate`: from a sentence to spatial sound.
 
 The sentence becomes a `SceneDescription` (`prompts`), which gets sounds, places and times
-(`layout`), and is rendered with an HRTF set, in a room if there is one (`soundstage.binaural`).
+(`layout`), and is rendered with an HRTF set or to an ambisonic field, in a room if there is one
+(`soundstage.binaural`).
 `SceneGenerator` loads the source of sounds once, for any number of scenes and takes.
 """
 
@@ -13,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from soundstage import interruption
+from soundstage.ambisonics.conventions import DEFAULT_CONVENTION
 from soundstage.audio import Audio
 from soundstage.binaural import BinauralReport, RenderOptions, ShoeBox, load_renderer, render_file
+from soundstage.binaural.binaural_files import FIELD_METHOD
 from soundstage.binaural.mixing import BinauralMix
 from soundstage.binaural.renderers import Renderer
 from soundstage.binaural.scenes import MAX_LOOP
@@ -36,7 +39,7 @@ METHOD = "hrtf"
 
 @dataclass(frozen=True)
 class SpatialAudio(Audio):
-    """The ears of a scene, with the scene."""
+    """The ears of a scene, or its ambisonic field in AmbiX, with the scene."""
 
     scene: ComposedScene
 
@@ -60,7 +63,7 @@ class SceneGenerator:
         self._options = options or GenerateOptions()
         self._notes: list[str] = []
         self._renderer = lru_cache(maxsize=2)(_renderer)
-        self._renderer(RenderOptions(self._options.hrtf))
+        self._renderer(self._render_options(RenderOptions(self._options.hrtf)))
         of_source = replace(of_source or SourceOptions(), log=self._notes.append)
         if self._options.library is not None:
             of_source = replace(of_source, place=self._options.library)
@@ -111,11 +114,11 @@ class SceneGenerator:
 
     @in_single_precision
     def render(self, composed: ComposedScene) -> SpatialAudio:
-        """The ears of a scene, in floating point: never clipped."""
+        """The ears of a scene, or its field, in floating point: never clipped."""
         scene = composed.scene
-        mix = BinauralMix(scene, self._renderer(scene.options))
-        ears = np.concatenate(list(mix.blocks()), axis=-1)
-        return SpatialAudio(ears, mix.rate, composed)
+        mix = BinauralMix(scene, self._renderer(self._render_options(scene.options)))
+        channels = np.concatenate(list(mix.blocks()), axis=-1)
+        return SpatialAudio(channels, mix.rate, composed)
 
     def render_file(
         self,
@@ -141,11 +144,15 @@ class SceneGenerator:
         return render_file(
             scene,
             target,
-            self._renderer(scene.options),
-            method=METHOD,
+            self._renderer(self._render_options(scene.options)),
+            method=METHOD if self._options.ambix is None else FIELD_METHOD,
+            convention=self._options.convention or DEFAULT_CONVENTION,
             overwrite=overwrite,
             progress=_interruptible(progress),
         )
+
+    def _render_options(self, of_scene: RenderOptions) -> RenderOptions:
+        return RenderOptions(ambix=self._options.ambix).over(of_scene)
 
 
 def generate(
@@ -159,9 +166,10 @@ def generate(
     loop: bool = False,
     room: str | ShoeBox | None = None,
     hrtf: str | Path | None = None,
+    ambix: int | None = None,
     of_source: SourceOptions | None = None,
 ) -> SpatialAudio:
-    """Generate spatial sound for headphones from a sentence.
+    """Generate spatial sound from a sentence, for headphones or as ambisonics.
 
     Args:
         prompt: such as "a dog barking behind me, then a car passing from right to left", or the
@@ -175,10 +183,12 @@ def generate(
         room: a name such as "large hall", a size such as "6x4x3", or a `ShoeBox`; None is that of
             the prompt.
         hrtf: a SOFA file or the name of an HRTF set; None is KEMAR.
+        ambix: order of an ambisonic field in place of ear signals, 1 to 3.
         of_source: further settings of the source, such as the steps of a diffusion model.
 
     Returns:
-        Left and right ear in floating point, with the scene as `.scene`.
+        Left and right ear, or the 4, 9 or 16 channels of the field (ACN order, SN3D), in floating
+        point, with the scene as `.scene`.
 
     Raises:
         OptionError: the prompt is not understood, there is no sound for an event, or an option is
@@ -194,6 +204,7 @@ def generate(
         loop,
         room,
         None if hrtf is None else str(hrtf),
+        ambix=ambix,
     )
     generator = SceneGenerator(options, of_source)
     return generator.render(generator.compose(prompt, seed=seed))

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from soundstage.ambisonics.conventions import field_label
 from soundstage.audio import MAX_RATE, MIN_RATE
+from soundstage.binaural.render_options import DEFAULT_RENDERER, RenderOptions, check_renderer
 from soundstage.binaural.room.shoebox import ShoeBox
 from soundstage.errors import InputError, OptionError
 from soundstage.scene.description import MAX_SECONDS, SceneDescription
@@ -30,9 +32,12 @@ class GenerateOptions:
         room: a name, a size such as "6x4x3", or a room; None is that of the prompt.
         hrtf: a SOFA file or the name of an HRTF set; None is KEMAR.
         bit_depth: of files; None is 24, where a format has it.
+        ambix: order of an ambisonic field in place of ear signals, 1 to 3.
+        convention: of files of a field: "ambix", "n3d" or "fuma"; None is the first.
 
     Raises:
-        OptionError: a value is out of its range, or there is no such source or room.
+        OptionError: a value is out of its range, there is no such source or room, or a field is to
+            have an HRTF set or a source of ear signals.
     """
 
     source: str = DEFAULT_SOURCE
@@ -43,6 +48,8 @@ class GenerateOptions:
     room: str | ShoeBox | None = None
     hrtf: str | None = None
     bit_depth: str | None = None
+    ambix: int | None = None
+    convention: str | None = None
 
     def __post_init__(self) -> None:
         entry, place = check_source(self.source)
@@ -51,6 +58,12 @@ class GenerateOptions:
                 f"`library` is a folder of the sources auto and library, not of {self.source}: "
                 "leave one of them out."
             )
+        if field_label(self.ambix, self.convention) and entry.kind == "binaural":
+            raise OptionError(
+                f"{entry.name} makes ear signals, which have no direction in an ambisonic field: "
+                "choose the `source` library or mono, or leave out `ambix`."
+            )
+        check_renderer(DEFAULT_RENDERER, RenderOptions(self.hrtf, ambix=self.ambix))
         if self.seconds is not None and not MIN_SECONDS <= self.seconds <= MAX_SECONDS:
             raise OptionError(
                 f"`seconds` is {MIN_SECONDS:g} to {MAX_SECONDS:,g}, not {self.seconds:g}."

@@ -10,10 +10,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from soundstage.ambisonics.conventions import channels_of, field_label
 from soundstage.atomic_files import check_target
-from soundstage.audio import SoundFormat, output_format
+from soundstage.audio import SoundFormat, output_format, supported_rate
+from soundstage.audio.formats import check_limits
 from soundstage.audio.name_templates import SEPARATORS
 from soundstage.errors import OptionError
+from soundstage.scene.options import RATE
 
 MAX_STEM = 60  # characters of a file name from a prompt
 DEFAULT_SUFFIX = ".wav"
@@ -66,6 +69,8 @@ def plan_takes(
     scene: Path | None = None,
     stems: Path | None = None,
     picture: Path | None = None,
+    ambix: int | None = None,
+    convention: str | None = None,
 ) -> list[Take]:
     """Name the files of the takes.
 
@@ -79,12 +84,19 @@ def plan_takes(
         scene: the scene file, .json.
         stems: folder of the dry stems; by default beside the scene file.
         picture: a .png file.
+        ambix: order of an ambisonic field; the file is named so.
+        convention: of the field; None is AmbiX.
 
     Raises:
         OptionError: a suffix cannot be written, or not with this bit depth.
+        OutputError: the format does not hold the channels of the field.
     """
-    target = _target(text, output, suffix)
-    output_format(SoundFormat("WAV", "PCM_24"), target.suffix, bit_depth)
+    kind = field_label(ambix, convention)
+    label = f".{kind}" if kind else ""
+    target = _target(text, output, suffix, label)
+    form = output_format(SoundFormat("WAV", "PCM_24"), target.suffix, bit_depth)
+    if ambix is not None:
+        check_limits(target, form, supported_rate(form, RATE), channels_of(ambix))
     if scene is not None and scene.suffix.lower() != ".json":
         raise OptionError(f"{scene}: a scene file is JSON: use the suffix .json.")
     if scene is not None and stems is None:
@@ -94,7 +106,7 @@ def plan_takes(
     return [
         Take(
             seed + number - 1,
-            _numbered(target, number),
+            _numbered(target, number, label),
             None if scene is None else _numbered(scene, number),
             None if stems is None else stems / f"take-{number}",
             None if picture is None else _numbered(picture, number),
@@ -114,8 +126,11 @@ def slug(text: str, longest: int) -> str:
     return name or "sound"
 
 
-def _target(text: str, output: str | os.PathLike[str] | None, suffix: str | None) -> Path:
-    name = slug(text, MAX_STEM) + (DEFAULT_SUFFIX if suffix is None else "." + suffix.lstrip("."))
+def _target(
+    text: str, output: str | os.PathLike[str] | None, suffix: str | None, label: str
+) -> Path:
+    name = slug(text, MAX_STEM) + label
+    name += DEFAULT_SUFFIX if suffix is None else "." + suffix.lstrip(".")
     if output is None:
         return Path(name)
     path = Path(output)
@@ -126,5 +141,9 @@ def _target(text: str, output: str | os.PathLike[str] | None, suffix: str | None
     return path
 
 
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem}-{number}{path.suffix}")
+def _numbered(path: Path, number: int, label: str = "") -> Path:
+    """With a number before the suffix, and before the label of a field."""
+    end = path.suffix
+    if label and path.stem.endswith(label):
+        end = label + end
+    return path.with_name(f"{path.name.removesuffix(end)}-{number}{end}")

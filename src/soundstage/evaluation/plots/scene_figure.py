@@ -2,7 +2,7 @@
 
 Every event has a color. From above, a point is a sound at rest, and a line with arrows a motion,
 which begins at the point. Beside it a bar shows when each event sounds. The spectrograms of the
-left and the right ear share one color scale.
+left and the right ear share one color scale; an ambisonic field has those of two cardioids.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from soundstage.ambisonics.conventions import to_ambix
 from soundstage.audio import open_sound
 from soundstage.binaural import Source
 from soundstage.evaluation.plots.head import draw_head
@@ -44,7 +45,9 @@ HEIGHT = 1250  # pixels, as all that follow
 VIEW = (100, 110, 560, 560)  # left, top, width and height of the view from above
 TIMES = (760, 110, 480, 560)
 LEFT, WIDE, TALL = 100, 1030, 180  # of the spectrograms
-EARS = (("left ear", 780), ("right ear", 1006))  # with their tops
+TOPS = (780, 1006)  # of the left and the right one
+EARS = ("left ear", "right ear")
+CARDIOIDS = ("cardioid to the left", "cardioid to the right")
 BAR = (1150, 780, 16, 406)
 ROOMY = 2.0  # a room whose walls are farther than that many times the sounds is not shown whole
 _TITLE, _NAME = 70, 44  # maximum lengths in characters
@@ -68,12 +71,15 @@ class SceneFigure:
     def __init__(self, target: str | Path, *, overwrite: bool = False) -> None:
         self._canvas = Canvas(target, height=HEIGHT, overwrite=overwrite)
 
-    def draw(self, composed: ComposedScene, sound: str | Path) -> None:
+    def draw(
+        self, composed: ComposedScene, sound: str | Path, convention: str | None = None
+    ) -> None:
         """Draw a scene and write the file.
 
         Args:
             composed: the scene.
             sound: the file that it was rendered to.
+            convention: of its channels, if they are an ambisonic field.
 
         Raises:
             InputError: the sound cannot be read.
@@ -84,10 +90,11 @@ class SceneFigure:
         canvas.text(LEFT, 78, _view_words(composed), size=SMALL, faint=True)
         canvas.text(TIMES[0], 78, "when each event sounds", size=SMALL, faint=True)
         _draw_places(canvas.panel(*VIEW), composed)
-        powers = ear_powers(sound)
+        powers = ear_powers(sound, convention)
         _draw_times(canvas.panel(*TIMES), composed.events, powers.seconds)
         image = None
-        for ear, (name, top) in enumerate(EARS):
+        names = EARS if convention is None else CARDIOIDS
+        for ear, (name, top) in enumerate(zip(names, TOPS, strict=True)):
             axes = canvas.panel(LEFT, top, WIDE, TALL)
             image = _draw_spectrogram(axes, powers, ear)
             canvas.text(LEFT, top - 16, name, size=SMALL, faint=True)
@@ -115,8 +122,12 @@ class EarPowers:
         self.rows, self.seconds, self.nyquist = rows, seconds, nyquist
 
 
-def ear_powers(sound: str | Path) -> EarPowers:
+def ear_powers(sound: str | Path, convention: str | None = None) -> EarPowers:
     """Powers of a file of two channels, in constant memory.
+
+    Args:
+        sound: the file.
+        convention: of an ambisonic field, of which cardioids to the left and right are taken.
 
     Raises:
         InputError: the sound cannot be read.
@@ -127,6 +138,9 @@ def ear_powers(sound: str | Path) -> EarPowers:
     columns, count = ColumnStore(2 * ROWS), 0
     for block in reader.blocks(_BLOCK):
         count += block.shape[1]
+        if convention is not None:
+            w, y = to_ambix(block, convention)[:2]
+            block = np.stack([w + y, w - y]) / 2
         pushed = [each.push(channel) @ weights for each, channel in zip(frames, block, strict=True)]
         columns.push(np.concatenate(pushed, axis=1).T.astype(np.float64))
     means = columns.means()
