@@ -138,6 +138,7 @@ def restyle(
             correct=correct,
             stage=stage_options(place=place, plan=plan),
             style=restyle_style(style),
+            like=like,
         ),
         style=style,
         options=FileOptions(

@@ -26,6 +26,7 @@ def restyle(
     place: str | None = None,
     plan: Plan | AnyPath | None = None,
     style: str | Style | None = None,
+    like: Source | None = None,
     correct: bool = True,
 ) -> Audio | Any:
     """Restyle a whole stereo sound whose sources are panned hard to one channel.
@@ -43,6 +44,7 @@ def restyle(
         place: where sources stand, such as "drums=center, left-other-1=half left".
         plan: the places of sources by name, or the file of a plan that was written.
         style: such as "wide, narrow drums"; with a width, a diffuseness and places of instruments.
+        like: a reference record, as `source`: the result gets its pan histogram and width.
         correct: correct lag, balance and treble of the channels first.
 
     Returns:
@@ -59,6 +61,7 @@ def restyle(
         correct=correct,
         stage=stage_options(place=place, plan=plan),
         style=restyle_style(style),
+        like=like,
     )
     seeds = as_seeds(seed)
     with open_sound(source) as sound:

@@ -1,10 +1,14 @@
 """Options of restyling; importing them loads no torch."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from soundstage.errors import OptionError
 from soundstage.upmixing.generative.style import Style, parse_style
 from soundstage.upmixing.stage_options import StageOptions
+
+if TYPE_CHECKING:
+    from soundstage.audio import Source
 
 METHOD = "restyle"  # in reports, plans and names of files
 SCALED = ("width", "diffuseness")  # of a style
@@ -27,6 +31,9 @@ class RestyleOptions:
     style: Style | None = None
     """Words about instruments are requests; a width and a diffuseness scale all places."""
 
+    like: "Source | None" = None
+    """A reference record, whose pan histogram and width the result gets."""
+
     def __post_init__(self) -> None:
         if isinstance(self.amount, bool) or not isinstance(self.amount, int | float):
             raise OptionError(f"`amount` must be a number, not {self.amount!r}.")
@@ -44,7 +51,7 @@ class RestyleOptions:
     @property
     def has_requests(self) -> bool:
         """Whether places are requested, which a modern mix gets too."""
-        return bool(self.stage.requested or self.style)
+        return bool(self.stage.requested or self.style or self.like is not None)
 
 
 def restyle_style(text: str | Style | None) -> Style | None:

@@ -12,7 +12,7 @@ is the best one, and every further seed the one that differs most from those bef
 requested is done exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -36,8 +36,6 @@ from soundstage.upmixing.plan import PlacedSource, Plan
 from soundstage.upmixing.stage_options import StageOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from soundstage.separation.separator import SourceInfo
 
 CENTER = 1  # index of the direction
@@ -51,6 +49,9 @@ COMPRESSION = 0.3  # loudness grows as energy^0.3
 MEDIAN = 3  # among the percentiles of music; a style with this value changes nothing
 
 Array = np.ndarray
+Adjust = Callable[
+    [Float[Array, " sources"], Sequence[float]], tuple[Float[Array, " sources"], list[float]]
+]
 
 
 def make_plans(
@@ -59,7 +60,7 @@ def make_plans(
     *,
     options: StageOptions | None = None,
     style: Style | None = None,
-    requested: "Mapping[str, PlaceRequest] | None" = None,
+    adjust: Adjust | None = None,
 ) -> list[Plan]:
     """The plan of each take; one without sources where nothing has to move.
 
@@ -69,22 +70,25 @@ def make_plans(
         options: requested places, in words and as a plan.
         style: words about instruments are requests; a width scales all places, and a diffuseness
             the diffuse parts.
-        requested: further requests by name, such as those of a reference; the others go first.
+        adjust: changes places and diffuseness of the rules, as a reference does; what is requested
+            goes first.
 
     Raises:
         OptionError: a place is requested for a source that the song does not have.
     """
     options = options or StageOptions()
     words = style.places if style else ()
-    found = dict(requested or {})
+    found: dict[str, PlaceRequest] = {}
     if stage.sources:
-        found |= stage_requests(stage.infos, plan=options.plan, words=words, place=options.place)
+        found = stage_requests(stage.infos, plan=options.plan, words=words, place=options.place)
     width, diffuse = _factors(style)
     arrangements = place_stage(stage)
-    diffuseness = [diffuse * each for each in own_diffuseness(stage.infos)]
     plans = []
     for seed in seeds:
-        pans = arrangements[seed % len(arrangements)]
+        pans, diffuseness = arrangements[seed % len(arrangements)], own_diffuseness(stage.infos)
+        if adjust:
+            pans, diffuseness = adjust(pans, diffuseness)
+        diffuseness = [diffuse * each for each in diffuseness]
         rows = zip(stage.infos, pans.tolist(), diffuseness, strict=True)
         plans.append(
             Plan(
@@ -110,12 +114,11 @@ def place_stage(stage: Stage) -> list[Float[Array, " sources"]]:
     if not sources or stage.energies is None:
         return [np.zeros(0)]
     infos, energies = stage.infos, stage.energies
-    movable = [k for k in movable_sources(infos) if sources[k].direction != CENTER]
-    movable.sort(key=lambda k: -infos[k].energy)
+    movable = movable_of(stage)
     if not movable:
         return [np.zeros(len(sources))]
     lead = lead_direction(stage)
-    beside = [k for k in movable if sources[k].direction == lead]
+    beside = beside_lead(stage)
     own = np.zeros(len(sources))
     own[movable] = MODERATE * amounts([infos[k] for k in movable])
     own[beside] = own[beside].clip(max=NEAR_LEAD_DB)
@@ -132,6 +135,18 @@ def place_stage(stage: Stage) -> list[Float[Array, " sources"]]:
         candidates.append(np.round(pans, 2) + 0.0)
         merits.append(stage_kept + KEPT * kept - LEAN * _lean(pans, energies, beside, stage, lead))
     return _ordered(candidates, merits)
+
+
+def movable_of(stage: Stage) -> list[int]:
+    """The sources that may stand beside the center, the loudest first."""
+    movable = [k for k in movable_sources(stage.infos) if stage.sources[k].direction != CENTER]
+    return sorted(movable, key=lambda k: -stage.infos[k].energy)
+
+
+def beside_lead(stage: Stage) -> list[int]:
+    """Those of them that are told apart from the lead by masks."""
+    lead = lead_direction(stage)
+    return [k for k in movable_of(stage) if stage.sources[k].direction == lead]
 
 
 def lead_direction(stage: Stage) -> int:

@@ -143,4 +143,5 @@ def _report(
         corrections=song.corrections,
         stage=song.stage,
         histogram=histogram,
+        reference=song.reference,
     )

@@ -9,6 +9,7 @@ from soundstage.restyling.corrections import Corrections
 from soundstage.restyling.directions import DIRECTIONS
 from soundstage.restyling.histogram_text import histogram_lines
 from soundstage.restyling.pan_histogram import CENTERS, PanHistogram
+from soundstage.restyling.reference import histogram_distance
 from soundstage.restyling.survey import Stage
 from soundstage.separation.stage_balance import BALANCE_EDGES
 from soundstage.upmixing.report import TakeReport, place_of
@@ -30,6 +31,8 @@ class RestyleReport(TakeReport):
     """The mix as it was."""
     histogram: PanHistogram
     """Of the result; that of the corrected input is in `stage`."""
+    reference: PanHistogram | None = None
+    """Of the record that it is to be like."""
 
     @property
     def made(self) -> str:
@@ -40,7 +43,10 @@ class RestyleReport(TakeReport):
         """For JSON; see `finite`."""
         values = super().as_dict()
         stage = self.stage
-        del values["stage"], values["histogram"]
+        del values["stage"], values["histogram"], values["reference"]
+        if self.reference is not None:
+            before, after = self._distances(self.reference)
+            values["reference_distance"] = {"before": before, "after": after}
         values["corrections"] = self.corrections.as_dict()
         values["need"] = stage.need
         values["has_center"] = stage.has_center
@@ -59,8 +65,19 @@ class RestyleReport(TakeReport):
         lines = [f"channels: {self.corrections.describe()}", f"mix: {self.stage.describe()}"]
         lines += self._sources()
         lines += [line for line in super()._details() if not line.startswith("places: ")]
-        titles = ("pan before", "and after")
-        return [*lines, *histogram_lines([self.stage.histogram, self.histogram], titles)]
+        shown = {"pan before": self.stage.histogram, "and after": self.histogram}
+        if self.reference is not None:
+            before, after = self._distances(self.reference)
+            lines.append(f"mean distance of pans to the reference: {before:.2f}, then {after:.2f}")
+            shown["reference"] = self.reference
+        return [*lines, *histogram_lines([*shown.values()], [*shown])]
+
+    def _distances(self, reference: PanHistogram) -> tuple[float, float]:
+        """To the reference, before and after."""
+        before, after = (
+            histogram_distance(each, reference) for each in (self.stage.histogram, self.histogram)
+        )
+        return before, after
 
     def _sources(self) -> list[str]:
         """Who stood where, and stands where."""

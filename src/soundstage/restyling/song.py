@@ -8,6 +8,7 @@ mix to restyle.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -18,7 +19,9 @@ from soundstage.parallel import Progress
 from soundstage.restyling.correction_meter import CorrectionMeter
 from soundstage.restyling.corrections import Corrections, corrected_blocks
 from soundstage.restyling.options import RestyleOptions
+from soundstage.restyling.pan_histogram import PanHistogram
 from soundstage.restyling.placing import make_plans
+from soundstage.restyling.reference import match_reference, read_reference
 from soundstage.restyling.survey import Read, Stage, survey_stage
 from soundstage.separation.separator import SongSeparator
 from soundstage.stereo import MidSideMeter
@@ -38,6 +41,8 @@ class SurveyedSong:
     stage: Stage
     plans: tuple[Plan, ...]
     """One a take."""
+    reference: PanHistogram | None = None
+    """Of the record that it is to be like."""
 
 
 def survey_song(
@@ -58,9 +63,10 @@ def survey_song(
         progress: called with the finished fraction.
 
     Raises:
-        InputError: it is not stereo.
+        InputError: it is not stereo, or the reference is not.
         OptionError: a place is requested for a source that the song does not have.
     """
+    reference = None if options.like is None else read_reference(options.like)
     passes = iter(_PASSES)
 
     def read() -> Iterator[Float[np.ndarray, "2 frames"]]:
@@ -80,8 +86,9 @@ def survey_song(
         separator=separator,
         always=options.has_requests,
     )
-    plans = make_plans(stage, seeds, options=options.stage, style=options.style)
-    return SurveyedSong(corrections, stage, tuple(plans))
+    adjust = None if reference is None else partial(match_reference, stage, reference)
+    plans = make_plans(stage, seeds, options=options.stage, style=options.style, adjust=adjust)
+    return SurveyedSong(corrections, stage, tuple(plans), reference)
 
 
 def inspect_stereo(sound: SoundReader, read: Read, *, correct: bool = True) -> Corrections:
