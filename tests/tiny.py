@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sounds import song
 from soundstage.networks.backbones.transformer import MemoryConfig, TokenConfig
+from soundstage.networks.models.ambisonic_vae import AmbisonicVAEConfig
 from soundstage.networks.models.side_diffusion import SideDiffusion, SideDiffusionConfig
 from soundstage.networks.models.stereo_autoregression import StereoAutoregressionConfig
 from soundstage.networks.models.stereo_regression import StereoRegression, StereoRegressionConfig
@@ -75,6 +76,19 @@ def regression_network(*, seed: int = 0) -> StereoRegression:
 def save_regression(path: Path) -> None:
     """Weights of that network."""
     save_model(path, REGRESSION, regression_network().state_dict())
+
+
+AMBISONIC = AmbisonicVAEConfig(
+    patch=64, taps=4, channels=(8, 12), ratios=(2,), dilations=(1,), recurrent_layers=0, depth=0,
+    latent_dim=4, posterior_channels=8,
+)  # fmt: skip
+
+
+def save_ambisonic(path: Path) -> None:
+    """Weights of an untrained network of bands."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_model(path, AMBISONIC, AMBISONIC.build().state_dict())
 
 
 _TOKENS = {

@@ -2,12 +2,16 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from network_checks import affected_range, noise, without_gradient
+from sounds import tone
 from soundstage.networks.models.ambisonic_vae import (
     PAIR_DEGREES,
+    TRANSFORMS,
     AmbisonicVAE,
     AmbisonicVAEConfig,
+    Kind,
     lapped,
     unlapped,
 )
@@ -79,15 +83,38 @@ def test_the_posterior_of_bands_tells_directions_but_no_level() -> None:
     assert (means[0] - means[1]).norm() > 0.05
 
 
+@pytest.mark.parametrize("kind", TRANSFORMS)
 @pytest.mark.parametrize("bands", [2, 16, 512])
-def test_the_lapped_transform_is_orthonormal_and_restores_a_sound(bands: int) -> None:
+def test_the_lapped_transform_is_orthonormal_and_restores_a_sound(bands: int, kind: Kind) -> None:
     sound = noise(2, 8 * bands)
-    coefficients = lapped(sound, bands)
+    coefficients = lapped(sound, bands, kind)
     assert coefficients.shape == (2, bands, 9)
     assert float(coefficients.square().sum()) == pytest.approx(
         float(sound.square().sum()), rel=1e-4
     )
-    torch.testing.assert_close(unlapped(coefficients, bands), sound, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(unlapped(coefficients, bands, kind), sound, rtol=1e-4, atol=1e-5)
+
+
+def test_gains_of_both_transforms_leave_no_aliasing() -> None:
+    """The level of a tone between two bands of different gain stays the same."""
+    bands, sound = 64, tone(64 * 40, hz=44_100 / 128 * 20.07)[None]
+    gains = (torch.arange(bands) < 20).float()[:, None]  # the tone is between bands 19 and 20
+    made = [unlapped(gains * lapped(sound, bands, kind), bands, kind) for kind in TRANSFORMS]
+
+    def unsteadiness(output: Tensor) -> float:
+        levels = output[0, 10 * bands : 30 * bands].unflatten(0, (-1, bands)).square().mean(dim=1)
+        return float(levels.std() / levels.mean())
+
+    assert unsteadiness(made[0] + made[1]) < 0.3 * unsteadiness(made[0])
+
+
+def test_latents_are_drawn_from_the_prior() -> None:
+    model, latents = network(BANDS), noise(1, 4, 1)
+    torch.testing.assert_close(model.draw(latents), latents)
+    model.prior_mean.fill_(3)
+    model.prior_factor.mul_(2)
+    torch.testing.assert_close(model.draw(latents), 3 + 2 * latents)
+    assert network(SAMPLES).draw(latents) is latents
 
 
 def test_the_receptive_field_of_bands_is_finite() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from making_stems import write_collection
 from network_checks import noise
 from soundstage.errors import InputError, OptionError
-from soundstage.networks.models.ambisonic_vae import Completed
+from soundstage.networks.models.ambisonic_vae import AmbisonicVAEConfig, Completed
 from soundstage.training import load_recipe, train
 from soundstage.training.field_recipes import AmbisonicRecipe
 from soundstage.training.tasks.ambisonic import (
@@ -20,6 +20,7 @@ from soundstage.training.tasks.ambisonic import (
     spectral_loss,
 )
 from soundstage.upmixing.methods.ambisonic import load
+from soundstage.weights.model import load_model
 from trainings import check_resuming, recipe_with, scores_of
 
 RECIPES = Path(__file__).parents[3] / "recipes"
@@ -71,6 +72,19 @@ def test_a_training_writes_a_method_and_a_complete_card(stems: Path, tmp_path: P
     assert card["credits"] == [{"license": "CC0", "source": "made by code", "stems": 6}]
     assert card["validation"]["recordings"] == 2
     assert load(str(result.weights)).n_outputs == 1
+
+
+def test_the_prior_of_a_training_is_that_of_its_posteriors(stems: Path, tmp_path: Path) -> None:
+    task = AmbisonicTask.open(recipe_with(CONTENT), stems)
+    path = tmp_path / "own.safetensors"
+    task.save(path, task.model.state_dict())
+    saved = load_model(str(path), AmbisonicVAEConfig, "cpu").network
+    parts = zip(*(saved.encode(*task.batch(step)) for step in range(32)), strict=True)
+    means, log_variances = (torch.cat(part)[..., 0] for part in parts)
+    spread = (means.var(dim=0) + log_variances.exp().mean(dim=0)).sqrt()
+    latents = saved.draw(noise(4000, 4, 1))[..., 0]
+    torch.testing.assert_close(latents.mean(dim=0), means.mean(dim=0), atol=0.1, rtol=0)
+    torch.testing.assert_close(latents.std(dim=0), spread, atol=0, rtol=0.1)
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(stems: Path, tmp_path: Path) -> None:

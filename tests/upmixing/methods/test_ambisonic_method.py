@@ -14,13 +14,10 @@ from soundstage.upmixing.methods.ambisonic import MAX_EXCERPTS, Ambisonic, load
 from soundstage.upmixing.song_pass import fit_to_song
 from soundstage.upmixing.sound_field import FieldMethod
 from soundstage.weights.model import save_model
+from tiny import AMBISONIC as BANDS
 from tiny import save_regression
 
 RATE = 44_100
-BANDS = AmbisonicVAEConfig(
-    patch=64, taps=4, channels=(8, 12), ratios=(2,), dilations=(1,), recurrent_layers=0, depth=0,
-    latent_dim=4, posterior_channels=8,
-)  # fmt: skip
 SAMPLES = AmbisonicVAEConfig(
     channels=(4, 6, 8), ratios=(5, 8), recurrent_layers=1, depth=1, heads=2, latent_dim=4
 )

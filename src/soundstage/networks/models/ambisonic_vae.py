@@ -5,25 +5,30 @@ The method of Zang et al. (2024), with their W = (L + R)/2 and
     z = encoder(W),   μ, log σ² = posterior(L, R),   c = μ + σ·ε,   X, Y = decoder(z, c)
 
 all three SEANets. L and R are two virtual microphones that face 22.5° and 202.5° in the field of
-training: c holds the places that W does not tell. If only W is given, c is drawn from N(0, 1).
+training: c holds the places that W does not tell. If only W is given, c is drawn (`draw`), as
+published from N(0, 1).
 
 The published network (`patch` 1) works on samples and has LSTMs and a transformer at its lowest
 rate. The small one differs, to run ten times faster than real time on one thread:
 
-- Its first convolution is an orthogonal lapped transform, an MDCT of `patch` bands (Princen and
-  Bradley 1987); the network sees log levels of its coefficients w, and its outputs are gains,
+- Its first convolution is a pair of orthogonal lapped transforms, MDCT and MDST of `patch` bands
+  (Princen and Bradley 1987; Malvar 1999). The network sees log levels of their coefficients w, and
+  its outputs are gains of both,
 
       x_b(t) = Σ_j g_bj(t) · (h_j * w_b)(t),     h_0 = 1,   h_1 a learned filter over `taps` frames
 
-  for X and Y each, so that a result scales with its input. h_1 is the room.
+  for X and Y each, so that a result scales with its input. h_1 is the room. In the mean of the two
+  inverses the aliasing of one, which gains leave, is that of the other with the opposite sign.
 - c is constant over a signal, as places are in a song. It modulates every scale of the decoder, and
-  is a linear input of the gains.
+  is a linear input of the gains. Without W it is drawn from a Gaussian that was fitted, after the
+  training, to the posteriors of the training (Ghosh et al., "From variational to deterministic
+  autoencoders", ICLR 2020, §4): with a low weight of the divergence they do not fill N(0, 1).
 - The posterior sees the whole field: the normalized intensities W·X and W·Y in every band.
 """
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -40,6 +45,8 @@ MAX_LOG_VARIANCE = 10.0  # either way, as published
 LEVEL, SPREAD = -7.0, 3.0  # of log levels of music, in nepers of power
 TINY = 1e-9  # power of a coefficient, −90 dB
 BRANCHES = 2  # gains of a band: of itself and of the room
+Kind = Literal["cosine", "sine"]
+TRANSFORMS: tuple[Kind, Kind] = ("cosine", "sine")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +114,9 @@ class Completed(NamedTuple):
 class AmbisonicVAE(nn.Module):
     """X and Y from W, and c from all three; AmbiX channels of a horizontal field."""
 
+    prior_mean: Tensor
+    prior_factor: Tensor
+
     def __init__(self, config: AmbisonicVAEConfig) -> None:
         super().__init__()
         self.config = config
@@ -116,6 +126,9 @@ class AmbisonicVAE(nn.Module):
         self.encoder = SeanetEncoder(config.channels, config.ratios)
         self.middle = _Middle(config)
         self.decoder = SeanetDecoder(config.channels, config.ratios, cond_dim)
+        if config.is_constant:
+            self.register_buffer("prior_mean", torch.zeros(cond_dim))
+            self.register_buffer("prior_factor", torch.eye(cond_dim))  # of the covariance
         self.posterior = (_BandPosterior if config.is_constant else _StereoPosterior)(config)
 
     def forward(
@@ -143,6 +156,12 @@ class AmbisonicVAE(nn.Module):
         sound = self._padded(torch.cat([mid[:, None], field], dim=1))
         mean, log_variance = self.posterior(sound).float().chunk(2, dim=1)
         return mean, log_variance.clamp(-MAX_LOG_VARIANCE, MAX_LOG_VARIANCE)
+
+    def draw(self, noise: Float[Tensor, "batch dim frames"]) -> Float[Tensor, "batch dim frames"]:
+        """Draw c from its prior by standard Gaussian noise."""
+        if not self.config.is_constant:
+            return noise
+        return self.prior_mean[:, None] + self.prior_factor @ noise
 
     def decode(
         self, mid: Float[Tensor, "batch samples"], latent: Float[Tensor, "batch dim frames"]
@@ -274,7 +293,7 @@ class _Waves(nn.Module):
         return self.first(sound), sound
 
     def synthesize(
-        self, x: Float[Tensor, "batch channels samples"], sound: Tensor, cond: None
+        self, x: Float[Tensor, "batch channels samples"], sound: Tensor, cond: Tensor | None
     ) -> Float[Tensor, "batch 2 samples"]:
         """X and Y from the activations alone."""
         output: Tensor = self.last(F.elu(x))
@@ -293,25 +312,30 @@ class _Lapped(nn.Module):
         self.room = nn.Parameter(0.3 * torch.randn(2 * self.patch, 1, self.taps))
 
     def analyze(self, sound: Float[Tensor, "batch 1 samples"]) -> tuple[Tensor, Tensor]:
-        """Features, and the coefficients w."""
-        bands = lapped(sound[:, 0], self.patch)
-        return self.first(_log_levels(_smoothed(bands.square()))), bands
+        """Features, and the coefficients w of both transforms."""
+        bands = torch.stack([lapped(sound[:, 0], self.patch, kind) for kind in TRANSFORMS], dim=1)
+        return self.first(_log_levels(_smoothed(bands.square().mean(dim=1)))), bands
 
     def synthesize(
         self,
         x: Float[Tensor, "batch channels frames"],
-        bands: Float[Tensor, "batch bands frames"],
-        cond: Float[Tensor, "batch dim"],
+        bands: Float[Tensor, "batch 2 bands frames"],
+        cond: Float[Tensor, "batch dim"] | None,
     ) -> Float[Tensor, "batch 2 samples"]:
         """X and Y by gains of w and of the room."""
+        assert cond is not None
         logits = self.last(F.elu(x)) + self.places(cond)[..., None]
-        gains = torch.tanh(logits.float()).unflatten(1, (BRANCHES, 2, self.patch))
-        twice = bands.repeat(1, 2, 1)
-        delayed = F.conv1d(F.pad(twice, (self.taps, -1)), self.room, groups=2 * self.patch)
-        direct, room = twice.unflatten(1, (2, -1)), delayed.float().unflatten(1, (2, -1))
-        outputs = gains[:, 0] * direct + gains[:, 1] * room
-        sound = unlapped(outputs.flatten(0, 1), self.patch)
-        return sound.unflatten(0, (-1, 2))
+        gains = torch.tanh(logits.float()).unflatten(1, (BRANCHES, 1, 2, self.patch))
+        twice = bands.repeat(1, 1, 2, 1)
+        past = F.pad(twice.flatten(0, 1), (self.taps, -1))
+        delayed = F.conv1d(past, self.room, groups=2 * self.patch).float()
+        direct, room = (each.reshape(-1, 2, 2, *bands.shape[2:]) for each in (twice, delayed))
+        outputs = (gains[:, 0] * direct + gains[:, 1] * room) / len(TRANSFORMS)
+        sounds = [
+            unlapped(output.flatten(0, 1), self.patch, kind)
+            for output, kind in zip(outputs.unbind(dim=1), TRANSFORMS, strict=True)
+        ]
+        return torch.stack(sounds).sum(dim=0).unflatten(0, (-1, 2))
 
 
 def _log_levels(power: Tensor) -> Tensor:
@@ -326,27 +350,31 @@ def _smoothed(products: Float[Tensor, "batch bands frames"]) -> Float[Tensor, "b
 
 
 def lapped(
-    sound: Float[Tensor, "batch samples"], bands: int
+    sound: Float[Tensor, "batch samples"], bands: int, kind: Kind = "cosine"
 ) -> Float[Tensor, "batch bands frames"]:
-    """MDCT of whole frames; there is one frame more than `bands` goes into the samples."""
+    """MDCT or MDST of whole frames; there is one frame more than `bands` goes into the samples."""
     with torch.autocast(sound.device.type, enabled=False):
         padded = F.pad(sound.float(), (bands, bands))[:, None]
-        return F.conv1d(padded, _basis(bands).to(sound.device), stride=bands)
+        return F.conv1d(padded, _basis(bands, kind).to(sound.device), stride=bands)
 
 
 def unlapped(
-    coefficients: Float[Tensor, "batch bands frames"], bands: int
+    coefficients: Float[Tensor, "batch bands frames"], bands: int, kind: Kind = "cosine"
 ) -> Float[Tensor, "batch samples"]:
     """The inverse of `lapped`."""
     with torch.autocast(coefficients.device.type, enabled=False):
-        basis = _basis(bands).to(coefficients.device)
+        basis = _basis(bands, kind).to(coefficients.device)
         return F.conv_transpose1d(coefficients.float(), basis, stride=bands)[:, 0, bands:-bands]
 
 
 @cached_tensor
-def _basis(bands: int) -> Float[Tensor, "bands 1 window"]:
-    """√(2/N)·sin(π(n + ½)/2N)·cos(π/N·(n + ½ + N/2)(k + ½)), orthonormal with its shifts by N."""
+def _basis(bands: int, kind: Kind) -> Float[Tensor, "bands 1 window"]:
+    """√(2/N)·sin(π(n + ½)/2N)·cos(π/N·(n + ½ + N/2)(k + ½)), orthonormal with its shifts by N.
+
+    So is the same with a sine in place of the cosine.
+    """
     n = torch.arange(2 * bands, dtype=torch.float64) + 0.5
     k = torch.arange(bands, dtype=torch.float64) + 0.5
     window = math.sqrt(2 / bands) * (math.pi / (2 * bands) * n).sin()
-    return (window * (math.pi / bands * (n + bands / 2) * k[:, None]).cos()).float()[:, None]
+    phase = math.pi / bands * (n + bands / 2) * k[:, None]
+    return (window * (phase.cos() if kind == "cosine" else phase.sin())).float()[:, None]

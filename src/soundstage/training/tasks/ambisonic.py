@@ -7,12 +7,14 @@ likelihood has two terms,
 
 with the multi-resolution STFT loss of Yamamoto et al. (2020, §2.2): in every resolution, the
 spectral convergence ‖|S| − |Ŝ|‖/‖S‖ plus the mean |log|S| − log|Ŝ||. As published β is 1, which
-leaves nothing in c; the recipe of the small network lowers it. That network sees a mix up to some
-decibels softer than the loss does, so that it serves music of any level.
+leaves nothing in c; the recipe of the small network lowers it, and its prior is fitted at the end.
+That network sees a mix up to some decibels softer than the loss does, so that it serves music of
+any level.
 """
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -36,6 +38,7 @@ from soundstage.weights import Card
 from soundstage.weights.model import save_model
 
 VALID_BATCHES, VALID_BATCH_SIZE = 8, 4
+PRIOR_BATCHES = 32  # of the training, to which the prior is fitted
 QUIETEST = 1e-4  # magnitude of a bin, below which an error does not count; a sine has 0.25·window
 
 
@@ -161,8 +164,28 @@ class AmbisonicTask(NetworkTask):
         return -mean_error(errors, self.dataset.valid, VALID_BATCHES, model)
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
-        """Write the weights in half precision."""
-        return save_model(path, config_of(self.recipe), state)
+        """Write the weights in half precision, with the prior of a constant latent."""
+        config = config_of(self.recipe)
+        if config.is_constant:
+            model = config.build().eval()
+            model.load_state_dict(state)
+            batches = (self.batch(step) for step in range(PRIOR_BATCHES))
+            mean, factor = fitted_prior(model, batches)
+            state = {**state, "prior_mean": mean, "prior_factor": factor}
+        return save_model(path, config, state)
+
+
+@torch.inference_mode()
+def fitted_prior(
+    model: AmbisonicVAE, batches: Iterable[Sequence[Tensor]]
+) -> tuple[Float[Tensor, " dim"], Float[Tensor, "dim dim"]]:
+    """Mean and Cholesky factor of the covariance of the constant latents of some mixes."""
+    posteriors = [model.encode(mid, field) for mid, field in batches]
+    means, log_variances = (
+        torch.cat(parts).double()[..., 0] for parts in zip(*posteriors, strict=True)
+    )
+    covariance = torch.cov(means.T) + log_variances.exp().mean(dim=0).diag()
+    return means.mean(dim=0).float(), torch.linalg.cholesky(covariance).float()
 
 
 def config_of(recipe: AmbisonicRecipe) -> AmbisonicVAEConfig:

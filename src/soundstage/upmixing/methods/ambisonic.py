@@ -111,8 +111,9 @@ class Ambisonic:
         """
         noise = CounterNoise((self.config.latent_dim,), seed)
         frames = -(-mid.shape[0] // self.config.hop)
-        latent = noise.window(0, 1) if self.config.is_constant else noise.window(first, frames)
-        field = self._network.decode(mid[None].to(self._device), latent[None].to(self._device))
+        drawn = noise.window(0, 1) if self.config.is_constant else noise.window(first, frames)
+        latent = self._network.draw(drawn[None].to(self._device))
+        field = self._network.decode(mid[None].to(self._device), latent)
         return field[0].float().cpu()
 
 
