@@ -8,7 +8,7 @@ import soundfile
 from sounds import noise
 from soundstage.ambisonics.conventions import CONVENTIONS, from_ambix
 from soundstage.ambisonics.encoding import encode
-from soundstage.ambisonics.field_formats import field_format, field_tag, is_field
+from soundstage.ambisonics.field_formats import field_format, field_mark, is_field
 from soundstage.ambisonics.harmonics import degrees, to_direction
 from soundstage.audio import Audio, Metadata, SoundFormat, SoundWriter, open_sound
 from soundstage.errors import InputError, OptionError
@@ -80,7 +80,7 @@ def test_four_channels_are_a_field_if_they_say_so(tmp_path: Path, name: str, is_
 
 def test_a_tag_outweighs_the_name(tmp_path: Path) -> None:
     path = tmp_path / "song.ambix1.wav"
-    metadata = Metadata.from_tags({"comment": f"A walk. {field_tag(1, 'fuma')}"})
+    metadata = Metadata.from_tags({"comment": f"A walk. {field_mark(1, 'fuma').text}"})
     form = SoundFormat("WAV", "PCM_16")
     with SoundWriter(path, rate=RATE, channels=4, format=form, metadata=metadata) as writer:
         writer.write(np.zeros((4, 100), np.int32))

@@ -3,7 +3,8 @@
 The number of channels tells the order. The convention is asked of the file in this order:
 
 1. a tag, as ours are written: "Ambisonics: AmbiX (ACN, SN3D) of order 1"
-2. the container: the B-format GUID of WAVE (FuMa), the channel layout of CAF (ACN, SN3D or N3D)
+2. the container: the B-format GUID of WAVE (FuMa), the channel layout of CAF (ACN, SN3D or
+   N3D), the channel mapping of Opus (AmbiX)
 3. the name: "ambix", "acn", "sn3d", "n3d", "fuma"
 4. the sound. Plane waves that do not interfere have as much power in a degree of SN3D as in W,
    from wherever they come, so that in degree 1
@@ -30,7 +31,7 @@ from soundstage.ambisonics.conventions import (
     order_of,
     to_ambix,
 )
-from soundstage.audio import SoundReader
+from soundstage.audio import FieldMark, SoundReader
 from soundstage.errors import InputError
 
 TAG = "Ambisonics: "
@@ -47,6 +48,7 @@ _NAMES: tuple[tuple[Convention, str], ...] = (
 )
 _FIELD_NAME = re.compile(r"fuma|furse|n3d|ambi|b-?format|(?<![a-z])(?:foa|hoa|acn)(?![a-z])", re.I)
 _B_FORMAT = bytes.fromhex("2107d3118644c8c1ca000000")  # of both GUIDs, PCM and float, from byte 4
+_OPUS_FAMILIES = (2, 3)  # channel mappings of ambisonics (RFC 8486)
 _CAF_LAYOUTS: dict[int, Convention] = {190: "ambix", 191: "n3d"}  # kCAFChannelLayoutTag_HOA_…
 
 
@@ -70,13 +72,13 @@ class FieldFormat(NamedTuple):
         return f"{describe(self.order, self.convention)}: {self.reason}"
 
 
-def field_tag(order: int, convention: str) -> str:
-    """What a tag of an ambisonic file says.
+def field_mark(order: int, convention: str) -> FieldMark:
+    """What an ambisonic file says of itself.
 
-    >>> field_tag(1, "ambix")
+    >>> field_mark(1, "ambix").text
     'Ambisonics: AmbiX (ACN, SN3D) of order 1'
     """
-    return TAG + describe(order, convention)
+    return FieldMark(check_convention(convention), order, TAG + describe(order, convention))
 
 
 def is_field(sound: SoundReader) -> bool:
@@ -133,6 +135,8 @@ def _of_container(path: Path) -> Convention | None:
         head = file.read(1 << 16)
     if head[:4] in (b"RIFF", b"RF64", b"BW64"):
         return "fuma" if _B_FORMAT in head[:256] else None
+    if head[:4] == b"OggS" and (at := head.find(b"OpusHead")) >= 0 and len(head) > at + 18:
+        return "ambix" if head[at + 18] in _OPUS_FAMILIES else None
     if head[:4] == b"caff" and (at := head.find(b"chan", 8)) >= 0 and len(head) >= at + 16:
         return _CAF_LAYOUTS.get(struct.unpack(">I", head[at + 12 : at + 16])[0] >> 16)
     return None

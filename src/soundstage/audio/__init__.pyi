@@ -1,4 +1,5 @@
 from .audio_buffer import Audio
+from .field_mark import FieldMark
 from .file_paths import expand_inputs, is_same_file
 from .formats import (
     MEDIA_SUFFIXES,
@@ -23,6 +24,7 @@ __all__ = [
     "READABLE_SUFFIXES",
     "WRITABLE_SUFFIXES",
     "Audio",
+    "FieldMark",
     "Metadata",
     "Quantizer",
     "Receipt",

@@ -21,6 +21,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from soundstage.audio.field_mark import FieldMark
 from soundstage.errors import OptionError, OutputError
 
 BIT_DEPTHS = ("8", "16", "24", "32", "float", "double")
@@ -131,6 +132,10 @@ class SoundFormat:
         return self.encoding in ("FLOAT", "DOUBLE")
 
 
+AMBISONIC_OPUS = SoundFormat("OGG", "OPUS")
+"""The format that has a mapping for the channels of sound fields."""
+
+
 def container_of(suffix: str) -> str:
     """The container of a suffix, with or without its dot.
 
@@ -205,8 +210,17 @@ def supported_rate(form: SoundFormat, rate: int) -> int:
     return min((each for each in rates if each >= rate), default=rates[-1])
 
 
-def check_limits(path: Path, form: SoundFormat, rate: int, channels: int) -> None:
+def check_limits(
+    path: Path, form: SoundFormat, rate: int, channels: int, *, field: FieldMark | None = None
+) -> None:
     """Refuse a sample rate or number of channels that the format cannot hold.
+
+    Args:
+        path: of the file, for the message.
+        form: container and encoding.
+        rate: in Hz.
+        channels: number of channels.
+        field: of an ambisonic sound field.
 
     Raises:
         OutputError: with an alternative.
@@ -220,6 +234,12 @@ def check_limits(path: Path, form: SoundFormat, rate: int, channels: int) -> Non
     most = min(_CHANNELS.get(name, _MOST_CHANNELS) for name in (form.container, form.encoding))
     if form.container in MEDIA_CONTAINERS:
         most = 2
+    if field and form == AMBISONIC_OPUS:
+        if field.convention != "ambix":
+            raise OutputError(
+                f"{path}: Opus holds ambisonics in AmbiX alone; leave `convention` out."
+            )
+        most = _MOST_CHANNELS
     if not 1 <= channels <= most:
         raise OutputError(
             f"{path}: {form.container} with {form.encoding} holds 1 to {most} channels, not "

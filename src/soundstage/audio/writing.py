@@ -12,7 +12,9 @@ from soundstage.atomic_files import AtomicFile, check_target, output_errors
 from soundstage.audio.codecs.bit_rates import check_bit_rate
 from soundstage.audio.codecs.containers import is_media
 from soundstage.audio.codecs.sndfile_writer import SndfileTarget
+from soundstage.audio.field_mark import FieldMark
 from soundstage.audio.formats import (
+    AMBISONIC_OPUS,
     MEDIA_CONTAINERS,
     SoundFormat,
     check_encoding,
@@ -58,6 +60,7 @@ class SoundWriter:
             target is a film or M4A; ignored otherwise.
         keep_original: whether the sound of `picture_from` goes along too, bit for bit, behind the
             new one.
+        field: of an ambisonic sound field, which the file then says it holds.
 
     Raises:
         OutputError: the target exists, is a folder, is in a folder that is missing or read-only,
@@ -79,13 +82,14 @@ class SoundWriter:
         expected_frames: int | None = None,
         picture_from: str | Path | None = None,
         keep_original: bool = False,
+        field: FieldMark | None = None,
     ) -> None:
         self.path = Path(path)
         self.rate, self.channels, self.format = rate, channels, format
         self.receipt = Receipt()
         """What of the metadata the file holds, when it is complete."""
         self._overwrite, self._bit_rate = overwrite, bit_rate
-        self._keep_original = keep_original
+        self._keep_original, self._field = keep_original, field
         if keep_original and (picture_from is None or format.container not in MEDIA_CONTAINERS):
             raise OptionError(
                 f"{self.path}: `keep_original` puts the sound of a file beside the new one, which "
@@ -98,14 +102,14 @@ class SoundWriter:
         self._complete = False
         check_target(self.path, overwrite=overwrite)
         check_encoding(format.container, format.encoding)
-        check_limits(self.path, format, rate, channels)
+        check_limits(self.path, format, rate, channels, field=field)
         if bit_rate is not None:
             check_bit_rate(format, rate, channels, bit_rate)
         self._metadata: Metadata | None = None
         self._left_out: list[Lost] = []
         if metadata is not None:
             self._metadata, self._left_out = of_the_result(
-                metadata, format, source_rate=source_rate, rate=rate, channels=channels
+                metadata, format, source_rate=source_rate, rate=rate, channels=channels, field=field
             )
 
     def write(self, block: Block) -> None:
@@ -182,6 +186,16 @@ class SoundWriter:
             self._file.discard()
 
     def _open(self, temporary: Path) -> _Target:
+        if self._field and self.format == AMBISONIC_OPUS:
+            from soundstage.audio.codecs.ambisonic_opus import AmbisonicOpusTarget
+
+            return AmbisonicOpusTarget(
+                temporary,
+                self._field,
+                self.rate,
+                self._metadata or Metadata(),
+                self._bit_rate,
+            )
         if self.format.container not in MEDIA_CONTAINERS:
             return SndfileTarget(
                 temporary,
@@ -191,6 +205,7 @@ class SoundWriter:
                 self._metadata or Metadata(),
                 self._bit_rate,
                 self._expected_frames,
+                self._field,
             )
         from soundstage.audio.codecs.ffmpeg_writer import MediaTarget
 

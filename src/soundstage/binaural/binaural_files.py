@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from soundstage.ambisonics.conventions import DEFAULT_CONVENTION, describe, from_ambix, order_of
+from soundstage.ambisonics.field_formats import field_mark
 from soundstage.audio import (
     Metadata,
     Quantizer,
@@ -117,6 +118,7 @@ def render_file(
     alone = first.path is not None and all(
         each.sound.path == first.path and not each.start for each in scene.sources
     )
+    order = None if mix.channels == BINAURAL else order_of(mix.channels)
     tags = Metadata.from_tags(scene.tags) if scene.tags else None
     alone = alone and tags is None
     with SoundWriter(
@@ -129,6 +131,7 @@ def render_file(
         overwrite=overwrite,
         expected_frames=mix.expected_frames,
         picture_from=first.path if alone else None,
+        field=None if order is None else field_mark(order, convention),
     ) as writer:
         written = _write(mix, convention, writer, progress or (lambda _: None))
     return BinauralReport(
@@ -140,8 +143,8 @@ def render_file(
         container=writer.format.container,
         encoding=writer.format.encoding,
         method=method,
-        order=None if mix.channels == BINAURAL else order_of(mix.channels),
-        convention=None if mix.channels == BINAURAL else convention,
+        order=order,
+        convention=None if order is None else convention,
         fields=_fields(scene),
         gain_db=decibels(written.gain),
         true_peak_db=decibels(written.peak.true_peak * written.gain),

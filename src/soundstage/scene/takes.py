@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from soundstage.ambisonics.conventions import channels_of, field_label
+from soundstage.ambisonics.conventions import DEFAULT_CONVENTION, field_label
+from soundstage.ambisonics.field_formats import field_mark
 from soundstage.atomic_files import check_target
 from soundstage.audio import SoundFormat, output_format, supported_rate
 from soundstage.audio.formats import check_limits
@@ -96,7 +97,8 @@ def plan_takes(
     target = _target(text, output, suffix, label)
     form = output_format(SoundFormat("WAV", "PCM_24"), target.suffix, bit_depth)
     if ambix is not None:
-        check_limits(target, form, supported_rate(form, RATE), channels_of(ambix))
+        field = field_mark(ambix, convention or DEFAULT_CONVENTION)
+        check_limits(target, form, supported_rate(form, RATE), field.channels, field=field)
     if scene is not None and scene.suffix.lower() != ".json":
         raise OptionError(f"{scene}: a scene file is JSON: use the suffix .json.")
     if scene is not None and stems is None:

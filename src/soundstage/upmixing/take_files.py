@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from soundstage.ambisonics.field_formats import field_mark
 from soundstage.audio import (
     SoundFormat,
     SoundReader,
@@ -15,7 +16,7 @@ from soundstage.audio import (
 )
 from soundstage.errors import OptionError, OutputError
 from soundstage.upmixing.comparison import TakesComparison
-from soundstage.upmixing.file_options import OUTPUTS, FileOptions
+from soundstage.upmixing.file_options import OUTPUTS, FileOptions, field_order
 from soundstage.upmixing.report import TakeReport
 from soundstage.upmixing.take_passes import Result
 
@@ -59,6 +60,7 @@ def take_writer(
     """
     if is_same_file(sound.path, target):
         raise OutputError(f"{target} is the source itself: choose another name.")
+    order = field_order(result.outputs)
     frames = sound.frames and resampled_frames(sound.frames, sound.rate, result.rate)
     return SoundWriter(
         target,
@@ -72,6 +74,7 @@ def take_writer(
         expected_frames=frames,
         picture_from=sound.path,
         keep_original=options.keep_original,
+        field=field_mark(order, result.outputs[:-1]) if order else None,
     )
 
 

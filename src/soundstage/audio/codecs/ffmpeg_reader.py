@@ -28,6 +28,7 @@ _CHECKED = ("ac3", "eac3")  # lossy codecs whose checksums encoders write correc
 _FULL_SCALE = {"u8": 1 << 7, "s16": 1 << 15, "s32": 1 << 31, "s64": 1 << 63}
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 _GAP = 0.05  # s; less is jitter of the time stamps, which Matroska rounds to 1 ms
+MOST_PLANES = 8  # that PyAV shows of a frame; it crashes beyond them
 _LONGEST_GAP = 600.0  # s; more is a damaged time stamp
 _SILENCE = 1 << 16  # frames of silence in a block
 _SLACK = 0.1  # s by which the duration of a container with coarse time stamps may be too long
@@ -286,6 +287,8 @@ def _seconds(container: Any, stream: Any) -> float | None:
 def _samples(frame: Any, dtype: np.dtype) -> Float[np.ndarray, "channels frames"]:
     kind = frame.format.name.removesuffix("p")
     channels, frames = len(frame.layout.channels), frame.samples
+    if frame.format.is_planar and channels > MOST_PLANES:
+        (frame,) = av.AudioResampler(format=kind).resample(frame)
     if frame.format.is_planar:
         planes = [np.frombuffer(plane, _DTYPES[kind], frames) for plane in frame.planes]
         data = np.stack(planes)

@@ -13,17 +13,24 @@ from soundstage.audio.codecs.bit_rates import settings
 from soundstage.audio.codecs.riff import clear_timestamp, file_length, sound_chunk
 from soundstage.audio.codecs.sequential_file import SequentialFile
 from soundstage.audio.codecs.sinks import OggSink, Sink
+from soundstage.audio.field_mark import FieldMark
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import Metadata
 from soundstage.audio.metadata.flac import COMMENTS, PADDING, write_flac
 from soundstage.audio.metadata.id3_writer import write_id3
-from soundstage.audio.metadata.other_chunks import write_aiff, write_au, write_caf
+from soundstage.audio.metadata.other_chunks import caf_layout, write_aiff, write_au, write_caf
 from soundstage.audio.metadata.wave_chunks import write_w64, write_wave
 from soundstage.errors import OutputError
 
 MAX_BYTES = 0xFFFFFFFF - (1 << 20)  # of sound where sizes have 32 bits, with room for tags
 _SHORT = ("WAV", "AIFF", "AU")  # containers whose sizes have 32 bits
 _PIECE = 8192  # frames handed over at a time: the Vorbis encoder needs stack space for each
+
+_CAF_LAYOUTS = {"ambix": 190, "n3d": 191}  # kAudioChannelLayoutTag_HOA_ACN_SN3D, _N3D
+_HEAD = 1 << 16  # bytes within which the format of a WAVE file stands
+# The last 12 bytes of the GUIDs of PCM and floats, and of B-format of them
+_SUBTYPE = bytes.fromhex("00001000800000aa00389b71")
+_B_FORMAT = bytes.fromhex("2107d3118644c8c1ca000000")
 
 # Where the metadata stands: after the headers that must come first
 _PLACES = {"WAV": 12, "RF64": 48, "W64": 40, "AIFF": 12, "CAF": 52, "AU": 24, "FLAC": 42, "MP3": 0}
@@ -40,6 +47,7 @@ class SndfileTarget:
         metadata: what the file holds beside the sound.
         bit_rate: in bit/s, of a lossy encoding; None for its usual quality.
         expected_frames: length, if known: WAV beyond 4 GB becomes RF64.
+        field: of a sound field, for the headers of WAVE and CAF.
 
     Raises:
         OSError: the disk is full, or fails.
@@ -54,8 +62,10 @@ class SndfileTarget:
         metadata: Metadata,
         bit_rate: int | None,
         expected_frames: int | None,
+        field: FieldMark | None = None,
     ) -> None:
         self._form = form
+        self._is_b_format = bool(field and field.convention == "fuma") and form.container == "WAV"
         container = form.container
         self._frame_bytes = channels * _sample_bytes(form)
         if container == "WAV" and not self._is_short(expected_frames):
@@ -66,6 +76,8 @@ class SndfileTarget:
         self._sound: SequentialFile | None = None
         try:
             inserted = _packed(metadata, container)
+            if container == "CAF" and field and field.convention in _CAF_LAYOUTS:
+                inserted = caf_layout(_CAF_LAYOUTS[field.convention], field.channels) + inserted
             self._inserted = len(inserted)
             if container == "OGG":
                 self._sink: Sink = OggSink(self._file, metadata)
@@ -78,7 +90,7 @@ class SndfileTarget:
                 rate,
                 channels,
                 form.encoding,
-                format=container,
+                format="WAVEX" if self._is_b_format and container == "WAV" else container,
                 compression_level=level,
                 bitrate_mode=mode,
             )
@@ -132,6 +144,8 @@ class SndfileTarget:
             _correct_sizes(self._file, self._inserted)
         if self._turn_into_wav:
             _downgrade(self._file)
+        if self._is_b_format:
+            _mark_b_format(self._file)
         clear_timestamp(self._file)
         self._file.close()
 
@@ -205,6 +219,14 @@ def _hide_comments(file: BinaryIO, at: int) -> None:
     if head[0] & 0x7F == COMMENTS:
         size = int.from_bytes(head[1:], "big")
         _patch(file, at, bytes([head[0] & 0x80 | PADDING]) + head[1:] + bytes(size))
+
+
+def _mark_b_format(file: BinaryIO) -> None:
+    """Turn the GUID of PCM or floats into that of ambisonic B-format of the same."""
+    file.seek(0)
+    at = file.read(_HEAD).find(_SUBTYPE)
+    if at >= 0:
+        _patch(file, at, _B_FORMAT)
 
 
 def _patch(file: BinaryIO, at: int, data: bytes) -> None:

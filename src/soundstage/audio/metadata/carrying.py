@@ -10,6 +10,7 @@ import struct
 from dataclasses import replace
 from importlib.metadata import version
 
+from soundstage.audio.field_mark import FieldMark
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import bext as broadcast
 from soundstage.audio.metadata.model import (
@@ -55,7 +56,13 @@ _TEXT_CHUNKS = {"iXML": "iXML", "_PMX": "XMP"}  # chunks of text, and the tags t
 
 
 def of_the_result(
-    metadata: Metadata, form: SoundFormat, *, source_rate: int, rate: int, channels: int
+    metadata: Metadata,
+    form: SoundFormat,
+    *,
+    source_rate: int,
+    rate: int,
+    channels: int,
+    field: FieldMark | None = None,
 ) -> tuple[Metadata, list[Lost]]:
     """The metadata to write, and what of the source's was left out because it would be false.
 
@@ -65,6 +72,7 @@ def of_the_result(
         source_rate: of the source, in Hz; 0 if it is unknown.
         rate: of the result, in Hz.
         channels: of the result.
+        field: of a sound field, which the line about the software states.
     """
     source_rate = metadata.rate or source_rate or rate
     lost: list[Lost] = []
@@ -76,7 +84,7 @@ def of_the_result(
             lost.append(Lost(f"tag {name}", "it describes the encoding of the source"))
         elif name != "encoder":
             tags.add(name, *values)
-    tags.add("encoder", _encoder(metadata.tags.get("encoder", ())))
+    tags.add("encoder", _encoder(metadata.tags.get("encoder", ()), field))
     blocks = []
     for block in metadata.blocks:
         why = _OF_THE_SOURCE.get(block.name)
@@ -119,8 +127,10 @@ def _history_line(form: SoundFormat, rate: int, channels: int) -> str:
     return f"A={coding},F={rate}{depth},M={mode},T={SOFTWARE}"
 
 
-def _encoder(old: tuple[str, ...]) -> str:
+def _encoder(old: tuple[str, ...], field: FieldMark | None) -> str:
     ours = f"{SOFTWARE} {version('soundstage')}"
+    if field:
+        ours += f" ({field.text})"
     before = "; ".join(old)
     if before.startswith(SOFTWARE + " "):
         before = before.partition("; source: ")[2]

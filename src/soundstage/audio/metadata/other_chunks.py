@@ -163,6 +163,11 @@ def write_caf(metadata: Metadata) -> bytes:
     return b"".join(parts)
 
 
+def caf_layout(kind: int, channels: int) -> bytes:
+    """The chunk with the channel layout of a CAF file, such as 190 for ACN and SN3D."""
+    return _caf_chunk(b"chan", struct.pack(">III", kind << 16 | channels, 0, 0))
+
+
 def read_au(file: BinaryIO) -> Metadata:
     """The annotation of an AU file, which is one text without names."""
     file.seek(0)
