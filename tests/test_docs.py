@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import typer
 
+import sounds
 from making import make_film
 from making_recordings import write_hrtf_sets, write_speech
 from soundstage.cli.main import app, main
@@ -21,7 +22,7 @@ from spheres import grid, sphere_head, write_sofa
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RATE = 44_100
-WRITING = ("upmix", "separate", "binaural", "generate", "train")
+WRITING = ("upmix", "restyle", "separate", "binaural", "generate", "train")
 OTHER_PROGRAMS = "pip install|apt-get install|torchrun|tensorboard"
 
 
@@ -99,7 +100,13 @@ def workspace(tmp_path, monkeypatch, sources):
     for folder in (tmp_path / "Music" / "stereo", tmp_path / "TRACKS", tmp_path / "results"):
         folder.mkdir(parents=True)
         soundfile.write(folder / "one.wav", stereo, RATE)
-    soundfile.write(tmp_path / "mix.wav", stereo, RATE)
+    for name in ("mix.wav", "record.flac", "album/one.flac"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        soundfile.write(tmp_path / name, stereo, RATE)
+    soundfile.write(tmp_path / "song.wav", mono, RATE)
+    band = sounds.chord(RATE, level=0.1) + sounds.drums(RATE, level=0.2)
+    voice = sounds.tone(RATE, hz=600.0)
+    soundfile.write(tmp_path / "beat-group.flac", np.stack([band, voice]).T, RATE)
     soundfile.write(tmp_path / "results" / "song-stereo-1.wav", stereo, RATE)
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     for name, folder in sources.items():
