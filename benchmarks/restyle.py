@@ -13,7 +13,6 @@ import argparse
 import math
 import time
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +28,11 @@ from soundstage.corpora.placed_mixes import ROOM_DB, place_sources, usual_places
 from soundstage.evaluation.eval_items import stem_kinds
 from soundstage.evaluation.markdown_tables import NOTHING, markdown
 from soundstage.metrics.artifacts import artifact
+from soundstage.metrics.ear_levels import ear_levels
 from soundstage.metrics.image import normalized_width
 from soundstage.restyling.corrections import Corrections, corrected_blocks
 from soundstage.restyling.options import RestyleOptions
-from soundstage.restyling.pan_histogram import BANDS, PanHistogram, pan_histogram
+from soundstage.restyling.pan_histogram import pan_histogram
 from soundstage.restyling.song import survey_song
 from soundstage.stereo import RATE, encode_signal
 from soundstage.upmixing import Upmixer
@@ -41,11 +41,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "restyle.md"
 FAULTS = ((4.3, -0.8), (-2.7, 1.3), (0.0, 0.0), (11.6, 0.5), (-0.8, -1.9))  # samples, dB; in turn
 PLATE_DB, HISS_DB = -3.0, -55.0
 PEAK = 0.7
-LEVEL_BANDS = 24  # in which the levels of stems are found
-RIDGE = 1e-6  # of the loudest stem, for bands in which another one is silent
 LOUD_DB = -25.0  # of a stem under the mix, from which it counts
 EMPTY = 0.1  # share of a band at the center, below which its center is empty
-AUDIBLE = 1e-3  # share of the loudest band, in amplitude, from which a band counts
 COLUMNS: dict[str, tuple[str, int, Callable[[float], bool] | None]] = {
     "ear": ("weaker ear of a stem, dB (≥ −12)", 1, lambda value: value >= -12),
     "center": ("center of the emptiest band (≥ 0.1)", 2, lambda value: value >= EMPTY),
@@ -129,7 +126,7 @@ def measure_mix(mix: HardPanned, upmixer: Upmixer | None) -> dict[str, float | s
     histogram = pan_histogram([result])
     return {
         "ear": min(-abs(levels[k]) for k in loud),
-        "center": emptiest_center(histogram),
+        "center": histogram.emptiest_center,
         "hard": histogram.hard_left + histogram.hard_right,
         "lead": max((abs(levels[k]) for k in leads), default=math.nan),
         "sum": 10 * math.log10(float(error.square().mean() / mono.square().mean()) + 1e-30),
@@ -139,47 +136,6 @@ def measure_mix(mix: HardPanned, upmixer: Upmixer | None) -> dict[str, float | s
         "factor": factor,
         "errors": _errors(song.corrections, mix),
     }
-
-
-def ear_levels(
-    stereo: Float[torch.Tensor, "2 frames"], stems: Float[torch.Tensor, "stems frames"]
-) -> list[float]:
-    """Level of left over right of every stem in dB.
-
-    In every band, least squares on all stems at once give the gains of each stem in each ear, and
-    with its energy in the band its energy in the ear.
-    """
-    parts = _spectrogram(stems)
-    ears = _spectrogram(stereo)
-    energies = torch.zeros(len(stems), 2, dtype=torch.float64)
-    edges = np.unique(np.round(np.geomspace(3, parts.shape[1], LEVEL_BANDS + 1)).astype(int))
-    for low, high in pairwise(edges.tolist()):
-        own, heard = parts[:, low:high].flatten(1), ears[:, low:high].flatten(1)
-        moments = own.conj() @ own.T
-        power = moments.diagonal().real
-        moments += RIDGE * power.max() * torch.eye(len(stems))
-        gains = torch.linalg.solve(moments, own.conj() @ heard.T).real
-        energies += gains.square() * power[:, None]
-    left, right = energies.clamp(min=1e-20).T
-    return (10 * torch.log10(left / right)).tolist()
-
-
-def _spectrogram(signals: Float[torch.Tensor, "signals frames"]) -> torch.Tensor:
-    window = torch.hann_window(2048)
-    return torch.stft(signals, 2048, 512, window=window, return_complex=True).cdouble()
-
-
-def emptiest_center(histogram: PanHistogram) -> float:
-    """The smallest share of an audible band within 3.5 dB of the center."""
-    loud = histogram.amplitudes.sum(axis=1)
-    cells = histogram.bands.shape[1]
-    middle = slice(cells // 2 - 4, cells // 2 + 5)
-    shares = [
-        histogram.bands[band, middle].sum()
-        for band in range(BANDS)
-        if loud[band] > AUDIBLE * loud.max()
-    ]
-    return float(min(shares))
 
 
 def mix_table(rows: Sequence[dict[str, float | str]]) -> str:

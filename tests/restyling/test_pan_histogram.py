@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from stereo_songs import high, low
 
 import sounds
 from soundstage.restyling.pan_histogram import BANDS, CELLS, CENTERS, PanMeter, pan_histogram
@@ -80,3 +81,11 @@ def test_the_level_of_a_song_does_not_matter(level_db):
     loud, plain = pan_histogram([gain * panned(0.4, 1.0)]), pan_histogram([panned(0.4, 1.0)])
     np.testing.assert_allclose(loud.whole, plain.whole, atol=1e-3)
     assert loud.need == pytest.approx(plain.need, abs=0.01)
+
+
+def test_the_emptiest_center_is_that_of_the_worst_band():
+    """Lows at the center, highs hard left: the middle of the treble is empty."""
+    lows, highs = low(), high()
+    assert pan_histogram([torch.stack([lows + highs] * 2)]).emptiest_center > 0.99
+    assert pan_histogram([torch.stack([lows + 2 * highs, lows])]).emptiest_center < 0.05
+    assert pan_histogram([torch.zeros(2, 44_100)]).emptiest_center == 0

@@ -83,6 +83,14 @@ class PanHistogram:
         return self.share(-CENTRAL, CENTRAL)
 
     @property
+    def emptiest_center(self) -> float:
+        """The smallest share that a band with sound has at the center; 0 for silence."""
+        loud = self.amplitudes.sum(axis=1)
+        low, high = np.searchsorted(CENTERS, [-CENTRAL - 1e-9, CENTRAL + 1e-9])
+        shares = self.bands[loud > 1e-3 * loud.max(), low:high].sum(axis=1)
+        return float(shares.min()) if shares.size else 0.0
+
+    @property
     def need(self) -> float:
         """From 0, where all stands where it should, to 1, for a hard-panned mix."""
         low, high = NEED

@@ -10,12 +10,13 @@ from sounds import RATE
 from soundstage.errors import InputError, OptionError
 from soundstage.evaluation.complaints.api import fitness
 from soundstage.evaluation.complaints.file_rows import METHOD_ROWS, PROGRAM_ROWS
+from soundstage.evaluation.complaints.restyle_rows import RESTYLE_ROWS
 from soundstage.evaluation.complaints.rows import SOUND_ROWS, Outcome
 from soundstage.evaluation.complaints.sounds import SECONDS, Material, click, drum_hits
 from soundstage.evaluation.complaints.subjects import Subject, find_subjects
 from soundstage.evaluation.complaints.table import FitnessTable
 
-ROWS = {row.number: row for row in (*SOUND_ROWS, *METHOD_ROWS, *PROGRAM_ROWS)}
+ROWS = {row.number: row for row in (*SOUND_ROWS, *METHOD_ROWS, *PROGRAM_ROWS, *RESTYLE_ROWS)}
 FAST = (1, 2, 3, 4, 5, 7, 8, 10, 12, 13, 17, 18, 24)
 """Rows about sound that hold for the methods; the others are slow, or fail honestly."""
 MATERIAL = Material()
@@ -39,7 +40,7 @@ def made_by(change) -> Subject:
 
 
 def test_the_rows_are_those_that_are_promised() -> None:
-    assert sorted(ROWS) == [*range(1, 21), 24, 25, 26]
+    assert sorted(ROWS) == [*range(1, 23), 24, 25, 26]
     assert len({row.complaint for row in ROWS.values()}) == len(ROWS)
 
 
@@ -57,7 +58,7 @@ def test_a_row_holds_for_the_default_method(default: Subject, number: int) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [row.number for row in PROGRAM_ROWS])
+@pytest.mark.parametrize("number", [row.number for row in (*PROGRAM_ROWS, *RESTYLE_ROWS)])
 def test_a_row_about_the_program_holds(comb: Subject, number: int) -> None:
     outcome = ROWS[number].measure(comb)
     assert outcome.passed, outcome.text

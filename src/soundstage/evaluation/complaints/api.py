@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundstage.evaluation.complaints.file_rows import METHOD_ROWS, PROGRAM_ROWS
+from soundstage.evaluation.complaints.restyle_rows import RESTYLE_ROWS
 from soundstage.evaluation.complaints.rows import SOUND_ROWS, Outcome
 from soundstage.evaluation.complaints.sounds import Material
 from soundstage.evaluation.complaints.subjects import Subject, find_subjects
@@ -49,7 +50,8 @@ def fitness(
     program = Subject("", material, Upmixer.from_pretrained(FAST))
     rows = tuple(sorted((*SOUND_ROWS, *METHOD_ROWS), key=lambda row: row.number))
     cells = [(row, subject) for subject in subjects for row in rows]
-    cells += [(row, program) for row in PROGRAM_ROWS]
+    program_rows = tuple(sorted((*PROGRAM_ROWS, *RESTYLE_ROWS), key=lambda row: row.number))
+    cells += [(row, program) for row in program_rows]
     outcomes: dict[tuple[int, str], Outcome] = {}
     for done, (row, subject) in enumerate(cells):
         if progress:
@@ -58,7 +60,7 @@ def fitness(
     if progress:
         progress(1.0)
     names = [subject.name for subject in subjects]
-    return FitnessTable(names, rows, PROGRAM_ROWS, outcomes, _described(material))
+    return FitnessTable(names, rows, program_rows, outcomes, _described(material))
 
 
 def _described(material: Material) -> str:

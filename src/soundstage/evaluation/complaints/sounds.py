@@ -41,10 +41,14 @@ class Material:
     @cached_property
     def song(self) -> tuple[Mono, Mono]:
         """A mix, and the lead in it."""
+        return np.sum(list(self.parts.values()), axis=0), self.parts["lead"]
+
+    @cached_property
+    def parts(self) -> dict[str, Mono]:
+        """The parts of the mix by name, one of them "lead"."""
         parts = _band() if self.stems is None else _stems(self.stems)
-        mix = np.sum(list(parts.values()), axis=0)
-        gain = 0.25 / np.abs(mix).max()
-        return gain * mix, gain * parts["lead"]
+        gain = 0.25 / np.abs(np.sum(list(parts.values()), axis=0)).max()
+        return {name: gain * part for name, part in parts.items()}
 
     @cached_property
     def voice(self) -> Mono:
