@@ -53,12 +53,16 @@ def test_only_methods_have_takes_and_a_seed_gives_another_one() -> None:
     assert not torch.equal(nearest.upmix(MID, None, seed=1), nearest.upmix(MID, None, seed=2))
 
 
-def test_generative_methods_have_another_seed_for_each_clip() -> None:
-    masked = System("masked")
-    seeds = {masked.seed(clip, seed) for clip in ("a", "b") for seed in (0, 1)}
+@pytest.mark.parametrize("name", ["masked", "placed", "ambisonic"])
+def test_generative_methods_have_another_seed_for_each_clip(name: str) -> None:
+    system = System(name)
+    seeds = {system.seed(clip, seed) for clip in ("a", "b") for seed in (0, 1)}
     assert len(seeds) == 4
     assert 0 not in seeds  # the most likely style
-    assert masked.seed("a", 0) == masked.seed("a", 0)
+    assert system.seed("a", 0) == system.seed("a", 0)
+
+
+def test_methods_that_draw_nothing_for_a_song_have_one_seed_for_all_clips() -> None:
     assert System("nearest").seed("a", 3) == System("mono").seed("b", 3) == 3
 
 

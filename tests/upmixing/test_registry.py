@@ -17,7 +17,14 @@ from soundstage.upmixing import (
 from soundstage.upmixing.registry import DECODERS
 from soundstage.weights import list_models, model_card
 from soundstage.weights.model import save_weights
-from tiny import coherences, pairs, save_diffusion, save_generative, save_regression
+from tiny import (
+    coherences,
+    pairs,
+    save_ambisonic,
+    save_diffusion,
+    save_generative,
+    save_regression,
+)
 
 
 @pytest.fixture
@@ -30,6 +37,7 @@ def weights(tmp_path: Path) -> dict[str, str]:
     save_generative(paths["masked"], "masked")
     save_generative(paths["autoregressive"], "autoregressive")
     save_diffusion(paths["diffusion"])
+    save_ambisonic(paths["ambisonic"])
     return {family: str(path) for family, path in paths.items()}
 
 

@@ -82,7 +82,8 @@ class System:
     def seed(self, clip: str, seed: int) -> int:
         """Seed of the first result for a clip.
 
-        Generative methods also sample a global style, and some methods choose the sides of sources.
+        Generative methods also sample a global style, and some methods choose the sides of sources
+        or bands.
         They get another seed for each clip, since one seed would give all clips the same style
         offset and the same sides, and bias distances of distributions. So do methods from outside,
         which may be generative.
@@ -90,7 +91,8 @@ class System:
         method = self._method()
         if method is None:
             return seed
-        if method.settings is None and not method.is_own and not method.places_sources:
+        same_for_all = not (method.is_own or method.places_sources or method.draws_song)
+        if method.settings is None and same_for_all:
             return seed
         return int.from_bytes(hashlib.sha256(f"{seed} {clip}".encode()).digest()[:4], "big") + 1
 

@@ -55,6 +55,8 @@ class Method:
     """Whether another separator can be chosen."""
     has_decoder: bool = True
     """Whether it predicts parametric stereo, which two decoders can decode."""
+    draws_song: bool = False
+    """Whether a take draws something once for the whole song, without settings or sources."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `load`."""
     reference: str = ""
@@ -161,6 +163,14 @@ _BUILT_IN = {
             separator="formation",
             has_decoder=False,
             options={"separator": "formation", "name": "formation"},
+        ),
+        Method(
+            "ambisonic",
+            "a variational autoencoder completes the mid to a sound field, decoded to stereo",
+            "Ambisonizer, Zang et al. 2024",
+            weights="ambisonic",
+            module="ambisonic",
+            draws_song=True,
         ),
         Method(
             "nearest",

@@ -13,8 +13,10 @@ from soundstage.networks.models.ambisonic_vae import AmbisonicVAEConfig, Complet
 from soundstage.training import load_recipe, train
 from soundstage.training.field_recipes import AmbisonicRecipe
 from soundstage.training.tasks.ambisonic import (
+    MAX_ROOM_GAIN,
     AmbisonicTask,
     config_of,
+    fitted_room_gain,
     kl_divergence,
     negative_elbo,
     spectral_loss,
@@ -85,6 +87,19 @@ def test_the_prior_of_a_training_is_that_of_its_posteriors(stems: Path, tmp_path
     latents = saved.draw(noise(4000, 4, 1))[..., 0]
     torch.testing.assert_close(latents.mean(dim=0), means.mean(dim=0), atol=0.1, rtol=0)
     torch.testing.assert_close(latents.std(dim=0), spread, atol=0, rtol=0.1)
+
+
+@pytest.mark.parametrize(("gain", "found"), [(2, 2), (0.5, 1), (9, MAX_ROOM_GAIN)])
+def test_the_room_is_as_loud_as_that_of_the_mixes(gain: float, found: float) -> None:
+    model, mid = config_of(AmbisonicRecipe.model_validate(CONTENT)).build().eval(), noise(4, 6400)
+    latents = torch.randn(4, 4, 1, generator=torch.Generator().manual_seed(0))  # those of the fit
+    with torch.no_grad():
+        room = model.get_parameter("ends.room").clone()
+        model.get_parameter("ends.room").mul_(gain)
+        fields = model.decode(mid, latents)
+        model.get_parameter("ends.room").copy_(room)
+    assert fitted_room_gain(model, [(mid, fields)]) == pytest.approx(found, rel=0.01)
+    assert torch.equal(model.get_parameter("ends.room"), room)
 
 
 def test_an_interrupted_training_ends_with_the_same_weights(stems: Path, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ likelihood has two terms,
 
 with the multi-resolution STFT loss of Yamamoto et al. (2020, §2.2): in every resolution, the
 spectral convergence ‖|S| − |Ŝ|‖/‖S‖ plus the mean |log|S| − log|Ŝ||. As published β is 1, which
-leaves nothing in c; the recipe of the small network lowers it, and its prior is fitted at the end.
-That network sees a mix up to some decibels softer than the loss does, so that it serves music of
-any level.
+leaves nothing in c; the recipe of the small network lowers it, and its prior and the gain of its
+room are fitted at the end. That network sees a mix up to some decibels softer than the loss does,
+so that it serves music of any level.
 """
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -38,7 +39,9 @@ from soundstage.weights import Card
 from soundstage.weights.model import save_model
 
 VALID_BATCHES, VALID_BATCH_SIZE = 8, 4
-PRIOR_BATCHES = 32  # of the training, to which the prior is fitted
+FITTING_BATCHES = 32  # of the training, to which prior and room are fitted
+ROOM = "ends.room"
+MAX_ROOM_GAIN = 3.0  # beyond it the room is heard as an echo
 QUIETEST = 1e-4  # magnitude of a bin, below which an error does not count; a sine has 0.25·window
 
 
@@ -164,14 +167,16 @@ class AmbisonicTask(NetworkTask):
         return -mean_error(errors, self.dataset.valid, VALID_BATCHES, model)
 
     def save(self, path: Path, state: dict[str, Tensor]) -> str:
-        """Write the weights in half precision, with the prior of a constant latent."""
+        """Write the weights in half precision; prior and room of a network of bands are fitted."""
         config = config_of(self.recipe)
         if config.is_constant:
             model = config.build().eval()
             model.load_state_dict(state)
-            batches = (self.batch(step) for step in range(PRIOR_BATCHES))
-            mean, factor = fitted_prior(model, batches)
-            state = {**state, "prior_mean": mean, "prior_factor": factor}
+            batches = [self.batch(step) for step in range(FITTING_BATCHES)]
+            model.prior_mean, model.prior_factor = fitted_prior(model, batches)
+            with torch.no_grad():
+                model.get_parameter(ROOM).mul_(fitted_room_gain(model, batches))
+            state = model.state_dict()
         return save_model(path, config, state)
 
 
@@ -186,6 +191,38 @@ def fitted_prior(
     )
     covariance = torch.cov(means.T) + log_variances.exp().mean(dim=0).diag()
     return means.mean(dim=0).float(), torch.linalg.cholesky(covariance).float()
+
+
+@torch.inference_mode()
+def fitted_room_gain(model: AmbisonicVAE, batches: Iterable[Sequence[Tensor]]) -> float:
+    """Gain of the room with which drawn fields have the energy of those of some mixes.
+
+    A diffuse sound cannot be predicted, so that the loss leaves too little of it. The energy of X
+    and Y over that of W is a quadratic polynomial of the gain.
+
+    Returns:
+        From 1 to `MAX_ROOM_GAIN`.
+    """
+    generator = torch.Generator().manual_seed(0)
+    parameter = model.get_parameter(ROOM)
+    room = parameter.clone()
+    sums = torch.zeros(4, dtype=torch.float64)  # of the gains 0, 1 and 2, and of the mixes
+    for mid, field in batches:
+        shape = len(mid), model.config.latent_dim, 1
+        latent = model.draw(torch.randn(shape, generator=generator))
+        fields = []
+        for gain in range(3):
+            parameter.copy_(gain * room)
+            fields.append(model.decode(mid, latent))
+        parameter.copy_(room)
+        power = mid.square().mean(dim=-1)
+        ratios = [each.square().sum(dim=1).mean(dim=-1) / power for each in (*fields, field)]
+        sums += torch.stack(ratios).double().sum(dim=1)
+    none, one, two, wanted = sums.tolist()
+    square = (two - 2 * one + none) / 2
+    linear = one - none - square
+    root = math.sqrt(max(linear**2 + 4 * square * (wanted - none), 0))
+    return min(max((root - linear) / (2 * max(square, 1e-9)), 1.0), MAX_ROOM_GAIN)
 
 
 def config_of(recipe: AmbisonicRecipe) -> AmbisonicVAEConfig:
