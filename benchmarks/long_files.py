@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -37,11 +38,21 @@ def make_input(path: Path, hours: float) -> None:
 
 def upmix(source: Path, target: Path, method: str) -> dict[str, float]:
     """Seconds and peak memory of the command, start-up included."""
-    command = [str(Path(sys.executable).with_name("soundstage")), "upmix", str(source)]
+    arguments = ["upmix", str(source), "-o", str(target), "--method", method]
+    report, seconds, megabytes = watched(arguments)
+    return {
+        "seconds": seconds,
+        "megabytes": megabytes,
+        "frames": report["frames"],
+        "gain_db": report["gain_db"],
+    }
+
+
+def watched(arguments: list[str]) -> tuple[dict[str, Any], float, float]:
+    """The report of a command of Soundstage, its seconds, and its peak memory in MB."""
+    command = [str(Path(sys.executable).with_name("soundstage")), *arguments, "--json"]
     started = time.perf_counter()
-    process = psutil.Popen(
-        [*command, "-o", str(target), "--method", method, "--json"], stdout=subprocess.PIPE
-    )
+    process = psutil.Popen(command, stdout=subprocess.PIPE)
     peak = 0
 
     def watch() -> None:
@@ -58,14 +69,8 @@ def upmix(source: Path, target: Path, method: str) -> dict[str, float]:
     output, _ = process.communicate()
     watcher.join()
     if process.returncode:
-        raise SystemExit(f"upmix failed on {source}")
-    report = json.loads(output.splitlines()[0])
-    return {
-        "seconds": time.perf_counter() - started,
-        "megabytes": peak / 1e6,
-        "frames": report["frames"],
-        "gain_db": report["gain_db"],
-    }
+        raise SystemExit(f"Failed: soundstage {' '.join(arguments)}")
+    return json.loads(output.splitlines()[0]), time.perf_counter() - started, peak / 1e6
 
 
 def main() -> None:
