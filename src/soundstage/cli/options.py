@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-FILES, INPUTS, PLACES, FIELDS = "Files", "Stereo inputs", "Places", "Ambisonics"  # of the help
+FILES, INPUTS, PLACES = "Files", "Stereo inputs", "Places"  # sections of the help
+FIELDS, TAKES = "Ambisonics", "Takes"
 
 Output = Annotated[
     str | None,
@@ -38,6 +39,45 @@ BitDepth = Annotated[
 Rate = Annotated[
     int | None,
     typer.Option(help="Sample rate in Hz. By default that of the input.", rich_help_panel=FILES),
+]
+BitRate = Annotated[
+    int | None,
+    typer.Option("--bitrate", help="Of a lossy format, in kbit/s.", rich_help_panel=FILES),
+]
+Proof = Annotated[
+    bool,
+    typer.Option(help="Read each result back and compare its mono sum.", rich_help_panel=FILES),
+]
+Takes = Annotated[
+    int,
+    typer.Option(
+        min=1, max=32, help="Number of takes, with seeds from --seed on.", rich_help_panel=TAKES
+    ),
+]
+TakeSeed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        min=0,
+        help="Random seed; the same seed, the same result.",
+        rich_help_panel=TAKES,
+    ),
+]
+Sheet = Annotated[
+    bool | None,
+    typer.Option(
+        "--sheet/--no-sheet",
+        help="Contact sheet of several takes, {stem}-takes.png (default).",
+        rich_help_panel=TAKES,
+    ),
+]
+Listen = Annotated[
+    bool,
+    typer.Option(
+        "--listen",
+        help="A listening page of the input and all takes, {stem}-listen.html.",
+        rich_help_panel=TAKES,
+    ),
 ]
 Downmix = Annotated[
     bool,

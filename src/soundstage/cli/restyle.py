@@ -10,26 +10,30 @@ from soundstage.cli.options import (
     FILES,
     PLACES,
     BitDepth,
+    BitRate,
     DryRun,
     FileJobs,
     Format,
     Inputs,
     Json,
+    Listen,
     Name,
     Output,
     Overwrite,
     Place,
     PlanFile,
+    Proof,
     Quiet,
     Rate,
+    Sheet,
     SkipExisting,
+    Takes,
+    TakeSeed,
     WritePlan,
 )
 
 if TYPE_CHECKING:
     pass
-
-_TAKES = "Takes"  # section of the help
 
 
 def restyle(
@@ -39,20 +43,14 @@ def restyle(
     name: Name = None,
     bit_depth: BitDepth = None,
     rate: Rate = None,
-    bit_rate: Annotated[
-        int | None,
-        typer.Option("--bitrate", help="Of a lossy format, in kbit/s.", rich_help_panel=FILES),
-    ] = None,
+    bit_rate: BitRate = None,
     gain_db: Annotated[
         float | None,
         typer.Option(
             "--gain", help="In dB. By default what each file needs.", rich_help_panel=FILES
         ),
     ] = None,
-    proof: Annotated[
-        bool,
-        typer.Option(help="Read each result back and compare its mono sum.", rich_help_panel=FILES),
-    ] = True,
+    proof: Proof = True,
     amount: Annotated[
         float,
         typer.Option(
@@ -83,39 +81,10 @@ def restyle(
             help="Correct lag, balance and treble of the channels first.", rich_help_panel=PLACES
         ),
     ] = True,
-    takes: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=32,
-            help="Number of takes, with seeds from --seed on.",
-            rich_help_panel=_TAKES,
-        ),
-    ] = 1,
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Random seed; the same seed, the same result. 0 is the stage of the rules.",
-            rich_help_panel=_TAKES,
-        ),
-    ] = 0,
-    sheet: Annotated[
-        bool | None,
-        typer.Option(
-            "--sheet/--no-sheet",
-            help="Contact sheet of several takes, {stem}-takes.png (default).",
-            rich_help_panel=_TAKES,
-        ),
-    ] = None,
-    listen: Annotated[
-        bool,
-        typer.Option(
-            "--listen",
-            help="A listening page of the input and all takes, {stem}-listen.html.",
-            rich_help_panel=_TAKES,
-        ),
-    ] = False,
+    takes: Takes = 1,
+    seed: TakeSeed = 0,
+    sheet: Sheet = None,
+    listen: Listen = False,
     jobs: FileJobs = None,
     overwrite: Overwrite = False,
     skip_existing: SkipExisting = False,

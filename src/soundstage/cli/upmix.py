@@ -11,6 +11,7 @@ from soundstage.cli.options import (
     INPUTS,
     Ambix,
     BitDepth,
+    BitRate,
     Convention,
     Device,
     Downmix,
@@ -19,16 +20,21 @@ from soundstage.cli.options import (
     Format,
     Inputs,
     Json,
+    Listen,
     Name,
     Output,
     Overwrite,
     Place,
     PlanFile,
+    Proof,
     Quiet,
     Rate,
     SeparatorName,
+    Sheet,
     SkipExisting,
     Stems,
+    Takes,
+    TakeSeed,
     WritePlan,
     WriteStems,
     split_list,
@@ -38,7 +44,7 @@ if TYPE_CHECKING:
     pass
 
 
-_STEREO, _TAKES = "Stereo image", "Takes"  # sections of the help
+_STEREO = "Stereo image"  # section of the help
 
 
 def upmix(
@@ -48,10 +54,7 @@ def upmix(
     name: Name = None,
     bit_depth: BitDepth = None,
     rate: Rate = None,
-    bit_rate: Annotated[
-        int | None,
-        typer.Option("--bitrate", help="Of a lossy format, in kbit/s.", rich_help_panel=FILES),
-    ] = None,
+    bit_rate: BitRate = None,
     gain_db: Annotated[
         str | None,
         typer.Option(
@@ -71,10 +74,7 @@ def upmix(
     ] = False,
     ambix: Ambix = None,
     convention: Convention = None,
-    proof: Annotated[
-        bool,
-        typer.Option(help="Read each result back and compare its mono sum.", rich_help_panel=FILES),
-    ] = True,
+    proof: Proof = True,
     codec_checks: Annotated[
         str | None,
         typer.Option(
@@ -143,39 +143,10 @@ def upmix(
             rich_help_panel=_STEREO,
         ),
     ] = "prediction",
-    takes: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=32,
-            help="Number of takes, with seeds from --seed on.",
-            rich_help_panel=_TAKES,
-        ),
-    ] = 1,
-    seed: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Random seed; the same seed, the same result.",
-            rich_help_panel=_TAKES,
-        ),
-    ] = 0,
-    sheet: Annotated[
-        bool | None,
-        typer.Option(
-            "--sheet/--no-sheet",
-            help="Contact sheet of several takes, {stem}-takes.png (default).",
-            rich_help_panel=_TAKES,
-        ),
-    ] = None,
-    listen: Annotated[
-        bool,
-        typer.Option(
-            "--listen",
-            help="A listening page of the input and all takes, {stem}-listen.html.",
-            rich_help_panel=_TAKES,
-        ),
-    ] = False,
+    takes: Takes = 1,
+    seed: TakeSeed = 0,
+    sheet: Sheet = None,
+    listen: Listen = False,
     downmix: Downmix = False,
     align: Annotated[
         bool,

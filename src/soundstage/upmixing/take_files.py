@@ -2,23 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from soundstage.ambisonics.field_formats import field_mark
 from soundstage.audio import (
     SoundFormat,
     SoundReader,
     SoundWriter,
+    decibels,
     is_same_file,
     output_format,
     resampled_frames,
     supported_rate,
 )
 from soundstage.errors import OptionError, OutputError
+from soundstage.upmixing.codec_check import CodecCheck, check_codecs
 from soundstage.upmixing.comparison import TakesComparison
 from soundstage.upmixing.file_options import OUTPUTS, FileOptions, field_order
 from soundstage.upmixing.report import TakeReport
-from soundstage.upmixing.take_passes import Result
+from soundstage.upmixing.take_passes import Result, Take, TakePasses
 
 
 class TakesResult(NamedTuple):
@@ -76,6 +78,58 @@ def take_writer(
         keep_original=options.keep_original,
         field=field_mark(order, result.outputs[:-1]) if order else None,
     )
+
+
+def take_facts(
+    sound: SoundReader,
+    passes: TakePasses,
+    take: Take,
+    options: FileOptions,
+    seconds: float,
+    codec_checks: Sequence[CodecCheck],
+) -> dict[str, Any]:
+    """The fields of a `TakeReport` that do not depend on what makes the takes."""
+    form, fold_down = take.result.form, take.fold_down
+    return {
+        "source": sound.name,
+        "target": str(take.writer.path),
+        "source_rate": sound.rate,
+        "rate": take.result.rate,
+        "frames": passes.frames,
+        "container": form.container,
+        "encoding": form.encoding,
+        "outputs": take.result.outputs,
+        "method": options.method,
+        "seed": take.seed,
+        "exact_fold_down": passes.keeps_mid and not form.is_lossy,
+        "proven": options.proof,
+        "fold_down_error_db": None if fold_down is None else fold_down.error_db,
+        "loudness_difference": fold_down.loudness if fold_down and form.is_lossy else None,
+        "fold_down_lag": fold_down.lag if fold_down else 0,
+        "gain_db": decibels(take.gain),
+        "gain_requested": options.gain_db is not None,
+        "true_peak_db": decibels(take.peak.true_peak * take.gain),
+        "width": take.image.width(),
+        "correlation": take.image.correlation(),
+        "seconds": seconds,
+        "style": options.style,
+        "codec_checks": tuple(codec_checks),
+        "carried": take.writer.receipt.carried,
+        "not_carried": take.writer.receipt.not_carried,
+    }
+
+
+def checked_codecs(passes: TakePasses, options: FileOptions) -> list[list[CodecCheck]]:
+    """What codecs make of the mono sum of each take, whose files are complete."""
+    return [
+        check_codecs(
+            take.writer.complete(),
+            options.codecs,
+            lambda gain, take=take: lambda: passes.scaled_mids(take.gain * gain),  # type: ignore[misc]
+            take.peak.true_peak * take.gain,
+        )
+        for take in passes.takes
+    ]
 
 
 def encoding_facts(source: SoundFormat, result: SoundFormat) -> list[str]:

@@ -19,14 +19,21 @@ from soundstage.parallel import Progress
 from soundstage.precision import in_single_precision
 from soundstage.separation.separation_files import SourceOptions, write_sources
 from soundstage.separation.source_folders import check_folder
-from soundstage.upmixing.codec_check import CodecCheck, check_codecs
+from soundstage.upmixing.codec_check import CodecCheck
 from soundstage.upmixing.controls import as_seeds
 from soundstage.upmixing.downmix import Channels, inspect_channels, mid_blocks
 from soundstage.upmixing.engine import UpmixMethod
 from soundstage.upmixing.file_options import FileOptions, plan_path
 from soundstage.upmixing.report import Report, facts_of
 from soundstage.upmixing.song_pass import plans_of
-from soundstage.upmixing.take_files import TakesResult, encoding_facts, result_of, take_writer
+from soundstage.upmixing.take_files import (
+    TakesResult,
+    checked_codecs,
+    encoding_facts,
+    result_of,
+    take_facts,
+    take_writer,
+)
 from soundstage.upmixing.take_passes import Take
 from soundstage.upmixing.upmix_passes import UpmixPasses
 
@@ -86,15 +93,7 @@ def upmix_to_files(
         plans = _plans(passes, takes, options)
         if options.proof:
             passes.prove()
-        checks = [
-            check_codecs(
-                take.writer.complete(),
-                options.codecs,
-                lambda gain, take=take: lambda: passes.scaled_mids(take.gain * gain),  # type: ignore[misc]
-                take.peak.true_peak * take.gain,
-            )
-            for take in takes
-        ]
+        checks = checked_codecs(passes, options)
         if options.write_stems:
             _write_stems(sound, channels, passes.method, options)
         if options.write_plan:
@@ -105,7 +104,7 @@ def upmix_to_files(
             progress(1.0)
     seconds = (time.perf_counter() - started) / len(takes)
     reports = [
-        _report(sound, channels, passes, take, tuple(checked), options, seconds, plan)
+        _report(sound, channels, passes, take, checked, options, seconds, plan)
         for take, checked, plan in zip(takes, checks, plans, strict=True)
     ]
     return TakesResult(reports, passes.meter.comparison() if passes.meter else None)
@@ -189,46 +188,21 @@ def _report(
     channels: Channels,
     passes: UpmixPasses,
     take: Take,
-    codec_checks: tuple[CodecCheck, ...],
+    codec_checks: list[CodecCheck],
     options: FileOptions,
     seconds: float,
     plan: "Plan | None",
 ) -> Report:
-    form, fold_down = take.result.form, take.fold_down
     return Report(
-        source=sound.name,
-        target=str(take.writer.path),
-        source_rate=sound.rate,
-        rate=take.result.rate,
-        frames=passes.frames,
-        container=form.container,
-        encoding=form.encoding,
-        outputs=take.result.outputs,
-        method=options.method,
-        seed=take.seed,
+        **take_facts(sound, passes, take, options, seconds, codec_checks),
         dual_mono=channels.dual_mono,
         downmixed=sound.channels == 2 and not (channels.dual_mono or channels.aligned),
-        exact_fold_down=passes.keeps_mid and not form.is_lossy,
-        proven=options.proof,
-        fold_down_error_db=None if fold_down is None else fold_down.error_db,
-        loudness_difference=fold_down.loudness if fold_down and form.is_lossy else None,
-        fold_down_lag=fold_down.lag if fold_down else 0,
-        gain_db=decibels(take.gain),
-        gain_requested=options.gain_db is not None,
-        true_peak_db=decibels(take.peak.true_peak * take.gain),
-        width=take.image.width(),
-        correlation=take.image.correlation(),
-        seconds=seconds,
-        style=options.style,
-        codec_checks=codec_checks,
-        carried=take.writer.receipt.carried,
-        not_carried=take.writer.receipt.not_carried,
         content=channels.content.kind if channels.content else None,
         lag=channels.alignment.lag if channels.alignment else None,
         plan=plan,
         facts=(
             *sound.notes,
-            *encoding_facts(sound.format, form),
+            *encoding_facts(sound.format, take.result.form),
             *facts_of(options.controls, channels),
         ),
     )

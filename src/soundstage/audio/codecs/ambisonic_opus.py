@@ -5,7 +5,6 @@ moves directions.
 """
 
 import contextlib
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -13,7 +12,7 @@ from typing import BinaryIO, cast
 import av
 import numpy as np
 
-from soundstage.audio.codecs.sinks import Sink
+from soundstage.audio.codecs.sinks import Sink, ffmpeg_failures
 from soundstage.audio.field_mark import FieldMark
 from soundstage.audio.metadata import Metadata
 from soundstage.audio.metadata.media import to_ffmpeg
@@ -44,7 +43,7 @@ class AmbisonicOpusTarget:
         self._sink = Sink(self._file)
         self._output = av.open(self._sink, "w", format="ogg", options={"fflags": "+bitexact"})
         try:
-            with self._failures():
+            with ffmpeg_failures(self._sink):
                 self._sound = self._output.add_stream(
                     "libopus",
                     rate=rate,
@@ -72,7 +71,7 @@ class AmbisonicOpusTarget:
             )
             frame.sample_rate, frame.pts = self._rate, self._done
             frame.time_base = Fraction(1, self._rate)
-            with self._failures():
+            with ffmpeg_failures(self._sink):
                 self._output.mux(self._sound.encode(frame))
             self._done += len(piece)
 
@@ -82,7 +81,7 @@ class AmbisonicOpusTarget:
         Raises:
             OSError: the disk is full, or fails.
         """
-        with self._failures():
+        with ffmpeg_failures(self._sink):
             self._output.mux(self._sound.encode(None))
             self._output.close()
         self._file.close()
@@ -92,14 +91,3 @@ class AmbisonicOpusTarget:
         with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
             self._output.close()
         self._file.close()
-
-    @contextlib.contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except av.error.FFmpegError as error:
-            if self._sink.failure:
-                raise self._sink.failure from error
-            raise OSError(getattr(error, "errno", 0), str(error.strerror or error)) from error
-        if self._sink.failure:
-            raise self._sink.failure

@@ -11,7 +11,6 @@ names, which it would search for protocols; and it draws no random numbers.
 
 import contextlib
 import errno
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 
 from soundstage.audio.codecs.bit_rates import DEFAULT_AAC
 from soundstage.audio.codecs.film import Film
-from soundstage.audio.codecs.sinks import Sink
+from soundstage.audio.codecs.sinks import Sink, ffmpeg_failures
 from soundstage.audio.formats import SoundFormat
 from soundstage.audio.metadata import Metadata
 from soundstage.audio.metadata.media import TRACK_TITLE, to_ffmpeg
@@ -99,7 +98,7 @@ class MediaTarget:
         try:
             if film is not None:
                 self._film = Film(film)
-            with self._failures():
+            with ffmpeg_failures(self._sink):
                 self._add_streams(keep_original)
                 self._add_metadata(expected_frames)
             self._begin()
@@ -122,7 +121,7 @@ class MediaTarget:
         Raises:
             OSError: the disk is full, or fails.
         """
-        with self._failures():
+        with ffmpeg_failures(self._sink):
             self._output.mux(self._sound.encode(None))
             if self._film:
                 self._film.copy_until(self._output, None)
@@ -148,7 +147,7 @@ class MediaTarget:
         frame.sample_rate = self._rate
         frame.time_base = Fraction(1, self._rate)
         frame.pts = self._done + round(self._start * self._rate)
-        with self._failures():
+        with ffmpeg_failures(self._sink):
             if self._film:
                 time = self._start + Fraction(self._done, self._rate)
                 self._film.copy_until(self._output, time)
@@ -158,7 +157,7 @@ class MediaTarget:
     def _begin(self) -> None:
         """Write the header, in which FFmpeg refuses tracks that the container cannot hold."""
         try:
-            with self._failures():
+            with ffmpeg_failures(self._sink):
                 self._output.start_encoding()
         except OSError as error:
             if self._film is None or error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -167,17 +166,6 @@ class MediaTarget:
                 f"The tracks of {self._film.path} cannot all be held by "
                 f"{self._form.container}: choose the suffix of the source, or .mkv."
             ) from error
-
-    @contextlib.contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except av.error.FFmpegError as error:
-            if self._sink.failure:
-                raise self._sink.failure from error
-            raise OSError(getattr(error, "errno", 0), str(error.strerror or error)) from error
-        if self._sink.failure:
-            raise self._sink.failure
 
     def _add_streams(self, keep_original: bool) -> None:
         if self._film is None:

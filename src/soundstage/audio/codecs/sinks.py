@@ -5,6 +5,8 @@ They are called from C, where an exception cannot pass: it is stored, and raised
 
 import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from soundstage.audio.metadata import Metadata
@@ -12,6 +14,21 @@ from soundstage.audio.metadata.ogg import FIRST, MARKS, Page, packets, paged, ta
 from soundstage.audio.metadata.vorbis import vendor, write_comments
 
 _VORBIS = b"\x01vorbis"
+
+
+@contextmanager
+def ffmpeg_failures(sink: "Sink") -> Iterator[None]:
+    """Raise what went wrong in calls of FFmpeg as OSError, first of all a failure of the file."""
+    from av.error import FFmpegError
+
+    try:
+        yield
+    except FFmpegError as error:
+        if sink.failure:
+            raise sink.failure from error
+        raise OSError(getattr(error, "errno", 0), str(error.strerror or error)) from error
+    if sink.failure:
+        raise sink.failure
 
 
 class Sink:
