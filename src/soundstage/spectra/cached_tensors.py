@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache, wraps
-from typing import ParamSpec
+from typing import ParamSpec, cast
 
 import torch
 from torch import Tensor
@@ -25,4 +25,4 @@ def cached_tensor(compute: Callable[P, Tensor]) -> Callable[P, Tensor]:
         with torch.inference_mode(False):
             return compute(*args, **kwargs)
 
-    return wraps(compute)(computed)
+    return cast("Callable[P, Tensor]", wraps(compute)(computed))
