@@ -7,10 +7,12 @@ to 3 that is turned and decoded, are compared with `hrtf` rendering of the turne
 bundled HRTF set at 44.1 kHz:
 
 - level: the rms difference in each octave over all directions and both ears, in dB; over all
-  octaves at the ear that faces the source; and the largest mean difference of an octave;
-- ITD: the median difference of the delay between the ears, in milliseconds, from their
-  cross-correlation below 1.5 kHz;
-- turning: the difference between turning the field and encoding the turned scene, in dB;
+  octaves, at both ears and at the ear that faces the source; and the largest mean difference of an
+  octave;
+- ITD: the median and the 95th percentile of the difference of the delay between the ears, in
+  milliseconds, from their cross-correlation below 1.5 kHz;
+- turning: the difference between turning the field and encoding the turned scene, both decoded, as
+  their energy in dB, and the largest one of a level in an octave in dB and of an ITD in ms;
 - cost: the real-time factor of decoding, on one thread.
 
 With --write they go into docs/binaural.md.
@@ -85,8 +87,10 @@ def itd(spectra: Spectra) -> Float[np.ndarray, " directions"]:
 def accuracy() -> Iterator[str]:
     """Lines of the table."""
     columns = " | ".join(f"{hertz:g} Hz" for hertz in OCTAVES)
-    yield f"| order | decoder | {columns} | facing ear | mean | ITD, ms | turning, dB |"
-    yield f"| --- | --- |{' ---: |' * (len(OCTAVES) + 4)}"
+    summary = "both ears | facing ear | mean | ITD, ms | ITD 95 %, ms"
+    turning = "turning, dB | its level, dB | its ITD, ms"
+    yield f"| order | decoder | {columns} | {summary} | {turning} |"
+    yield f"| --- | --- |{' ---: |' * (len(OCTAVES) + 8)}"
     expected = direct()
     for order in (1, 2, 3):
         for decoding in DECODERS:
@@ -95,12 +99,17 @@ def accuracy() -> Iterator[str]:
             cells = [f"{np.sqrt(np.square(each).mean()):.1f}" for each in errors]
             left = (TURN.inv().apply(DIRECTIONS)[:, 1] > 0).astype(int)
             facing = errors[:, np.arange(len(left)), 1 - left]
-            cells.append(f"{np.sqrt(np.square(facing).mean()):.1f}")
+            cells.append(f"{np.sqrt(np.square(errors).mean()):.1f}")
+            cells.append(f"{np.sqrt(np.square(facing).mean()):.2f}")
             cells.append(f"{np.abs(errors.mean(axis=(1, 2))).max():.1f}")
-            cells.append(f"{np.median(np.abs(itd(found) - itd(expected))):.3f}")
+            delays = np.abs(itd(found) - itd(expected))
+            cells += [f"{np.median(delays):.3f}", f"{np.percentile(delays, 95):.3f}"]
             encoded = decoded(order, decoding, turned=False)
             power = np.square(np.abs(found - encoded)).sum() / np.square(np.abs(encoded)).sum()
+            levels = [level_errors(found, encoded, hertz) for hertz in OCTAVES]
             cells.append(f"−{-10 * np.log10(power):.0f}")
+            cells.append(f"{np.abs(levels).max():.4f}")
+            cells.append(f"{np.abs(itd(found) - itd(encoded)).max():.3f}")
             yield f"| {order} | {NAMES[decoding]} | {' | '.join(cells)} |"
 
 
