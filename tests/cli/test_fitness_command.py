@@ -13,6 +13,7 @@ def two_rows(monkeypatch):
     monkeypatch.setattr(api, "SOUND_ROWS", (SOUND_ROWS[3], SOUND_ROWS[4]))
     monkeypatch.setattr(api, "METHOD_ROWS", ())
     monkeypatch.setattr(api, "PROGRAM_ROWS", ())
+    monkeypatch.setattr(api, "RESTYLE_ROWS", ())
 
 
 def test_one_command_prints_the_table(command) -> None:

@@ -56,7 +56,7 @@ def test_diffstereo_has_printed_rows_and_one_for_each_of_our_systems() -> None:
     assert row[1:3] == wanted
     assert row[4] == f"{found.summaries['comb', 'fad_tagger_mid'].value:.2f}"
     assert cells(second, "Ground Truth (printed)")[1:4] == ["0.715", "0.761", "0.238"]
-    assert cells(second, "ambisonizer, not implemented")[1:] == [NOTHING] * 7
+    assert cells(second, "ambisonic, not measured")[1:] == [NOTHING] * 7
     assert f"| {FLOOR} " not in second
 
 

@@ -179,7 +179,9 @@ def _printed_and_ours(
         like = f"{system} (as {known})" if known and system != TRUTH else system
         lines.append([like, *(cell(system, key) for key in keys)])
     missing = [system for _, system, *_ in printed if system not in results.systems]
-    lines += [[f"{system}, not implemented", *(NOTHING for _ in keys)] for system in missing]
+    for system in missing:
+        why = "not measured" if system in READY_METHODS else "not implemented"
+        lines.append([f"{system}, {why}", *(NOTHING for _ in keys)])
     return markdown(lines)
 
 
