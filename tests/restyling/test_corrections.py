@@ -94,6 +94,7 @@ def test_lost_treble_is_found_and_raised():
     assert measure([raised], RATE).treble_db is None
 
 
+@pytest.mark.slow
 def test_a_mix_that_leans_to_a_side_has_no_balance_error():
     stems = band_song(1)
     pans = np.array([0.15, 0.3, -0.2, 0.5])[:, None]
@@ -119,6 +120,7 @@ def test_dual_mono_has_nothing_to_correct():
     assert not found.is_needed
 
 
+@pytest.mark.slow
 def test_other_rates_have_the_same_lag_in_time():
     stems = band_song(2, rate=96_000)
     mix = hard_pan(stems, KINDS, "left-center-right", rate=96_000, lag=9.4)

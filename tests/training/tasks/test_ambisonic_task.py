@@ -102,6 +102,7 @@ def test_the_room_is_as_loud_as_that_of_the_mixes(gain: float, found: float) -> 
     assert torch.equal(model.get_parameter("ends.room"), room)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_with_the_same_weights(stems: Path, tmp_path: Path) -> None:
     check_resuming(recipe_with(CONTENT), stems, tmp_path, step=3)
 

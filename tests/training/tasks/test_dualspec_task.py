@@ -85,6 +85,7 @@ def test_training_lowers_the_error_and_writes_weights_with_their_vaes(
     assert len(card["credits"]) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", sorted(LATENTS))
 def test_every_variant_trains(variant, recipe, events, tmp_path):
     result = train(recipe(variant, **SHORT), events, tmp_path / "a.safetensors", device="cpu")

@@ -80,6 +80,7 @@ def test_a_resumed_training_writes_the_same_file(kind, events, tmp_path):
     check_resuming(made, events, tmp_path, step=4)  # after the start of the discriminator
 
 
+@pytest.mark.slow
 def test_reconstructions_improve(events, tmp_path):
     loop = {"epochs": 8, "validate_every": 1, "learning_rate": 0.01}
     made = recipe(loop=loop, valid_folds=[2], steps_per_epoch=4, adversarial_start=1000)
