@@ -31,12 +31,14 @@ def tones(order):
     return encode(0.3 * np.sin(2 * np.pi * 440 * time), np.array([-0.6, 0.7, 0.4]), order)
 
 
-def write(path, field, convention):
+def write(path, field, convention, *, comment=None, frames=LENGTH):
     channels = from_ambix(field, convention)
     order = round(np.sqrt(len(channels))) - 1
     form = FORMATS[path.suffix[1:]]
     mark = field_mark(order, convention)
-    arguments = {"rate": RATE, "channels": len(channels), "format": form, "metadata": Metadata()}
+    metadata = Metadata(tags={"comment": (comment,)} if comment else {})
+    arguments = {"rate": RATE, "channels": len(channels), "format": form, "metadata": metadata}
+    arguments["expected_frames"] = frames
     with SoundWriter(path, field=mark, **arguments) as writer:
         if form.integer_bits:
             channels = np.rint(channels * (1 << form.integer_bits - 1)).astype(np.int32)
@@ -109,6 +111,29 @@ def test_containers_say_so_without_our_tag(tmp_path):
         content = (tmp_path / f"{convention}.caf").read_bytes()
         at = content.index(b"chan")
         assert struct.unpack(">qI", content[at + 4 : at + 16]) == (12, kind << 16 | 4)
+
+
+@pytest.mark.parametrize("comment", [None, 1000 * "x", 100_000 * "x"])
+@pytest.mark.parametrize("frames", [LENGTH, None])
+@pytest.mark.parametrize("suffix", ["wav", "rf64"])
+def test_b_format_is_marked_behind_any_metadata(tmp_path, suffix, frames, comment):
+    path = tmp_path / f"field.{suffix}"
+    write(path, tones(1), "fuma", comment=comment, frames=frames)
+    content = path.read_bytes()
+    renamed = tmp_path / "field.bin"
+    renamed.write_bytes(content.replace(b"Furse-Malham", b"nothing said"))
+    with open_sound(renamed) as sound:
+        found = field_format(sound)
+    assert (found.convention, found.reason) == ("fuma", "its container says so")
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("suffix", ["wav", "rf64"])
+def test_four_channels_of_a_field_are_no_loudspeakers(tmp_path, suffix, convention):
+    path = tmp_path / f"field.{suffix}"
+    write(path, tones(1), convention, frames=None)  # of unknown length: as RF64 first
+    with av.open(str(path)) as container:
+        assert container.streams.audio[0].layout.name == "4 channels"
 
 
 @pytest.mark.parametrize(

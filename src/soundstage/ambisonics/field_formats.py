@@ -32,6 +32,7 @@ from soundstage.ambisonics.conventions import (
     to_ambix,
 )
 from soundstage.audio import FieldMark, SoundReader
+from soundstage.audio.codecs.riff import wave_format
 from soundstage.errors import InputError
 
 TAG = "Ambisonics: "
@@ -48,6 +49,7 @@ _NAMES: tuple[tuple[Convention, str], ...] = (
 )
 _FIELD_NAME = re.compile(r"fuma|furse|n3d|ambi|b-?format|(?<![a-z])(?:foa|hoa|acn)(?![a-z])", re.I)
 _B_FORMAT = bytes.fromhex("2107d3118644c8c1ca000000")  # of both GUIDs, PCM and float, from byte 4
+_EXTENSIBLE = 40  # bytes of a format with a GUID
 _OPUS_FAMILIES = (2, 3)  # channel mappings of ambisonics (RFC 8486)
 _CAF_LAYOUTS: dict[int, Convention] = {190: "ambix", 191: "n3d"}  # kCAFChannelLayoutTag_HOA_…
 
@@ -132,9 +134,11 @@ def _stated(sound: SoundReader) -> tuple[Convention, str] | None:
 
 def _of_container(path: Path) -> Convention | None:
     with path.open("rb") as file:
+        if found := wave_format(file):
+            file.seek(found[0])
+            return "fuma" if _B_FORMAT in file.read(min(found[1], _EXTENSIBLE)) else None
+        file.seek(0)
         head = file.read(1 << 16)
-    if head[:4] in (b"RIFF", b"RF64", b"BW64"):
-        return "fuma" if _B_FORMAT in head[:256] else None
     if head[:4] == b"OggS" and (at := head.find(b"OpusHead")) >= 0 and len(head) > at + 18:
         return "ambix" if head[at + 18] in _OPUS_FAMILIES else None
     if head[:4] == b"caff" and (at := head.find(b"chan", 8)) >= 0 and len(head) >= at + 16:

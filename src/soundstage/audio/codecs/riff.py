@@ -96,6 +96,20 @@ def _fact(file: BinaryIO, length: int) -> int | None:
     return None
 
 
+def wave_format(file: BinaryIO) -> tuple[int, int] | None:
+    """Offset and size of the format of a WAV or RF64 file; None if it has none before its sound."""
+    length = file_length(file)
+    file.seek(0)
+    if file.read(12)[8:] != b"WAVE":
+        return None
+    for name, _, offset, size in chunks(file, 12, "<4sI", length):
+        if name == b"fmt ":
+            return offset, size
+        if name == b"data":
+            break
+    return None
+
+
 def clear_timestamp(file: BinaryIO) -> None:
     """Zero the time of writing in a file, so that equal sounds make equal files."""
     length = file_length(file)

@@ -10,7 +10,12 @@ import numpy as np
 import soundfile
 
 from soundstage.audio.codecs.bit_rates import settings
-from soundstage.audio.codecs.riff import clear_timestamp, file_length, sound_chunk
+from soundstage.audio.codecs.riff import (
+    clear_timestamp,
+    file_length,
+    sound_chunk,
+    wave_format,
+)
 from soundstage.audio.codecs.sequential_file import SequentialFile
 from soundstage.audio.codecs.sinks import OggSink, Sink
 from soundstage.audio.field_mark import FieldMark
@@ -27,9 +32,9 @@ _SHORT = ("WAV", "AIFF", "AU")  # containers whose sizes have 32 bits
 _PIECE = 8192  # frames handed over at a time: the Vorbis encoder needs stack space for each
 
 _CAF_LAYOUTS = {"ambix": 190, "n3d": 191}  # kAudioChannelLayoutTag_HOA_ACN_SN3D, _N3D
-_HEAD = 1 << 16  # bytes within which the format of a WAVE file stands
-# The last 12 bytes of the GUIDs of PCM and floats, and of B-format of them
-_SUBTYPE = bytes.fromhex("00001000800000aa00389b71")
+# In WAVE_FORMAT_EXTENSIBLE, of 40 bytes: the loudspeakers of the channels, and the GUID of the
+# encoding without its first 4 bytes
+_CHANNEL_MASK, _GUID, _EXTENSIBLE = 20, 28, 40
 _B_FORMAT = bytes.fromhex("2107d3118644c8c1ca000000")
 
 # Where the metadata stands: after the headers that must come first
@@ -65,7 +70,8 @@ class SndfileTarget:
         field: FieldMark | None = None,
     ) -> None:
         self._form = form
-        self._is_b_format = bool(field and field.convention == "fuma") and form.container == "WAV"
+        self._field = field
+        is_b_format = field is not None and field.convention == "fuma"
         container = form.container
         self._frame_bytes = channels * _sample_bytes(form)
         if container == "WAV" and not self._is_short(expected_frames):
@@ -90,7 +96,7 @@ class SndfileTarget:
                 rate,
                 channels,
                 form.encoding,
-                format="WAVEX" if self._is_b_format and container == "WAV" else container,
+                format="WAVEX" if is_b_format and container == "WAV" else container,
                 compression_level=level,
                 bitrate_mode=mode,
             )
@@ -144,8 +150,8 @@ class SndfileTarget:
             _correct_sizes(self._file, self._inserted)
         if self._turn_into_wav:
             _downgrade(self._file)
-        if self._is_b_format:
-            _mark_b_format(self._file)
+        if self._field:
+            _mark_field(self._file, self._field)
         clear_timestamp(self._file)
         self._file.close()
 
@@ -221,12 +227,14 @@ def _hide_comments(file: BinaryIO, at: int) -> None:
         _patch(file, at, bytes([head[0] & 0x80 | PADDING]) + head[1:] + bytes(size))
 
 
-def _mark_b_format(file: BinaryIO) -> None:
-    """Turn the GUID of PCM or floats into that of ambisonic B-format of the same."""
-    file.seek(0)
-    at = file.read(_HEAD).find(_SUBTYPE)
-    if at >= 0:
-        _patch(file, at, _B_FORMAT)
+def _mark_field(file: BinaryIO, field: FieldMark) -> None:
+    """In an extensible WAVE header: no loudspeakers, and for FuMa the GUID of B-format."""
+    found = wave_format(file)
+    if found is None or found[1] < _EXTENSIBLE:
+        return
+    _patch(file, found[0] + _CHANNEL_MASK, bytes(4))
+    if field.convention == "fuma":
+        _patch(file, found[0] + _GUID, _B_FORMAT)
 
 
 def _patch(file: BinaryIO, at: int, data: bytes) -> None:
