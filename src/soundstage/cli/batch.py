@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from soundstage.audio.existing import Skipped
-from soundstage.cli.console import bars, message, say
+from soundstage.cli.console import bars, in_flags, message, say
 from soundstage.errors import SoundstageError, printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from soundstage.parallel import Work
-    from soundstage.upmixing.jobs import Job
+    from soundstage.upmixing.jobs import Job, Plan, TakesWork
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -94,6 +94,38 @@ def run_files(
                     with display.hidden():
                         show(result)
     batch.end()
+
+
+def run_takes(
+    work: "TakesWork", planned: "Plan", *, jobs: int, json_output: bool, quiet: bool
+) -> None:
+    """Make the takes of all inputs in worker processes, with their sheets and pages.
+
+    Args:
+        work: what makes the takes.
+        planned: its jobs.
+        jobs: number of processes.
+        json_output: print JSON and no progress.
+        quiet: print nothing but errors.
+
+    Raises:
+        typer.Exit: with 2, if an input failed.
+    """
+    from soundstage.listening.takes_run import TakesRun
+
+    runner = TakesRun(work)
+    run_files(
+        runner.load,
+        planned.jobs,
+        [job.source for job in planned.jobs],
+        records=lambda result: result.records,
+        show=lambda result: say(*map(in_flags, result.lines)),
+        jobs=jobs,
+        check=runner.check,
+        skipped=planned.skipped,
+        json_output=json_output,
+        quiet=quiet,
+    )
 
 
 def processes_for(files: int, jobs: int | None, device: str = "cpu") -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soundstage.cli.console import in_flags, say
+from soundstage.cli.console import say
 from soundstage.cli.options import (
     FILES,
     PLACES,
@@ -93,8 +93,8 @@ def restyle(
     quiet: Quiet = False,
 ) -> None:
     """Give hard-panned stereo mixes a modern stage; the mono sum stays."""
-    from soundstage.cli.batch import planned_takes, print_plan, processes_for, run_files
-    from soundstage.listening.takes_run import TakesRun, draws_sheets
+    from soundstage.cli.batch import planned_takes, print_plan, processes_for, run_takes
+    from soundstage.listening.takes_run import draws_sheets
     from soundstage.restyling.options import RestyleOptions, restyle_style
     from soundstage.restyling.restyle_jobs import RestyleWork, plan_restyles
     from soundstage.upmixing.controls import as_seeds
@@ -139,17 +139,10 @@ def restyle(
         rows = (planned_takes(job, skip_existing=skip_existing) for job in planned.jobs)
         print_plan(rows, planned.skipped, json_output=json_output)
         return
-    runner = TakesRun(work)
-    sources = [job.source for job in planned.jobs]
-    run_files(
-        runner.load,
-        planned.jobs,
-        sources,
-        records=lambda result: result.records,
-        show=lambda result: say(*map(in_flags, result.lines)),
-        jobs=processes_for(len(sources), jobs),
-        check=runner.check,
-        skipped=planned.skipped,
+    run_takes(
+        work,
+        planned,
+        jobs=processes_for(len(planned.jobs), jobs),
         json_output=json_output,
         quiet=quiet,
     )

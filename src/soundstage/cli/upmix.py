@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from soundstage.cli.console import in_flags, say
+from soundstage.cli.console import say
 from soundstage.cli.options import (
     FILES,
     INPUTS,
@@ -180,8 +180,8 @@ def upmix(
     quiet: Quiet = False,
 ) -> None:
     """Turn mono recordings into stereo that folds down to the original."""
-    from soundstage.cli.batch import planned_takes, print_plan, processes_for, run_files, watched
-    from soundstage.listening.takes_run import TakesRun, draws_sheets
+    from soundstage.cli.batch import planned_takes, print_plan, processes_for, run_takes, watched
+    from soundstage.listening.takes_run import draws_sheets
     from soundstage.upmixing.batch import parse_gain, with_one_gain
     from soundstage.upmixing.controls import Controls, as_seeds
     from soundstage.upmixing.file_options import FileOptions, outputs_for
@@ -248,16 +248,4 @@ def upmix(
     if one_gain:
         with watched(sources, shown=not (quiet or json_output), verb="measured") as progress:
             work = with_one_gain(work, planned.jobs, jobs=processes, progress=progress)
-    runner = TakesRun(work)
-    run_files(
-        runner.load,
-        planned.jobs,
-        sources,
-        records=lambda result: result.records,
-        show=lambda result: say(*map(in_flags, result.lines)),
-        jobs=processes,
-        check=runner.check,
-        skipped=planned.skipped,
-        json_output=json_output,
-        quiet=quiet,
-    )
+    run_takes(work, planned, jobs=processes, json_output=json_output, quiet=quiet)
